@@ -1,0 +1,28 @@
+function Enter-SkLease {
+    # Takes the site's lease for a run and answers its generation, one more than the last. A lease that another run
+    # holds and that has not expired by this host's own clock is refused (SkLeaseHeld).
+    param([string]$Drive, [string]$Run, [string]$Owner, [int]$Seconds, [long]$AtLeast)
+    Protect-SkFolder -Drive $Drive
+    $folder = Get-SkFolder -Drive $Drive -Run $Run
+    $root = Get-SkFolder -Drive $Drive
+    $lock = [IO.File]::Open([IO.Path]::Combine($root, 'lease.lock'), 'OpenOrCreate', 'ReadWrite', 'None')
+    try {
+        $now = [DateTime]::UtcNow
+        $held = Read-SkLease -Drive $Drive
+        if ($held -and $held.Run -ne $Run -and $held.Expires -gt $now) {
+            Write-Error -Message ('lease held: run ' + $held.Run + ' owner ' + $held.Owner + ' until ' + $held.Expires.ToString('o')) -ErrorId 'SkLeaseHeld' -Category ResourceBusy -TargetObject $held.Run
+            return
+        }
+        $generation = [long]0
+        $counter = [IO.Path]::Combine($root, 'generation.txt')
+        if ([IO.File]::Exists($counter)) { $generation = [long][IO.File]::ReadAllText($counter) }
+        if ($held -and $held.Run -eq $Run) { $generation = $held.Generation - 1 }
+        $generation = [Math]::Max($generation + 1, $AtLeast)
+        [IO.File]::WriteAllText($counter, [string]$generation)
+        $expires = $now.AddSeconds($Seconds)
+        $lines = @($Run, $Owner, [string]$generation, $expires.ToString('o'))
+        [IO.File]::WriteAllText([IO.Path]::Combine($root, 'lease.txt'), [string]::Join("`r`n", $lines))
+        [void][IO.Directory]::CreateDirectory($folder)
+        New-Object PSObject -Property @{ Run = $Run; Generation = $generation; Expires = $expires.ToString('o') }
+    } finally { $lock.Close() }
+}

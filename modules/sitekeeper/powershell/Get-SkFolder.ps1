@@ -1,0 +1,17 @@
+function Get-SkFolder {
+    # The work folder of a run on this host, as a native path. Everything that we write on a host lies below it.
+    # Takes a drive letter and ids, never a path; both are checked before a path is made of them.
+    param([string]$Drive, [string]$Run, [string]$Name)
+    if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
+    $path = $Drive + ':\sitekeeper'
+    if ($Run) {
+        if ($Run -cnotmatch '^[0-9a-z][0-9a-z-]{0,63}$') { throw 'SkInvalidRun' }
+        $path = $path + '\' + $Run
+    }
+    if ($Name) {
+        if ($Name -cnotmatch '^[a-z0-9][a-z0-9.-]{0,31}$') { throw 'SkInvalidName' }
+        $path = $path + '\' + $Name
+    }
+    # On Windows this answers the path itself; it also lets a drive be a folder elsewhere.
+    $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($path)
+}

@@ -1,0 +1,16 @@
+function Get-SkShadowRoot {
+    # The folder through which copy number Index of this run's shadow set is read.
+    param([string]$Drive, [string]$Run, [int]$Index)
+    $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
+    $file = [IO.Path]::Combine($folder, 'mark.txt')
+    if (-not [IO.File]::Exists($file)) { throw 'SkNoShadowSet' }
+    foreach ($line in [IO.File]::ReadAllText($file).Replace("`r", '').Split("`n")) {
+        $word = $line.Split(' ')
+        if ($word[0] -eq 'share' -and $word[1] -eq [string]$Index) {
+            return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath('\\127.0.0.1\' + $word[2] + '$\@GMT-' + $word[3])
+        }
+    }
+    $root = [IO.Path]::Combine($folder, [string]$Index)
+    if (-not [IO.Directory]::Exists($root)) { throw 'SkNoShadowSet' }
+    $root
+}

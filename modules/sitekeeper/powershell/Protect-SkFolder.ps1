@@ -1,0 +1,17 @@
+function Protect-SkFolder {
+    # Makes the work root, open to SYSTEM and Administrators only. One that exists and is open to others is refused:
+    # somebody else may have put files there that we would run or believe.
+    param([string]$Drive)
+    $root = Get-SkFolder -Drive $Drive
+    $closed = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)'
+    if ([IO.Directory]::Exists($root)) {
+        $acl = Get-Acl -Path $root
+        $found = $acl.GetSecurityDescriptorSddlForm('Access')
+        if ($found -ne $closed) { throw 'SkFolderOpenToOthers' }
+        return
+    }
+    [void][IO.Directory]::CreateDirectory($root)
+    $acl = Get-Acl -Path $root
+    $acl.SetSecurityDescriptorSddlForm($closed)
+    Set-Acl -Path $root -AclObject $acl
+}
