@@ -2,6 +2,7 @@ function Assert-SkLease {
     # The fence: first statement of every pipeline that changes something. Writes an error unless this run still
     # holds the lease in this generation. Sent with -ErrorAction Stop, so that nothing after it runs (a throw would
     # not stop the next statement).
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [long]$Generation)
     $held = Read-SkLease -Drive $Drive
     if (-not $held -or $held.Run -ne $Run -or $held.Generation -ne $Generation -or $held.Expires -le [DateTime]::UtcNow) {

@@ -1,6 +1,7 @@
 function Enter-SkLease {
     # Takes the site's lease for a run and answers its generation, one more than the last. A lease that another run
     # holds and that has not expired by this host's own clock is refused (SkLeaseHeld).
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Owner, [int]$Seconds, [long]$AtLeast)
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run

@@ -1,5 +1,6 @@
 function Exit-SkLease {
     # Gives the lease back if this run holds it, and drops the run's work folder if it is empty. Twice does no harm.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     $held = Read-SkLease -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run

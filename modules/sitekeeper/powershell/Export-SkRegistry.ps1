@@ -1,6 +1,7 @@
 function Export-SkRegistry {
     # Exports one of the site's registry keys, in one view, into the run's work folder with reg.exe.
     # Name is SMS or NAL; View is native or wow (what 32-bit programs see on a 64-bit Windows).
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name, [string]$View)
     if (@('SMS', 'NAL') -cnotcontains $Name) { throw 'SkInvalidName' }
     if (@('native', 'wow') -cnotcontains $View) { throw 'SkInvalidView' }

@@ -1,6 +1,7 @@
 function Get-SkFolder {
     # The work folder of a run on this host, as a native path. Everything that we write on a host lies below it.
     # Takes a drive letter and ids, never a path; both are checked before a path is made of them.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     $path = $Drive + ':\sitekeeper'

@@ -1,5 +1,6 @@
 function Get-SkShadowRoot {
     # The folder through which copy number Index of this run's shadow set is read.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index)
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     $file = [IO.Path]::Combine($folder, 'mark.txt')

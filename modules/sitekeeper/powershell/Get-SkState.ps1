@@ -1,6 +1,7 @@
 function Get-SkState {
     # Which services run, in which process, since which boot: compared before and after the shadow copy, so that a
     # window that was broken in between is seen.
+    [CmdletBinding()]
     param([string[]]$Service)
     $boot = (Get-WmiObject -Class Win32_OperatingSystem).LastBootUpTime
     foreach ($one in @(Get-WmiObject -Class Win32_Service)) {

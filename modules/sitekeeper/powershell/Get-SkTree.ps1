@@ -3,6 +3,7 @@ function Get-SkTree {
     # kind TAB size TAB last write (100 ns since 1601, UTC) TAB attributes TAB path relative to the copy's root.
     # Kind: F file, D folder, L reparse point (recorded, never followed), E could not be read (size = 0, the reason follows the path after a TAB).
     # Lines travel in blocks: one string per 500.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index, [string]$Path)
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index

@@ -1,6 +1,7 @@
 function Measure-SkInbox {
     # How many files wait in each inbox of the site, and how long its component manager's log is: what tells a site
     # that settled after a start from one that hangs. Path is the install folder, relative to the drive's root.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Path)
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }

@@ -1,6 +1,7 @@
 function Measure-SkTree {
     # Number and total size of the files below a folder of the live site; reparse points are not followed.
     # Path is relative to the drive's root. Reads names and sizes only.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Path)
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }

@@ -1,6 +1,7 @@
 function New-SkShadowCopy {
     # Server 2003 without vshadow: one crash-consistent copy of one volume through WMI, no writers involved.
     # It is read as a previous version through the volume's administrative share (the @GMT name).
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Volume, [string[]]$Service)
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }

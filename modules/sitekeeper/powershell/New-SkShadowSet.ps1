@@ -3,6 +3,7 @@ function New-SkShadowSet {
     # itself writes the set's id down straight after CREATE and exposes the copies below the run's work folder.
     # Answers what was seen: service states before and after, the transcript, the mark, the backup document.
     # Whether that is a success is judged by the caller; diskshadow's exit code says little.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }

@@ -1,6 +1,7 @@
 function Protect-SkFolder {
     # Makes the work root, open to SYSTEM and Administrators only. One that exists and is open to others is refused:
     # somebody else may have put files there that we would run or believe.
+    [CmdletBinding()]
     param([string]$Drive)
     $root = Get-SkFolder -Drive $Drive
     $closed = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)'

@@ -3,6 +3,7 @@ function Read-SkFile {
     #   Int32 number (place in Path), Int64 length, the bytes from Offset (of the first file; 0 of the others), SHA-256 of the whole file;
     # or, when a file cannot be read: Int32 number, Int64 -1, Int32 count, UTF-8 text. Numbers are little-endian.
     # A file that is shorter or longer at its end than when it was opened ends the stream with an error.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index, [string[]]$Path, [long]$Offset)
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index
     $block = New-Object byte[] 262144

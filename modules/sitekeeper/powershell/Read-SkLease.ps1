@@ -1,5 +1,6 @@
 function Read-SkLease {
     # The lease on this host as it is written down, or nothing. Reads only.
+    [CmdletBinding()]
     param([string]$Drive)
     $file = [IO.Path]::Combine((Get-SkFolder -Drive $Drive), 'lease.txt')
     if (-not [IO.File]::Exists($file)) { return }

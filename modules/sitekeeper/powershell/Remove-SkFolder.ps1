@@ -1,5 +1,6 @@
 function Remove-SkFolder {
     # Deletes one named part (registry or shadow) of the run's work folder. Never follows a link. Twice does no harm.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
     if (-not $Run -or -not $Name) { throw 'SkInvalidName' }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name $Name

@@ -1,6 +1,7 @@
 function Remove-SkShadowSet {
     # Drops this run's shadow copies, by the ids that were written down when they were made, and their links.
     # Never another's. Twice does no harm; answers what is still there.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if (-not [IO.Directory]::Exists($folder)) { return }

@@ -1,5 +1,6 @@
 function Test-SkShadowSet {
     # Which of this run's shadow copies still exist: Windows drops them by itself when their storage runs out.
+    [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     $file = [IO.Path]::Combine((Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'), 'mark.txt')
     if (-not [IO.File]::Exists($file)) { return }
