@@ -1,0 +1,129 @@
+"""The form of a module: one file, one name, three methods. Read ``plan``, ``apply``, ``undo``.
+
+``plan`` reads and answers what would change; ``apply`` makes exactly that; ``undo`` takes it back from the intent alone,
+after a half-made change, twice in a row, from another process, days later.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.plan import Plan, Record, Result
+from sitekeeper.engine.session import Context
+
+UndoPolicy = Literal["failure", "block", "play", "never"]
+AREAS = ("core", "site", "sql", "store", "windows")
+
+
+class Params(BaseModel):
+    """A module's parameters: frozen, no unknown names, no conversions but those of ``engine/types.py``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a module sends to a host. A session refuses everything else, and roles are generated from it."""
+
+    cmdlets: Mapping[str, str] = field(default_factory=dict)
+    """Cmdlet -> which arguments, in words."""
+    functions: tuple[str, ...] = ()
+    """Functions of ``powershell/``."""
+    rights: str = ""
+    """What the account must be allowed to do, in words."""
+
+    def allows(self, command: str) -> bool:
+        """Whether a command was declared."""
+        return command in self.cmdlets or command in self.functions
+
+
+P = TypeVar("P", bound=Params)
+R = TypeVar("R", bound=Result)
+
+
+class Module(Generic[P, R]):
+    """Base of all modules; a subclass names its parameter and result types in its header."""
+
+    needs: ClassVar[Needs] = Needs()
+    reversible: ClassVar[bool] = False
+    """Whether ``undo`` exists. A reversible module is taken back on failure unless the task says otherwise."""
+    on_host: ClassVar[bool] = True
+    """Whether ``apply`` changes a host (then under its lease) and not only the control host."""
+    intent_type: ClassVar[type[Record] | None] = None
+    params_type: ClassVar[type[Params]]
+    result_type: ClassVar[type[Result]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is Module:
+                cls.params_type, cls.result_type = get_args(base)
+
+    @classmethod
+    def name(cls) -> str:
+        """The name in playbooks: area and file, e.g. ``windows.service``."""
+        area, file = cls.__module__.rsplit(".", 2)[-2:]
+        return f"{area}.{file.removesuffix('_')}"
+
+    def plan(self, ctx: Context, params: P) -> Plan[R]:
+        """Look, touch nothing, and answer what would change."""
+        raise NotImplementedError
+
+    def apply(self, ctx: Context, plan: Plan[R]) -> R:
+        """Make the planned change."""
+        raise NotImplementedError
+
+    def undo(self, ctx: Context, intent: Any, outcome: R | None) -> str:
+        """Take a change back; answers in words what was done.
+
+        Raises:
+            UndoError: it could not, or cannot tell; says what to look at.
+
+        """
+        raise NotImplementedError
+
+
+@cache
+def available() -> Mapping[str, type[Module[Any, Any]]]:
+    """All modules by name: the built-in ones by walking the package, others by entry point ``sitekeeper.modules``."""
+    found: dict[str, type[Module[Any, Any]]] = {}
+    for area in AREAS:
+        package = importlib.import_module(f"sitekeeper.{area}")
+        for info in pkgutil.iter_modules(package.__path__):
+            if info.name.startswith("_"):
+                continue
+            python = importlib.import_module(f"sitekeeper.{area}.{info.name}")
+            for value in vars(python).values():
+                if isinstance(value, type) and issubclass(value, Module) and value.__module__ == python.__name__:
+                    found[value.name()] = value
+    for entry in entry_points(group="sitekeeper.modules"):
+        found[entry.name] = entry.load()
+    return found
+
+
+def find(name: str) -> type[Module[Any, Any]]:
+    """A module by name.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+
+    """
+    modules = available()
+    if name in modules:
+        return modules[name]
+    near = get_close_matches(name, modules, 1) or [known for known in modules if known.endswith(f".{name}")]
+    raise UsageError(
+        f"no module `{name}`", hint=f"did you mean `{near[0]}`?" if near else "see: sitekeeper modules list"
+    )

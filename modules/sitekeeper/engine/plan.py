@@ -1,0 +1,82 @@
+"""What a task would do, found out by reading only. Check mode and diff are the plan and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ResultT = TypeVar("ResultT", bound="Result")
+
+
+class Record(BaseModel):
+    """Base of everything that the journal keeps: frozen, complete, versioned by its class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+
+class Result(Record):
+    """What a task answers. ``register:`` gives it to later tasks."""
+
+    changed: bool = False
+    """Whether anything was changed."""
+    msg: str = ""
+    """What was done, or why there was nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that only applying ``task`` can tell. It passes through templates unchanged."""
+
+    task: str
+
+    def __str__(self) -> str:
+        return f"known after {self.task}"
+
+
+class UnknownValueError(Exception):
+    """A condition or parameter needs an Unknown's value now."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(str(unknown))
+        self.unknown = unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a diff: the thing, what it is, and what it would become."""
+
+    what: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Generic[ResultT]):
+    """A module's plan. Without ``changes`` there is nothing to do and ``result`` is the task's result."""
+
+    result: ResultT
+    """The result, as far as reading can tell it."""
+    changes: tuple[Change, ...] = ()
+    intent: Record | None = None
+    """What ``undo`` will need if nothing else is ever written: journaled before ``apply``."""
+    data: Any = None
+    """What ``apply`` needs besides the intent; never journaled."""
+
+
+def unknowns(value: Any) -> list[Unknown]:
+    """All Unknowns inside a value: lists, mappings and results."""
+    if isinstance(value, Unknown):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [found for one in value for found in unknowns(one)]
+    if isinstance(value, Mapping):
+        return [found for one in value.values() for found in unknowns(one)]
+    if isinstance(value, BaseModel):
+        return [found for one in value.__dict__.values() for found in unknowns(one)]
+    return []

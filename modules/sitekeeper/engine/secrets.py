@@ -1,0 +1,145 @@
+"""Secrets are a type: a reference that only the transport turns into its value, at the last moment.
+
+A Secret can be passed on, put into a text or through a filter (the answer is a Secret again), but nothing that prints,
+logs, compares or stores it ever sees the value. The journal keeps ``reference``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sitekeeper.engine.errors import SecretError
+
+
+class Secret:
+    """A value that is never shown. ``reference`` says where it comes from (``env:NAME``, ``vault:FILE:LINE`` ...)."""
+
+    __slots__ = ("_resolve", "reference")
+
+    def __init__(self, reference: str, resolve: Callable[[], str]) -> None:
+        self.reference = reference
+        self._resolve = resolve
+
+    def reveal(self) -> str:
+        """The value. Only ``sitekeeper.transport`` may call this.
+
+        Raises:
+            SecretError: it cannot be had; the message names the reference.
+
+        """
+        return self._resolve()
+
+    def __str__(self) -> str:
+        return f"<secret {self.reference}>"
+
+    __repr__ = __str__
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+    def __add__(self, other: object) -> Secret:
+        return combine([self, other])
+
+    def __radd__(self, other: object) -> Secret:
+        return combine([other, self])
+
+    def __reduce__(self) -> NoReturn:
+        raise SecretError(f"{self} cannot be written anywhere")
+
+
+def combine(parts: list[object]) -> Secret:
+    """One Secret from texts and Secrets, joined when it is revealed."""
+    names = [part.reference for part in parts if isinstance(part, Secret)]
+
+    def joined() -> str:
+        return "".join(part.reveal() if isinstance(part, Secret) else str(part) for part in parts)
+
+    return Secret("+".join(names), joined)
+
+
+def derived(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Secret:
+    """What a filter makes of a Secret: a Secret again, computed when it is revealed."""
+    names = sorted({secret.reference for secret in find([*args, *kwargs.values()])})
+
+    def resolved() -> str:
+        return str(function(*[_opened(arg) for arg in args], **{k: _opened(v) for k, v in kwargs.items()}))
+
+    return Secret(f"{filter_name}({', '.join(names)})", resolved)
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, list | tuple):
+        return type(value)(_opened(one) for one in value)
+    if isinstance(value, Mapping):
+        return {key: _opened(one) for key, one in value.items()}
+    return value
+
+
+def find(value: Any) -> list[Secret]:
+    """All Secrets inside lists and mappings."""
+    if isinstance(value, Secret):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [secret for one in value for secret in find(one)]
+    if isinstance(value, Mapping):
+        return [secret for one in value.values() for secret in find(one)]
+    return []
+
+
+def inline(text: str, place: str) -> Secret:
+    """A secret that stands in a file in plain text, known by its place."""
+    return Secret(f"inline:{place}", lambda: text)
+
+
+def from_env(name: str) -> Secret:
+    """The environment variable NAME of the control host."""
+
+    def resolve() -> str:
+        try:
+            return os.environ[name]
+        except KeyError:
+            raise SecretError(f"environment variable {name} is not set", hint=f"export {name}=...") from None
+
+    return Secret(f"env:{name}", resolve)
+
+
+def from_file(path: str) -> Secret:
+    """The first line of a file on the control host; one that others may read is refused."""
+
+    def resolve() -> str:
+        file = Path(path).expanduser()
+        try:
+            mode = file.stat().st_mode
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise SecretError(f"secret file {path}: {error.strerror}") from None
+        if mode & 0o077:
+            raise SecretError(f"secret file {path} may be read by others", hint=f"chmod 600 {path}")
+        return text.split("\n", 1)[0].rstrip("\r")
+
+    return Secret(f"file:{path}", resolve)
+
+
+def from_command(command: str) -> Secret:
+    """The first line that a command prints (split as a shell would, run without one)."""
+
+    def resolve() -> str:
+        import shlex  # noqa: PLC0415 - only where a command is really used
+
+        try:
+            done = subprocess.run(  # noqa: S603 - the operator's own command, from their inventory
+                shlex.split(command), capture_output=True, check=False, timeout=60, text=True
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SecretError(f"secret command {command!r}: {type(error).__name__}") from None
+        if done.returncode != 0:
+            raise SecretError(f"secret command {command!r} ended with {done.returncode}")
+        return done.stdout.split("\n", 1)[0]
+
+    return Secret(f"command:{command}", resolve)

@@ -1,0 +1,142 @@
+"""What a module gets to work with, as Protocols: the engine does not know what is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, Protocol
+
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import ErrorRecord
+
+Args = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command with its arguments; never script text."""
+
+    command: str
+    args: Args = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call of a batch wrote: objects as plain dicts, and its error records."""
+
+    output: tuple[Any, ...]
+    errors: tuple[ErrorRecord, ...]
+
+
+class Session(Protocol):
+    """Commands on one host over one connection. Owned by one thread; only ``cancel`` may come from another."""
+
+    def call(self, command: str, /, **args: Any) -> list[Any]:
+        """Run one reading command.
+
+        Raises:
+            RemoteError: it wrote an error record. UnreachableError: the host is gone. RemoteTimeoutError: deadline.
+
+        """
+
+    def read(self, calls: Sequence[Call]) -> list[Answer]:
+        """Run several reading commands in one pipeline; errors stand in each answer and are not raised."""
+
+    def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
+        """Run one changing command alone, behind the fence. Never sent twice.
+
+        Raises:
+            LimitError: the lease is lost; nothing was changed.
+            UnreachableError: the connection was lost and it is not known whether the change was made.
+
+        """
+
+    def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
+        """Run one reading command and hand on its objects as they come, in bounded memory."""
+
+    def cancel(self) -> None:
+        """Stop what is running, from any thread."""
+
+
+class Lease(Protocol):
+    """Who may change a host now."""
+
+    @property
+    def generation(self) -> int:
+        """The number of this lease; it only grows, site by site."""
+
+    def take(self, at_least: int = 0) -> int:
+        """Take or renew it before a change; answers the generation, never below ``at_least``.
+
+        Raises:
+            LimitError: another run holds it.
+
+        """
+
+    def give_back(self) -> None:
+        """Release it, at the very end."""
+
+
+class Context(Protocol):
+    """What a module works with on one host. One thread owns it, one task at a time uses it."""
+
+    @property
+    def host(self) -> str:
+        """Name of the host in the inventory."""
+
+    @property
+    def vars(self) -> Mapping[str, Any]:
+        """The host's variables in the inventory and ``-e``."""
+
+    @property
+    def ps(self) -> Session:
+        """PowerShell on the host."""
+
+    @property
+    def lease(self) -> Lease:
+        """The host's lease."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id: the mark on everything we make."""
+
+    @property
+    def check(self) -> bool:
+        """Check mode: nothing will be applied."""
+
+    @property
+    def stop(self) -> Event:
+        """Set when the operator stops the run."""
+
+    def sql(self, database: str | None = None) -> Any:
+        """A session to the site's database server (``sitekeeper.transport.sql.SqlSession``), opened on first use."""
+
+    def of(self, host: str) -> Context:
+        """The context of another host of the inventory, with a session of its own."""
+
+    def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
+        """Tell how far a long task is."""
+
+    def site_code(self) -> str | None:
+        """The host's site code, as the inventory writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A context and how to end it."""
+
+    context: Context
+    close: Callable[[], None]
+    cancel: Callable[[], None]
+
+
+class Connector(Protocol):
+    """Makes contexts for hosts; connections are opened when first used."""
+
+    def open(self, host: str, progress: Callable[[int, int | None, str, str], None]) -> Opened:
+        """The context of a host of the inventory."""
