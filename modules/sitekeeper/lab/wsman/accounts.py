@@ -1,0 +1,98 @@
+"""The accounts that may log on to a server, and the form in which pyspnego's acceptor reads them.
+
+pyspnego takes accounts only from the file named by the environment variable NTLM_USER_FILE. Every server has a file
+of its own, in memory, and the variable is set for the moment of a login step, under a lock of the process.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+_VARIABLE: Final = "NTLM_USER_FILE"
+_ENVIRONMENT: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user who may log on. A client may say ``DOMAIN\\user``, ``user@domain`` or ``user`` alone."""
+
+    domain: str
+    """NetBIOS name of the domain, or the machine's name for a local user."""
+    user: str
+    password: str = field(repr=False)
+    thumbprint: str | None = None
+    """SHA-256 of a client certificate in DER, hex, that logs on as this user."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the acceptor's file cannot hold."""
+        if any(mark in part for part in (self.domain, self.user, self.password) for mark in ":\r\n"):
+            raise ValueError(f"account {self.name}: no colon or line break in domain, user or password")
+
+    @property
+    def name(self) -> str:
+        """``DOMAIN\\user``, as a shell's Owner."""
+        return f"{self.domain}\\{self.user}" if self.domain else self.user
+
+
+class Accounts:
+    """All accounts of one server."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._accounts = tuple(accounts)
+        self._file = os.memfd_create("lab-accounts")
+        lines = [
+            f"{domain}:{user}:{account.password}\n"
+            for account in self._accounts
+            for domain, user in self._spellings(account)
+        ]
+        # a user without a domain may be in several domains: the first one listed wins, as in the search below
+        os.write(self._file, "".join(lines).encode("utf-8"))
+
+    @staticmethod
+    def _spellings(account: Account) -> tuple[tuple[str, str], ...]:
+        at = f"{account.user}@{account.domain}"
+        return (account.domain, account.user), ("", account.user), ("", at), (".", account.user)
+
+    def find(self, name: str) -> Account | None:
+        """The account that a client's spelling of a user name means."""
+        domain, slash, user = name.rpartition("\\")
+        wanted = (domain.lower() if slash else "", user.lower())
+        for account in self._accounts:
+            if any((d.lower(), u.lower()) == wanted for d, u in self._spellings(account)):
+                return account
+        return None
+
+    def check(self, name: str, password: str) -> Account | None:
+        """The account, if the password is right (Basic)."""
+        account = self.find(name)
+        if account and hmac.compare_digest(account.password.encode(), password.encode()):
+            return account
+        return None
+
+    def by_certificate(self, thumbprint: str) -> Account | None:
+        """The account that a client certificate is mapped to."""
+        return next((each for each in self._accounts if each.thumbprint and each.thumbprint == thumbprint), None)
+
+    @contextmanager
+    def as_ntlm_users(self) -> Iterator[None]:
+        """Let pyspnego's acceptor, in this block, read this server's accounts."""
+        with _ENVIRONMENT:
+            before = os.environ.get(_VARIABLE)
+            os.environ[_VARIABLE] = f"/proc/self/fd/{self._file}"
+            try:
+                yield
+            finally:
+                if before is None:
+                    del os.environ[_VARIABLE]
+                else:
+                    os.environ[_VARIABLE] = before
+
+    def close(self) -> None:
+        """Forget the file."""
+        os.close(self._file)

@@ -1,0 +1,55 @@
+"""The threads of one server: started, counted, joined; and the CPU time that they used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Crew:
+    """Starts threads and knows which of them still run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[threading.Thread, int] = {}
+        self._finished = 0.0
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` in a thread of its own."""
+        thread = threading.Thread(target=self._work, args=(work,), name=name, daemon=True)
+        with self._lock:
+            self._running[thread] = 0
+        thread.start()
+
+    def _work(self, work: Callable[[], None]) -> None:
+        me = threading.current_thread()
+        with self._lock:
+            self._running[me] = time.pthread_getcpuclockid(threading.get_ident())
+        try:
+            work()
+        finally:
+            with self._lock:
+                self._finished += time.thread_time()
+                self._running[me] = 0
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all threads so far, finished and running."""
+        with self._lock:  # a clock in the table belongs to a thread that cannot end without this lock
+            return self._finished + sum(time.clock_gettime(clock) for clock in self._running.values() if clock)
+
+    def sweep(self) -> None:
+        """Forget the threads that have ended."""
+        with self._lock:
+            for thread in [each for each, clock in self._running.items() if not clock and each.ident]:
+                if not thread.is_alive():
+                    del self._running[thread]
+
+    def join(self, seconds: float) -> list[str]:
+        """Wait for all of them; the names of those that still run after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            threads = list(self._running)
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+        return [thread.name for thread in threads if thread.is_alive()]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pypsrp.powershell import PowerShell, RunspacePool
+from sitekeeper.lab.engines.api import ErrorRecord, PsObject
+
+if TYPE_CHECKING:
+    from pypsrp.wsman import WSMan
+
+
+def test_a_cmdlet_gets_its_parameters_and_answers(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    seen: list[Any] = []
+
+    def echo(call: Any) -> None:
+        seen.append((call.named, call.positional))
+        call.sink.output("äöü \U0001f600 a\r\n_x000A_ <&>\"'")
+
+    host.engine.cmdlets["Write-It"] = echo
+    wsman: WSMan = host.client()
+    with wsman, RunspacePool(wsman) as pool:
+        ps = invoker(pool, ("Write-It", {"Name": ["a", "b"], "Force": None, "Count": 3, "Deep": {"k": [1, True]}}))
+        assert ps.output == ["äöü \U0001f600 a\r\n_x000A_ <&>\"'"]
+        assert seen == [({"Name": ["a", "b"], "Force": None, "Count": 3, "Deep": {"k": [1, True]}}, [])]
+        assert ps.state == 4
+    assert host.operations()[-2:] == ["Signal", "Delete"]
+    assert host.engine.users == ["LAB\\keeper"]
+
+
+def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    def grumble(call: Any) -> None:
+        call.sink.output(1)
+        call.sink.error(ErrorRecord("no such thing", "ThingNotFound,Get-Thing", category=13, target="x", activity="Get-Thing"))
+        call.sink.warning("careful")
+        call.sink.output(2)
+
+    host.engine.cmdlets["Get-Thing"] = grumble
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        ps = invoker(pool, ("Get-Thing", {}), ("Get-Nothing", {}), ("Get-Thing", {}))
+        assert ps.output == [1, 2]
+        first, last = ps.streams.error
+        assert str(first) == "no such thing"
+        assert first.fq_error == "ThingNotFound,Get-Thing"
+        assert first.message == "ObjectNotFound: (x:String) [Get-Thing], Exception"
+        assert last.fq_error == "CommandNotFoundException"
+        assert [str(each) for each in ps.streams.warning] == ["careful"]
+        assert ps.had_errors
+        assert ps.state == 5
+
+
+def test_objects_arrive_with_their_types_and_properties(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    inner = PsObject(("X.Inner", "System.Object"), {"A": 1}, to_string="inner")
+    outer = PsObject(("X.Outer", "System.Object"), {"Name": "n", "I": inner, "L": [inner, None]}, {"Extra": b"\0\1"}, "outer")
+    host.engine.cmdlets["Get-It"] = lambda call: call.sink.output(outer)
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        (got,) = invoker(pool, ("Get-It", {})).output
+        assert got.types == ["X.Outer", "System.Object"]
+        assert str(got) == "outer"
+        assert got.adapted_properties["Name"] == "n"
+        assert got.adapted_properties["I"].adapted_properties == {"A": 1}
+        assert got.adapted_properties["L"][0] is got.adapted_properties["I"]
+        assert got.extended_properties == {"Extra": b"\0\1"}
+
+
+def test_input_reaches_the_pipeline(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    host.engine.cmdlets["Join-It"] = lambda call: [call.sink.output(each) for each in call.pipeline.input]
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        big = "x" * 300_000
+        assert invoker(pool, ("Join-It", {}), input=["a", 1, big]).output == ["a", 1, big]
