@@ -65,7 +65,9 @@ class SitekeeperError(Exception):
     def render(self) -> str:
         """The whole message for people: what, where, which line, what to do."""
         where = ", ".join(
-            part for part in (f"host {self.host}" if self.host else "", f"task {self.task!r}" if self.task else "") if part
+            part
+            for part in (f"host {self.host}" if self.host else "", f"task {self.task!r}" if self.task else "")
+            if part
         )
         lines = [f"error[{self.word}]: {self.message}" + (f" ({where})" if where else "")]
         if self.origin is not None:

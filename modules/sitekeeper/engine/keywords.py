@@ -41,11 +41,27 @@ KEYWORDS: dict[str, Keyword] = {
         _keyword("rescue", "tasks", "block", "What to do when a task of the block failed."),
         _keyword("always", "tasks", "block", "What to do at the end in any case."),
         _keyword("undo", "undo", "task", "When the change is taken back: failure, block, play, never."),
-        _keyword("order", "order", "play", "inventory, reverse_inventory, sorted, reverse_sorted, shuffle, children_first, parents_first."),
+        _keyword(
+            "order",
+            "order",
+            "play",
+            "inventory, reverse_inventory, sorted, reverse_sorted, shuffle, children_first, parents_first.",
+        ),
         _keyword("serial", "serial", "play", "How many hosts at a time: a number, a percentage, or a list of them."),
-        _keyword("max_fail_percentage", "percentage", "play", "Start no more hosts once more than this share of all has failed."),
+        _keyword(
+            "max_fail_percentage",
+            "percentage",
+            "play",
+            "Start no more hosts once more than this share of all has failed.",
+        ),
         _keyword("deadline", "duration", "block task", "Fail when it takes longer than this.", ready=False),
-        _keyword("guard", "duration", "block", "The site undoes by itself when we are not heard from for this long.", ready=False),
+        _keyword(
+            "guard",
+            "duration",
+            "block",
+            "The site undoes by itself when we are not heard from for this long.",
+            ready=False,
+        ),
         _keyword("uses", "words", "task", "Named shared limits to hold meanwhile.", ready=False),
     )
 }

@@ -43,7 +43,9 @@ class Origin:
 def _masked(line: str) -> str:
     """The line, or only its key where the key's name says that a secret follows."""
     key, colon, _ = line.partition(":")
-    return f"{key}: ..." if colon and any(word in key.lower() for word in ("password", "secret", "token", "pwd")) else line
+    return (
+        f"{key}: ..." if colon and any(word in key.lower() for word in ("password", "secret", "token", "pwd")) else line
+    )
 
 
 @dataclass(frozen=True, slots=True)

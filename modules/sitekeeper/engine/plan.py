@@ -24,6 +24,16 @@ class Result(Record):
     """Whether anything was changed."""
     msg: str = ""
     """What was done, or why there was nothing to do."""
+    partial: str = ""
+    """Why this is worth less than was asked for; the run then ends as a partial failure."""
+
+    def summary(self) -> dict[str, Any]:
+        """What the run's summary table shows of it."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """Variables that it sets for later tasks of the host."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.nativetypes import NativeCodeGenerator
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.lazy import Lazy
 from sitekeeper.engine.plan import Unknown, UnknownValueError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class _Generator(NativeCodeGenerator):
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
         if isinstance(node, nodes.TemplateData):
-            return super()._output_child_to_const(node, frame, finalize)
+            return str(super()._output_child_to_const(node, frame, finalize))
         raise nodes.Impossible
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - the name is Jinja's
@@ -41,8 +42,25 @@ class _Generator(NativeCodeGenerator):
         self.write("))")
 
 
+class _Context(jinja2.runtime.Context):
+    """Fills in a variable's own templates when it is used."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        value = super().resolve_or_missing(key)
+        if not isinstance(value, Lazy):
+            return value
+        depth = self.parent.get(_DEPTH, 0)
+        if depth > 20:
+            raise UsageError(f"`{key}` refers to itself")
+        return _filled(value.value, {**self.parent, _DEPTH: depth + 1})
+
+
+_DEPTH = "_sitekeeper_depth"
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     code_generator_class = _Generator
+    context_class = _Context
 
     def __init__(self) -> None:
         super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
@@ -108,6 +126,7 @@ _ENVIRONMENT = _Environment()
 
 @functools.lru_cache(maxsize=4096)
 def _compiled(source: str) -> tuple[jinja2.Template, bool]:
+    """A template ready to run, and whether it is one expression and nothing else."""
     tree = _ENVIRONMENT.parse(source)
     body = tree.body
     single = (
@@ -117,6 +136,26 @@ def _compiled(source: str) -> tuple[jinja2.Template, bool]:
         and not isinstance(body[0].nodes[0], nodes.TemplateData)
     )
     return _ENVIRONMENT.from_string(source), single
+
+
+def names_in(source: str) -> set[str]:
+    """Variables that a template cannot do without: not those that it asks for with ``default`` or ``is defined``."""
+    tree = _ENVIRONMENT.parse(source)
+    optional: set[int] = set()
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        if isinstance(node, nodes.Filter | nodes.Test) and node.name in {"default", "d", "defined", "undefined"}:
+            optional |= {id(name) for name in node.find_all(nodes.Name)}
+    guarded = {name.name for name in tree.find_all(nodes.Name) if id(name) in optional}
+    return meta.find_undeclared_variables(tree) - guarded - set(_ENVIRONMENT.globals)
+
+
+def has_template(value: Any) -> bool:
+    """Whether there is anything to be filled in anywhere inside a value."""
+    if isinstance(value, list):
+        return any(has_template(one) for one in value)
+    if isinstance(value, dict):
+        return any(has_template(one) for one in value.values())
+    return is_template(value)
 
 
 def is_template(value: Any) -> bool:
@@ -139,12 +178,19 @@ def render(value: Any, variables: Mapping[str, Any], origin: Origin) -> Any:
         UsageError: a template is wrong or uses an undefined variable; points at ``origin``.
 
     """
+    try:
+        return _filled(value, variables)
+    except UsageError as error:
+        raise error.at(origin=origin) from None
+
+
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
-        return _rendered(value, variables, origin) if is_template(value) else value
+        return _rendered(value, variables) if is_template(value) else value
     if isinstance(value, list):
-        return [render(one, variables, origin) for one in value]
+        return [_filled(one, variables) for one in value]
     if isinstance(value, dict):
-        return {key: render(one, variables, origin) for key, one in value.items()}
+        return {key: _filled(one, variables) for key, one in value.items()}
     return value
 
 
@@ -162,7 +208,7 @@ def condition(source: Any, variables: Mapping[str, Any], origin: Origin) -> bool
     if not isinstance(source, str):
         raise UsageError(f"a condition must be an expression, not {source!r}", origin=origin)
     text = source if is_template(source) else "{{ " + source + " }}"
-    value = _rendered(text, variables, origin)
+    value = render(text, variables, origin)
     if isinstance(value, Unknown):
         raise UnknownValueError(value)
     if isinstance(value, str) and is_template(source):
@@ -170,30 +216,27 @@ def condition(source: Any, variables: Mapping[str, Any], origin: Origin) -> bool
     return bool(value)
 
 
-def _rendered(source: str, variables: Mapping[str, Any], origin: Origin) -> Any:
+def _rendered(source: str, variables: Mapping[str, Any]) -> Any:
     try:
         template, single = _compiled(source)
         context = template.new_context(dict(variables))
         parts = list(template.root_render_func(context))
-    except UsageError as error:
-        raise error.at(origin=origin) from None
+        if not (single and len(parts) == 1):
+            return _join(parts)
     except UnknownValueError as error:
         return error.unknown
     except jinja2.UndefinedError as error:
-        raise UsageError(str(error.message), origin=origin, hint="check the name, or give it a value in vars") from None
+        raise UsageError(str(error.message), hint="check the name, or give it a value in vars") from None
     except jinja2.TemplateSyntaxError as error:
-        raise UsageError(f"not a template: {error.message}", origin=origin) from None
+        raise UsageError(f"not a template: {error.message}") from None
     except jinja2.exceptions.SecurityError as error:
-        raise UsageError(f"refused in a template: {error.message}", origin=origin) from None
+        raise UsageError(f"refused in a template: {error.message}") from None
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise UsageError(f"template failed: {error}", origin=origin) from None
-    if single and len(parts) == 1:
-        value = parts[0]
-        if isinstance(value, jinja2.Undefined):
-            raise UsageError(
-                f"`{value._undefined_name}` is undefined",  # noqa: SLF001 - Jinja has no public name for it
-                origin=origin,
-                hint="check the name, or give it a value in vars",
-            )
-        return value
-    return _join(parts)
+        raise UsageError(f"template failed: {error}") from None
+    value = parts[0]
+    if isinstance(value, jinja2.Undefined):
+        raise UsageError(
+            f"`{value._undefined_name}` is undefined",  # noqa: SLF001 - Jinja has no public name for it
+            hint="check the name, or give it a value in vars",
+        )
+    return value

@@ -1,4 +1,4 @@
-"""Types of module parameters, as a playbook writes them: 15m, 2GiB, D:\\Program Files, P01."""
+"""Types of module parameters, as a playbook writes them: durations, sizes, Windows paths, site codes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)\Z")
 _UNITS = {"B": 1} | {
-    f"{letter}{i}B": base**power
-    for power, letter in enumerate("KMGT", 1)
-    for i, base in (("i", 1024), ("", 1000))
+    f"{letter}{i}B": base**power for power, letter in enumerate("KMGT", 1) for i, base in (("i", 1024), ("", 1000))
 }
 RESERVED_SITE_CODES = frozenset({"AUX", "CON", "NUL", "PRN", "SMS", "ENV"})
 """Codes that setup refuses (Microsoft Learn, "Prepare to install sites")."""

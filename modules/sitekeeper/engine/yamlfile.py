@@ -1,7 +1,7 @@
 """YAML with origins: plain values, and for each the place where it stands.
 
-Scalars resolve by the YAML 1.2 core schema: ``yes`` and ``off`` are words, ``012`` is twelve, ``1E5`` a number; a duplicate key is an error.
-The source text of every scalar is kept too: a site code ``001`` or ``1E5`` is taken from it.
+Scalars resolve by the YAML 1.2 core schema: ``yes`` and ``off`` are words, ``012`` is twelve, ``1E5`` a number; a
+duplicate key is an error. The source text of every scalar is kept too: a site code ``001`` or ``1E5`` is taken from it.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def resolve(text: str) -> Any:
     if _INT.match(text):
         return int(text)
     if _OCTAL.match(text):
-        return int(text[2:], 8)
+        return int(text, 0)
     if _HEX.match(text):
         return int(text, 16)
     if _FLOAT.match(text):

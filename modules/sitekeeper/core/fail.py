@@ -1,0 +1,33 @@
+"""Fails the host, with your words."""
+
+from __future__ import annotations
+
+from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Plan, Result
+from sitekeeper.engine.session import Context
+
+
+class FailParams(Params):
+    """What is said."""
+
+    msg: str = "failed as the playbook asked"
+    """Why."""
+
+
+class Failed(SitekeeperError):  # noqa: N818 - the playbook's word, not an error of ours
+    """The playbook said so."""
+
+    word = "failed"
+    exit_code = 1
+
+
+class Fail(Module[FailParams, Result]):
+    """Example::
+
+    - core.fail: {msg: "{{ site.code }} is a secondary site"}
+      when: site.type == "secondary"
+    """
+
+    def plan(self, ctx: Context, params: FailParams) -> Plan[Result]:
+        raise Failed(params.msg)

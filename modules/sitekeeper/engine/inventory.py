@@ -1,0 +1,285 @@
+"""The inventory: Ansible's YAML form, read as it is, and the site hierarchy that ours describes in it."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sitekeeper.engine import hierarchy, secrets, yamlfile
+from sitekeeper.engine.errors import InventoryError, UsageError
+from sitekeeper.engine.origin import Origin, Origins
+
+_RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
+_SUFFIXES = {".yml", ".yaml", ".json", ""}
+SECRET_VARIABLES = frozenset({
+    "ansible_password", "ansible_psrp_certificate_key_password", "sql_password", "ansible_ssh_pass", "ansible_winrm_password",
+})  # fmt: skip
+"""Variables whose plain value is taken for a secret, wherever it stands."""
+TEXT_VARIABLES = frozenset({"site_code", "parent", "ansible_user", "sql_user", "ansible_password", "sql_password"})
+"""Variables taken from the source text: site codes YES, 001 and 1E5 exist, and so do such passwords."""
+
+
+@dataclass(slots=True)
+class Group:
+    """A group with its own variables; children are groups inside it."""
+
+    name: str
+    origin: Origin
+    hosts: list[str] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
+    vars: dict[str, Any] = field(default_factory=dict)
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class Host:
+    """A host with its own variables, before groups are mixed in."""
+
+    name: str
+    origin: Origin
+    vars: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Origin] = field(default_factory=dict)
+    """Where each variable, own or of a group, was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Hosts in the order of the file, groups, and the hierarchy of sites."""
+
+    file: str
+    hosts: Mapping[str, Host]
+    groups: Mapping[str, Group]
+    sites: Mapping[str, hierarchy.Site] = field(default_factory=dict)
+
+    def vars_of(self, name: str) -> dict[str, Any]:
+        """A host's variables: all < parent group < child group < host."""
+        host = self.hosts[name]
+        mixed: dict[str, Any] = {}
+        for group in self.groups_of(name):
+            mixed.update(group.vars)
+        mixed.update(host.vars)
+        mixed["inventory_hostname"] = name
+        mixed["group_names"] = sorted(group.name for group in self.groups_of(name) if group.name != "all")
+        return mixed
+
+    def groups_of(self, name: str) -> list[Group]:
+        """Groups that hold a host, the outermost first."""
+        held = [group for group in self.groups.values() if name in self.members(group.name)]
+        return sorted(held, key=lambda group: (group.depth, group.name))
+
+    def members(self, group: str) -> list[str]:
+        """Hosts of a group and of the groups inside it, in the order of the file."""
+        if group == "all":
+            return list(self.hosts)
+        inside: set[str] = set()
+        todo, seen = [group], set()
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                inside.update(self.groups[name].hosts)
+                todo += self.groups[name].children
+        return [name for name in self.hosts if name in inside]
+
+    def origin_of(self, host: str, variable: str | None = None) -> Origin:
+        """Where a host, or one of its variables, was given."""
+        entry = self.hosts[host]
+        return entry.places.get(variable, entry.origin) if variable else entry.origin
+
+    def select(self, pattern: str, origin: Origin | None = None) -> list[str]:
+        """Hosts by Ansible's patterns: ``a:b`` or ``a,b`` both, ``!a`` without, ``&a`` only those also in.
+
+        Raises:
+            UsageError: a name in it is neither a host nor a group.
+
+        """
+        chosen: list[str] = []
+        parts = [part.strip() for part in re.split(r"[,:](?![^\[]*\])", pattern) if part.strip()]
+        for part in sorted(parts, key=lambda word: "!&".find(word[0]) if word[0] in "&!" else -1):
+            found = self._named(part.lstrip("!&"), origin)
+            if part.startswith("!"):
+                chosen = [name for name in chosen if name not in found]
+            elif part.startswith("&"):
+                chosen = [name for name in chosen if name in found]
+            else:
+                chosen += [name for name in found if name not in chosen]
+        return [name for name in self.hosts if name in chosen]
+
+    def _named(self, word: str, origin: Origin | None) -> list[str]:
+        if word == "all" or word in self.groups:
+            return self.members(word)
+        if word in self.hosts:
+            return [word]
+        by_code = [site.host for site in self.sites.values() if site.code == word]
+        if by_code:
+            return by_code
+        if any(letter in word for letter in "*?["):
+            found = [name for name in self.hosts if fnmatch.fnmatchcase(name, word)]
+            found += [name for group in self.groups if fnmatch.fnmatchcase(group, word) for name in self.members(group)]
+            if found:
+                return found
+        near = get_close_matches(word, [*self.hosts, *self.groups], 1)
+        raise UsageError(
+            f"`{word}` is neither a host nor a group of {self.file}",
+            origin=origin,
+            hint=f"did you mean `{near[0]}`?" if near else "see: sitekeeper inventory list -i INVENTORY",
+        )
+
+
+def load(path: Path, vault_password: secrets.Secret | None = None) -> Inventory:
+    """Read an inventory file, or a folder of them, with the group_vars/ and host_vars/ beside it.
+
+    Raises:
+        InventoryError: it cannot be read or makes no sense; points at the line.
+
+    """
+    if not path.exists():
+        raise InventoryError(f"no inventory at {path}", origin=Origin(str(path)))
+    folder = path if path.is_dir() else path.parent
+    files = sorted(f for f in path.iterdir() if f.is_file() and f.suffix in _SUFFIXES) if path.is_dir() else [path]
+    reader = _Reader(vault_password)
+    for file in files:
+        document = yamlfile.load(file, vault_password=vault_password, wrong=InventoryError)
+        reader.document(document)
+    if not reader.hosts:
+        raise InventoryError(f"no hosts in {path}", origin=Origin(str(path)))
+    reader.variable_files(folder)
+    reader.depths()
+    plain = Inventory(str(path), reader.hosts, reader.groups)
+    reader.place_group_vars(plain)
+    return Inventory(str(path), reader.hosts, reader.groups, hierarchy.of(plain))
+
+
+class _Reader:
+    """Collects groups and hosts from documents."""
+
+    def __init__(self, vault_password: secrets.Secret | None) -> None:
+        self.vault_password = vault_password
+        self.hosts: dict[str, Host] = {}
+        self.groups: dict[str, Group] = {"all": Group("all", Origin("all"))}
+        self.group_places: dict[str, dict[str, Origin]] = {}
+
+    def document(self, document: yamlfile.Document) -> None:
+        if document.value is None:
+            return
+        if not isinstance(document.value, dict):
+            raise InventoryError("an inventory is a mapping of groups", origin=document.origins.of())
+        for name, body in document.value.items():
+            self.group(document, document.origins.below(name), str(name), body)
+
+    def group(self, document: yamlfile.Document, origins: Origins, name: str, body: Any) -> None:
+        group = self.groups.setdefault(name, Group(name, origins.of()))
+        if body is None:
+            return
+        if not isinstance(body, dict):
+            raise InventoryError(f"group `{name}` must be a mapping of hosts, children and vars", origin=origins.of())
+        for key in body:
+            if key not in {"hosts", "children", "vars"}:
+                raise InventoryError(
+                    f"`{key}` is not part of a group",
+                    origin=origins.of_key(key),
+                    hint="a group has hosts, children and vars",
+                )
+        for pattern, variables in self.mapping(body.get("hosts"), origins.below("hosts")).items():
+            for host in _expand(str(pattern), origins.below("hosts").of_key(str(pattern))):
+                entry = self.hosts.setdefault(host, Host(host, origins.below("hosts").of_key(str(pattern))))
+                place = origins.below("hosts", pattern)
+                self.variables(document, place, variables, entry.vars, entry.places)
+                if host not in group.hosts:
+                    group.hosts.append(host)
+        for child, child_body in self.mapping(body.get("children"), origins.below("children")).items():
+            if child not in group.children:
+                group.children.append(child)
+            self.group(document, origins.below("children", child), child, child_body)
+        places = self.group_places.setdefault(name, {})
+        self.variables(document, origins.below("vars"), body.get("vars"), group.vars, places)
+
+    def mapping(self, value: Any, origins: Origins) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise InventoryError("expected a mapping here", origin=origins.of())
+        return value
+
+    def variables(
+        self, document: yamlfile.Document, origins: Origins, given: Any, into: dict[str, Any], places: dict[str, Origin]
+    ) -> None:
+        for key, value in self.mapping(given, origins).items():
+            place = origins.of(key)
+            text = document.texts.get((*origins.at, key))
+            taken = text if key in TEXT_VARIABLES and text is not None else value
+            if key in SECRET_VARIABLES and not isinstance(taken, secrets.Secret) and "{{" not in str(taken):
+                taken = secrets.inline(str(taken), str(place))
+                place = Origin(place.file, place.line, place.column, secret=True)
+            into[key] = taken
+            places[key] = place
+
+    def variable_files(self, folder: Path) -> None:
+        for kind, names in (("group_vars", list(self.groups)), ("host_vars", list(self.hosts))):
+            for name in names:
+                for file in _files_of(folder / kind, name):
+                    document = yamlfile.load(file, vault_password=self.vault_password, wrong=InventoryError)
+                    if kind == "group_vars":
+                        places = self.group_places.setdefault(name, {})
+                        self.variables(document, document.origins, document.value, self.groups[name].vars, places)
+                    else:
+                        host = self.hosts[name]
+                        self.variables(document, document.origins, document.value, host.vars, host.places)
+
+    def depths(self) -> None:
+        """How deep each group lies inside others; a circle is an error."""
+
+        def visit(name: str, depth: int, above: tuple[str, ...]) -> None:
+            group = self.groups[name]
+            if name in above:
+                raise InventoryError(
+                    f"group `{name}` contains itself: {' > '.join((*above, name))}", origin=group.origin
+                )
+            group.depth = max(group.depth, depth)
+            for child in group.children:
+                visit(child, depth + 1, (*above, name))
+
+        for name in self.groups:
+            visit(name, 0 if name == "all" else 1, ())
+
+    def place_group_vars(self, inventory: Inventory) -> None:
+        for name, host in self.hosts.items():
+            own = dict(host.places)
+            for group in inventory.groups_of(name):
+                host.places.update(self.group_places.get(group.name, {}))
+            host.places.update(own)
+
+
+def _files_of(folder: Path, name: str) -> Iterator[Path]:
+    for candidate in (folder / name, folder / f"{name}.yml", folder / f"{name}.yaml"):
+        if candidate.is_file():
+            yield candidate
+        elif candidate.is_dir():
+            yield from sorted(file for file in candidate.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+
+
+def _expand(pattern: str, origin: Origin) -> list[str]:
+    """``web[01:03]`` and ``db-[a:c]`` as Ansible expands them."""
+    pieces: list[list[str]] = []
+    at = 0
+    for match in _RANGE.finditer(pattern):
+        pieces += [[pattern[at : match.start()]], _series(match, origin)]
+        at = match.end()
+    pieces.append([pattern[at:]])
+    return ["".join(parts) for parts in itertools.product(*pieces)]
+
+
+def _series(match: re.Match[str], origin: Origin) -> list[str]:
+    first, last, step = match[1], match[2], int(match[3] or 1)
+    if first.isdigit() and last.isdigit() and int(first) <= int(last):
+        width = len(first) if first.startswith("0") else 0
+        return [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)]
+    if len(first) == len(last) == 1 and first.isalpha() and last.isalpha() and first <= last:
+        return [chr(code) for code in range(ord(first), ord(last) + 1, step)]
+    raise InventoryError(f"not a range: {match[0]}", origin=origin, hint="write [01:20] or [a:f]")

@@ -1,0 +1,225 @@
+"""The durable record of one run: what happened, and around every change an intent (before) and an outcome (after).
+
+One SQLite file per run, in a folder that nobody else may enter. One thread writes and commits in groups (WAL, synchronous FULL);
+who needs a record to be on disk before going on waits for the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.plan import Unknown
+from sitekeeper.engine.secrets import Secret
+
+_SCHEMA = """
+CREATE TABLE record (
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    host TEXT NOT NULL,
+    task TEXT NOT NULL,
+    change INTEGER,
+    data TEXT NOT NULL
+)
+"""
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record. ``change`` joins an intent with its outcome and undo."""
+
+    seq: int
+    at: str
+    kind: str
+    host: str
+    task: str
+    change: int | None
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Entry:
+    kind: str
+    host: str
+    task: str
+    change: int | None
+    data: str
+    written: Future[int] | None
+
+
+class Journal:
+    """Writes one run's records. ``close`` waits until everything is on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        private_folder(folder.parent)
+        private_folder(folder)
+        self.folder = folder
+        self.file = folder / "journal.db"
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._failed: BaseException | None = None
+        self._change = 0
+        self._lock = threading.Lock()
+        connection = sqlite3.connect(self.file, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+        connection.commit()
+        self._thread = threading.Thread(target=self._write, args=(connection,), name="journal")
+        self._thread.start()
+
+    def note(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> None:
+        """Write a record some time soon, in order."""
+        self._put(_Entry(kind, host, task, change, _dump(data), None))
+
+    def commit(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> int:
+        """Write a record and return when it is on disk; answers its number."""
+        written: Future[int] = Future()
+        self._put(_Entry(kind, host, task, change, _dump(data), written))
+        return written.result()
+
+    def intent(self, data: Any, *, host: str, task: str) -> int:
+        """Commit the intent of a change; answers the change's number, which its other records carry."""
+        with self._lock:
+            self._change += 1
+            change = self._change
+        self.commit("intent", data, host=host, task=task, change=change)
+        return change
+
+    def close(self) -> None:
+        """Write what is queued and end."""
+        self._queue.put(None)
+        self._thread.join()
+        if self._failed is not None:
+            raise IntegrityError(f"the journal {self.file} could not be written: {self._failed}")
+
+    def _put(self, entry: _Entry) -> None:
+        if self._failed is not None:
+            raise IntegrityError(f"the journal {self.file} could not be written: {self._failed}")
+        self._queue.put(entry)
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        ended = False
+        while not ended:
+            group = [self._queue.get()]
+            while not self._queue.empty():
+                group.append(self._queue.get())
+            entries = [entry for entry in group if entry is not None]
+            ended = len(entries) < len(group)
+            waiting: list[tuple[Future[int], int]] = []
+            try:
+                if self._failed is not None:
+                    raise self._failed  # noqa: TRY301 - one way out for whoever waits
+                for entry in entries:
+                    cursor = connection.execute(
+                        "INSERT INTO record (at, kind, host, task, change, data) VALUES (?, ?, ?, ?, ?, ?)",
+                        (datetime.now(UTC).isoformat(), entry.kind, entry.host, entry.task, entry.change, entry.data),
+                    )
+                    if entry.written is not None:
+                        waiting.append((entry.written, cursor.lastrowid or 0))
+                connection.commit()
+            except BaseException as error:  # noqa: BLE001 - handed to those who wait; nobody is left waiting
+                self._failed = error
+                for entry in entries:
+                    if entry.written is not None and not entry.written.done():
+                        entry.written.set_exception(
+                            IntegrityError(f"the journal {self.file} could not be written: {error}")
+                        )
+            else:
+                for future, seq in waiting:
+                    future.set_result(seq)
+        connection.close()
+
+
+def read(folder: Path) -> Iterator[Row]:
+    """All records of a run's folder, in order.
+
+    Raises:
+        UsageError: there is no run there.
+
+    """
+    file = folder / "journal.db"
+    if not file.is_file():
+        raise UsageError(f"no run at {folder}", hint="see: sitekeeper runs list")
+    connection = sqlite3.connect(file)
+    try:
+        for seq, at, kind, host, task, change, data in connection.execute(
+            "SELECT seq, at, kind, host, task, change, data FROM record ORDER BY seq"
+        ):
+            yield Row(seq, at, kind, host, task, change, json.loads(data))
+    except sqlite3.DatabaseError as error:
+        raise IntegrityError(f"the journal {file} is damaged: {error}") from None
+    finally:
+        connection.close()
+
+
+def open_changes(folder: Path) -> list[Row]:
+    """Intents whose change is neither undone nor meant to stay: what a run left behind."""
+    open_: dict[int, Row] = {}
+    for row in read(folder):
+        if row.change is None:
+            continue
+        if row.kind == "intent":
+            open_[row.change] = row
+        elif row.kind in {"undone", "kept"}:
+            open_.pop(row.change, None)
+    return list(open_.values())
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter, whatever the umask; a wider one is refused.
+
+    Raises:
+        UsageError: it exists and others may enter it.
+
+    """
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)
+        folder.chmod(0o700)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077 and folder.stat().st_uid == os.getuid():
+        raise UsageError(f"{folder} is open to others ({mode:04o})", hint=f"chmod 700 {folder}")
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(plain(data), ensure_ascii=False, default=_refused)
+
+
+def _refused(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} cannot be journaled")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: models as mappings, a Secret as its reference."""
+    if isinstance(value, BaseModel):
+        return {key: plain(one) for key, one in value.__dict__.items()}
+    if isinstance(value, Secret | Unknown):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds()
+    return value

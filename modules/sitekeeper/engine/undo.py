@@ -1,0 +1,86 @@
+"""Taking changes back: newest first, each on its own, none stopped by another that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sitekeeper.engine.errors import SitekeeperError, UndoError
+from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.module import Module, UndoPolicy
+from sitekeeper.engine.plan import Record
+from sitekeeper.engine.session import Context
+
+
+@dataclass(slots=True)
+class OpenChange:
+    """A change that may have to be taken back; ``outcome`` stays None when it failed half-way."""
+
+    number: int
+    path: str
+    name: str
+    policy: UndoPolicy
+    module: Module[Any, Any]
+    intent: Record | None
+    ctx: Context
+    outcome: Any = None
+
+
+class _Tell(Protocol):
+    def __call__(self, change: OpenChange, msg: str, *, ok: bool) -> None: ...
+
+
+class UndoStack:
+    """The open changes of one host's play."""
+
+    def __init__(self, journal: Journal, tell: _Tell) -> None:
+        self._journal = journal
+        self._tell = tell
+        self._open: list[OpenChange] = []
+        self.left: list[OpenChange] = []
+        """What could not be taken back."""
+
+    def push(self, change: OpenChange) -> None:
+        """A change is about to be made."""
+        self._open.append(change)
+
+    def mark(self) -> int:
+        """Number of the newest change: a later one is newer than what is here now."""
+        return max((change.number for change in self._open), default=0)
+
+    def take_back(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
+        """Undo the chosen changes, newest first; answers what failed."""
+        errors: list[SitekeeperError] = []
+        for change in [one for one in reversed(self._open) if which(one)]:
+            self._open.remove(change)
+            if not change.module.reversible:
+                continue
+            error = self._take_back(change)
+            if error is not None:
+                self.left.append(change)
+                errors.append(error)
+        return errors
+
+    def keep(self) -> None:
+        """The play is over: what is still open is meant to stay."""
+        for change in self._open:
+            self._journal.note("kept", {}, host=change.ctx.host, task=change.path, change=change.number)
+        self._open.clear()
+
+    def _take_back(self, change: OpenChange) -> SitekeeperError | None:
+        try:
+            msg = change.module.undo(change.ctx, change.intent, change.outcome)
+        except SitekeeperError as error:
+            self._journal.note(
+                "undo failed", {"word": error.word, "msg": error.message}, host=change.ctx.host, task=change.path,
+                change=change.number,
+            )  # fmt: skip
+            self._tell(change, error.message, ok=False)
+            return UndoError(
+                f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
+                hint=error.hint,
+            )  # fmt: skip
+        self._journal.commit("undone", {"msg": msg}, host=change.ctx.host, task=change.path, change=change.number)
+        self._tell(change, msg, ok=True)
+        return None
