@@ -1,0 +1,80 @@
+"""Makes the hosts of a hierarchy on disk, or takes them up again where an earlier lab left them."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+from sitekeeper.lab.audit import Audit
+from sitekeeper.lab.clock import LabClock, Timers
+from sitekeeper.lab.configmgr.site import install_site, install_sql, site_registry
+from sitekeeper.lab.configmgr.tree import make_tree
+from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.machine import make_machine, system_registry
+
+PATCHED = "sitekeeper"
+"""The name of the work root of the tool under test; nothing in the lab depends on it but what a shadow copy links."""
+
+
+def build_host(
+    state: Path,
+    name: str,
+    hierarchy: Hierarchy,
+    *,
+    clock: LabClock | None = None,
+    audit: Audit | None = None,
+    timers: Timers | None = None,
+) -> Host:
+    """The host of that name: taken up from ``<state>/<name>`` if it is there, else made."""
+    folder = state / name
+    if (folder / "state.json").exists():
+        return Host.load(folder, clock=clock, audit=audit, timers=timers)
+    clock = clock or LabClock()
+    spec = hierarchy.hosts[name]
+    dice = random.Random(f"{hierarchy.seed} {name}")  # noqa: S311  # the same bytes every time, no secret
+    machine = make_machine(name, f"{hierarchy.domain.lower()}.example", spec, dice, clock.now())
+    sites = sites_on(hierarchy, name)
+    if spec.site is not None:
+        install_site(machine, spec.site, spec.site.database_host or name, dice)
+    if spec.sql is not None:
+        install_sql(machine, spec.sql, sites, dice)
+    for volume in machine.volumes:
+        (folder / volume.folder).mkdir(parents=True)
+    for volume in machine.volumes:
+        if volume.letter is None:
+            _mount(folder, volume.name, folder / volume.folder)
+    host = Host(folder, machine, clock=clock, audit=audit, timers=timers)
+    for letter in [volume.letter for volume in machine.volumes if volume.letter]:
+        machine.mutable.append(f"{letter}\\{PATCHED}\\".lower())
+    for path in (r"C:\WINDOWS\system32", r"C:\WINDOWS\Temp"):
+        host.files.resolve(path).mkdir(parents=True, exist_ok=True)
+    for site_server, site in sites:
+        for path in (site.data, site.log):
+            host.files.resolve(path).mkdir(parents=True, exist_ok=True)
+        del site_server
+    system_registry(host.registry, machine, hierarchy.dns, dice)
+    if spec.site is not None:
+        make_tree(host, spec.site, dice)
+        holder = hierarchy.hosts[spec.site.database_host or name].sql
+        site_registry(host.registry, machine, spec.site, holder.instance if holder else "MSSQLSERVER", hierarchy.dns)
+    host.registry.save()
+    host.save()
+    return host
+
+
+def sites_on(hierarchy: Hierarchy, host: str) -> list[tuple[str, SiteSpec]]:
+    """(site server, site) of every site whose database is on this host."""
+    return [
+        (name, spec.site)
+        for name, spec in hierarchy.hosts.items()
+        if spec.site is not None and (spec.site.database_host or name) == host
+    ]
+
+
+def _mount(folder: Path, name: str, target: Path) -> None:
+    parts = [part for part in name[3:].split("\\") if part]
+    point = folder / "volumes" / name[0] / Path(*parts)
+    point.parent.mkdir(parents=True, exist_ok=True)
+    point.symlink_to(os.path.relpath(target, point.parent), target_is_directory=True)

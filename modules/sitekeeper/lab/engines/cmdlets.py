@@ -1,0 +1,363 @@
+"""The cmdlets of the Python engine: services, WMI, and small helpers. Items of providers are in ``items``.
+
+A parameter that the real cmdlet has and the lab does not is declared ``unsupported``: using it is a loud error, not a
+"no such parameter" that would be untrue.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from datetime import timedelta, timezone
+from typing import Any
+
+from sitekeeper.lab.engines.api import ErrorRecord, PsObject
+from sitekeeper.lab.engines.binding import Parameter
+from sitekeeper.lab.engines.call import Call, Cmdlet, not_emulated
+from sitekeeper.lab.engines.objects import CUSTOM, property_of, service_object
+from sitekeeper.lab.windows.wmi import InvalidClass, NotEmulated, query_failure
+from sitekeeper.lab.windows.wql import WqlError
+
+_COMMANDS = "Microsoft.PowerShell.Commands."
+CATEGORIES = [
+    "NotSpecified",
+    "OpenError",
+    "CloseError",
+    "DeviceError",
+    "DeadlockDetected",
+    "InvalidArgument",
+    "InvalidData",
+    "InvalidOperation",
+    "InvalidResult",
+    "InvalidType",
+    "MetadataError",
+    "NotImplemented",
+    "NotInstalled",
+    "ObjectNotFound",
+    "OperationStopped",
+    "OperationTimeout",
+    "SyntaxError",
+    "ParserError",
+    "PermissionDenied",
+    "ResourceBusy",
+    "ResourceExists",
+    "ResourceUnavailable",
+    "ReadError",
+    "WriteError",
+    "FromStdErr",
+    "SecurityError",
+]
+"""System.Management.Automation.ErrorCategory, by number."""
+
+
+def parameters(**kinds: str | Parameter) -> Mapping[str, Parameter]:
+    """Parameters by name; a bare text is the kind."""
+    return {name: Parameter(kind) if isinstance(kind, str) else kind for name, kind in kinds.items()}
+
+
+def get_service(call: Call) -> Iterator[PsObject]:
+    """Get-Service."""
+    control = call.wmi.services
+    names, display = call.bound.texts("Name"), call.bound.texts("DisplayName")
+    with call.host.lock:
+        services = sorted(call.host.machine.services.values(), key=lambda service: service.name.lower())
+        answer: list[PsObject | ErrorRecord] = []
+        wanted = names if names is not None else display if display is not None else ["*"]
+        for pattern in wanted:
+            found = [
+                service
+                for service in services
+                if fnmatch.fnmatchcase((service.name if display is None else service.display).lower(), pattern.lower())
+            ]
+            if not found and not any(c in pattern for c in "*?["):
+                word = "service name" if display is None else "display name"
+                error_id = "NoServiceFoundForGivenName" if display is None else "NoServiceFoundForGivenDisplayName"
+                answer.append(
+                    ErrorRecord(
+                        f"Cannot find any service with {word} '{pattern}'.",
+                        f"{error_id},{_COMMANDS}GetServiceCommand",
+                        13,
+                        f"{_COMMANDS}ServiceCommandException",
+                        pattern,
+                    )
+                )
+            answer += [service_object(control, service) for service in found]
+    for item in answer:
+        if isinstance(item, ErrorRecord):
+            call.write_error(item)
+        else:
+            yield item
+
+
+def get_wmi_object(call: Call) -> Iterator[PsObject]:
+    """Get-WmiObject."""
+    bound = call.bound
+    space = (bound.text("Namespace") or r"root\cimv2").lower().replace("/", "\\")
+    query, name = bound.text("Query"), bound.text("Class")
+    if space != r"root\cimv2":
+        raise not_emulated(f"WMI namespace {space}")
+    if query is None and name is None:
+        raise not_emulated("Get-WmiObject without -Class or -Query")
+    try:
+        if query is not None:
+            found = call.wmi.query(query)
+        else:
+            columns = tuple(c for c in bound.texts("Property") or [] if c != "*")
+            found = call.wmi.get(name or "", columns, bound.text("Filter"))
+    except (InvalidClass, NotEmulated, WqlError) as error:
+        call.write_error(query_failure(error, name or query or "", "GetWmiObject"))
+        return
+    yield from found
+
+
+def get_cim_instance(call: Call) -> Iterator[PsObject]:
+    """Get-CimInstance; an invalid class is MI's HRESULT 0x80041010."""
+    bound = call.bound
+    name, query = bound.text("ClassName"), bound.text("Query")
+    try:
+        if query is not None:
+            found = call.wmi.query(query)
+        else:
+            found = call.wmi.get(name or "", tuple(bound.texts("Property") or []), bound.text("Filter"))
+    except InvalidClass:
+        call.write_error(
+            ErrorRecord(
+                "Invalid class ",
+                f"HRESULT 0x80041010,{_COMMANDS.replace('PowerShell.Commands', 'Management.Infrastructure.CimCmdlets')}"
+                "GetCimInstanceCommand",
+                10,
+                "Microsoft.Management.Infrastructure.CimException",
+                name,
+            )
+        )
+        return
+    except (NotEmulated, WqlError) as error:
+        call.write_error(query_failure(error, name or query or "", "GetCimInstance"))
+        return
+    for item in found:
+        chosen = {key: value for key, value in item.adapted.items() if not key.startswith("__")}
+        cim = item.adapted["__CLASS"]
+        types = (
+            f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{cim}",
+            *(f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{b}" for b in item.adapted["__DERIVATION"]),
+            f"Microsoft.Management.Infrastructure.CimInstance#{cim}",
+            "Microsoft.Management.Infrastructure.CimInstance",
+            "System.Object",
+        )
+        yield PsObject(types, chosen | {"PSComputerName": None}, {}, str(cim))
+
+
+def invoke_wmi_method(call: Call) -> Iterator[PsObject]:
+    """Invoke-WmiMethod."""
+    bound = call.bound
+    path = bound.text("Path") or bound.text("Class")
+    arguments = bound.values.get("ArgumentList") or []
+    if path is None:
+        raise not_emulated("Invoke-WmiMethod without -Path or -Class")
+    try:
+        yield call.wmi.invoke(path, bound.text("Name") or "", arguments)
+    except KeyError:
+        call.write_error(_not_found("InvokeWMIManagementException", "InvokeWmiMethod", path))
+    except NotEmulated as error:
+        call.write_error(query_failure(error, path, "InvokeWmiMethod"))
+
+
+def remove_wmi_object(call: Call) -> Iterator[PsObject]:
+    """Remove-WmiObject."""
+    path = call.bound.text("Path") or ""
+    try:
+        call.wmi.remove(path)
+    except KeyError:
+        call.write_error(_not_found("RemoveWMIManagementException", "RemoveWmiObject", path))
+    except NotEmulated as error:
+        call.write_error(query_failure(error, path, "RemoveWmiObject"))
+    yield from ()
+
+
+def _not_found(error_id: str, command: str, path: str) -> ErrorRecord:
+    """WBEM_E_NOT_FOUND; its text is "Not found " (believed, from published transcripts)."""
+    return ErrorRecord(
+        "Not found ",
+        f"{error_id},{_COMMANDS}{command}",
+        7,
+        "System.Management.ManagementException",
+        path,
+    )
+
+
+def get_date(call: Call) -> Iterator[Any]:
+    """Get-Date without parameters: the host's local time."""
+    yield call.host.now().astimezone(timezone(timedelta(minutes=call.host.machine.os.bias)))
+
+
+def write_output(call: Call) -> Iterator[Any]:
+    """Write-Output."""
+    if "InputObject" in call.bound.values:
+        yield from call.bound.values["InputObject"]
+    else:
+        yield from call.input
+
+
+def write_error(call: Call) -> Iterator[Any]:
+    """Write-Error as a command of its own; inside a function the record names the function."""
+    bound = call.bound
+    category = bound.text("Category") or "NotSpecified"
+    error_id = bound.text("ErrorId") or "Microsoft.PowerShell.Commands.WriteErrorException"
+    call.write_error(
+        ErrorRecord(
+            bound.text("Message") or "",
+            f"{error_id},{_COMMANDS}WriteErrorCommand" if bound.text("ErrorId") else error_id,
+            CATEGORIES.index(category) if category in CATEGORIES else int(category),
+            f"{_COMMANDS}WriteErrorException",
+            bound.text("TargetObject"),
+            "Write-Error",
+        )
+    )
+    yield from ()
+
+
+def out_null(call: Call) -> Iterator[Any]:
+    """Out-Null."""
+    for _ in call.input:
+        pass
+    yield from ()
+
+
+def select_object(call: Call) -> Iterator[Any]:
+    """Select-Object with -ExpandProperty, -Property and -First."""
+    bound = call.bound
+    first, expand, names = bound.values.get("First"), bound.text("ExpandProperty"), bound.texts("Property")
+    for number, item in enumerate(call.input):
+        if first is not None and number >= first:
+            break
+        if expand is not None:
+            try:
+                value = property_of(item, expand)
+            except KeyError:
+                call.write_error(
+                    ErrorRecord(
+                        f'Property "{expand}" cannot be found.',
+                        f"ExpandPropertyNotFound,{_COMMANDS}SelectObjectCommand",
+                        5,
+                        "System.Management.Automation.PSArgumentException",
+                        None,
+                    )
+                )
+                continue
+            if isinstance(value, list):
+                yield from value
+            else:
+                yield value
+        elif names:
+            values: dict[str, Any] = {}
+            for name in names:
+                try:
+                    values[name] = property_of(item, name)
+                except KeyError:
+                    values[name] = None
+            kind = item.type_names[0] if isinstance(item, PsObject) else type(item).__name__
+            yield PsObject((f"Selected.{kind}", *CUSTOM), {}, values)
+        else:
+            yield item
+
+
+_NO = "unsupported"
+BASIC: tuple[Cmdlet, ...] = (
+    Cmdlet(
+        "Get-Service",
+        _COMMANDS + "GetServiceCommand",
+        parameters(
+            Name=Parameter("string[]", 0, aliases=("ServiceName",)),
+            DisplayName="string[]",
+            ComputerName=_NO,
+            DependentServices=_NO,
+            RequiredServices=_NO,
+            Include=_NO,
+            Exclude=_NO,
+            InputObject=_NO,
+        ),
+        get_service,
+    ),
+    Cmdlet(
+        "Get-WmiObject",
+        _COMMANDS + "GetWmiObjectCommand",
+        parameters(
+            Class=Parameter("string", 0),
+            Property=Parameter("string[]", 1),
+            Filter="string",
+            Query="string",
+            Namespace="string",
+            **dict.fromkeys(("ComputerName", "Credential", "List", "Recurse", "Amended", "AsJob", "DirectRead"), _NO),
+        ),
+        get_wmi_object,
+    ),
+    Cmdlet(
+        "Get-CimInstance",
+        "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
+        parameters(
+            ClassName=Parameter("string", 0),
+            Property="string[]",
+            Filter="string",
+            Query="string",
+            Namespace=_NO,
+            ComputerName=_NO,
+            CimSession=_NO,
+            KeyOnly=_NO,
+        ),
+        get_cim_instance,
+        since=(3, 0),
+    ),
+    Cmdlet(
+        "Invoke-WmiMethod",
+        _COMMANDS + "InvokeWmiMethod",
+        parameters(
+            Path="string",
+            Class=Parameter("string", 0),
+            Name=Parameter("string", 1, mandatory=True),
+            ArgumentList=Parameter("object[]", aliases=("Args",)),
+            **dict.fromkeys(("Namespace", "ComputerName", "Credential", "InputObject", "AsJob"), _NO),
+        ),
+        invoke_wmi_method,
+    ),
+    Cmdlet(
+        "Remove-WmiObject",
+        _COMMANDS + "RemoveWmiObject",
+        parameters(
+            Path=Parameter("string", mandatory=True), Class=_NO, InputObject=_NO, ComputerName=_NO, Namespace=_NO
+        ),
+        remove_wmi_object,
+    ),
+    Cmdlet("Get-Date", _COMMANDS + "GetDateCommand", parameters(Date=_NO, Format=_NO, UFormat=_NO), get_date),
+    Cmdlet(
+        "Write-Output",
+        _COMMANDS + "WriteOutputCommand",
+        parameters(InputObject=Parameter("object[]", 0)),
+        write_output,
+    ),
+    Cmdlet(
+        "Write-Error",
+        _COMMANDS + "WriteErrorCommand",
+        parameters(
+            Message=Parameter("string", 0, mandatory=True),
+            ErrorId="string",
+            Category="string",
+            TargetObject="object",
+            Exception=_NO,
+            ErrorRecord=_NO,
+            RecommendedAction=_NO,
+        ),
+        write_error,
+    ),
+    Cmdlet("Out-Null", _COMMANDS + "OutNullCommand", parameters(InputObject=_NO), out_null),
+    Cmdlet(
+        "Select-Object",
+        _COMMANDS + "SelectObjectCommand",
+        parameters(
+            Property=Parameter("string[]", 0),
+            ExpandProperty="string",
+            First="int",
+            **dict.fromkeys(("Last", "Skip", "Unique", "Index", "ExcludeProperty", "InputObject"), _NO),
+        ),
+        select_object,
+    ),
+)

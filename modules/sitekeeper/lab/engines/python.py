@@ -1,0 +1,159 @@
+"""The lab's own PowerShell: cmdlets and the twins of our functions, in Python. Nothing to install, and fast.
+
+Statements behave as those that a client adds with ``AddStatement`` (measured on a real PowerShell): an error that ends
+a statement is written and the next one runs; what ``ErrorAction=Stop`` makes of an error ends the whole pipeline; and
+where there is one statement only, an error that ends it ends the pipeline, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, Sink
+from sitekeeper.lab.engines.binding import Parameter, bind, require
+from sitekeeper.lab.engines.call import Call, Cmdlet, Function, command_not_found
+from sitekeeper.lab.engines.cmdlets import BASIC
+from sitekeeper.lab.engines.items import ITEMS
+from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
+from sitekeeper.lab.functions import functions_by_hash
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.wmi import Wmi
+
+_PSRP_VERSION = "2.1"
+_LAST_OF_STACK_2 = ("2.0", "2.1")
+
+
+class PythonEngine:
+    """The PowerShell of one host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.wmi = Wmi(host)
+        version = tuple(int(part) for part in host.machine.os.powershell.split("."))
+        self.cmdlets = {c.name.lower(): c for c in (*BASIC, *ITEMS) if c.since <= version}
+
+    def open(self, user: str) -> PythonRunspace:
+        """Start a session."""
+        self.host.audit.write("session", self.host.name, user=user, what="open")
+        return PythonRunspace(self, user)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """PSVersionTable as ApplicationPrivateData carries it; PSVersion is "2.0" up to 2012 R2 (recorded)."""
+        system = self.host.machine.os
+        return {
+            "PSVersion": system.powershell if system.level >= (10, 0) else "2.0",
+            "BuildVersion": f"{system.version}.{ {'5.2': 3959}.get(system.version[:3], 17514) }",
+            "CLRVersion": system.clr,
+            "WSManStackVersion": system.winrm_stack,
+            "PSRemotingProtocolVersion": "2.1" if system.winrm_stack == "2.0" else "2.2",
+            "SerializationVersion": "1.1.0.1",
+        }
+
+
+class PythonRunspace:
+    """One session: it knows the functions that were loaded into it."""
+
+    def __init__(self, engine: PythonEngine, user: str) -> None:
+        self.engine = engine
+        self.user = user
+        self.functions: dict[str, Function] = {}
+
+    def close(self) -> None:
+        """The shell was deleted."""
+        self.engine.host.audit.write("session", self.engine.host.name, user=self.user, what="close")
+
+    def run(self, pipeline: Pipeline, sink: Sink) -> None:
+        """Run a pipeline to its end.
+
+        Raises:
+            ErrorRecord: the pipeline failed with this record.
+
+        """
+        alone = len(pipeline.statements) == 1
+        for statement in pipeline.statements:
+            if sink.stopped.is_set():
+                return
+            try:
+                self._statement(statement, pipeline.input, sink)
+            except ErrorRecord as record:
+                if alone or record.terminates_pipeline:
+                    raise
+                if statement[-1].merge_errors:
+                    sink.output(record)
+                else:
+                    sink.error(record)
+
+    def _statement(self, statement: tuple[Command, ...], given: Iterable[Any], sink: Sink) -> None:
+        stream: Iterable[Any] = given
+        for command in statement:
+            self._note(command)
+            stream = self._command(command, stream, sink)
+        for value in stream:
+            if sink.stopped.is_set():
+                return
+            sink.output(value)
+
+    def _note(self, command: Command) -> None:
+        text = command.text
+        if command.is_script:
+            text = f"script sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+        self.engine.host.audit.write(
+            "call",
+            self.engine.host.name,
+            command=text,
+            arguments=[[name, value] for name, value in command.parameters],
+            user=self.user,
+        )
+
+    def _command(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
+        if command.is_script:
+            return self._script(command, stream, sink)
+        found: Cmdlet | Function | None = self.functions.get(command.text.lower())
+        owner, is_function = command.text, True
+        if found is None:
+            found, is_function = self.engine.cmdlets.get(command.text.lower()), False
+            if found is None:
+                raise command_not_found(command.text)
+            owner = found.type_name
+        parameters: Mapping[str, Parameter] = found.parameters
+        bound = bind(command, owner, parameters, function=is_function)
+        require(command, owner, parameters, bound)
+        merge = sink.output if command.merge_errors else None
+        call = Call(
+            found.name,
+            self.engine.host,
+            self.engine.wmi,
+            sink,
+            bound,
+            stream,
+            self.functions,
+            bound.error_action,
+            merge,
+        )
+        return found.run(call)
+
+    def _script(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
+        digest = hashlib.sha256(command.text.encode()).hexdigest()
+        function = functions_by_hash().get(digest)
+        if function is not None:
+            self.functions[function.name.lower()] = function
+            return iter(())
+        twin: ScriptTwin | None = script_twins().get(digest)
+        if twin is not None:
+            return twin(self.engine.host, command, stream, sink)
+        raise unknown_script(command.text, digest)
+
+
+def unknown_script(text: str, digest: str) -> ErrorRecord:
+    """The refusal of a script text that no twin stands for; names the function if the text defines one."""
+    words = text.split(None, 2)
+    what = f"the script text with sha256 {digest}"
+    if len(words) > 1 and words[0].lower() == "function":
+        file = words[1].lower().replace("-sk", "_sk_").replace("-", "_")
+        what = f"{words[1]} with sha256 {digest} (its twin lab/functions/{file}.py is for another text)"
+    return ErrorRecord(
+        f"emulator: {what} is not emulated", "EmulatorNotImplemented", 11, "System.NotImplementedException", what
+    )

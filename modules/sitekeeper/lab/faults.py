@@ -1,0 +1,110 @@
+"""What can be made to go wrong on a lab host, by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+KNOWN: dict[str, str] = {
+    "slow_stop": "stopping `service` takes `seconds` (lab clock)",
+    "stop_hangs": "`service` stays in STOP_PENDING",
+    "start_hangs": "`service` stays in START_PENDING",
+    "start_and_die": "`service` starts and stops by itself a moment later",
+    "restart_between": "something starts the site's services again just before the next shadow copy is made",
+    "reboot": "the host reboots just before the next shadow copy is made (boot time and PIDs change)",
+    "snapshot_fails": "diskshadow's CREATE fails with `code` (default 0x8004231f); its exit code stays 0",
+    "snapshot_in_progress": "another shadow copy set is being made (0x80042316)",
+    "writer_failed": "writer `id` (default the SQL writer's) is failed: `state`, `error`",
+    "log_volume_missing": "the SQL writer sees a database file on a volume outside the set: torn",
+    "shadow_storage_full": "the diff area runs over: all copies vanish, volsnap logs 25 and 36",
+    "vanish_after_create": "the diff area runs over straight after the next shadow copy",
+    "disk_full": "writing to `volume` (a letter) fails as on a full disk",
+    "drop_connection": "the wire drops the connection at request `at`, `when` = before, after or during",
+    "refuse_login": "the wire refuses the next logins",
+    "slow_login": "the wire lets a login wait for `seconds`",
+}
+"""Every fault and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""
+
+
+class UnknownFault(ValueError):  # noqa: N818  # reads as what it is in a traceback
+    """No fault has this name; the message lists those that exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no fault named {name!r}; known: {', '.join(sorted(KNOWN))}")
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault that was asked for."""
+
+    name: str
+    times: int = 1
+    """How often it still happens; 0 means until cleared."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def matches(self, **wanted: str) -> bool:
+        """Whether the fault is for these arguments; one that it does not name fits every value."""
+        return all(str(self.arguments.get(key, value)).casefold() == value.casefold() for key, value in wanted.items())
+
+
+class Faults:
+    """The faults of one host; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, name: str, *, times: int = 1, **arguments: Any) -> Fault:
+        """Ask for a fault.
+
+        Raises:
+            UnknownFault: there is none of that name.
+
+        """
+        if name not in KNOWN:
+            raise UnknownFault(name)
+        fault = Fault(name, times, arguments)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def take(self, name: str, **wanted: str) -> Fault | None:
+        """The fault of that name, if one is due now; counts it as having happened."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.name == name and fault.matches(**wanted):
+                    if fault.times == 1:
+                        self._faults.remove(fault)
+                    elif fault.times > 1:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    def peek(self, name: str, **wanted: str) -> Fault | None:
+        """The fault of that name, without counting."""
+        with self._lock:
+            return next((fault for fault in self._faults if fault.name == name and fault.matches(**wanted)), None)
+
+    def clear(self) -> None:
+        """Forget all faults. What they already did stays done."""
+        with self._lock:
+            self._faults.clear()
+
+    def all(self) -> list[Fault]:
+        """The faults that are still to come."""
+        with self._lock:
+            return list(self._faults)
+
+    @contextmanager
+    def during(self, name: str, **arguments: Any) -> Iterator[Fault]:
+        """A fault that lasts as long as the ``with`` block."""
+        fault = self.add(name, times=0, **arguments)
+        try:
+            yield fault
+        finally:
+            with self._lock:
+                if fault in self._faults:
+                    self._faults.remove(fault)

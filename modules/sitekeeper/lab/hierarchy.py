@@ -1,0 +1,127 @@
+"""The simulated hierarchy as its YAML file describes it: hosts, volumes, sites, SQL Servers, accounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VolumeSpec(_Strict):
+    r"""A volume: mounted at a letter (``D:\\``) or in a folder (``E:\\Mounts\\Log\\``)."""
+
+    mount: str
+    size_gb: int = 60
+    label: str = ""
+
+    @field_validator("mount")
+    @classmethod
+    def _ends_with_backslash(cls, value: str) -> str:
+        if value[1:3] != ":\\" or not value.endswith("\\"):
+            raise ValueError(f"a mount is like D:\\ or E:\\Mounts\\Log\\, not {value!r}")
+        return value
+
+
+class SqlSpec(_Strict):
+    """A SQL Server on a host."""
+
+    version: Literal["2005", "2008", "2008 R2", "2012", "2014", "2016"]
+    instance: str = "MSSQLSERVER"
+    edition: str = "Standard Edition"
+
+
+class SiteSpec(_Strict):
+    """A ConfigMgr site on a host, and where its database is."""
+
+    code: str
+    kind: Literal["central", "primary"] = "primary"
+    generation: Literal[2007, 2012] = 2012
+    parent: str | None = None
+    install: str
+    """``D:\\SMS``"""
+    database_host: str | None = None
+    """The host that has the SQL Server; this one when left out."""
+    data: str = "D:\\MSSQL\\Data"
+    log: str = "D:\\MSSQL\\Data"
+    size: float = 1
+    """1 is about 300 files and 4 MB."""
+
+
+class AccountSpec(_Strict):
+    """An account of the lab's domain."""
+
+    user: str
+    password: str = Field(repr=False)
+    domain: str = "LAB"
+    administrator: bool = False
+
+
+class HostSpec(_Strict):
+    """A machine."""
+
+    address: str
+    windows: Literal["2003", "2008 R2", "2012 R2", "2016"] = "2012 R2"
+    volumes: tuple[VolumeSpec, ...] = (VolumeSpec(mount="C:\\"), VolumeSpec(mount="D:\\"))
+    sql: SqlSpec | None = None
+    site: SiteSpec | None = None
+    bias: int = 0
+    """Minutes east of UTC."""
+
+
+class Ports(_Strict):
+    """Where each host listens on its address; 0 takes any free port."""
+
+    http: int = 5985
+    https: int = 5986
+    sql: int = 1433
+
+
+class Hierarchy(_Strict):
+    """The whole lab."""
+
+    hosts: dict[str, HostSpec]
+    accounts: tuple[AccountSpec, ...]
+    sql_logins: tuple[AccountSpec, ...] = ()
+    domain: str = "LAB"
+    dns: str = "lab.example"
+    seed: int = 2007
+    ports: Ports = Ports()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Hierarchy:
+        codes = {spec.site.code: name for name, spec in self.hosts.items() if spec.site}
+        for name, spec in self.hosts.items():
+            if not spec.address.startswith("127."):
+                raise ValueError(f"{name}: the lab listens on 127.0.0.0/8 only, not {spec.address}")
+            site = spec.site
+            if site is None:
+                continue
+            if site.parent is not None and site.parent not in codes:
+                raise ValueError(f"{name}: parent {site.parent} is no site of this hierarchy")
+            holder = site.database_host or name
+            if holder not in self.hosts or self.hosts[holder].sql is None:
+                raise ValueError(f"{name}: there is no SQL Server on {holder}")
+            mounts = {volume.mount.lower() for volume in spec.volumes}
+            if site.install[:3].lower() not in mounts:
+                raise ValueError(f"{name}: {site.install} is on none of the host's volumes")
+        return self
+
+    def with_(self, **changes: Any) -> Hierarchy:
+        """The same with some fields replaced."""
+        return self.model_copy(update=changes)
+
+
+def load_hierarchy(path: Path) -> Hierarchy:
+    """Read a hierarchy file.
+
+    Raises:
+        pydantic.ValidationError: something in it is wrong; the message names the field.
+
+    """
+    return Hierarchy.model_validate(yaml.safe_load(path.read_text("utf-8")))

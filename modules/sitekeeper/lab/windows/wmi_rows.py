@@ -1,0 +1,407 @@
+"""What the instances of the lab's WMI classes say, read from the machine."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.files import EPOCH, HIDDEN, READ_ONLY, SYSTEM
+from sitekeeper.lab.windows.model import Machine, Service, Volume
+
+_KIND = {1: "Error", 2: "Warning", 3: "Information", 4: "Security Audit Success", 5: "Security Audit Failure"}
+_ROLES = ["LM_Workstation", "LM_Server", "NT", "Server_NT"]
+_PENDING = {"Start Pending": True, "Stop Pending": True}
+
+
+def dmtf(moment: datetime, bias: int) -> str:
+    """A time as WMI writes it: local time, microseconds, and the minutes east of UTC (``20181123172414.000000-360``)."""
+    local = moment.astimezone(timezone(timedelta(minutes=bias)))
+    return local.strftime("%Y%m%d%H%M%S.%f") + f"{bias:+04d}"
+
+
+def device_id(volume_id: str) -> str:
+    r"""``\\?\Volume{…}\``."""
+    return f"\\\\?\\Volume{{{volume_id}}}\\"
+
+
+class Rows:
+    """The instances of each class on one host, as plain values by property name; a property left out is null."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.machine: Machine = host.machine
+
+    def all(self, name: str) -> Callable[[], list[dict[str, Any]]]:
+        """The function that reads all instances of a class (lower-case name)."""
+        return {
+            "win32_operatingsystem": self._operating_system,
+            "win32_computersystem": self._computer_system,
+            "win32_service": lambda: [self._service(s) for s in self.machine.services.values()],
+            "win32_volume": lambda: [self._volume(v) for v in self.machine.volumes],
+            "win32_logicaldisk": lambda: [self._disk(v) for v in self.machine.volumes if v.letter],
+            "win32_shadowcopy": self._shadows,
+            "win32_shadowstorage": self._storages,
+            "win32_process": self._processes,
+            "win32_ntlogevent": self._events,
+            "win32_timezone": self._time_zone,
+        }[name]
+
+    def _date(self, text: str) -> str:
+        return dmtf(datetime.fromisoformat(text), self.machine.os.bias)
+
+    def _operating_system(self) -> list[dict[str, Any]]:
+        os_facts = self.machine.os
+        old = os_facts.level < (6, 0)
+        row: dict[str, Any] = {
+            "BootDevice": r"\Device\HarddiskVolume1",
+            "BuildNumber": os_facts.build,
+            "BuildType": "Multiprocessor Free",
+            "Caption": os_facts.caption,
+            "CodeSet": "1252",
+            "CountryCode": "1",
+            "CreationClassName": "Win32_OperatingSystem",
+            "CSCreationClassName": "Win32_ComputerSystem",
+            "CSDVersion": os_facts.service_pack,
+            "CSName": self.machine.name,
+            "CurrentTimeZone": os_facts.bias,
+            "DataExecutionPrevention_32BitApplications": True,
+            "DataExecutionPrevention_Available": True,
+            "DataExecutionPrevention_Drivers": True,
+            "DataExecutionPrevention_SupportPolicy": 3,
+            "Debug": False,
+            "Description": "",
+            "Distributed": False,
+            "EncryptionLevel": 256,
+            "ForegroundApplicationBoost": 2,
+            "FreePhysicalMemory": os_facts.memory // 2048,
+            "FreeSpaceInPagingFiles": os_facts.memory // 1024,
+            "FreeVirtualMemory": os_facts.memory // 700,
+            "InstallDate": self._date(os_facts.install_date),
+            "LastBootUpTime": self._date(self.machine.boot_time),
+            "LocalDateTime": dmtf(self.host.now(), os_facts.bias),
+            "Locale": f"{os_facts.language:04x}",
+            "Manufacturer": "Microsoft Corporation",
+            "MaxNumberOfProcesses": 2**32 - 1,
+            "MaxProcessMemorySize": 8_589_934_464,
+            "MUILanguages": None if old else ["en-US"],
+            "Name": f"{os_facts.caption}|C:\\WINDOWS|\\Device\\Harddisk0\\Partition1",
+            "NumberOfLicensedUsers": 0,
+            "NumberOfProcesses": 60,
+            "NumberOfUsers": 2,
+            "OperatingSystemSKU": os_facts.sku,
+            "Organization": "",
+            "OSArchitecture": "64-bit",
+            "OSLanguage": os_facts.language,
+            "OSProductSuite": 272,
+            "OSType": 18,
+            "PortableOperatingSystem": False,
+            "Primary": True,
+            "ProductType": 3,
+            "RegisteredUser": "Windows User",
+            "SerialNumber": "00000-000-0000000-00000",
+            "ServicePackMajorVersion": os_facts.service_pack_major,
+            "ServicePackMinorVersion": 0,
+            "SizeStoredInPagingFiles": os_facts.memory // 1024,
+            "Status": "OK",
+            "SuiteMask": 272,
+            "SystemDevice": r"\Device\HarddiskVolume1",
+            "SystemDirectory": r"C:\WINDOWS\system32",
+            "SystemDrive": "C:",
+            "TotalVirtualMemorySize": os_facts.memory // 512,
+            "TotalVisibleMemorySize": os_facts.memory // 1024,
+            "Version": os_facts.version,
+            "WindowsDirectory": r"C:\WINDOWS",
+        }
+        return [row]
+
+    def _computer_system(self) -> list[dict[str, Any]]:
+        name = self.machine.name
+        row: dict[str, Any] = {
+            "AdminPasswordStatus": 3,
+            "AutomaticResetBootOption": True,
+            "AutomaticResetCapability": True,
+            "BootROMSupported": True,
+            "BootupState": "Normal boot",
+            "Caption": name,
+            "ChassisBootupState": 3,
+            "CreationClassName": "Win32_ComputerSystem",
+            "CurrentTimeZone": self.machine.os.bias,
+            "DaylightInEffect": False,
+            "Description": "AT/AT COMPATIBLE",
+            "DNSHostName": name,
+            "Domain": self.machine.domain,
+            "DomainRole": 3,
+            "EnableDaylightSavingsTime": True,
+            "InfraredSupported": False,
+            "Manufacturer": "Microsoft Corporation",
+            "Model": "Virtual Machine",
+            "Name": name,
+            "NetworkServerModeEnabled": True,
+            "NumberOfLogicalProcessors": 2,
+            "NumberOfProcessors": 1,
+            "PartOfDomain": True,
+            "PauseAfterReset": -1,
+            "PrimaryOwnerName": "Windows User",
+            "Roles": _ROLES,
+            "Status": "OK",
+            "SystemType": "x64-based PC",
+            "TotalPhysicalMemory": self.machine.os.memory,
+        }
+        return [row]
+
+    def _service(self, service: Service) -> dict[str, Any]:
+        on = service.state == "Running"
+        return {
+            "AcceptPause": False,
+            "AcceptStop": on and service.can_stop,
+            "Caption": service.display,
+            "CheckPoint": 1 if service.state in _PENDING else 0,
+            "CreationClassName": "Win32_Service",
+            "Description": service.display,
+            "DesktopInteract": False,
+            "DisplayName": service.display,
+            "ErrorControl": "Normal",
+            "ExitCode": service.exit_code,
+            "Name": service.name,
+            "PathName": service.path,
+            "ProcessId": service.pid,
+            "ServiceSpecificExitCode": 0,
+            "ServiceType": "Share Process" if service.shared else "Own Process",
+            "Started": on,
+            "StartMode": service.start_mode,
+            "StartName": service.account,
+            "State": service.state,
+            "Status": "OK",
+            "SystemCreationClassName": "Win32_ComputerSystem",
+            "SystemName": self.machine.name,
+            "TagId": 0,
+            "WaitHint": 30_000 if service.state in _PENDING else 0,
+        }
+
+    def _free(self, volume: Volume) -> int:
+        return max(0, volume.capacity - volume.used - self.host.bytes_on(volume))
+
+    def _volume(self, volume: Volume) -> dict[str, Any]:
+        return {
+            "Automount": True,
+            "BlockSize": 4096,
+            "BootVolume": volume.name == "C:\\",
+            "Capacity": volume.capacity,
+            "Caption": volume.name,
+            "Compressed": False,
+            "DeviceID": device_id(volume.id),
+            "DirtyBitSet": False,
+            "DriveLetter": volume.letter,
+            "DriveType": 3,
+            "FileSystem": "NTFS",
+            "FreeSpace": self._free(volume),
+            "IndexingEnabled": True,
+            "Label": volume.label,
+            "MaximumFileNameLength": 255,
+            "Name": volume.name,
+            "PageFilePresent": volume.name == "C:\\",
+            "QuotasEnabled": False,
+            "QuotasIncomplete": False,
+            "QuotasRebuilding": False,
+            "SerialNumber": volume.serial,
+            "SupportsDiskQuotas": True,
+            "SupportsFileBasedCompression": True,
+            "SystemName": self.machine.name,
+            "SystemVolume": volume.name == "C:\\",
+        }
+
+    def _disk(self, volume: Volume) -> dict[str, Any]:
+        return {
+            "Access": 0,
+            "Caption": volume.letter,
+            "Compressed": False,
+            "CreationClassName": "Win32_LogicalDisk",
+            "Description": "Local Fixed Disk",
+            "DeviceID": volume.letter,
+            "DriveType": 3,
+            "FileSystem": "NTFS",
+            "FreeSpace": self._free(volume),
+            "MaximumComponentLength": 255,
+            "MediaType": 12,
+            "Name": volume.letter,
+            "QuotasDisabled": True,
+            "QuotasIncomplete": False,
+            "QuotasRebuilding": False,
+            "Size": volume.capacity,
+            "SupportsDiskQuotas": True,
+            "SupportsFileBasedCompression": True,
+            "SystemCreationClassName": "Win32_ComputerSystem",
+            "SystemName": self.machine.name,
+            "VolumeDirty": False,
+            "VolumeName": volume.label,
+            "VolumeSerialNumber": f"{volume.serial:08X}",
+        }
+
+    def _shadows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "ClientAccessible": copy.client_accessible,
+                "Count": copy.count,
+                "DeviceObject": f"\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy{copy.number}",
+                "Differential": True,
+                "ExposedLocally": copy.exposed is not None,
+                "ExposedName": copy.exposed,
+                "ExposedRemotely": False,
+                "HardwareAssisted": False,
+                "ID": f"{{{copy.id.upper()}}}",
+                "Imported": False,
+                "InstallDate": self._date(copy.created),
+                "NoAutoRelease": True,
+                "NotSurfaced": False,
+                "NoWriters": not copy.writers,
+                "OriginatingMachine": self.machine.name,
+                "Persistent": copy.persistent,
+                "Plex": False,
+                "ProviderID": "{B5946137-7B9F-4925-AF80-51ABD60B20D5}",
+                "ServiceMachine": self.machine.name,
+                "SetID": f"{{{copy.set_id.upper()}}}",
+                "State": 12,
+                "Transportable": False,
+                "VolumeName": device_id(copy.volume_id),
+            }
+            for copy in self.machine.shadows
+        ]
+
+    def _storages(self) -> list[dict[str, Any]]:
+        # Win32_ShadowStorage is an association: its ends are object paths.
+        def reference(volume_id: str) -> str:
+            escaped = device_id(volume_id).replace("\\", "\\\\")
+            return f'Win32_Volume.DeviceID="{escaped}"'
+
+        used = {copy.volume_id for copy in self.machine.shadows}
+        return [
+            {
+                "AllocatedSpace": storage.allocated,
+                "DiffVolume": reference(storage.diff_volume_id),
+                "MaxSpace": storage.maximum,
+                "UsedSpace": storage.used,
+                "Volume": reference(storage.volume_id),
+            }
+            for storage in self.machine.storages
+            if storage.allocated or storage.volume_id in used
+        ]
+
+    def _processes(self) -> list[dict[str, Any]]:
+        seen: dict[int, dict[str, Any]] = {}
+        for service in self.machine.services.values():
+            if not service.pid or service.pid in seen:
+                continue
+            program = (
+                service.path[1:].split('"')[0]
+                if service.path.startswith('"')
+                else service.path.split(".exe")[0] + ".exe"
+            )
+            name = program.rsplit("\\", 1)[-1]
+            seen[service.pid] = {
+                "Caption": name,
+                "CommandLine": service.path,
+                "CreationClassName": "Win32_Process",
+                "CreationDate": self._date(self.machine.boot_time),
+                "CSCreationClassName": "Win32_ComputerSystem",
+                "CSName": self.machine.name,
+                "Description": name,
+                "ExecutablePath": program,
+                "Handle": str(service.pid),
+                "Name": name,
+                "OSCreationClassName": "Win32_OperatingSystem",
+                "ProcessId": service.pid,
+                "SessionId": 0,
+                "WindowsVersion": self.machine.os.version,
+            }
+        return list(seen.values())
+
+    def _events(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "Category": 0,
+                "ComputerName": self.machine.name,
+                "EventCode": event.code,
+                "EventIdentifier": event.code,
+                "EventType": event.kind,
+                "InsertionStrings": event.inserts,
+                "Logfile": event.log,
+                "Message": event.message,
+                "RecordNumber": event.record,
+                "SourceName": event.source,
+                "TimeGenerated": self._date(event.at),
+                "TimeWritten": self._date(event.at),
+                "Type": _KIND[event.kind],
+            }
+            for event in reversed(self.machine.events)
+        ]
+
+    def _time_zone(self) -> list[dict[str, Any]]:
+        bias = self.machine.os.bias
+        caption = f"(UTC{bias // 60:+03d}:{abs(bias) % 60:02d}) Lab"
+        return [{"Bias": bias, "Caption": caption, "Description": caption, "StandardName": "Lab Standard Time"}]
+
+    def data_file(self, path: str) -> dict[str, Any] | None:
+        """The CIM_DataFile of one path, or None: that class is only ever asked for by name, as a scan would take hours."""
+        try:
+            real = self.host.files.resolve(path)
+            stat = os.lstat(real)
+        except FileNotFoundError:
+            return None
+        if not real.is_file():
+            return None
+        _, written, bits = self.host.files.attributes(real, self.host.metadata(path))
+        date = datetime.fromtimestamp(max(0, written - EPOCH) / 10_000_000, UTC)
+        text = dmtf(date, self.machine.os.bias)
+        stem, _, extension = path.rsplit("\\", 1)[-1].rpartition(".")
+        return {
+            "AccessMask": 18_809_343,
+            "Archive": True,
+            "Caption": path.lower(),
+            "Compressed": False,
+            "CreationClassName": "CIM_LogicalFile",
+            "CreationDate": text,
+            "CSCreationClassName": "Win32_ComputerSystem",
+            "CSName": self.machine.name,
+            "Description": path.lower(),
+            "Drive": path[:2].lower(),
+            "Encrypted": False,
+            "Extension": extension.lower(),
+            "FileName": stem.lower(),
+            "FileSize": stat.st_size,
+            "FileType": "Application" if extension.lower() == "exe" else f"{extension} File",
+            "FSCreationClassName": "Win32_FileSystem",
+            "FSName": "NTFS",
+            "Hidden": bool(bits & HIDDEN),
+            "LastAccessed": text,
+            "LastModified": text,
+            "Manufacturer": "Microsoft Corporation" if extension.lower() == "exe" else None,
+            "Name": path.lower(),
+            "Path": path[2:].rsplit("\\", 1)[0].lower() + "\\",
+            "Readable": True,
+            "Status": "OK",
+            "System": bool(bits & SYSTEM),
+            "Version": file_version(real.read_bytes()),
+            "Writeable": not bits & READ_ONLY,
+        }
+
+
+_FIXED = struct.pack("<I", 0xFEEF04BD)
+
+
+def file_version(data: bytes) -> str | None:
+    """The version of a program from its VS_FIXEDFILEINFO, or None."""
+    at = data.find(_FIXED)
+    if at < 0 or len(data) < at + 16:
+        return None
+    high, low = struct.unpack_from("<II", data, at + 8)
+    return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
+
+
+def fixed_file_info(version: str) -> bytes:
+    """A VS_FIXEDFILEINFO that says this version."""
+    major, minor, build, revision = (int(part) for part in version.split("."))
+    return _FIXED + struct.pack("<III", 0x00010000, major << 16 | minor, build << 16 | revision) + bytes(36)
