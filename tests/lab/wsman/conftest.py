@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
+
 from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, Sink
-from sitekeeper.lab.wsman import Account, CommandSeen, Faults, Limits, RequestSeen, Tls, WsmanServer
+from sitekeeper.lab.wsman import Account, CommandSeen, Faults, RequestSeen, Tls, WsmanServer
 
 USER, PASSWORD = "LAB\\keeper", "Pa55 wörd!"
 MODERN = {
@@ -146,3 +151,35 @@ def invoke(pool: RunspacePool, *commands: tuple[str, dict[str, Any]], input: Any
 @pytest.fixture(scope="session")
 def invoker() -> Callable[..., PowerShell]:
     return invoke
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate that signs itself; it is the client's too, and its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "lab")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return Tls(certificate_file, key_file, client_ca=certificate_file)
+
+
+@pytest.fixture(scope="session")
+def old_versions() -> Mapping[str, str]:
+    return OLD

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pypsrp.powershell import PowerShell, RunspacePool
+
 from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def test_a_cmdlet_gets_its_parameters_and_answers(host: Any, invoker: Callable[.
 def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoker: Callable[..., PowerShell]) -> None:
     def grumble(call: Any) -> None:
         call.sink.output(1)
-        call.sink.error(ErrorRecord("no such thing", "ThingNotFound,Get-Thing", category=13, target="x", activity="Get-Thing"))
+        call.sink.error(
+            ErrorRecord("no such thing", "ThingNotFound,Get-Thing", category=13, target="x", activity="Get-Thing")
+        )
         call.sink.warning("careful")
         call.sink.output(2)
 
@@ -51,7 +54,9 @@ def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoke
 
 def test_objects_arrive_with_their_types_and_properties(host: Any, invoker: Callable[..., PowerShell]) -> None:
     inner = PsObject(("X.Inner", "System.Object"), {"A": 1}, to_string="inner")
-    outer = PsObject(("X.Outer", "System.Object"), {"Name": "n", "I": inner, "L": [inner, None]}, {"Extra": b"\0\1"}, "outer")
+    outer = PsObject(
+        ("X.Outer", "System.Object"), {"Name": "n", "I": inner, "L": [inner, None]}, {"Extra": b"\0\1"}, "outer"
+    )
     host.engine.cmdlets["Get-It"] = lambda call: call.sink.output(outer)
     with host.client() as wsman, RunspacePool(wsman) as pool:
         (got,) = invoker(pool, ("Get-It", {})).output

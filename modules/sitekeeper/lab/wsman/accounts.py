@@ -20,7 +20,7 @@ _ENVIRONMENT: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user who may log on. A client may say ``DOMAIN\\user``, ``user@domain`` or ``user`` alone."""
+    r"""A user who may log on. A client may say ``DOMAIN\user``, ``user@domain`` or ``user`` alone."""
 
     domain: str
     """NetBIOS name of the domain, or the machine's name for a local user."""
@@ -36,7 +36,7 @@ class Account:
 
     @property
     def name(self) -> str:
-        """``DOMAIN\\user``, as a shell's Owner."""
+        r"""``DOMAIN\user``, as a shell's Owner."""
         return f"{self.domain}\\{self.user}" if self.domain else self.user
 
 

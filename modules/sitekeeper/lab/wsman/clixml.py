@@ -8,7 +8,7 @@ answers: ``TN`` once and ``TNRef`` afterwards, ``RefId`` from 0 in every message
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import math
 import re
@@ -48,21 +48,21 @@ def _name(value: str | None) -> str:
     return "" if value is None else f' N="{text(value).replace(chr(34), "&quot;")}"'
 
 
-def _datetime(value: datetime.datetime) -> str:
+def _datetime(value: dt.datetime) -> str:
     written = value.replace(tzinfo=None).isoformat(timespec="microseconds")
     if "." in written:
         written = written.rstrip("0").rstrip(".")
     offset = value.utcoffset()
     if offset is None:  # DateTimeKind.Unspecified
         return written
-    if value.tzinfo is datetime.UTC:
+    if value.tzinfo is dt.UTC:
         return written + "Z"
     minutes = int(offset.total_seconds() // 60)
     return f"{written}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
-def _duration(value: datetime.timedelta) -> str:
-    micros = abs(value) // datetime.timedelta(microseconds=1)
+def _duration(value: dt.timedelta) -> str:
+    micros = abs(value) // dt.timedelta(microseconds=1)
     seconds, fraction = divmod(micros, 1_000_000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -98,8 +98,8 @@ _PRIMITIVES: Final[dict[type, tuple[str, Callable[[Any], str]]]] = {
     str: ("S", text),
     bytes: ("BA", _base64),
     float: ("Db", _double),
-    datetime.datetime: ("DT", _datetime),
-    datetime.timedelta: ("TS", _duration),
+    dt.datetime: ("DT", _datetime),
+    dt.timedelta: ("TS", _duration),
     uuid.UUID: ("G", str),
     decimal.Decimal: ("D", str),
     ps.PSString: ("S", lambda v: text(str(v))),

@@ -7,7 +7,7 @@ with properties as :class:`~sitekeeper.lab.engines.api.PsObject`. MS-PSRP 2.2.5.
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import re
 import uuid
@@ -37,17 +37,17 @@ def text(value: str | None) -> str:
     return _ESCAPE.sub(_unescape, value) if "_x" in value else value
 
 
-def _datetime(value: str) -> datetime.datetime:
+def _datetime(value: str) -> dt.datetime:
     # .NET writes seven digits of a second, Python reads six
-    return datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+    return dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
 
 
-def _duration(value: str) -> datetime.timedelta:
+def _duration(value: str) -> dt.timedelta:
     match = _DURATION.fullmatch(value)
     if match is None:
         raise ClixmlError(f"not a duration: {value!r}")
     sign, days, hours, minutes, seconds = match.groups()
-    span = datetime.timedelta(
+    span = dt.timedelta(
         days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=float(seconds or 0)
     )
     return -span if sign else span

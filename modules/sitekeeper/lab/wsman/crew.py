@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 
@@ -13,6 +14,7 @@ class Crew:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[threading.Thread, int] = {}
+        self._ending: deque[threading.Thread] = deque()
         self._finished = 0.0
 
     def start(self, name: str, work: Callable[[], None]) -> None:
@@ -20,6 +22,8 @@ class Crew:
         thread = threading.Thread(target=self._work, args=(work,), name=name, daemon=True)
         with self._lock:
             self._running[thread] = 0
+            while self._ending and not self._ending[0].is_alive():
+                del self._running[self._ending.popleft()]
         thread.start()
 
     def _work(self, work: Callable[[], None]) -> None:
@@ -32,18 +36,12 @@ class Crew:
             with self._lock:
                 self._finished += time.thread_time()
                 self._running[me] = 0
+                self._ending.append(me)
 
     def cpu_seconds(self) -> float:
         """CPU seconds of all threads so far, finished and running."""
         with self._lock:  # a clock in the table belongs to a thread that cannot end without this lock
             return self._finished + sum(time.clock_gettime(clock) for clock in self._running.values() if clock)
-
-    def sweep(self) -> None:
-        """Forget the threads that have ended."""
-        with self._lock:
-            for thread in [each for each, clock in self._running.items() if not clock and each.ident]:
-                if not thread.is_alive():
-                    del self._running[thread]
 
     def join(self, seconds: float) -> list[str]:
         """Wait for all of them; the names of those that still run after ``seconds``."""

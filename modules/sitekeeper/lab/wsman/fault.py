@@ -14,7 +14,7 @@ _DETAIL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"
 
 
 @dataclass(eq=False, slots=True)
-class WsmanFault(Exception):
+class WsmanFault(Exception):  # noqa: N818  SOAP's own word
     """A fault to be sent to the client; an HTTP 500 with this body."""
 
     subcode: str
@@ -141,6 +141,11 @@ def too_many_commands() -> WsmanFault:
 def not_emulated(what: str) -> WsmanFault:
     """Something that a Windows server would do and the lab does not: said aloud, with a code of no Windows server."""
     return WsmanFault("w:InternalError", f"emulator: {what} is not emulated. ", sender=False)
+
+
+def broken(error: Exception) -> WsmanFault:
+    """A mistake of the emulator or of its engine."""
+    return WsmanFault("w:InternalError", f"emulator: {type(error).__name__}: {error} ", sender=False)
 
 
 def too_many_shells(allowed: int) -> WsmanFault:

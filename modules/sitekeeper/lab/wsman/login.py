@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import spnego
-from spnego.exceptions import SpnegoError
 
 from .accounts import Account, Accounts
 from .wirefaults import WireFaults
@@ -79,16 +78,17 @@ class Login:
         return Challenge(offers)
 
     def _admit(self, account: Account | None, name: str) -> bool:
-        delay = self._faults.login_delay()
-        if delay:
-            self._wait(delay)
+        self._wait(self._faults.login_delay())
         if account is None or self._faults.at_login(name):
             return False
         self.user = account
         return True
 
     def _basic(self, token: bytes) -> Challenge | Passed:
-        name, _, password = token.decode("utf-8", "replace").partition(":")
+        try:
+            name, _, password = token.decode("utf-8").partition(":")
+        except UnicodeDecodeError:
+            name, _, password = token.decode("latin-1").partition(":")  # as requests writes it
         if self.user is not None and self._accounts.check(name, password) is self.user:
             return Passed()
         if not self._tls or not self._admit(self._accounts.check(name, password), name):
@@ -108,14 +108,16 @@ class Login:
     def _negotiate(self, scheme: str, token: bytes) -> Challenge | Passed:
         if self.context is None or self.context.complete:
             self.user = None
-            protocol = "ntlm" if token.startswith(b"NTLMSSP\0") else "negotiate"
+            # the options keep pyspnego from a GSSAPI that may be installed and knows nothing of our accounts
+            raw = token.startswith(b"NTLMSSP\0")
+            options = spnego.NegotiateOptions.use_ntlm if raw else spnego.NegotiateOptions.use_negotiate
             with self._accounts.as_ntlm_users():
-                self.context = spnego.server(protocol=protocol, options=spnego.NegotiateOptions.use_ntlm)
+                self.context = spnego.server(protocol="ntlm" if raw else "negotiate", options=options)
         try:
             with self._accounts.as_ntlm_users():
                 reply = self.context.step(token)
-        except (SpnegoError, ValueError):  # wrong password, unknown user, or a token that is none
-            self._faults_delay()
+        except Exception:  # noqa: BLE001  wrong password, unknown user; a token that is none raises just anything
+            self._wait(self._faults.login_delay())
             return self._refused()
         written = f"{scheme} {base64.b64encode(reply).decode('ascii')}" if reply else None
         if not self.context.complete:
@@ -124,8 +126,3 @@ class Login:
         if not self._admit(self._accounts.find(name), name):
             return self._refused()
         return Passed(written)
-
-    def _faults_delay(self) -> None:
-        delay = self._faults.login_delay()
-        if delay:
-            self._wait(delay)

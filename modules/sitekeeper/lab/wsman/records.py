@@ -73,19 +73,29 @@ _CATEGORIES: Final = (
 )
 
 
+def _short(value: str) -> str:
+    """As ErrorCategory_Message shows long texts: 15 characters of each end."""
+    return value if len(value) <= 40 else f"{value[:15]}...{value[-15:]}"
+
+
 def _write_record(writer: Writer, record: ErrorRecord, name: str | None, *, stream: bool, hresult: bool) -> None:
     kind = record.exception_type
     reason = kind.rpartition(".")[2]
+    target = record.target or ""
     target_type = "String" if record.target is not None else ""
-    category = _CATEGORIES[record.category]
+    about = f"({_short(target)}:{target_type}) [{_short(record.activity)}], {_short(reason)}"
+    category = f"{_CATEGORIES[record.category]}: {about}"
     writer.open(_RECORD_TYPES, name, record.message)
     writer.raw("<MS>")
     if stream:
         writer.value(True, "writeErrorStream")
-    writer.open(
-        (kind, *_BASES.get(kind, ("System.Exception", "System.Object"))), "Exception", f"{kind}: {record.message}"
-    )
+    bases = _BASES.get(kind, ("System.Exception", "System.Object"))
+    writer.open((kind, *bases), "Exception", f"{kind}: {record.message}")
     writer.raw("<Props>")
+    if "System.Management.Automation.RuntimeException" in (kind, *bases):
+        writer.value(record.message, "ErrorRecord")
+        # what `throw 'text'` makes has its text for an id
+        writer.value(record.error_id == record.message, "WasThrownFromThrowStatement")
     writer.value(record.message, "Message")
     writer.open(_DATA_TYPES, "Data")
     writer.raw("<DCT /></Obj>")
@@ -101,11 +111,9 @@ def _write_record(writer: Writer, record: ErrorRecord, name: str | None, *, stre
     writer.value(record.category, "ErrorCategory_Category")
     writer.value(record.activity, "ErrorCategory_Activity")
     writer.value(reason, "ErrorCategory_Reason")
-    writer.value(record.target or "", "ErrorCategory_TargetName")
+    writer.value(target, "ErrorCategory_TargetName")
     writer.value(target_type, "ErrorCategory_TargetType")
-    writer.value(
-        f"{category}: ({record.target or ''}:{target_type}) [{record.activity}], {reason}", "ErrorCategory_Message"
-    )
+    writer.value(category, "ErrorCategory_Message")
     writer.value(False, "SerializeExtendedInfo")
     if stream:
         writer.value(None, "PSMessageDetails")

@@ -19,7 +19,7 @@ _HEAD: Final = (
 )
 
 
-class CannotUnseal(ValueError):
+class UnsealError(ValueError):
     """The body is not sealed, or not with this connection's keys."""
 
 
@@ -28,25 +28,27 @@ def is_sealed(content_type: str) -> bool:
     return content_type.lower().startswith("multipart/encrypted")
 
 
-def unseal(context: ContextProxy, body: bytes) -> bytes:
+def unseal(context: ContextProxy | None, body: bytes) -> bytes:
     """The envelope in an encrypted body.
 
     Raises:
-        CannotUnseal: lost order, wrong keys, no sealed part. The connection's keys are useless after it.
+        UnsealError: lost order, wrong keys, no sealed part. The connection's keys are useless after it.
 
     """
+    if context is None:
+        raise UnsealError("no keys: the connection did not log on by Negotiate")
     start = body.find(_OCTETS)
     end = body.rfind(_BOUNDARY)  # the sealed bytes may hold the boundary's text: take the last one
     if start < 0 or end <= start:
-        raise CannotUnseal("no sealed part")
+        raise UnsealError("no sealed part")
     sealed = body[start + len(_OCTETS) : end]
     if len(sealed) < 4:
-        raise CannotUnseal("the sealed part is cut")
+        raise UnsealError("the sealed part is cut")
     (size,) = struct.unpack_from("<i", sealed)
     try:
         plain: bytes = context.unwrap_winrm(sealed[4 : 4 + size], sealed[4 + size :])
     except Exception as error:
-        raise CannotUnseal(str(error)) from error
+        raise UnsealError(str(error)) from error
     return plain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import itertools
 import socket
@@ -201,10 +202,8 @@ class WsmanServer:
                 sock, peer = listener.accept()
             except OSError:
                 continue  # the listener was shut down, or the client left before it was accepted
-            self._crew.sweep()
-            self._crew.start(
-                f"connection {peer[0]}:{peer[1]}", lambda s=sock, p=peer: self._connection(s, p[0], context)
-            )  # type: ignore[misc]
+            work = functools.partial(self._connection, sock, peer[0], context)
+            self._crew.start(f"connection {peer[0]}:{peer[1]}", work)
 
     def _connection(self, plain: socket.socket, peer: str, context: ssl.SSLContext | None) -> None:
         sock = plain
@@ -311,10 +310,8 @@ class WsmanServer:
         envelope = request.body
         if sealed:
             try:
-                if login.context is None:
-                    raise sealing.CannotUnseal("no keys: this connection did not log on by Negotiate")
                 envelope = sealing.unseal(login.context, request.body)
-            except sealing.CannotUnseal:
+            except sealing.UnsealError:
                 return _Reply(HTTPStatus.BAD_REQUEST, "Refused", headers=headers)
         return self._soap(stream, login, envelope, peer, headers, sealed=sealed, breaks=breaks)
 

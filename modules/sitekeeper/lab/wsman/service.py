@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import threading
 import time
 import uuid
@@ -30,6 +31,7 @@ _SIGNALS: Final = {
     f"{SHELL}/signal/Terminate": "terminate",
     f"{SHELL}/signal/terminate": "terminate",
 }
+_log: Final = logging.getLogger(__name__)
 _DONE: Final = f"{SHELL}/CommandState/Done"
 _COMMANDLESS: Final = "Create", "Delete", "Get", "Enumerate", "Disconnect", "Reconnect"
 
@@ -134,13 +136,12 @@ class Service:
         if kept is not None:
             return Answer(200, kept, shell_id or None, command_id or None, replayed=True)
         try:
-            operation = self._operations().get(request.operation)
-            if operation is None:
-                raise fault.not_emulated(f"the action {request.action}")
-            body = operation(request, caller)
+            body = self._operation(request)(request, caller)
         except fault.WsmanFault as problem:
-            envelope = soap.fault(problem, request.message_id, request.machine)
-            return Answer(500, envelope, shell_id or None, command_id or None)
+            return self._fault(problem, request)
+        except Exception as error:  # noqa: BLE001  the lab's own mistake must reach whoever made the request
+            _log.error("%s failed", request.operation, exc_info=error)
+            return self._fault(fault.broken(error), request)
         envelope = soap.answer(request.action, request.message_id, body)
         if request.operation == "Receive":
             self._replays.keep_receive(key, shell_id, command_id, envelope)
@@ -148,8 +149,13 @@ class Service:
             self._replays.keep(key, envelope)
         return Answer(200, envelope, shell_id or None, command_id or None)
 
-    def _operations(self) -> Mapping[str, Callable[[Request, Caller], str]]:
-        return {
+    @staticmethod
+    def _fault(problem: fault.WsmanFault, request: Request) -> Answer:
+        envelope = soap.fault(problem, request.message_id, request.machine)
+        return Answer(500, envelope, request.selectors.get("ShellId"), _command_id(request) or None)
+
+    def _operation(self, request: Request) -> Callable[[Request, Caller], str]:
+        operations = {
             "Create": self._create,
             "Command": self._command,
             "Send": self._send,
@@ -162,6 +168,9 @@ class Service:
             "Reconnect": self._reconnect,
             "Connect": self._connect,
         }
+        if request.operation not in operations:
+            raise fault.not_emulated(f"the action {request.action}")
+        return operations[request.operation]
 
     def _held(self, request: Request, caller: Caller, *, connected: bool = True) -> _Held:
         with self._lock:

@@ -26,11 +26,11 @@ class WireFaults(Protocol):
 class NoFaults:
     """Nothing ever fails."""
 
-    def at_request(self, number: int, operation: str) -> When | None:  # noqa: ARG002  the Protocol's signature
+    def at_request(self, number: int, operation: str) -> When | None:
         """Never."""
         return None
 
-    def at_login(self, user: str) -> bool:  # noqa: ARG002  the Protocol's signature
+    def at_login(self, user: str) -> bool:
         """Never."""
         return False
 
@@ -93,7 +93,7 @@ class Faults:
                     return drop.when
         return None
 
-    def at_login(self, user: str) -> bool:  # noqa: ARG002  all users are refused alike
+    def at_login(self, user: str) -> bool:
         """As in :class:`WireFaults`."""
         with self._lock:
             refuse = self._refusals > 0

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pypsrp.complex_objects import PSInvocationState
+from pypsrp.exceptions import WSManFaultError
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.shell import SignalCode, WinRS
+
+from sitekeeper.lab.wsman import Limits
+
+
+def _versions(pool: RunspacePool) -> dict[str, Any]:
+    return dict(pool.application_private_data.data["PSVersionTable"])  # type: ignore[union-attr]
+
+
+def test_the_pool_opens_as_recorded(host: Any) -> None:
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        assert pool.protocol_version == "2.3"
+        assert wsman.max_envelope_size == 512_000
+        versions = _versions(pool)
+        assert versions["BuildVersion"] == "10.0.14393.2248"
+        assert versions["PSEdition"] == "Desktop"
+        assert versions["PSCompatibleVersions"][-1] == "5.1.14393.2248"
+        assert pool.shell.id == pool.id
+        assert pool.shell.owner == "LAB\\keeper"
+        assert pool.is_alive()
+        assert pool.get_available_runspaces() == 1
+        pool.max_runspaces = 3
+        assert pool.get_available_runspaces() == 3
+    assert host.server.shell_ids == []
+    assert host.engine.closed.acquire(timeout=5)
+    assert host.operations()[3:7] == ["Create", "Receive", "Receive", "Get"]
+
+
+def test_stack_2_gives_ids_of_its_own_and_no_shell_element(
+    make_host: Any, old_versions: Any, invoker: Callable[..., PowerShell]
+) -> None:
+    host = make_host(old_versions)
+    host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        assert pool.protocol_version == "2.1"
+        assert wsman.max_envelope_size == 153_600
+        assert _versions(pool)["PSVersion"] == "2.0"
+        assert pool.shell.owner is None
+        (shell_id,) = host.server.shell_ids
+        assert shell_id != pool.id
+        ps = invoker(pool, ("Get-Hello", {}), ("Get-Nothing", {}))
+        assert ps.output == ["hello"]
+        assert ps._command_id != ps.id
+        assert "HResult" not in ps.streams.error[0].exception.adapted_properties
+    assert host.server.shell_ids == []
+
+
+@pytest.mark.parametrize(("name", "code"), [("Microsoft.Exchange", 2150858811), ("Site.Role", None)])
+def test_session_configurations(make_host: Any, name: str, code: int | None) -> None:
+    host = make_host(configurations=["Site.Role"])
+    with host.client() as wsman:
+        pool = RunspacePool(wsman, configuration_name=name)
+        if code is None:
+            with pool:
+                return
+        with pytest.raises(WSManFaultError) as refused:
+            pool.open()
+        assert refused.value.code == code
+        assert "was not found in the WS-Management catalog" in str(refused.value)
+
+
+def test_what_is_not_emulated_is_said_aloud(host: Any) -> None:
+    with host.client() as wsman:
+        with pytest.raises(WSManFaultError, match=r"emulator: the shell .*cmd is not emulated"):
+            WinRS(wsman).open()
+        with RunspacePool(wsman) as pool:
+            with pytest.raises(WSManFaultError, match="emulator: PSRP message GET_COMMAND_METADATA is not emulated"):
+                pool.get_command_metadata("Get-Item")
+            with pytest.raises(WSManFaultError, match="emulator: PSRP message PUBLIC_KEY is not emulated"):
+                pool.exchange_keys()
+
+
+def test_nothing_within_the_timeout_is_a_fault_that_clients_ask_again_after(host: Any) -> None:
+    go = threading.Event()
+    host.engine.cmdlets["Wait-It"] = lambda call: (go.wait(10), call.sink.output("done"))
+    with host.client(operation_timeout=1) as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
+        ps.add_cmdlet("Wait-It").begin_invoke()
+        with pytest.raises(WSManFaultError) as waited:
+            pool._receive(ps.id)
+        assert waited.value.code == 2150858793
+        go.set()
+        assert ps.end_invoke() == ["done"]
+        with pytest.raises(WSManFaultError) as bad:
+            pool._receive(ps.id, timeout=-1)
+        assert bad.value.code == 2150858767
+        assert "PT-1S" in str(bad.value)
+
+
+def test_unknown_shells_and_commands(host: Any) -> None:
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        with pytest.raises(WSManFaultError) as command:
+            pool.shell.receive("stdout", command_id="00000000-0000-0000-0000-000000000001")
+        assert command.value.code == 2150858843
+        with host.client() as second, RunspacePool(second) as other:
+            other.shell._selector_set, mine = pool.shell._selector_set, other.shell._selector_set
+            other.shell.close()
+            with pytest.raises(WSManFaultError) as shell:
+                pool.shell.receive("stdout")
+            assert shell.value.code == 2150858843
+            assert not pool.is_alive()
+            other.shell._selector_set, other.shell.opened = mine, True
+
+
+def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    def endless(call: Any) -> None:
+        call.sink.output("first")
+        started.set()
+        call.sink.stopped.wait(10)
+        ended.set()
+        call.sink.output("never")
+
+    host.engine.cmdlets["Start-Endless"] = endless
+    with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
+        ps.add_cmdlet("Start-Endless").begin_invoke()
+        assert started.wait(5)
+        with host.client() as second:
+            shell = WinRS(second, resource_uri=pool.shell.resource_uri, id=pool.shell.id)
+            shell._selector_set = pool.shell._selector_set
+            shell.signal(SignalCode.PS_CTRL_C, ps._command_id)
+        assert ended.wait(5)
+        while ps.state == PSInvocationState.RUNNING:
+            ps.poll_invoke()
+        assert ps.state == PSInvocationState.STOPPED
+        assert ps.output == ["first"]
+
+
+def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
+    ended = threading.Event()
+    host.engine.cmdlets["Wait-It"] = lambda call: (call.sink.stopped.wait(10), ended.set())
+    with host.client() as wsman:
+        with RunspacePool(wsman) as pool:
+            PowerShell(pool).add_cmdlet("Wait-It").begin_invoke()
+        assert ended.wait(5)
+    assert host.engine.closed.acquire(timeout=5)
+
+
+def test_quotas(make_host: Any) -> None:
+    host = make_host(limits=Limits(shells_per_user=1, commands_per_shell=2))
+    host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        for _ in range(2):
+            assert PowerShell(pool).add_cmdlet("Get-Hello").invoke() == ["hello"]
+        with pytest.raises(WSManFaultError) as commands:
+            PowerShell(pool).add_cmdlet("Get-Hello").invoke()
+        assert commands.value.code == "w:InternalError"
+        with host.client() as second, pytest.raises(WSManFaultError) as shells:
+            RunspacePool(second).open()
+        assert shells.value.code == "w:QuotaLimit"
+        assert "maximum number of concurrent shells" in str(shells.value)
+
+
+def test_another_client_takes_a_disconnected_shell_over(host: Any) -> None:
+    go = threading.Event()
+    host.engine.cmdlets["Wait-It"] = lambda call: (go.wait(10), call.sink.output("done"))
+    with host.client() as wsman:
+        pool = RunspacePool(wsman)
+        pool.open()
+        ps = PowerShell(pool).add_cmdlet("Wait-It")
+        ps.begin_invoke()
+        pool.disconnect()
+        with pytest.raises(WSManFaultError) as refused:
+            pool.shell.receive("stdout")
+        assert refused.value.code == 2150859204
+    with host.client() as second:
+        (other,) = RunspacePool.get_runspace_pools(second)
+        other.connect()
+        (taken,) = other.create_disconnected_power_shells()
+        taken.connect()
+        go.set()
+        while taken.state == PSInvocationState.RUNNING:
+            taken.poll_invoke()
+        assert taken.output == ["done"]
+        other.disconnect()
+        other.connect()
+        other.close()
+    assert host.server.shell_ids == []
+
+
+def test_the_audit_tells_what_ran_for_whom(host: Any) -> None:
+    host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
+    with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
+        ps.add_cmdlet("Get-Hello").add_parameter("Name", "x").add_statement()
+        ps.add_script("Get-Hello").invoke()
+    (seen,) = host.commands
+    assert seen.user == "LAB\\keeper"
+    assert [[(each.text, each.is_script) for each in statement] for statement in seen.statements] == [
+        [("Get-Hello", False)],
+        [("Get-Hello", True)],
+    ]
+    assert [each.number for each in host.requests] == list(range(1, len(host.requests) + 1))
+    assert host.operations() == ["Login", "Login", "Login", "Create"] + ["Receive"] * 2 + [
+        "Command",
+        "Receive",
+        "Signal",
+        "Delete",
+    ]
+    received = host.requests[7]
+    assert (received.command_id, received.user, received.status) == (seen.command_id, "LAB\\keeper", 200)
+    assert received.bytes_out > 100
+    assert host.server.cpu_seconds() > 0
