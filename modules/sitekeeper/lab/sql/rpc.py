@@ -1,0 +1,70 @@
+"""Requests: SQLBatch, RPC and transaction manager messages taken apart (MS-TDS 2.2.6.6 to 2.2.6.9)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sitekeeper.lab.sql.datatypes import TDS72, SqlType
+from sitekeeper.lab.sql.parameters import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROCEDURES = {
+    10: "sp_executesql",
+    11: "sp_prepare",
+    12: "sp_execute",
+    13: "sp_prepexec",
+    14: "sp_prepexecrpc",
+    15: "sp_unprepare",
+}
+"""Procedures by id; 1 to 9 are server cursors, which the lab does not emulate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a call."""
+
+    name: str
+    """With its ``@``; '' when passed by position."""
+    output: bool
+    kind: SqlType
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One procedure call."""
+
+    procedure: str
+    """Its name, or ``#7`` for an id that is not known."""
+    parameters: tuple[Parameter, ...]
+
+
+def after_headers(payload: bytes, version: int) -> int:
+    """Where the request proper begins: behind ALL_HEADERS, which came with 7.2."""
+    return int(struct.unpack_from("<I", payload)[0]) if version >= TDS72 else 0
+
+
+def read_calls(payload: bytes, version: int) -> Iterator[Call]:
+    """Yield the calls of an RPC message; several come in one (executemany)."""
+    reader = Reader(payload, after_headers(payload, version))
+    while reader.left:
+        length = reader.number(2)
+        if length == 0xFFFF:
+            number = reader.number(2)
+            name = PROCEDURES.get(number, f"#{number}")
+        else:
+            name = reader.text(length)
+        reader.number(2)  # fWithRecomp, fNoMetaData: hints
+        parameters: list[Parameter] = []
+        while reader.left:
+            first = reader.number(1)
+            if first == 0xFF or (first == 0x80 and version < TDS72):
+                break
+            parameter_name = reader.text(first)
+            output = bool(reader.number(1) & 1)
+            parameters.append(Parameter(parameter_name, output, *reader.typed()))
+        yield Call(name, tuple(parameters))

@@ -1,0 +1,84 @@
+"""What a session of the server remembers between batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
+
+if TYPE_CHECKING:
+    from sitekeeper.lab.sql.database import Database, Instance, Login
+
+SYSTEM_IDS = {"master": 1, "tempdb": 2, "model": 3, "msdb": 4}
+_FIRST_USER_ID = 5
+
+
+class SessionState:
+    """One session: who, where, and its open transaction."""
+
+    def __init__(self, instance: Instance, login: Login, database: str, spid: int, host: str, application: str) -> None:
+        self.instance, self.login, self.database, self.spid = instance, login, database, spid
+        self.host, self.application = host, application
+        self.transaction = 0
+        """0, or the number of nested BEGIN TRANSACTION."""
+        self.row_count = 0
+        self.error = 0
+        self._changed = False
+
+    def reset(self, database: str) -> None:
+        """RESETCONNECTION: as after login."""
+        self.database, self.transaction, self.row_count, self.error, self._changed = database, 0, 0, 0, False
+
+    def use(self, name: str) -> str:
+        """Change the database and return its exact name; error 911 when there is none."""
+        self.database = self.exact_name(name)
+        return self.database
+
+    def exact_name(self, name: str) -> str:
+        """A database's name as it was created; error 911."""
+        if name.lower() in SYSTEM_IDS:
+            return name.lower()
+        database = self.instance.database(name)
+        if database is None:
+            text = f"Database '{name}' does not exist. Make sure that the name is entered correctly."
+            raise SqlFailure(911, text)
+        return database.name
+
+    def user_database(self, name: str | None = None) -> Database | None:
+        """The database of this name (default: the current one); None for a system database or none."""
+        return self.instance.database(name or self.database)
+
+    def database_id(self, name: str) -> int | None:
+        """DB_ID."""
+        if name.lower() in SYSTEM_IDS:
+            return SYSTEM_IDS[name.lower()]
+        names = [known.lower() for known in self.instance.databases]
+        return names.index(name.lower()) + _FIRST_USER_ID if name.lower() in names else None
+
+    def database_name(self, number: int) -> str | None:
+        """DB_NAME."""
+        names = [*SYSTEM_IDS, *self.instance.databases]
+        return names[number - 1] if 0 < number <= len(names) else None
+
+    def begin(self) -> None:
+        """BEGIN TRANSACTION."""
+        self.transaction += 1
+
+    def commit(self) -> None:
+        """COMMIT; error 3902 without a transaction. Every change of the lab is committed at once anyway."""
+        if not self.transaction:
+            raise SqlFailure(3902, "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION.")
+        self.transaction -= 1
+        self._changed = self._changed and self.transaction > 0
+
+    def rollback(self) -> None:
+        """ROLLBACK of a transaction that changed nothing; one that did is not emulated, loudly."""
+        if not self.transaction:
+            raise SqlFailure(3903, "The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION.")
+        if self._changed:
+            raise not_emulated("ROLLBACK of changes")
+        self.transaction = 0
+
+    def changed(self) -> None:
+        """A statement changed data."""
+        self._changed = self._changed or self.transaction > 0
