@@ -51,7 +51,8 @@ def test_stack_2_gives_ids_of_its_own_and_no_shell_element(
         ps = invoker(pool, ("Get-Hello", {}), ("Get-Nothing", {}))
         assert ps.output == ["hello"]
         assert ps._command_id != ps.id
-        assert "HResult" not in ps.streams.error[0].exception.adapted_properties
+        exception: Any = ps.streams.error[0].exception
+        assert "HResult" not in exception.adapted_properties
     assert host.server.shell_ids == []
 
 
@@ -128,7 +129,7 @@ def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
         with host.client() as second:
             shell = WinRS(second, resource_uri=pool.shell.resource_uri, id=pool.shell.id)
             shell._selector_set = pool.shell._selector_set
-            shell.signal(SignalCode.PS_CTRL_C, ps._command_id)
+            shell.signal(SignalCode.PS_CTRL_C, ps._command_id or "")
         assert ended.wait(5)
         while ps.state == PSInvocationState.RUNNING:
             ps.poll_invoke()
@@ -138,7 +139,12 @@ def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
 
 def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
     ended = threading.Event()
-    host.engine.cmdlets["Wait-It"] = lambda call: (call.sink.stopped.wait(10), ended.set())
+
+    def wait(call: Any) -> None:
+        call.sink.stopped.wait(10)
+        ended.set()
+
+    host.engine.cmdlets["Wait-It"] = wait
     with host.client() as wsman:
         with RunspacePool(wsman) as pool:
             PowerShell(pool).add_cmdlet("Wait-It").begin_invoke()
@@ -177,8 +183,8 @@ def test_another_client_takes_a_disconnected_shell_over(host: Any) -> None:
         (other,) = RunspacePool.get_runspace_pools(second)
         other.connect()
         (taken,) = other.create_disconnected_power_shells()
-        taken.connect()
         go.set()
+        taken.connect()  # type: ignore[no-untyped-call]
         while taken.state == PSInvocationState.RUNNING:
             taken.poll_invoke()
         assert taken.output == ["done"]

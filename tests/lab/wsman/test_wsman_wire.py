@@ -95,7 +95,7 @@ def test_a_broken_receive_loses_nothing_when_its_message_is_sent_again(
         ps.add_cmdlet("Get-Big").begin_invoke()
         send = wsman.transport.send
 
-        def again(message: bytes, **more: Any) -> bytes:
+        def again(message: bytes, **more: Any) -> Any:
             try:
                 return send(message, **more)
             except requests.ConnectionError:
@@ -116,7 +116,7 @@ def test_a_create_that_was_answered_into_the_void_makes_one_shell(host: Any, mon
     with host.client() as wsman:
         send = wsman.transport.send
 
-        def again(message: bytes, **more: Any) -> bytes:
+        def again(message: bytes, **more: Any) -> Any:
             try:
                 return send(message, **more)
             except requests.ConnectionError:
@@ -176,7 +176,12 @@ def test_output_stays_for_the_next_when_a_waiting_client_is_gone(host: Any, monk
 def test_stop_ends_connections_pipelines_and_threads(make_host: Any) -> None:
     host = make_host()
     started = threading.Event()
-    host.engine.cmdlets["Wait-It"] = lambda call: (started.set(), call.sink.stopped.wait(10))
+
+    def wait(call: Any) -> None:
+        started.set()
+        call.sink.stopped.wait(10)
+
+    host.engine.cmdlets["Wait-It"] = wait
     with host.client() as wsman:
         pool = RunspacePool(wsman)
         pool.open()

@@ -53,6 +53,29 @@ def _duration(value: str) -> dt.timedelta:
     return -span if sign else span
 
 
+# The bounds matter: pypsrp writes any int as an I32, and a server that is asked to read 2**31 as one fails.
+_INTEGERS: Final = {
+    "By": (0, 2**8 - 1),
+    "SB": (-(2**7), 2**7 - 1),
+    "U16": (0, 2**16 - 1),
+    "I16": (-(2**15), 2**15 - 1),
+    "U32": (0, 2**32 - 1),
+    "I32": (-(2**31), 2**31 - 1),
+    "U64": (0, 2**64 - 1),
+    "I64": (-(2**63), 2**63 - 1),
+}
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ClixmlError(f"{number} is not between {low} and {high}")
+        return number
+
+    return read
+
+
 def _refuse_secure_string(_: str) -> Any:
     raise ClixmlError("a SecureString needs the session key exchange (MS-PSRP 3.1.4.3), which the lab does not do")
 
@@ -64,7 +87,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "B": lambda v: v.lower() == "true",
     "DT": _datetime,
     "TS": _duration,
-    **dict.fromkeys(("By", "SB", "U16", "I16", "U32", "I32", "U64", "I64"), int),
+    **{tag: _integer(*bounds) for tag, bounds in _INTEGERS.items()},
     "Sg": float,
     "Db": float,
     "D": decimal.Decimal,
@@ -141,5 +164,7 @@ def loads(data: str | bytes) -> Any:
     try:
         element = ET.fromstring(data)  # noqa: S314  the lab listens on loopback; expat's own limits are enough
         return _Reader().read(element)
-    except (ET.ParseError, KeyError, IndexError, ArithmeticError) as error:
+    except ClixmlError:
+        raise
+    except (ET.ParseError, KeyError, IndexError, ValueError, ArithmeticError) as error:
         raise ClixmlError(f"not readable as CLIXML: {error}") from error
