@@ -16,7 +16,7 @@
     ├── PreflightError              preflight     11   the site cannot become a good backup now
     ├── LimitError                  limit         12   gave up waiting for a resource or a lease
     ├── UndoError                   undo          13   something was left behind on a host
-    ├── InterruptedError_           interrupted   14   stopped by the operator
+    ├── RunInterruptedError           interrupted   14   stopped by the operator
     └── PartialFailure              partial       20   several classes of failure in one run, or a set of less worth
 
 A run whose failures are all of one class ends with that class's code, a mixed one with PartialFailure's.
@@ -209,7 +209,7 @@ class UndoError(SitekeeperError):
     exit_code = 13
 
 
-class InterruptedError_(SitekeeperError):  # noqa: N801 - the plain name is a builtin of another meaning
+class RunInterruptedError(SitekeeperError):
     """The operator stopped the run; everything that was open was taken back."""
 
     word = "interrupted"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sitekeeper.engine import events, templating
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import InterruptedError_, SitekeeperError, UndoError, UsageError
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, UsageError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module
 from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
@@ -188,7 +188,7 @@ class HostPlay:
         if not self.settings.selection.wants(tags):
             return
         if self.ctx.stop.is_set():
-            raise _Failed(InterruptedError_("stopped by the operator", host=self.ctx.host), final=True)
+            raise _Failed(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
         layers = layers.over(lazy(task.vars))
         self.task_name = task.name
         try:
@@ -276,10 +276,8 @@ class HostPlay:
             plan = module.plan(self.ctx, params)
         except UnknownValueError as unknown:
             return unknown.unknown, None
-        if plan.changes and not self.settings.check:
-            result = self._apply(task, module, plan)
-        else:
-            result = plan.result
+        applies = bool(plan.changes) and not self.settings.check
+        result = self._apply(task, module, plan) if applies else plan.result
         self._remember(result)
         return result, plan
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sitekeeper.engine import events
 from sitekeeper.engine.clock import Clock, SystemClock
-from sitekeeper.engine.errors import InterruptedError_, SitekeeperError, UsageError, exit_code_of
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError, exit_code_of
 from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Selection, Settings
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.journal import Journal
@@ -46,7 +46,7 @@ class RunOutcome:
     def exit_code(self) -> int:
         """0, or the code of the failures' class, or PartialFailure's."""
         if self.interrupted:
-            return InterruptedError_.exit_code
+            return RunInterruptedError.exit_code
         return exit_code_of(word for outcome in self.hosts.values() for word in outcome.words)
 
 
@@ -203,7 +203,7 @@ class Run:
 
     def _not_started(self, play: Play, host: str, bus: events.Bus, outcome: RunOutcome) -> None:
         error = (
-            InterruptedError_("not started: the operator stopped the run", host=host)
+            RunInterruptedError("not started: the operator stopped the run", host=host)
             if self.stop.is_set()
             else SitekeeperError("not started: too many hosts failed (max_fail_percentage)", host=host)
         )

@@ -1,0 +1,1 @@
+"""PowerShell remoting over WinRM: one session a host for the whole run."""

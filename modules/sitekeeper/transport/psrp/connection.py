@@ -1,0 +1,212 @@
+"""How a host is reached: Ansible's connection variables, and pypsrp's WSMan made from them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
+from pypsrp.wsman import WSMan
+
+from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError, SitekeeperError, UnreachableError
+from sitekeeper.engine.origin import Origin
+from sitekeeper.engine.secrets import Secret
+
+AUTHS = ("negotiate", "ntlm", "basic", "certificate", "kerberos")
+_KNOWN = frozenset(
+    "ansible_psrp_" + name
+    for name in (
+        "protocol", "auth", "cert_validation", "ca_cert", "certificate_pem", "certificate_key_pem",
+        "connection_timeout", "read_timeout", "operation_timeout", "configuration_name", "message_encryption",
+        "max_envelope_size", "path", "proxy", "ignore_proxy", "host", "port", "user", "password",
+        "negotiate_delegate", "negotiate_hostname_override", "negotiate_send_cbt", "negotiate_service",
+        "reconnection_retries", "reconnection_backoff",
+    )
+)  # fmt: skip
+_CHOICES = {
+    "ansible_psrp_protocol": ("http", "https"),
+    "ansible_psrp_auth": AUTHS,
+    "ansible_psrp_cert_validation": ("validate", "ignore"),
+    "ansible_connection": ("psrp",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Everything that is needed to reach a host. The password is a Secret until the connection is made."""
+
+    host: str
+    server: str
+    port: int
+    ssl: bool
+    auth: str
+    user: str | None
+    password: Secret | None
+    verify: bool | str = True
+    """True, False, or the path of a CA file."""
+    configuration: str = "Microsoft.PowerShell"
+    connection_timeout: int = 30
+    operation_timeout: int = 20
+    read_timeout: int = 30
+    encryption: str = "auto"
+    path: str = "wsman"
+    envelope: int | None = None
+    certificate: str | None = None
+    certificate_key: str | None = None
+    origin: Origin | None = None
+    password_origin: Origin | None = field(default=None)
+
+
+def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: Mapping[str, Origin]) -> Target:
+    """A host's Target from its variables (``ansible_host``, ``ansible_port``, ``ansible_psrp_*`` ...).
+
+    Raises:
+        InventoryError: a variable is unknown or has an impossible value; points at its line.
+
+    """
+    for name, value in variables.items():
+        place = origins.get(name, origin)
+        if name.startswith("ansible_psrp_") and name not in _KNOWN:
+            raise InventoryError(f"unknown connection variable {name}", host=host, origin=place)
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise InventoryError(
+                f"{name} must be one of {', '.join(_CHOICES[name])}, not {value}", host=host, origin=place
+            )
+
+    def number(name: str, default: int) -> int:
+        value = variables.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InventoryError(f"{name} must be a number", host=host, origin=origins.get(name, origin))
+        return value
+
+    given = variables.get("ansible_port", variables.get("ansible_psrp_port"))
+    protocol = variables.get("ansible_psrp_protocol", "http" if given in {80, 5985} else "https")
+    ssl = protocol == "https"
+    auth = str(variables.get("ansible_psrp_auth", "negotiate"))
+    if auth == "basic" and not ssl:
+        raise InventoryError(
+            "basic authentication over http would send the password in the clear", host=host,
+            origin=origins.get("ansible_psrp_auth", origin), hint="use https, or negotiate",
+        )  # fmt: skip
+    verify: bool | str = variables.get("ansible_psrp_cert_validation", "validate") != "ignore"
+    if verify and variables.get("ansible_psrp_ca_cert"):
+        verify = str(variables["ansible_psrp_ca_cert"])
+    user = variables.get("ansible_user", variables.get("ansible_psrp_user"))
+    password = variables.get("ansible_password", variables.get("ansible_psrp_password"))
+    if password is not None and not isinstance(password, Secret):
+        raise InventoryError("ansible_password must be a text or a secret", host=host, origin=origin)
+    operation = number("ansible_psrp_operation_timeout", 20)
+    return Target(
+        host=host,
+        server=str(variables.get("ansible_host", variables.get("ansible_psrp_host", host))),
+        port=number("ansible_port", 5986 if ssl else 5985),
+        ssl=ssl,
+        auth=auth,
+        user=None if user is None else str(user),
+        password=password,
+        verify=verify,
+        configuration=str(variables.get("ansible_psrp_configuration_name", "Microsoft.PowerShell")),
+        connection_timeout=number("ansible_psrp_connection_timeout", 30),
+        operation_timeout=operation,
+        read_timeout=max(number("ansible_psrp_read_timeout", 30), operation + 5),
+        encryption=str(variables.get("ansible_psrp_message_encryption", "auto")),
+        path=str(variables.get("ansible_psrp_path", "wsman")),
+        envelope=number("ansible_psrp_max_envelope_size", 0) or None,
+        certificate=variables.get("ansible_psrp_certificate_pem"),
+        certificate_key=variables.get("ansible_psrp_certificate_key_pem"),
+        origin=origins.get("ansible_host", origin),
+        password_origin=origins.get("ansible_password", origin),
+    )
+
+
+def wsman_of(target: Target) -> WSMan:
+    """A pypsrp connection that has not been used yet. Reveals the password: the only place that does."""
+    extra: dict[str, Any] = {}
+    if target.auth == "certificate":
+        extra = {"certificate_pem": target.certificate, "certificate_key_pem": target.certificate_key}
+    if target.envelope is not None:
+        extra["max_envelope_size"] = target.envelope
+    return WSMan(
+        target.server,
+        port=target.port,
+        username=target.user,
+        password=target.password.reveal() if target.password is not None else None,
+        ssl=target.ssl,
+        path=target.path,
+        auth=target.auth,
+        cert_validation=target.verify,  # type: ignore[arg-type]  # a CA file works too; the annotation is too narrow
+        connection_timeout=target.connection_timeout,
+        read_timeout=target.read_timeout,
+        operation_timeout=target.operation_timeout,
+        encryption=target.encryption,
+        no_proxy=True,
+        **extra,
+    )
+
+
+def explained(error: Exception, target: Target) -> SitekeeperError:
+    """What a failed connection means, and what to do about it."""
+    where = f"{target.server}:{target.port}"
+    if isinstance(error, SitekeeperError):
+        return error
+    if isinstance(error, AuthenticationError):
+        return AuthError(
+            f"log-in of {target.user} to {where} was refused ({target.auth})", host=target.host, origin=target.password_origin,
+            hint="check ansible_user and ansible_password, and that the account may use WinRM on this host",
+        )  # fmt: skip
+    if isinstance(error, requests.exceptions.SSLError):
+        return AuthError(
+            f"the certificate of {where} is not trusted: {_reason(error)}", host=target.host, origin=target.origin,
+            hint="set ansible_psrp_ca_cert to the CA that signed it",
+        )  # fmt: skip
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        text = f"no answer from {where} within {target.connection_timeout} s"
+        return UnreachableError(
+            text, host=target.host, origin=target.origin, hint="is the host up, and the way to it open?"
+        )
+    if isinstance(error, requests.exceptions.Timeout):
+        return UnreachableError(f"{where} stopped answering", host=target.host, origin=target.origin)
+    if isinstance(error, requests.exceptions.ConnectionError | OSError):
+        return UnreachableError(
+            f"cannot connect to {where}: {_reason(error)}", host=target.host, origin=target.origin,
+            hint="is WinRM listening there? (winrm enumerate winrm/config/listener)",
+        )  # fmt: skip
+    if isinstance(error, WSManFaultError):
+        return _fault(error, target, where)
+    if isinstance(error, WinRMTransportError):
+        return UnreachableError(f"{where} answered HTTP {error.code}", host=target.host, origin=target.origin)
+    return UnreachableError(f"{where}: {type(error).__name__}", host=target.host, origin=target.origin)
+
+
+def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperError:
+    if error.code == 5:
+        return AuthError(
+            f"{target.user} has no right to use WinRM on {where}", host=target.host, origin=target.origin,
+            hint="the account must be an administrator of the host, or be allowed on the endpoint",
+        )  # fmt: skip
+    if error.code == 2150858811:
+        return RemoteError(
+            f"{where} has no endpoint {target.configuration}", host=target.host, origin=target.origin,
+            hint="check ansible_psrp_configuration_name",
+        )  # fmt: skip
+    return RemoteError(f"{where} refused: WSMan fault {error.code}", host=target.host, origin=target.origin)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason of a chain of wrapped connection errors, without the addresses of Python objects."""
+    text = str(error)
+    for pattern in (
+        r"certificate verify failed: ([^(\"']+)",
+        r"\[Errno -?\d+\] ([^\"')]+)",
+        r"(Remote end closed connection[^\"')]*)",
+    ):
+        found = re.search(pattern, text)
+        if found:
+            return found[1].strip()
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    return "the connection was closed" if "aborted" in text or "closed" in text else type(error).__name__

@@ -1,0 +1,268 @@
+"""A session to one host: structured commands, reads together, each change alone behind its fence."""
+
+from __future__ import annotations
+
+import secrets as random_bytes
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import (
+    ErrorRecord,
+    LimitError,
+    RemoteError,
+    RemoteTimeoutError,
+    SitekeeperError,
+    UnreachableError,
+)
+from sitekeeper.engine.module import Needs
+from sitekeeper.engine.session import Answer, Call
+from sitekeeper.transport.psrp import clixml, fragments, functions
+from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.shell import Shell, ShellGoneError, Statement
+
+CALL_SECONDS = 300.0
+"""Default deadline of one pipeline."""
+READ_ATTEMPTS = 3
+"""A reading pipeline whose shell was lost is run again in a new one, this often in all."""
+Fence = Callable[[], Call]
+
+
+class PsrpSession:
+    """Commands on one host. Opened on first use; a lost shell is opened again; only ``cancel`` is for other threads."""
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        self.target = target
+        self.fence: Fence | None = None
+        """The first statement of every change; without one nothing can be changed."""
+        self.needs: Needs | None = None
+        """What may be sent now: the declared needs of the module at work. None: anything (our own set-up)."""
+        self._clock = clock
+        self._shell: Shell | None = None
+        self._loaded = False
+        self._running: str | None = None
+
+    def call(self, command: str, /, **args: Any) -> list[Any]:
+        """Run one reading command."""
+        output, errors = self._read([Statement(self._allowed(command, args))])
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
+    def read(self, calls: Sequence[Call]) -> list[Answer]:
+        """Run several reading commands in one pipeline; a marker after each tells whose output and errors came."""
+        marker = f"sk:{random_bytes.token_hex(8)}:"
+        statements: list[Statement] = []
+        for number, call in enumerate(calls):
+            statements.append(Statement(self._allowed(call.command, dict(call.args)), merge_errors=True))
+            statements.append(Statement(Call("Write-Output", {"InputObject": f"{marker}{number}"})))
+        output, strays = self._read(statements)
+        answers: list[Answer] = []
+        ours: list[Any] = []
+        errors: list[ErrorRecord] = []
+        for value in output:
+            if isinstance(value, ErrorRecord):
+                errors.append(value)
+            elif isinstance(value, str) and value.startswith(marker):
+                number = int(value.removeprefix(marker))
+                while len(answers) < number:
+                    answers.append(Answer((), (_vanished(calls[len(answers)].command),)))
+                answers.append(Answer(tuple(ours), tuple(errors)))
+                ours, errors = [], []
+            else:
+                ours.append(value)
+        while len(answers) < len(calls):
+            record = strays[-1] if strays else _vanished(calls[len(answers)].command)
+            answers.append(Answer(tuple(ours), (*errors, record)))
+            ours, errors = [], []
+        for record in strays:
+            # A record that did not go the merged way (a parameter that cannot be bound) belongs to the call that answered nothing.
+            silent = next((n for n, one in enumerate(answers) if not one.output and not one.errors), None)
+            if silent is None:
+                raise self._refused(calls[0].command, record)
+            answers[silent] = Answer((), (record,))
+        return answers
+
+    def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
+        """Run one changing command behind the fence; never sent twice."""
+        if self.fence is None:
+            raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
+        call = self._allowed(command, args)
+        self._ready(command)
+        statements = [Statement(self.fence()), Statement(call)]
+        try:
+            output, errors = self._run(statements, deadline or CALL_SECONDS)
+        except ShellGoneError:
+            self._drop()
+            raise UnreachableError(
+                f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
+            ) from None
+        for record in errors:
+            if record.short_id == "SkLeaseLost":
+                raise LimitError(f"the lease of this host was lost: {record.message}", host=self.target.host)
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
+    def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
+        """Run one reading command and hand on its objects as they come."""
+        call = self._allowed(command, args)
+        self._ready(command)
+        shell = self._opened()
+        errors: list[ErrorRecord] = []
+        try:
+            pipeline = shell.start([Statement(call)])
+            self._running = pipeline
+            finished = False
+            try:
+                # Deadline per message: a stream may take hours, but not stand still.
+                for message in shell.messages(pipeline, lambda: self._clock.monotonic() + CALL_SECONDS):
+                    value = self._value(message, errors)
+                    if value is not _NOTHING:
+                        yield value
+                finished = True
+            finally:
+                self._running = None
+                shell.end(pipeline) if finished else shell.stop(pipeline)
+        except ShellGoneError:
+            self._drop()
+            raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
+        except TimeoutError:
+            raise RemoteTimeoutError(
+                f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)", host=self.target.host
+            ) from None
+        if errors:
+            raise self._refused(command, errors[0])
+
+    def cancel(self) -> None:
+        """Stop what is running, from any thread: a signal over a connection of its own."""
+        pipeline, shell = self._running, self._shell
+        if pipeline is not None and shell is not None:
+            shell.stop_from_outside(pipeline)
+
+    def close(self) -> None:
+        """End the session and delete its shell."""
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+
+    def raw(self, command: str, /, **args: Any) -> list[Any]:
+        """A call of our own set-up (leases), outside of any module's needs. Sent once.
+
+        Raises:
+            RemoteError: with the record. UnreachableError: lost, and unknown whether it was done.
+
+        """
+        self._ready(command)
+        try:
+            output, errors = self._run([Statement(Call(command, args))], CALL_SECONDS)
+        except ShellGoneError:
+            self._drop()
+            raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
+    def _allowed(self, command: str, args: dict[str, Any]) -> Call:
+        if self.needs is not None and not self.needs.allows(command):
+            raise SitekeeperError(f"a module sent {command} without declaring it in its needs", host=self.target.host)
+        return Call(command, args)
+
+    def _read(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            for statement in statements:
+                self._ready(statement.call.command)
+            try:
+                return self._run(statements, CALL_SECONDS)
+            except ShellGoneError:
+                self._drop()
+                if attempt == READ_ATTEMPTS:
+                    break
+        raise UnreachableError(f"the connection was lost during {statements[0].call.command}", host=self.target.host)
+
+    def _run(self, statements: list[Statement], seconds: float) -> tuple[list[Any], list[ErrorRecord]]:
+        shell = self._opened()
+        pipeline = shell.start(statements)
+        self._running = pipeline
+        output: list[Any] = []
+        errors: list[ErrorRecord] = []
+        deadline = self._clock.monotonic() + seconds
+        try:
+            for message in shell.messages(pipeline, lambda: deadline):
+                value = self._value(message, errors)
+                if value is not _NOTHING:
+                    output.append(value)
+        except TimeoutError:
+            shell.stop(pipeline)
+            name = statements[-1].call.command
+            raise RemoteTimeoutError(
+                f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", host=self.target.host
+            ) from None
+        finally:
+            self._running = None
+        shell.end(pipeline)
+        return output, errors
+
+    @staticmethod
+    def _value(message: fragments.Message, errors: list[ErrorRecord]) -> Any:
+        """The object of a message; error records are put aside, other streams left out."""
+        if message.type == fragments.PIPELINE_OUTPUT:
+            return clixml.decode(message.data)
+        if message.type == fragments.ERROR_RECORD:
+            record = clixml.decode(message.data)
+            errors.append(record if isinstance(record, ErrorRecord) else ErrorRecord(str(record), "", 0))
+        elif message.type == fragments.PIPELINE_STATE:
+            state = clixml.decode(message.data)
+            if state.get("PipelineState") != fragments.COMPLETED:
+                record = state.get("ExceptionAsErrorRecord")
+                errors.append(
+                    record
+                    if isinstance(record, ErrorRecord)
+                    else ErrorRecord("the pipeline was stopped", "PipelineStopped", 14)
+                )
+        return _NOTHING
+
+    def _opened(self) -> Shell:
+        if self._shell is None:
+            self._shell = Shell(self.target, self._clock)
+            self._loaded = False
+        return self._shell
+
+    def _ready(self, command: str) -> None:
+        """Load our functions into the session before one of them is called for the first time."""
+        self._opened()
+        if self._loaded or command not in functions.sources():
+            return
+        statements = [Statement(Call(text), is_script=True) for text in functions.sources().values()]
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            try:
+                _, errors = self._run(statements, CALL_SECONDS)
+            except ShellGoneError:
+                self._drop()
+                if attempt == READ_ATTEMPTS:
+                    raise UnreachableError("the connection was lost while setting up", host=self.target.host) from None
+                continue
+            if errors:
+                raise self._refused("loading our functions", errors[0])
+            break
+        self._loaded = True
+
+    def _drop(self) -> None:
+        """Forget a lost shell; the next call opens a new one."""
+        if self._shell is not None:
+            self._shell.abandon()
+            self._shell = None
+
+    def _refused(self, command: str, record: ErrorRecord) -> RemoteError:
+        return RemoteError(f"{command}: {record.message} [{record.short_id}]", record=record, host=self.target.host)
+
+
+class _Nothing:
+    """No output in this message."""
+
+
+_NOTHING = _Nothing()
+
+
+def _vanished(command: str) -> ErrorRecord:
+    return ErrorRecord(f"{command} left no answer", "SkNoAnswer", 0)

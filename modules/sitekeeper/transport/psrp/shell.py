@@ -1,0 +1,379 @@
+"""One runspace pool on one host, over a connection that can be lost and taken up again.
+
+What may be sent again after a lost connection, and what may not (pypsrp 0.9.1; MS-WSMV 3.1.4):
+
+* An HTTP 400 without a body means that the server could not decrypt: nothing ran, everything may be sent again.
+* A Receive may be sent again with the same MessageID; the server repeats its answer.
+* A Command carries a pipeline id that we chose. Whether it arrived is asked with a Receive for that id: a shell that does
+  not know it (fault 2150858843) never started it. A command that is known is not sent again.
+* Nothing else is repeated. The caller learns that the shell is gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import requests
+from pypsrp.complex_objects import (
+    ApartmentState,
+    Command,
+    CommandParameter,
+    HostInfo,
+    Pipeline,
+    PipelineResultTypes,
+    RemoteStreamOptions,
+)
+from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.messages import CreatePipeline
+from pypsrp.powershell import RunspacePool
+from pypsrp.serializer import TaggedValue
+from pypsrp.shell import SignalCode
+from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
+
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.session import Call
+from sitekeeper.transport.psrp import fragments
+from sitekeeper.transport.psrp.connection import Target, explained, wsman_of
+
+logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs whole messages at DEBUG and tracebacks at ERROR
+
+_TIMED_OUT = 2150858793
+_UNKNOWN_SELECTOR = 2150858843
+_RSP = NAMESPACES["rsp"]
+_LOST = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError)
+_COMMAND_ID = re.compile(rb"CommandId>([^<]+)<")
+RECONNECT_SECONDS = 30.0
+"""How long a lost connection is tried to be taken up again."""
+OPEN_ATTEMPTS = 4
+RESEND_ATTEMPTS = 4
+
+
+class ShellGoneError(Exception):
+    """The shell on the host does not exist any more, or its state is unknown: open a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a pipeline: a command, or the text of one of our own functions when the pool is set up."""
+
+    call: Call
+    merge_errors: bool = False
+    is_script: bool = False
+
+
+class Shell:
+    """An open pool. Not thread-safe: one thread owns it."""
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        self.target = target
+        self._clock = clock
+        self._wsman: WSMan = wsman_of(target)
+        self._pool = RunspacePool(self._wsman, configuration_name=target.configuration)
+        self._keeps_ids = False
+        self._probe: bytes | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Open a pool. One that a lost connection leaves half open on the host dies by its idle time-out."""
+        until = self._clock.monotonic() + RECONNECT_SECONDS
+        for attempt in range(1, OPEN_ATTEMPTS + 1):
+            try:
+                self._pool.open()
+                break
+            except _LOST as error:
+                self._wsman.close()
+                refused = isinstance(error, requests.exceptions.SSLError | requests.exceptions.ConnectTimeout)
+                never = _never_connected(error)
+                if refused or never or attempt == OPEN_ATTEMPTS or self._clock.monotonic() > until:
+                    raise explained(error, self.target) from None
+                self._wsman = wsman_of(self.target)
+                self._pool = RunspacePool(self._wsman, configuration_name=self.target.configuration)
+            except (WinRMError, OSError, ValueError) as error:
+                self._wsman.close()
+                raise explained(error, self.target) from None
+        session = self._wsman.transport.session
+        if session is not None:
+            session.trust_env = False  # proxies and .netrc are looked up with every request otherwise
+
+    @property
+    def powershell(self) -> str:
+        """Major version of the host's PowerShell: the last of PSCompatibleVersions (PSVersion lies on old hosts)."""
+        private = self._pool.application_private_data
+        table = (private.data or {}).get("PSVersionTable", {}) if private is not None else {}
+        compatible = table.get("PSCompatibleVersions") or [table.get("PSVersion", "2.0")]
+        return str(compatible[-1])
+
+    def close(self) -> None:
+        """Delete the shell; a host that is gone is left alone."""
+        try:
+            self._pool.close()
+        except (WinRMError, requests.exceptions.RequestException, OSError):
+            pass
+        finally:
+            self._wsman.close()
+
+    def abandon(self) -> None:
+        """Close the connection and leave the shell to its idle time-out: nobody answers there."""
+        self._wsman.close()
+
+    def stop_from_outside(self, pipeline: str) -> None:
+        """Stop a running pipeline from another thread: a connection of its own carries the signal."""
+        other = wsman_of(self.target)
+        shell = self._pool.shell
+        try:
+            resource = ET.Element(f"{{{_RSP}}}Signal", CommandId=pipeline)
+            ET.SubElement(resource, f"{{{_RSP}}}Code").text = SignalCode.PS_CTRL_C
+            other.signal(shell.resource_uri, resource, selector_set=shell._selector_set)  # noqa: SLF001 - it has no public name
+        except (WinRMError, requests.exceptions.RequestException, OSError):
+            pass  # the owner's own deadline ends it
+        finally:
+            other.close()
+
+    def start(self, statements: Sequence[Statement]) -> str:
+        """Start a pipeline; answers its id.
+
+        Raises:
+            ShellGoneError: the connection was lost and it cannot be known whether it started.
+
+        """
+        pipeline = str(uuid.uuid4()).upper()
+        message = _create_pipeline(statements, self._pool)
+        parts = self._pool._fragmenter.fragment(message, self._pool.id, pipeline)  # noqa: SLF001 - pypsrp starts pipelines only together with its own receive loop
+        first = base64.b64encode(parts[0]).decode()
+        for _ in range(RESEND_ATTEMPTS):
+            try:
+                pipeline = self._command(pipeline, first)
+                break
+            except _LOST:
+                self._reset()
+                if self._knows(pipeline):
+                    break
+        else:
+            raise ShellGoneError
+        for part in parts[1:]:
+            try:
+                self._pool.shell.send("stdin", part, command_id=pipeline)
+            except (*_LOST, WinRMTransportError):
+                self._reset()
+                raise ShellGoneError from None
+        return pipeline
+
+    def messages(self, pipeline: str, deadline: Callable[[], float]) -> Iterator[fragments.Message]:
+        """Everything that a pipeline sends, until its final state (which is the last message).
+
+        ``deadline`` answers the moment (monotonic seconds) until which the next message must come; it is asked again
+        after each answer of the host.
+
+        Raises:
+            TimeoutError: the deadline passed.
+            ShellGoneError: the pipeline is lost.
+
+        """
+        joiner = fragments.Joiner()
+        until = deadline()
+        while True:
+            wait = min(float(self.target.operation_timeout), until - self._clock.monotonic())
+            if wait <= 0:
+                raise TimeoutError
+            data = self._receive(pipeline, max(1, int(wait + 0.999)))
+            until = deadline() if data else until
+            try:
+                for message in joiner.feed(data):
+                    yield message
+                    if message.type == fragments.PIPELINE_STATE:
+                        return
+            except fragments.FragmentGapError:
+                raise ShellGoneError from None
+
+    def end(self, pipeline: str) -> None:
+        """Let the host forget a finished pipeline; it keeps up to 1000 of them otherwise."""
+        self._signal(pipeline, SignalCode.TERMINATE)
+
+    def stop(self, pipeline: str) -> None:
+        """Ask a running pipeline to stop."""
+        self._signal(pipeline, SignalCode.PS_CTRL_C)
+
+    def _signal(self, pipeline: str, code: str) -> None:
+        try:
+            self._pool.shell.signal(code, command_id=pipeline)
+        except _LOST:
+            self._reset()
+        except WinRMTransportError:
+            self._reset()  # the connection was replaced under us; an idle pipeline does no harm
+        except WSManFaultError:
+            pass  # unknown by now: it is over all the same
+
+    def _command(self, pipeline: str, first: str) -> str:
+        """Send the Command; answers the id under which the host knows it."""
+        resource = ET.Element(f"{{{_RSP}}}CommandLine", CommandId=pipeline)
+        ET.SubElement(resource, f"{{{_RSP}}}Command").text = ""
+        ET.SubElement(resource, f"{{{_RSP}}}Arguments").text = first
+        options = OptionSet()
+        options.add_option("WINRS_SKIP_CMD_SHELL", "False")
+        try:
+            answer = self._exchange(self._envelope(WSManAction.COMMAND, resource, options, None), repeat=False)
+        except WSManFaultError as fault:
+            if fault.code == _UNKNOWN_SELECTOR:
+                raise ShellGoneError from None
+            raise explained(fault, self.target) from None
+        found = _COMMAND_ID.search(answer)
+        known_as = found[1].decode() if found else pipeline
+        self._keeps_ids = known_as.upper() == pipeline
+        return known_as
+
+    def _knows(self, pipeline: str) -> bool:
+        """Whether the host has started this pipeline. What it answers is kept for the first Receive."""
+        if not self._keeps_ids:
+            raise ShellGoneError  # this host gives pipelines ids of its own: it cannot be asked
+        resource, options = _receive_request(pipeline)
+        try:
+            self._probe = self._exchange(self._envelope(WSManAction.RECEIVE, resource, options, 1), repeat=True)
+        except WSManFaultError as fault:
+            if fault.code == _TIMED_OUT:
+                return True
+            if fault.code == _UNKNOWN_SELECTOR:
+                return False
+            raise ShellGoneError from None
+        return True
+
+    def _receive(self, pipeline: str, timeout: int) -> bytes:
+        if self._probe is not None:
+            answer, self._probe = self._probe, None
+            return _stream_of(answer)
+        resource, options = _receive_request(pipeline)
+        envelope = self._envelope(WSManAction.RECEIVE, resource, options, timeout)
+        try:
+            return _stream_of(self._exchange(envelope, repeat=True))
+        except WSManFaultError as fault:
+            if fault.code == _TIMED_OUT:
+                return b""
+            raise ShellGoneError from None
+
+    def _envelope(self, action: str, resource: ET.Element, options: OptionSet, timeout: int | None) -> bytes:
+        envelope = ET.Element(f"{{{NAMESPACES['s']}}}Envelope")
+        _, header = self._wsman._create_header(  # noqa: SLF001 - the same envelope must be sent twice, which invoke() cannot do
+            action,
+            self._pool.shell.resource_uri,
+            options,
+            self._pool.shell._selector_set,
+            timeout,
+        )
+        envelope.append(header)
+        ET.SubElement(envelope, f"{{{NAMESPACES['s']}}}Body").append(resource)
+        return bytes(ET.tostring(envelope, encoding="utf-8", method="xml"))
+
+    def _exchange(self, envelope: bytes, *, repeat: bool) -> bytes:
+        """Send and take the answer. ``repeat``: it may be sent again, as it is, after a lost connection."""
+        until = self._clock.monotonic() + RECONNECT_SECONDS
+        wait = 0.1
+        while True:
+            try:
+                return self._wsman.transport.send(envelope)
+            except AuthenticationError as error:
+                raise explained(error, self.target) from None
+            except WinRMTransportError as error:
+                undecrypted = error.code == 400 and not error.response_text
+                if not undecrypted or self._clock.monotonic() > until:
+                    raise self._fault_of(error) from None
+                self._reset()
+            except _LOST as error:
+                if isinstance(error, requests.exceptions.SSLError):
+                    raise explained(error, self.target) from None
+                if not repeat and not _never_connected(error):
+                    raise
+                if self._clock.monotonic() > until:
+                    raise explained(error, self.target) from None
+                self._reset()
+            self._clock.sleep(wait)
+            wait = min(wait * 2, 5.0)
+
+    def _fault_of(self, error: WinRMTransportError) -> Exception:
+        try:
+            return self._wsman._parse_wsman_fault(error.response_text)  # noqa: SLF001 - pypsrp has no public parser
+        except ET.ParseError:
+            return explained(error, self.target)
+
+    def _reset(self) -> None:
+        """Forget the connection: the next request makes a new one, logs in again and has new keys, for the same shell."""
+        transport = self._wsman.transport
+        transport.close()
+        transport.session = None
+        transport.encryption = None
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether nothing was sent because no connection came to be."""
+    text = str(error)
+    return "NewConnectionError" in text or "Failed to establish a new connection" in text
+
+
+def _receive_request(pipeline: str) -> tuple[ET.Element, OptionSet]:
+    resource = ET.Element(f"{{{_RSP}}}Receive")
+    ET.SubElement(resource, f"{{{_RSP}}}DesiredStream", CommandId=pipeline).text = "stdout"
+    options = OptionSet()
+    options.add_option("WSMAN_CMDSHELL_OPTION_KEEPALIVE", "True")
+    return resource, options
+
+
+def _stream_of(answer: bytes) -> bytes:
+    """The stdout bytes of a ReceiveResponse, without building a tree of it: Stream elements hold base64 and nothing else."""
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        start = answer.find(b":Stream ", at)
+        if start < 0:
+            return b"".join(parts)
+        opened = answer.find(b">", start)
+        if answer[opened - 1 : opened] == b"/":
+            at = opened
+            continue
+        closed = answer.find(b"</", opened)
+        parts.append(base64.b64decode(answer[opened + 1 : closed]))
+        at = answer.find(b">", closed)
+
+
+def _create_pipeline(statements: Iterable[Statement], pool: RunspacePool) -> CreatePipeline:
+    commands: list[Command] = []
+    for statement in statements:
+        command = Command(
+            statement.call.command,
+            protocol_version=pool.protocol_version or "",
+            is_script=statement.is_script,
+            use_local_scope=None,
+            end_of_statement=True,
+        )
+        command.args = [
+            CommandParameter(name=name, value=_argument(value)) for name, value in statement.call.args.items()
+        ]
+        if statement.merge_errors:
+            command.merge_error = PipelineResultTypes(value=PipelineResultTypes.OUTPUT)
+            command.merge_my_result = PipelineResultTypes(value=PipelineResultTypes.ERROR)
+            command.merge_to_result = command.merge_error
+        commands.append(command)
+    commands[-1].end_of_statement = False
+    pipeline = Pipeline(is_nested=False, cmds=commands, history=None, redirect_err_to_out=False)
+    return CreatePipeline(
+        True,  # no input
+        ApartmentState(value=pool.apartment_state),
+        RemoteStreamOptions(value=0),
+        False,
+        HostInfo(host=None),
+        pipeline,
+        False,
+    )
+
+
+def _argument(value: Any) -> Any:
+    """Pypsrp writes every int as a 32-bit one."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31:
+        return TaggedValue("I64", value)
+    if isinstance(value, tuple):
+        return list(value)
+    return value
