@@ -31,7 +31,7 @@ class Audit:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
-                self._number = sum(1 for _ in path.open("rb"))
+                self._number = path.read_bytes().count(b"\n")
             self._file = path.open("a", encoding="utf-8")
 
     def write(self, event: str, host: str, **facts: Any) -> int:

@@ -19,7 +19,7 @@ from sitekeeper.lab.windows.wmi import InvalidClass, NotEmulated, query_failure
 from sitekeeper.lab.windows.wql import WqlError
 
 _COMMANDS = "Microsoft.PowerShell.Commands."
-CATEGORIES = [
+CATEGORIES = (
     "NotSpecified",
     "OpenError",
     "CloseError",
@@ -46,7 +46,7 @@ CATEGORIES = [
     "WriteError",
     "FromStdErr",
     "SecurityError",
-]
+)
 """System.Management.Automation.ErrorCategory, by number."""
 
 

@@ -28,14 +28,22 @@ _LAST_OF_STACK_2 = ("2.0", "2.1")
 class PythonEngine:
     """The PowerShell of one host."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, administrators: frozenset[str] | None = None) -> None:
         self.host = host
+        self.administrators = administrators
         self.wmi = Wmi(host)
         version = tuple(int(part) for part in host.machine.os.powershell.split("."))
         self.cmdlets = {c.name.lower(): c for c in (*BASIC, *ITEMS) if c.since <= version}
 
     def open(self, user: str) -> PythonRunspace:
-        """Start a session."""
+        """Start a session.
+
+        Raises:
+            PermissionError: the user is no administrator; only those may open a session on these systems.
+
+        """
+        if self.administrators is not None and user.lower() not in self.administrators:
+            raise PermissionError(5, "Access is denied.", user)
         self.host.audit.write("session", self.host.name, user=user, what="open")
         return PythonRunspace(self, user)
 

@@ -106,7 +106,8 @@ class ServiceControl:
             self._keep_executive()
 
     def _stopped(self, service: Service, boot: int) -> None:
-        with self.host.lock:
+        # Under the I/O lock, so that a service that reads as Stopped is in no middle of a write.
+        with self.host.io_lock, self.host.lock:
             if service.state != "Stop Pending" or boot != self.host.machine.boot_number:
                 return
             service.pid = 0
@@ -115,7 +116,7 @@ class ServiceControl:
             self._keep_executive()
 
     def _died(self, service: Service, boot: int) -> None:
-        with self.host.lock:
+        with self.host.io_lock, self.host.lock:
             if service.state != "Running" or boot != self.host.machine.boot_number:
                 return
             service.pid = 0

@@ -1,0 +1,354 @@
+"""The lab as one thing: hosts on disk, their WinRM and SQL Server on loopback, living sites, and a control address."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from sitekeeper.lab.audit import Audit, read_audit
+from sitekeeper.lab.build import build_host, sites_on
+from sitekeeper.lab.certificates import Authority
+from sitekeeper.lab.clock import LabClock, Scheduler
+from sitekeeper.lab.configmgr.life import SiteLife
+from sitekeeper.lab.control import Control
+from sitekeeper.lab.engines.python import PythonEngine
+from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
+from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
+from sitekeeper.lab.windows.services import ServiceControl
+from sitekeeper.lab.wsman.accounts import Account
+from sitekeeper.lab.wsman.audit import RequestSeen
+from sitekeeper.lab.wsman.server import Tls, WsmanServer
+from sitekeeper.lab.wsman.wirefaults import Faults as WireFaults
+
+_BULK = 256 * 1024
+_EDITION = "Standard Edition (64-bit)"
+WIRE_FAULTS = ("drop_connection", "refuse_login", "slow_login")
+SQL_FAULTS = ("sql_drop_connection", "sql_refuse_login", "sql_slow_login")
+
+
+class Machine:
+    """One host in service: its state, its WinRM, and its SQL Server if it has one."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        spec = lab.hierarchy.hosts[name]
+        self.host: Host = build_host(
+            lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler
+        )
+        self.engine = PythonEngine(self.host, administrators=lab.administrators)
+        self.faults = WireFaults()
+        certificate, key = lab.authority.server(name, lab.hierarchy.dns, spec.address)
+        self.wsman = WsmanServer(
+            self.engine,
+            lab.accounts,
+            address=spec.address,
+            http_port=lab.hierarchy.ports.http,
+            https_port=lab.hierarchy.ports.https,
+            tls=Tls(certificate, key, lab.authority.ca),
+            faults=self.faults,
+            on_request=self._saw,
+        )
+        self.instance: Instance | None = None
+        self.sql: TdsServer | None = None
+        self.site_databases: dict[str, Database] = {}
+        if spec.sql is not None:
+            self.instance = Instance(
+                self.host.folder,
+                spec.sql.instance,
+                host=name,
+                release=spec.sql.version,
+                edition=_EDITION,
+                logins=lab.logins,
+                io_lock=self.host.io_lock,
+                resolve=self.host.files.resolve,
+                clock=self.host.now,
+            )
+            for server, site in sites_on(lab.hierarchy, name):
+                self.site_databases[site.code] = create_site_database(
+                    self.instance,
+                    site.code,
+                    data_dir=site.data,
+                    log_dir=site.log,
+                    generation=str(site.generation),
+                    server=server,
+                    parent=site.parent or "",
+                    bulk_bytes=int(_BULK * site.size),
+                )
+            self.host.databases = list(self.instance.databases.values())
+            self.sql = TdsServer(
+                spec.address,
+                lab.hierarchy.ports.sql,
+                self.instance,
+                certificate=certificate,
+                key=key,
+                audit=self._sql_saw,
+            )
+
+    def start(self) -> None:
+        """Listen."""
+        self.wsman.start()
+        if self.sql is not None:
+            self.sql.start()
+
+    def stop(self) -> None:
+        """Stop listening and close the databases."""
+        self.wsman.stop()
+        if self.sql is not None:
+            self.sql.stop()
+
+    def close(self) -> None:
+        """Take the databases offline."""
+        if self.instance is not None:
+            self.instance.close()
+
+    def _saw(self, seen: RequestSeen) -> None:
+        self.host.audit.write(
+            "request",
+            self.host.name,
+            number=seen.number,
+            operation=seen.operation,
+            status=seen.status,
+            shell=seen.shell_id,
+            command=seen.command_id,
+            message=seen.message_id,
+            user=seen.user,
+            replayed=seen.replayed,
+        )
+
+    def _sql_saw(self, seen: SqlRequestSeen) -> None:
+        self.host.audit.write(
+            "sql",
+            self.host.name,
+            number=seen.number,
+            kind=seen.kind,
+            text=seen.text,
+            user=seen.login,
+            database=seen.database,
+        )
+
+
+class Lab:
+    """A simulated hierarchy. ``with Lab(hierarchy, folder) as lab:`` serves it until the block ends.
+
+    Args:
+        hierarchy: a hierarchy file, or what was read from one.
+        folder: where its state lies; an earlier lab's state is taken up again.
+
+    """
+
+    def __init__(self, hierarchy: Path | Hierarchy, folder: Path) -> None:
+        self.hierarchy = hierarchy if isinstance(hierarchy, Hierarchy) else load_hierarchy(hierarchy)
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.clock = LabClock()
+        self.audit = Audit(folder / "audit.jsonl", self.clock)
+        self.scheduler = Scheduler(self.clock)
+        self.authority = Authority(folder / "certificates")
+        self.stop_requested = threading.Event()
+        self.administrators = frozenset(
+            f"{account.domain}\\{account.user}".lower() for account in self.hierarchy.accounts if account.administrator
+        )
+        self.accounts = self._accounts()
+        self.logins = self._logins()
+        self.machines = {name: Machine(self, name) for name in self.hierarchy.hosts}
+        self.lives: list[SiteLife] = []
+        for name, spec in self.hierarchy.hosts.items():
+            if spec.site is not None:
+                holder = self.machines[spec.site.database_host or name]
+                self.lives.append(SiteLife(self.machines[name].host, holder.site_databases[spec.site.code]))
+        self.control = Control(self)
+        self._running = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Serve everything; returns when all listens.
+
+        Raises:
+            OSError: an address or port is taken; nothing is left running.
+
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.audit.close)
+            for machine in self.machines.values():
+                stack.callback(machine.close)
+            self.scheduler.start()
+            stack.callback(self.scheduler.stop)
+            for life in self.lives:
+                life.start()
+                stack.callback(life.stop)
+            for machine in self.machines.values():
+                machine.start()
+                stack.callback(machine.stop)
+            self.control.start()
+            stack.callback(self.control.stop)
+            self._write_addresses()
+            self._running = stack.pop_all()
+
+    def stop(self) -> None:
+        """Stop everything; no thread is left."""
+        self._running.close()
+
+    def host(self, name: str) -> Host:
+        """A host by its name."""
+        return self.machines[name].host
+
+    @property
+    def ca(self) -> Path:
+        """The authority that signed the hosts' certificates."""
+        return self.folder / "ca.pem"
+
+    # What the control address steers.
+
+    def fault(self, host: str, name: str, **arguments: Any) -> None:
+        """Ask for a fault on a host: the names of ``faults.KNOWN``, or ``WIRE_FAULTS`` and ``SQL_FAULTS``."""
+        machine = self.machines[host]
+        self.audit.write("fault", host, name=name, arguments=arguments)
+        if name in WIRE_FAULTS:
+            _wire_fault(machine.faults, name, arguments)
+        elif name in SQL_FAULTS:
+            if machine.sql is None:
+                raise ValueError(f"{host} has no SQL Server")
+            _wire_fault(machine.sql.faults, name.removeprefix("sql_"), arguments)
+        elif name == "reboot" and not arguments.get("later"):
+            ServiceControl(machine.host).reboot()
+        else:
+            arguments.pop("later", None)
+            machine.host.faults.add(name, **arguments)
+
+    def clear_faults(self) -> None:
+        """Forget all faults that have not happened yet."""
+        for machine in self.machines.values():
+            machine.host.faults.clear()
+            machine.faults.clear()
+            if machine.sql is not None:
+                machine.sql.faults.clear()
+
+    def advance(self, seconds: float) -> None:
+        """Move the lab's clock forward."""
+        self.clock.advance(seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Hosts with addresses, services and shadow copies."""
+        hosts: dict[str, Any] = {}
+        for name, machine in self.machines.items():
+            with machine.host.lock:
+                hosts[name] = {
+                    "address": machine.wsman.address,
+                    "http_port": machine.wsman.http_port,
+                    "https_port": machine.wsman.https_port,
+                    "sql_port": machine.sql.port if machine.sql else None,
+                    "services": {s.name: s.state for s in machine.host.machine.services.values()},
+                    "shadow_copies": [copy.id for copy in machine.host.machine.shadows],
+                    "faults": [fault.name for fault in machine.host.faults.all()],
+                }
+        return {"now": self.clock.now().isoformat(), "hosts": hosts}
+
+    def audit_lines(self, after: int) -> list[dict[str, Any]]:
+        """The audit log after a line."""
+        return read_audit(self.folder / "audit.jsonl", after)
+
+    def request_stop(self) -> None:
+        """Ask ``serve`` to end."""
+        self.stop_requested.set()
+
+    def inventory(self) -> dict[str, Any]:
+        """The client's inventory of this lab, with the addresses and ports that were really taken."""
+        account = next(account for account in self.hierarchy.accounts if account.administrator)
+        hosts: dict[str, Any] = {}
+        for name, spec in self.hierarchy.hosts.items():
+            machine = self.machines[name]
+            facts: dict[str, Any] = {"ansible_host": spec.address, "ansible_port": machine.wsman.http_port}
+            if machine.sql is not None:
+                facts["sql_port"] = machine.sql.port
+            if spec.site is not None:
+                facts |= {"site_code": spec.site.code, "site_type": spec.site.kind}
+                facts |= {"parent": spec.site.parent} if spec.site.parent else {}
+                facts |= {"database_host": spec.site.database_host} if spec.site.database_host else {}
+            hosts[name] = facts
+        variables: dict[str, Any] = {
+            "ansible_user": f"{account.domain}\\{account.user}",
+            "ansible_password": account.password,
+            "ansible_psrp_protocol": "http",
+            "ansible_psrp_auth": "negotiate",
+        }
+        if self.hierarchy.sql_logins:
+            login = self.hierarchy.sql_logins[0]
+            variables |= {"sql_user": login.user, "sql_password": login.password}
+        sites = {name: facts for name, facts in hosts.items() if "site_code" in facts}
+        others = {name: facts for name, facts in hosts.items() if "site_code" not in facts}
+        children: dict[str, Any] = {"sites": {"hosts": sites}}
+        if others:
+            children["databases"] = {"hosts": others}
+        return {"all": {"vars": variables, "children": children}}
+
+    def _accounts(self) -> list[Account]:
+        made = []
+        for account in self.hierarchy.accounts:
+            certificate, _ = self.authority.client(account.user, self.hierarchy.dns)
+            made.append(Account(account.domain, account.user, account.password, self.authority.thumbprint(certificate)))
+        return made
+
+    def _logins(self) -> tuple[Login, ...]:
+        logins = [Login("sa"), *(Login(login.user, login.password) for login in self.hierarchy.sql_logins)]
+        logins += [
+            Login(
+                f"{account.domain}\\{account.user}",
+                account.password,
+                roles=("sysadmin",) if account.administrator else (),
+            )
+            for account in self.hierarchy.accounts
+        ]
+        logins += [
+            Login(f"{self.hierarchy.domain}\\{name}$") for name, spec in self.hierarchy.hosts.items() if spec.site
+        ]
+        return tuple(logins)
+
+    def _write_addresses(self) -> None:
+        self.ca.write_bytes(self.authority.ca.read_bytes())
+        (self.folder / "control.json").write_text(json.dumps({"url": self.control.url}), "utf-8")
+        text = yaml.safe_dump(self.inventory(), sort_keys=False, allow_unicode=True)
+        (self.folder / "hosts.yml").write_text(text, "utf-8")
+
+
+def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
+    match name:
+        case "drop_connection":
+            faults.drop(**arguments)
+        case "refuse_login":
+            faults.refuse_login(int(arguments.get("times", 1)))
+        case _:
+            faults.slow_login(float(arguments["seconds"]))
+
+
+def serve(hierarchy: Path, folder: Path, ready: Callable[[Lab], None] | None = None) -> None:
+    """Serve a lab until SIGTERM, SIGINT or ``POST /stop``. Call it in the main thread of a process of its own.
+
+    ``ready`` is called once all listens; addresses stand in ``<folder>/hosts.yml`` and ``<folder>/control.json`` then.
+    """
+    lab = Lab(hierarchy, folder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: lab.request_stop())
+    with lab:
+        if ready is not None:
+            ready(lab)
+        lab.stop_requested.wait()
