@@ -26,7 +26,7 @@ def _hello(wsman: WSMan) -> list[Any]:
 def both(make_host: Any, tls: Tls) -> Any:
     thumbprint = hashlib.sha256(tls_module.PEM_cert_to_DER_cert(tls.certificate.read_text())).hexdigest()
     accounts = [
-        Account("LAB", "keeper", "Pa55 wörd!", thumbprint=thumbprint),
+        Account("LAB", "keeper", "Pa55 wörd!", "lab.example", thumbprint),
         Account("OTHER", "keeper", "elsewhere"),
     ]
     host = make_host(https_port=0, tls=tls, accounts=accounts)
@@ -42,7 +42,9 @@ def test_negotiate_and_ntlm(both: Any, auth: str, encryption: str, ssl: bool) ->
     assert both.engine.users == ["LAB\\keeper"]
 
 
-@pytest.mark.parametrize("username", ["LAB\\keeper", "lab\\KEEPER", "keeper@LAB", "keeper"])
+@pytest.mark.parametrize(
+    "username", ["LAB\\keeper", "lab\\KEEPER", "keeper@LAB", "keeper@lab.example", "lab.example\\keeper", "keeper"]
+)
 def test_the_spellings_of_a_user(both: Any, username: str) -> None:
     assert _hello(both.client(username=username)) == ["hello"]
     assert both.engine.users == ["LAB\\keeper"]

@@ -10,6 +10,7 @@ from pypsrp.exceptions import WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import SignalCode, WinRS
 
+from sitekeeper.lab.engines.api import ErrorRecord
 from sitekeeper.lab.wsman import Limits
 
 
@@ -216,3 +217,90 @@ def test_the_audit_tells_what_ran_for_whom(host: Any) -> None:
     assert (received.command_id, received.user, received.status) == (seen.command_id, "LAB\\keeper", 200)
     assert received.bytes_out > 100
     assert host.server.cpu_seconds() > 0
+
+
+def test_the_configuration_tells_the_envelope(make_host: Any, old_versions: Any) -> None:
+    for host, size in ((make_host(), 512_000), (make_host(old_versions), 153_600)):
+        with host.client() as wsman:
+            wsman.update_max_payload_size()
+            assert wsman.max_envelope_size == size
+
+
+def test_stack_2_knows_no_disconnected_shells(make_host: Any, old_versions: Any) -> None:
+    host = make_host(old_versions)
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        with pytest.raises(WSManFaultError) as refused:
+            pool.disconnect()
+        assert refused.value.code == "a:ActionNotSupported"
+
+
+def test_an_envelope_over_the_limit_is_refused(make_host: Any, invoker: Callable[..., PowerShell]) -> None:
+    host = make_host(limits=Limits(max_envelope=100_000))
+    refused = pytest.raises(WSManFaultError, match=r"emulator: an envelope of \d+ bytes, 100000 are allowed")
+    with host.client() as wsman, RunspacePool(wsman) as pool, refused:
+        invoker(pool, ("Get-Hello", {"Value": "x" * 110_000}))
+
+
+def test_a_mistake_of_the_engine_reaches_the_client(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    host.engine.cmdlets["Get-Set"] = lambda call: call.sink.output({1})
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        ps = invoker(pool, ("Get-Set", {}))
+        assert ps.had_errors
+        assert str(ps.streams.error[0]) == "emulator: TypeError: no CLIXML for a builtins.set"
+        assert invoker(pool, ("Get-Set", {"Big": 2**31})).streams.error[0].fq_error == "EmulatorError"
+
+
+def test_errors_are_merged_into_the_output_where_asked(host: Any) -> None:
+    host.engine.cmdlets["Get-Thing"] = lambda call: (call.sink.error(ErrorRecord("no", "No")), call.sink.output(1))
+    with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
+        ps.add_cmdlet("Get-Thing").merge_error("output")
+        record, value = ps.invoke()
+        assert (record.fq_error, value) == ("No", 1)
+        assert not ps.streams.error
+    assert host.commands[0].statements[0][0].merge_errors
+
+
+def test_many_clients_at_once(host: Any, invoker: Callable[..., PowerShell]) -> None:
+    host.engine.cmdlets["Get-Back"] = lambda call: call.sink.output(call.named["Value"])
+    answers: list[list[Any]] = []
+
+    def work(number: int) -> None:
+        with host.client() as wsman, RunspacePool(wsman) as pool:
+            answers.extend(invoker(pool, ("Get-Back", {"Value": [number, each]})).output for each in range(5))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answers) == [[[number, each]] for number in range(6) for each in range(5)]
+    assert host.server.shell_ids == []
+    assert sorted(each.number for each in host.requests) == list(range(1, len(host.requests) + 1))
+
+
+def test_pipelines_of_one_pool_run_one_after_the_other(host: Any) -> None:
+    go = threading.Event()
+    order: list[str] = []
+
+    def first(call: Any) -> None:
+        go.wait(10)
+        order.append("first")
+        call.sink.output(1)
+
+    host.engine.cmdlets["Get-First"] = first
+
+    def second(call: Any) -> None:
+        order.append("second")
+        call.sink.output(2)
+
+    host.engine.cmdlets["Get-Second"] = second
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        one, two = PowerShell(pool).add_cmdlet("Get-First"), PowerShell(pool).add_cmdlet("Get-Second")
+        stopped = PowerShell(pool).add_cmdlet("Get-Second")
+        for ps in (one, stopped, two):
+            ps.begin_invoke()
+        stopped.stop()
+        go.set()
+        assert two.end_invoke() == [2]
+        assert one.end_invoke() == [1]
+    assert order == ["first", "second"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +63,7 @@ def test_a_slow_client_slows_the_engine_down(host: Any) -> None:
     with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
         ps.add_cmdlet("Get-Flood").begin_invoke()
         assert full.wait(10)
-        shell = host.server._service._shells[pool.id].shell
+        shell = host.server._service.shells.look(pool.id, "LAB\\keeper").shell
         outbox = shell.command(ps._command_id).outbox
         assert written[0] < total / 2
         output = ps.end_invoke()
@@ -198,3 +200,51 @@ def test_base64_of_a_chunk_is_not_a_bottleneck_of_the_escape(host: Any, invoker:
     host.engine.cmdlets["Get-Chunks"] = lambda call: [call.sink.output(chunk) for _ in range(8)]
     with host.client() as wsman, RunspacePool(wsman) as pool:
         assert invoker(pool, ("Get-Chunks", {})).output == [chunk] * 8
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_dropped_idle_connection_heals(
+    make_host: Any, tls: Any, invoker: Callable[..., PowerShell], secure: bool
+) -> None:
+    host = make_host(https_port=0, tls=tls)
+    host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
+    with host.client(ssl=secure) as wsman, RunspacePool(wsman) as pool:
+        assert invoker(pool, ("Get-Hello", {})).output == ["hello"]
+        host.server.drop_connections()
+        if not secure:  # over https pypsrp heals by itself
+            _heal(wsman)
+        assert invoker(pool, ("Get-Hello", {})).output == ["hello"]
+    assert len(host.engine.users) == 1
+
+
+def test_a_silent_connection_is_closed(make_host: Any) -> None:
+    host = make_host(idle_connection=0.05)
+    with socket.create_connection((host.server.address, host.server.http_port), timeout=5) as sock:
+        assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"POST /wsman HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
+        (b"POST /wsman HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
+        (b"POST /wsman HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", b"413"),
+        (b"POST /wsman HTTP/1.1\r\nAuthorization: Negotiate !!\r\n\r\n", b"401"),
+        (b"POST /wsman HTTP/1.1\r\nAuthorization: Negotiate YWJj\r\n\r\n", b"401"),
+        (b"POST /wsman HTTP/1.1\r\nAuthorization: Negotiate TlRMTVNTUAADAAAA\r\n\r\n", b"401"),
+    ],
+)
+def test_bad_requests_are_answered_and_nothing_breaks(host: Any, sent: bytes, status: bytes) -> None:
+    with socket.create_connection((host.server.address, host.server.http_port), timeout=5) as sock:
+        sock.sendall(sent)
+        assert sock.recv(100).startswith(b"HTTP/1.1 " + status)
+
+
+def test_plain_http_to_the_https_port_is_just_closed(make_host: Any, tls: Any) -> None:
+    host = make_host(https_port=0, tls=tls)
+    with socket.create_connection((host.server.address, host.server.https_port), timeout=5) as sock:
+        sock.sendall(b"POST /wsman HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv(100):
+                pass

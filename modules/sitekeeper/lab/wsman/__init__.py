@@ -2,8 +2,8 @@
 
 from .accounts import Account
 from .audit import CommandSeen, RequestSeen
+from .limits import Limits
 from .server import Tls, WsmanServer
-from .service import Limits
 from .wirefaults import Faults, WireFaults
 
 __all__ = ["Account", "CommandSeen", "Faults", "Limits", "RequestSeen", "Tls", "WireFaults", "WsmanServer"]

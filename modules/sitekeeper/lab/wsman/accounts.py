@@ -26,12 +26,14 @@ class Account:
     """NetBIOS name of the domain, or the machine's name for a local user."""
     user: str
     password: str = field(repr=False)
+    dns_domain: str = ""
+    """The domain's other name, as in ``user@lab.example``."""
     thumbprint: str | None = None
     """SHA-256 of a client certificate in DER, hex, that logs on as this user."""
 
     def __post_init__(self) -> None:
         """Refuse what the acceptor's file cannot hold."""
-        if any(mark in part for part in (self.domain, self.user, self.password) for mark in ":\r\n"):
+        if any(mark in part for part in (self.domain, self.dns_domain, self.user, self.password) for mark in ":\r\n"):
             raise ValueError(f"account {self.name}: no colon or line break in domain, user or password")
 
     @property
@@ -55,9 +57,12 @@ class Accounts:
         os.write(self._file, "".join(lines).encode("utf-8"))
 
     @staticmethod
-    def _spellings(account: Account) -> tuple[tuple[str, str], ...]:
-        at = f"{account.user}@{account.domain}"
-        return (account.domain, account.user), ("", account.user), ("", at), (".", account.user)
+    def _spellings(account: Account) -> list[tuple[str, str]]:
+        user = account.user
+        spellings = [(account.domain, user), ("", user), (".", user), ("", f"{user}@{account.domain}")]
+        if account.dns_domain:
+            spellings += [(account.dns_domain, user), ("", f"{user}@{account.dns_domain}")]
+        return spellings
 
     def find(self, name: str) -> Account | None:
         """The account that a client's spelling of a user name means."""

@@ -24,7 +24,7 @@ class Crew:
             self._running[thread] = 0
             while self._ending and not self._ending[0].is_alive():
                 del self._running[self._ending.popleft()]
-        thread.start()
+            thread.start()  # under the lock, so that join() never meets one that is not started
 
     def _work(self, work: Callable[[], None]) -> None:
         me = threading.current_thread()
@@ -46,8 +46,10 @@ class Crew:
     def join(self, seconds: float) -> list[str]:
         """Wait for all of them; the names of those that still run after ``seconds``."""
         deadline = time.monotonic() + seconds
-        with self._lock:
-            threads = list(self._running)
-        for thread in threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
-        return [thread.name for thread in threads if thread.is_alive()]
+        while True:
+            with self._lock:
+                alive = [thread for thread in self._running if thread.is_alive()]
+            if not alive or time.monotonic() > deadline:
+                return [thread.name for thread in alive]
+            for thread in alive:
+                thread.join(max(deadline - time.monotonic(), 0.0))

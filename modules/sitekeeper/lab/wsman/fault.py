@@ -138,6 +138,11 @@ def too_many_commands() -> WsmanFault:
     return WsmanFault("w:InternalError", text, sender=False)
 
 
+def unknown_action(action: str) -> WsmanFault:
+    """No such operation, or not in this version of the stack. Subcode and text of DSP0226, no code is known."""
+    return WsmanFault("a:ActionNotSupported", f"The action is not supported by the service. {action} ")
+
+
 def not_emulated(what: str) -> WsmanFault:
     """Something that a Windows server would do and the lab does not: said aloud, with a code of no Windows server."""
     return WsmanFault("w:InternalError", f"emulator: {what} is not emulated. ", sender=False)

@@ -184,7 +184,7 @@ def _compatible_versions(versions: Mapping[str, str]) -> list[str]:
     if listed is not None:
         return [each.strip() for each in listed.split(",")]
     own = versions.get("PSVersion", "2.0")
-    return [f"{major}.0" for major in range(1, int(own.split(".")[0]))] + [own]
+    return [f"{each}.0" for each in range(1, int(own.split(".")[0]) + 1) if f"{each}.0" != own] + [own]
 
 
 def application_private_data(versions: Mapping[str, str]) -> str:

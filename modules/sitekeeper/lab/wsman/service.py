@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import threading
-import time
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,12 +16,15 @@ from sitekeeper.lab.engines.api import Engine
 from . import fault, shell_xml, soap
 from .audit import CommandSeen
 from .crew import Crew
+from .limits import Limits, is_old
 from .outbox import OutboxClosed, Superseded
 from .replays import Replays
 from .shell import Shell, ShellFacts
+from .shells import Shells
 from .soap import PWSH, RSP, SHELL, Request
 
 _POWERSHELL: Final = "http://schemas.microsoft.com/powershell/"
+_CONFIG: Final = "http://schemas.microsoft.com/wbem/wsman/1/config"
 _SIGNALS: Final = {
     "powershell/signal/ctrl_c": "stop",
     "powershell/signal/crtl_c": "stop",  # spelled so by Windows itself and by pypsrp
@@ -34,27 +35,6 @@ _SIGNALS: Final = {
 _log: Final = logging.getLogger(__name__)
 _DONE: Final = f"{SHELL}/CommandState/Done"
 _COMMANDLESS: Final = "Create", "Delete", "Get", "Enumerate", "Disconnect", "Reconnect"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Quotas of ``winrm/config``; the defaults are those of Windows Server 2012 and newer."""
-
-    shells_per_user: int = 30
-    commands_per_shell: int = 1000
-    max_envelope: int = 512_000
-    """Bytes (MaxEnvelopeSizekb is 500; 150 on Server 2008 R2)."""
-    idle_timeout: float = 7_200.0
-    """Seconds without a request after which a shell shows as Disconnected."""
-    answer_bytes: int = 131_072
-    """A Receive is answered once this much is in it, as recorded servers do, however big the envelope may be."""
-
-
-@dataclass(slots=True)
-class _Held:
-    shell: Shell
-    made: float
-    used: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,51 +68,42 @@ class Service:
         configurations: frozenset[str],
         on_command: Callable[[CommandSeen], None],
     ) -> None:
+        self.shells = Shells(limits)
         self._engine = engine
         self._crew = crew
         self._limits = limits
         self._configurations = {_POWERSHELL.lower() + each.lower() for each in configurations}
         self._on_command = on_command
-        self._lock = threading.Lock()
-        self._shells: dict[str, _Held] = {}
+        self._old = is_old(engine.versions)
         self._replays = Replays()
-        self._process_id = 1_000
-
-    @property
-    def _versions(self) -> Mapping[str, str]:
-        return self._engine.versions
-
-    @property
-    def _old(self) -> bool:
-        """WS-Management 2.0: Server 2003 to 2008 R2 with PowerShell 2.0."""
-        return self._versions.get("WSManStackVersion", "3.0").startswith("2.")
+        self._operations: dict[str, Callable[[Request, Caller], str]] = {
+            "Create": self._create,
+            "Command": self._command,
+            "Send": self._send,
+            "Receive": self._receive,
+            "Signal": self._signal,
+            "Delete": self._delete,
+            "Get": self._get,
+            "Enumerate": self._enumerate,
+        }
+        if not self._old:  # disconnected shells came with 3.0
+            self._operations["Disconnect"] = self._disconnect
+            self._operations["Reconnect"] = self._reconnect
+            self._operations["Connect"] = self._connect
 
     @property
     def product_version(self) -> str:
         """As Identify says it. The build is that of PowerShell's BuildVersion."""
-        build = ".".join(self._versions.get("BuildVersion", "0.0.0").split(".")[:3])
-        return f"OS: {build} SP: 0.0 Stack: {self._versions.get('WSManStackVersion', '3.0')}"
-
-    @property
-    def shell_ids(self) -> list[str]:
-        """The open shells."""
-        with self._lock:
-            return list(self._shells)
-
-    def close(self) -> None:
-        """Close every shell."""
-        with self._lock:
-            held = list(self._shells.values())
-            self._shells.clear()
-        for each in held:
-            each.shell.close()
+        versions = self._engine.versions
+        build = ".".join(versions.get("BuildVersion", "0.0.0").split(".")[:3])
+        return f"OS: {build} SP: 0.0 Stack: {versions.get('WSManStackVersion', '3.0')}"
 
     def handle(self, request: Request, caller: Caller) -> Answer:
         """Answer one request; every fault is an answer too."""
-        shell_id = request.selectors.get("ShellId", "").upper()
+        shell_id = _shell_id(request)
         command_id = _command_id(request)
         key = caller.user, request.message_id
-        kept = self._replays.find(key, shell_id, command_id)
+        kept = self._replays.find(key, shell_id, command_id) if request.message_id else None
         if kept is not None:
             return Answer(200, kept, shell_id or None, command_id or None, replayed=True)
         try:
@@ -152,38 +123,13 @@ class Service:
     @staticmethod
     def _fault(problem: fault.WsmanFault, request: Request) -> Answer:
         envelope = soap.fault(problem, request.message_id, request.machine)
-        return Answer(500, envelope, request.selectors.get("ShellId"), _command_id(request) or None)
+        return Answer(500, envelope, _shell_id(request) or None, _command_id(request) or None)
 
     def _operation(self, request: Request) -> Callable[[Request, Caller], str]:
-        operations = {
-            "Create": self._create,
-            "Command": self._command,
-            "Send": self._send,
-            "Receive": self._receive,
-            "Signal": self._signal,
-            "Delete": self._delete,
-            "Get": self._get,
-            "Enumerate": self._enumerate,
-            "Disconnect": self._disconnect,
-            "Reconnect": self._reconnect,
-            "Connect": self._connect,
-        }
-        if request.operation not in operations:
-            raise fault.not_emulated(f"the action {request.action}")
-        return operations[request.operation]
-
-    def _held(self, request: Request, caller: Caller, *, connected: bool = True) -> _Held:
-        with self._lock:
-            held = self._shells.get(request.selectors.get("ShellId", "").upper())
-            if held is not None:
-                held.used = time.monotonic()
-        if held is None:
-            raise fault.unknown_shell()
-        if held.shell.facts.owner != caller.user:
-            raise fault.access_denied()
-        if connected and not held.shell.connected:
-            raise fault.disconnected()
-        return held
+        operation = self._operations.get(request.operation)
+        if operation is None:
+            raise fault.unknown_action(request.action)
+        return operation
 
     def _create(self, request: Request, caller: Caller) -> str:
         uri = request.resource_uri
@@ -195,43 +141,36 @@ class Service:
         creation = asked.find(f"{PWSH}creationXml")
         if creation is None:
             raise fault.schema_violation("rsp:Shell without creationXml")
-        own = self._old or not asked.get("ShellId")
+        asked_id = _guid(asked.get("ShellId", ""))
         idle = asked.findtext(f"{RSP}IdleTimeOut")
-        with self._lock:
-            self._process_id += 4
-            facts = ShellFacts(
-                shell_id=str(uuid.uuid4()).upper() if own else asked.get("ShellId", "").upper(),
-                resource_uri=uri,
-                owner=caller.user,
-                client_ip=caller.address,
-                idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
-                process_id=self._process_id,
-            )
-            if sum(each.shell.facts.owner == caller.user for each in self._shells.values()) >= (
-                self._limits.shells_per_user
-            ):
-                raise fault.too_many_shells(self._limits.shells_per_user)
-        shell = Shell(facts, self._engine.open(caller.user), self._crew, own_ids=self._old, on_command=self._on_command)
+        facts = ShellFacts(
+            shell_id=asked_id if asked_id and not self._old else str(uuid.uuid4()).upper(),
+            resource_uri=uri,
+            owner=caller.user,
+            client_ip=caller.address,
+            idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
+            process_id=self.shells.new_process(caller.user),
+        )
+        runspace = self._engine.open(caller.user)
+        shell = Shell(facts, runspace, self._crew, own_ids=self._old, on_command=self._on_command)
         try:
-            shell.open(_decoded(creation), self._versions)
+            shell.open(_decoded(creation), self._engine.versions)
         except fault.WsmanFault:
             shell.close()
             raise
-        now = time.monotonic()
-        with self._lock:
-            self._shells[facts.shell_id] = _Held(shell, now, now)
+        self.shells.add(shell)
         created = shell_xml.created(request.to, uri, facts.shell_id)
         return created if self._old else created + shell_xml.shell(facts, "Connected", 0, 0)
 
     def _command(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller).shell
+        shell = self.shells.use(_shell_id(request), caller.user)
         line = _body(request, "CommandLine")
         data = b"".join(_decoded(each) for each in line.findall(f"{RSP}Arguments"))
-        command_id = shell.start(line.get("CommandId", ""), data, self._limits.commands_per_shell)
+        command_id = shell.start(_guid(line.get("CommandId", "")), data, self._limits.commands_per_shell)
         return f"<rsp:CommandResponse><rsp:CommandId>{command_id}</rsp:CommandId></rsp:CommandResponse>"
 
     def _send(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller).shell
+        shell = self.shells.use(_shell_id(request), caller.user)
         for stream in _body(request, "Send").findall(f"{RSP}Stream"):
             if command_id := stream.get("CommandId"):
                 shell.command(command_id)
@@ -239,7 +178,7 @@ class Service:
         return "<rsp:SendResponse/>"
 
     def _receive(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller).shell
+        shell = self.shells.use(_shell_id(request), caller.user)
         command_id = _command_id(request)
         outbox = shell.command(command_id).outbox if command_id else shell.outbox
         room = min(request.room, self._limits.max_envelope)
@@ -263,7 +202,7 @@ class Service:
         return "".join(parts)
 
     def _signal(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller).shell
+        shell = self.shells.use(_shell_id(request), caller.user)
         body = _body(request, "Signal")
         code = body.findtext(f"{RSP}Code") or ""
         command_id = body.get("CommandId", "")
@@ -278,40 +217,23 @@ class Service:
         return "<rsp:SignalResponse/>"
 
     def _delete(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller, connected=False).shell
-        with self._lock:
-            self._shells.pop(shell.facts.shell_id, None)
-        shell.close()
+        shell = self.shells.use(_shell_id(request), caller.user, connected=False)
+        self.shells.remove(shell)
         self._replays.forget(shell.facts.shell_id)
         return ""
 
-    def _shown(self, held: _Held) -> str:
-        now = time.monotonic()
-        idle = now - held.used
-        facts = held.shell.facts
-        state = "Connected" if held.shell.connected and idle < facts.idle_timeout else "Disconnected"
-        return shell_xml.shell(facts, state, now - held.made, idle, used=True)
-
     def _get(self, request: Request, caller: Caller) -> str:
-        with self._lock:
-            held = self._shells.get(request.selectors.get("ShellId", "").upper())
-            before = held.used if held else 0.0
-        held = self._held(request, caller, connected=False)
-        held.used = before  # looking at a shell is not using it
-        return self._shown(held)
+        if request.resource_uri == _CONFIG:
+            return self._limits.config()
+        return self.shells.look(_shell_id(request), caller.user).xml()
 
     def _enumerate(self, request: Request, caller: Caller) -> str:
         uri = request.resource_uri.lower()
         if uri == SHELL.lower():
-            with self._lock:
-                shells = [each for each in self._shells.values() if each.shell.facts.owner == caller.user]
-            items = "".join(self._shown(each) for each in shells)
+            items = "".join(each.xml() for each in self.shells.of(caller.user))
         elif uri == SHELL.lower() + "/command":
             wanted = request.body.find(f".//{soap.W}Selector[@Name='ShellId']") if request.body is not None else None
-            with self._lock:
-                held = self._shells.get((wanted.text or "").upper() if wanted is not None else "")
-            if held is None or held.shell.facts.owner != caller.user:
-                raise fault.unknown_shell()
+            held = self.shells.look((wanted.text or "") if wanted is not None else "", caller.user)
             items = "".join(shell_xml.command(each) for each in held.shell.command_ids)
         else:
             raise fault.unknown_resource(request.resource_uri)
@@ -321,16 +243,16 @@ class Service:
         )
 
     def _disconnect(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller).shell
+        shell = self.shells.use(_shell_id(request), caller.user)
         shell.connected = False
         return "<rsp:Disconnect />"
 
     def _reconnect(self, request: Request, caller: Caller) -> str:
-        self._held(request, caller, connected=False).shell.connected = True
+        self.shells.use(_shell_id(request), caller.user, connected=False).connected = True
         return ""
 
     def _connect(self, request: Request, caller: Caller) -> str:
-        shell = self._held(request, caller, connected=False).shell
+        shell = self.shells.use(_shell_id(request), caller.user, connected=False)
         body = _body(request, "Connect")
         if command_id := body.get("CommandId"):
             shell.command(command_id)
@@ -339,7 +261,7 @@ class Service:
         if connection is None:
             raise fault.schema_violation("rsp:Connect without connectXml")
         shell.connected = True
-        fragments = base64.b64encode(shell.connect(_decoded(connection), self._versions)).decode("ascii")
+        fragments = base64.b64encode(shell.connect(_decoded(connection), self._engine.versions)).decode("ascii")
         return (
             "<rsp:ConnectResponse><rsp:InputStreams>stdin pr</rsp:InputStreams>"
             "<rsp:OutputStreams>stdout</rsp:OutputStreams>"
@@ -352,6 +274,18 @@ def _body(request: Request, name: str) -> ET.Element:
     if request.body is None or request.body.tag != RSP + name:
         raise fault.schema_violation(f"{request.operation} without rsp:{name}")
     return request.body
+
+
+def _shell_id(request: Request) -> str:
+    return request.selectors.get("ShellId", "").upper()
+
+
+def _guid(written: str) -> str:
+    """A GUID that a client chose, in upper case; empty if it chose none."""
+    try:
+        return str(uuid.UUID(written)).upper() if written else ""
+    except ValueError as error:
+        raise fault.schema_violation(f"{written} is no GUID.") from error
 
 
 def _command_id(request: Request) -> str:

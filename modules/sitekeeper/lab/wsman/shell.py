@@ -144,7 +144,7 @@ class Shell:
             raise fault.too_many_commands()
         identity = (str(uuid.uuid4()) if self._own_ids or not command_id else command_id).upper()
         messages = self._assemble(data)
-        pipeline_id = messages[0].pipeline if messages else uuid.UUID(command_id)
+        pipeline_id = messages[0].pipeline if messages else uuid.UUID(command_id or identity)
         running = RunningPipeline(
             identity, Outbox(self._object_id), Head(self._pool, pipeline_id), hresult=self.hresult
         )

@@ -116,11 +116,19 @@ def parse(data: bytes) -> Request | None:
         session_id=plain.get(f"{P}SessionId", ""),
         to=plain.get(f"{A}To", ""),
         timeout=seconds(plain.get(f"{W}OperationTimeout")),
-        max_envelope=int(plain.get(f"{W}MaxEnvelopeSize") or DEFAULT_ENVELOPE),
+        max_envelope=_envelope(plain.get(f"{W}MaxEnvelopeSize")),
         selectors=selectors,
         options=options,
         body=content,
     )
+
+
+def _envelope(written: str | None) -> int:
+    if not written:
+        return DEFAULT_ENVELOPE
+    if not written.isdecimal():
+        raise schema_violation(f"MaxEnvelopeSize {written}.")
+    return int(written)
 
 
 def seconds(written: str | None) -> float:
