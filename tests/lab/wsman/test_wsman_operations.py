@@ -11,7 +11,7 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import SignalCode, WinRS
 
 from sitekeeper.lab.engines.api import ErrorRecord
-from sitekeeper.lab.wsman import Limits
+from sitekeeper.lab.wsman import Account, Limits
 
 
 def _versions(pool: RunspacePool) -> dict[str, Any]:
@@ -251,7 +251,11 @@ def test_a_mistake_of_the_engine_reaches_the_client(host: Any, invoker: Callable
 
 
 def test_errors_are_merged_into_the_output_where_asked(host: Any) -> None:
-    host.engine.cmdlets["Get-Thing"] = lambda call: (call.sink.error(ErrorRecord("no", "No")), call.sink.output(1))
+    def get_thing(call: Any) -> None:
+        (call.sink.output if call.command.merge_errors else call.sink.error)(ErrorRecord("no", "No"))
+        call.sink.output(1)
+
+    host.engine.cmdlets["Get-Thing"] = get_thing
     with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
         ps.add_cmdlet("Get-Thing").merge_error("output")
         record, value = ps.invoke()
@@ -304,3 +308,31 @@ def test_pipelines_of_one_pool_run_one_after_the_other(host: Any) -> None:
         assert two.end_invoke() == [2]
         assert one.end_invoke() == [1]
     assert order == ["first", "second"]
+
+
+def test_a_user_without_the_right_is_denied(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(user: str) -> None:
+        raise PermissionError(5, "Access is denied.", user)
+
+    monkeypatch.setattr(host.engine, "open", refuse)
+    with host.client() as wsman:
+        with pytest.raises(WSManFaultError, match=r"Access is denied\.") as refused:
+            RunspacePool(wsman).open()
+        assert refused.value.code == 5
+
+
+def test_a_shell_belongs_to_its_user(make_host: Any) -> None:
+    accounts = [Account("LAB", "keeper", "Pa55 wörd!"), Account("LAB", "other", "other")]
+    host = make_host(accounts=accounts)
+    with (
+        host.client() as wsman,
+        RunspacePool(wsman) as pool,
+        host.client(username="LAB\\other", password="other") as w2,
+    ):
+        stranger = WinRS(w2, resource_uri=pool.shell.resource_uri, id=pool.shell.id)
+        stranger._selector_set = pool.shell._selector_set
+        with pytest.raises(WSManFaultError) as refused:
+            stranger.receive("stdout")
+        assert refused.value.code == 5
+        assert RunspacePool.get_runspace_pools(w2) == []
+        assert len(RunspacePool.get_runspace_pools(wsman)) == 1

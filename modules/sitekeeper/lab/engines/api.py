@@ -71,7 +71,10 @@ class Sink(Protocol):
     """Where a running pipeline writes. Every method is callable from the engine's thread only."""
 
     def output(self, value: Any) -> None:  # a PsObject or any value that one may hold
-        """Write one object; blocks while the client is far behind (bounded memory)."""
+        """Write one object; blocks while the client is far behind (bounded memory).
+
+        An ErrorRecord is one that the engine merged into the output, because the command has ``merge_errors``.
+        """
 
     def error(self, record: ErrorRecord) -> None:
         """Write a non-terminating error."""
@@ -103,7 +106,12 @@ class Engine(Protocol):
     """The PowerShell of one host."""
 
     def open(self, user: str) -> Runspace:
-        """Start a session for an authenticated user."""
+        """Start a session for an authenticated user.
+
+        Raises:
+            PermissionError: this user may not; the client hears "Access is denied.", code 5.
+
+        """
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -125,7 +125,7 @@ def disconnected() -> WsmanFault:
 
 
 def access_denied() -> WsmanFault:
-    """The shell is another user's: ERROR_ACCESS_DENIED."""
+    """ERROR_ACCESS_DENIED: the shell is another user's, or the user may not open one."""
     return WsmanFault("w:AccessDenied", "Access is denied. ", 5)
 
 

@@ -68,22 +68,21 @@ class Input:
 class _Sink:
     """What the engine writes to."""
 
-    def __init__(self, outbox: Outbox, head: Head, stopped: threading.Event, *, merge: bool, hresult: bool) -> None:
+    def __init__(self, outbox: Outbox, head: Head, stopped: threading.Event, *, hresult: bool) -> None:
         self._outbox = outbox
         self._head = head
         self._stopped = stopped
-        self._merge = merge
         self._hresult = hresult
 
     def output(self, value: Any) -> None:
-        """One object; an ErrorRecord is one that was merged into the output."""
+        """One object; an ErrorRecord is one that the engine merged into the output (``Command.merge_errors``)."""
         clixml = records.error_record(value, hresult=self._hresult) if isinstance(value, ErrorRecord) else dumps(value)
         self._outbox.put(self._head.message(MessageType.PIPELINE_OUTPUT, clixml))
 
     def error(self, record: ErrorRecord) -> None:
         """A non-terminating error."""
-        kind = MessageType.PIPELINE_OUTPUT if self._merge else MessageType.ERROR_RECORD
-        self._outbox.put(self._head.message(kind, records.error_record(record, hresult=self._hresult)))
+        clixml = records.error_record(record, hresult=self._hresult)
+        self._outbox.put(self._head.message(MessageType.ERROR_RECORD, clixml))
 
     def warning(self, message: str) -> None:
         """A warning."""
@@ -119,10 +118,7 @@ class RunningPipeline:
             turn.release()
 
     def _run(self, message: PipelineMessage, runspace: Runspace) -> None:
-        # the wire cannot tell which command wrote a record, so it merges only where all of them want it
-        commands = [command for statement in message.statements for command in statement]
-        merge = bool(commands) and all(command.merge_errors for command in commands)
-        sink = _Sink(self.outbox, self._head, self._stopped, merge=merge, hresult=self._hresult)
+        sink = _Sink(self.outbox, self._head, self._stopped, hresult=self._hresult)
         pipeline = Pipeline(message.statements, self.input if message.takes_input else ())
         try:
             if not self._stopped.is_set():

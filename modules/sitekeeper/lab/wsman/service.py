@@ -151,7 +151,10 @@ class Service:
             idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
             process_id=self.shells.new_process(caller.user),
         )
-        runspace = self._engine.open(caller.user)
+        try:
+            runspace = self._engine.open(caller.user)
+        except PermissionError as error:
+            raise fault.access_denied() from error
         shell = Shell(facts, runspace, self._crew, own_ids=self._old, on_command=self._on_command)
         try:
             shell.open(_decoded(creation), self._engine.versions)
