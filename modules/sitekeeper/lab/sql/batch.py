@@ -243,7 +243,9 @@ class Batch:
         for part in split_commas(tokens[end:]):
             named = len(part) > 2 and part[0].kind == "variable" and part[1].text == "="
             value = part[2:] if named else part
-            arguments.append((part[0].text if named else "", self.value(value, variables)))
+            bare = len(value) == 1 and value[0].kind == "word" and value[0].upper != "NULL"
+            found = value[0].text if bare else self.value(value, variables)  # EXEC p word: the word is a string
+            arguments.append((part[0].text if named else "", found))
         name = tokens[end - 1].value.lower()
         if name == "sp_configure":
             configure(self.state, self.reply, [value for _, value in arguments])

@@ -135,10 +135,10 @@ class Channel:
         self._send_handshake(in_packets=in_packets)
         self._packet_number = 0
         self._tls = tls
-        if self._plain:  # the client's first records came with its last handshake packet
-            self._incoming.write(bytes(self._plain))
-            self._plain.clear()
-            self._decrypt()
+        # The client's first records may have come with the end of its handshake, inside its last packet or behind it.
+        self._incoming.write(bytes(self._plain))
+        self._plain.clear()
+        self._decrypt()
 
     def stop_tls(self) -> None:
         """Go on in clear text: encryption was for the login alone."""

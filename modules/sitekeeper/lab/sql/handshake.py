@@ -116,6 +116,8 @@ class Handshake:
         encryption = encryption_reply(self._security.mode, client) if fixed is None else fixed
         self._channel.write(write_prelogin(self._instance.version, encryption))
         self._channel.end()
+        if encryption == REQUIRED and client & 0x7F == NOT_SUPPORTED:  # told, and sent away
+            raise ClientGone
         return encryption
 
     def _sql_login(self, request: Login7) -> Login:

@@ -113,7 +113,10 @@ class Session:
     def run(self) -> None:
         """Run to the end; never raises for what a client does."""
         try:
-            who = self._handshake.run(self._gate)
+            try:
+                who = self._handshake.run(self._gate)
+            except (struct.error, IndexError, KeyError, UnicodeDecodeError):
+                return  # not a TDS client
             self._serve(who)
         except ClientGone:
             return

@@ -1,0 +1,302 @@
+"""The lab's SQL Server as real ODBC drivers see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sitekeeper.lab.sql.server import TdsServer
+
+Serve = Callable[..., TdsServer]
+Ask = Callable[..., Any]
+
+pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
+
+
+def test_types_arrive_as_they_are(serve: Serve, dial: Ask) -> None:
+    row = (
+        dial(serve())
+        .execute(
+            "SELECT 1 AS i, CAST(9000000000 AS bigint), CAST(1 AS bit), N'é€' AS text, CAST(12.5 AS decimal(10,2)), "
+            "CAST('2026-01-31 12:34:56.789' AS datetime), CAST('2026-02-01' AS date), 0x0102, NULL, CAST(0.5 AS float), "
+            "CAST('6f9619ff-8b86-d011-b42d-00c04fc964ff' AS uniqueidentifier), CAST('x' AS varchar(max)), "
+            "CAST(255 AS tinyint), CAST(-3 AS smallint)"
+        )
+        .fetchone()
+    )
+    assert tuple(row) == (
+        1,
+        9000000000,
+        True,
+        "é€",
+        decimal.Decimal("12.50"),
+        dt.datetime(2026, 1, 31, 12, 34, 56, 790000),  # noqa: DTZ001  # datetime counts in 1/300 s
+        dt.date(2026, 2, 1),
+        b"\1\2",
+        None,
+        0.5,
+        "6F9619FF-8B86-D011-B42D-00C04FC964FF",
+        "x",
+        255,
+        -3,
+    )
+
+
+@pytest.mark.parametrize("value", [5, "text é", None, b"\0\1", 2.5, dt.datetime(2026, 1, 2, 3, 4, 5)])  # noqa: DTZ001
+def test_parameters_come_back(serve: Serve, dial: Ask, value: Any) -> None:
+    assert dial(serve()).execute("SELECT ? AS back", value).fetchval() == value
+
+
+def test_large_parameters_and_batches(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    assert connection.execute("SELECT LEN(?)", "x" * 1_200_000).fetchval() == 1_200_000
+    assert connection.execute(f"SELECT LEN('{'y' * 150_000}')").fetchval() == 150_000
+    assert len(connection.execute("SELECT ?", "z" * 300_000).fetchval()) == 300_000
+
+
+def test_changes_are_in_the_files(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    database = server.instance.databases["CM_ABC"]
+    cursor = dial(server).cursor()
+    cursor.executemany(
+        "INSERT INTO dbo.LabTraffic (source, at) VALUES (?, GETDATE())", [("console",), ("mp",), ("mp",)]
+    )
+    assert database.traffic("mp") == 2
+    assert cursor.execute("UPDATE LabCounter SET value = value + 41 WHERE id = 1").rowcount == 1
+    assert database.counter() == 41
+    assert cursor.execute("DELETE FROM LabTraffic WHERE source = 'MP'").rowcount == 2
+    assert database.traffic() == 1
+
+
+@pytest.mark.parametrize("release", ["2005", "2008 R2", "2012", "2025"])
+def test_releases_say_who_they_are_and_have_their_own_views(serve: Serve, dial: Ask, release: str) -> None:
+    server = serve(release, tls=release != "2005")
+    connection = dial(server, "trust" if release != "2005" else "no")
+    version, edition = connection.execute(
+        "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"
+    ).fetchone()
+    assert (version, edition) == (server.instance.version, "Standard Edition (64-bit)")
+    assert connection.execute("SELECT @@VERSION").fetchval().startswith(f"Microsoft SQL Server {release} ")
+    newer = [
+        "SELECT COUNT(*) FROM sys.change_tracking_databases",
+        "SELECT is_honor_broker_priority_on FROM sys.databases",
+    ]
+    if release == "2005":
+        for sql, number in zip(newer, ("(208)", "(207)"), strict=True):
+            with pytest.raises(pyodbc.ProgrammingError) as caught:
+                connection.execute(sql)
+            assert number in str(caught.value)
+    else:
+        assert connection.execute(newer[0]).fetchval() == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "number"),
+    [
+        ("SELECT nothing FROM Sites", 207),
+        ("SELECT s.nothing FROM Sites AS t", 4104),
+        ("SELECT * FROM NoSuchTable", 208),
+        ("USE NoSuchDatabase", 911),
+        ("SELECT @x", 137),
+        ("SELECT 'open", 105),
+        ("SELECT LEN(1", 102),
+        ("EXEC NoSuchProcedure", 2812),
+        ("SELECT CAST('x' AS int)", 245),
+        ("SELECT CAST(300 AS tinyint)", 8115),
+        ("SELECT CAST('x' AS datetime)", 241),
+        ("RAISERROR('mine', 16, 1)", 50000),
+        ("COMMIT", 3902),
+        ("SELECT SOUNDEX('x')", 50001),
+        ("SELECT name FROM sys.databases FOR XML AUTO", 50001),
+        ("BACKUP DATABASE CM_ABC TO DISK = N'x'", 50001),
+        ("CREATE TABLE t (a int)", 50001),
+        ("SELECT * FROM sys.dm_os_wait_stats", 208),
+        ("SELECT 1 AS a INTO #t", 50001),
+        ("SELECT CAST(1 AS xml)", 50001),
+        ("SELECT CAST(SERVERPROPERTY('Nonsense') AS int)", 50001),
+        ("SET NONSENSE ON", 50001),
+        ("EXEC sp_who2", 50001),
+    ],
+)
+def test_refusals_carry_the_servers_number(serve: Serve, dial: Ask, sql: str, number: int) -> None:
+    connection = dial(serve())
+    with pytest.raises(pyodbc.Error) as caught:
+        connection.execute(sql).fetchall()
+    assert f"({number})" in str(caught.value)
+    assert connection.execute("SELECT 7").fetchval() == 7
+
+
+def test_control_flow_variables_and_messages(serve: Serve, dial: Ask) -> None:
+    cursor = dial(serve()).cursor()
+    cursor.execute(
+        """SET NOCOUNT ON
+        DECLARE @n int, @text nvarchar(50) = N'at '
+        SET @n = 0
+        WHILE @n < 3 BEGIN SET @n = @n + 1 IF @n = 2 PRINT @text + CAST(@n AS nvarchar(10)) ELSE SELECT @n AS n END
+        BEGIN TRY RAISERROR('lost', 16, 1) END TRY BEGIN CATCH SELECT 'caught' AS word END CATCH
+        SELECT @n = COUNT(*) FROM Sites
+        IF EXISTS (SELECT 1 FROM Sites WHERE SiteCode = 'abc') SELECT @n AS sites"""
+    )
+    rows, texts = [], []
+    while True:
+        texts += [text for _, text in cursor.messages or ()]
+        if cursor.description:
+            rows += [(cursor.description[0][0], row[0]) for row in cursor.fetchall()]
+        if not cursor.nextset():
+            break
+    assert rows == [("n", 1), ("n", 3), ("word", "caught"), ("sites", 1)]
+    assert [text.rpartition("]")[2] for text in texts] == ["at 2"]
+
+
+def test_queries_of_some_shape(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    rows = connection.execute(
+        """WITH f AS (SELECT database_id, COUNT(*) AS files FROM sys.master_files GROUP BY database_id)
+        SELECT TOP (2) d.name, f.files, ROW_NUMBER() OVER (ORDER BY d.name DESC) AS r,
+               CASE WHEN d.name LIKE '[a-l]%' THEN 'low' ELSE 'high' END AS half,
+               DATEDIFF(day, '20260101', DATEADD(month, 1, '2026-01-31')) AS days
+        FROM master.sys.databases d INNER JOIN f ON f.database_id = d.database_id
+        WHERE d.name NOT IN ('master', 'model') ORDER BY d.name DESC"""
+    ).fetchall()
+    assert [tuple(row) for row in rows] == [("tempdb", 2, 1, "high", 58), ("msdb", 2, 2, "high", 58)]
+    union = connection.execute("SELECT 1 AS a UNION ALL SELECT 2 UNION SELECT 2 ORDER BY a DESC").fetchall()
+    assert [row[0] for row in union] == [2, 1]
+    assert connection.execute("SELECT SiteCode FROM CM_ABC.dbo.v_Site WHERE ReportingSiteCode = ''").fetchval() == "ABC"
+
+
+def test_logins(serve: Serve, dial: Ask, driver: str) -> None:
+    server = serve()
+    assert dial(server).execute("SELECT SUSER_SNAME()").fetchval() == "sa"
+    for fields, number in (
+        ({"PWD": "wrong"}, 18456),
+        ({"UID": "nobody"}, 18456),
+        ({"UID": "off", "PWD": "x"}, 18470),
+        ({"DATABASE": "CM_XYZ"}, 4060 if driver == "microsoft" else 18456),  # FreeTDS shows the other of the two errors
+    ):
+        with pytest.raises(pyodbc.Error) as caught:
+            dial(server, **fields)
+        assert f"({number})" in str(caught.value)
+    server.faults.refuse_login()
+    with pytest.raises(pyodbc.Error, match="18456"):
+        dial(server)
+    dial(server)
+
+
+def test_settings_change(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    connection = dial(server)
+    connection.execute("ALTER DATABASE [CM_ABC] SET TRUSTWORTHY OFF")
+    connection.execute("ALTER AUTHORIZATION ON DATABASE::[CM_ABC] TO [CONTOSO\\svc-backup]")
+    connection.execute("EXEC sp_configure 'clr enabled', 0; RECONFIGURE")
+    row = connection.execute(
+        "SELECT is_trustworthy_on, SUSER_SNAME(owner_sid), (SELECT CAST(value_in_use AS int) FROM sys.configurations "
+        "WHERE name = 'clr enabled') FROM sys.databases WHERE name = 'CM_ABC'"
+    ).fetchone()
+    assert tuple(row) == (False, "CONTOSO\\svc-backup", 0)
+    assert server.instance.databases["CM_ABC"].options()["trustworthy"] == "0"
+
+
+def test_the_audit_sees_every_request(serve: Serve, dial: Ask) -> None:
+    seen: list[Any] = []
+    connection = dial(serve(audit=seen.append))
+    connection.execute("SELECT 1")
+    connection.execute("SELECT ?", 2)
+    assert [each.number for each in seen] == list(range(1, len(seen) + 1))
+    assert {("SELECT 1", "batch", "sa", "CM_ABC")} <= {(s.text, s.kind, s.login, s.database) for s in seen}
+    assert any(each.kind == "rpc" and each.text.startswith("sp_prepexec") for each in seen)
+
+
+def test_a_waiting_statement_is_cancelled_from_another_thread(serve: Serve, dial: Ask) -> None:
+    reached = threading.Event()
+    connection = dial(serve(audit=lambda seen: reached.set() if "WAITFOR" in seen.text else None))
+    cursor = connection.cursor()
+
+    def cancel() -> None:
+        reached.wait()
+        cursor.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(pyodbc.Error, match="HY008"):
+        cursor.execute("WAITFOR DELAY '00:01:00'")
+    canceller.join()
+    cursor.close()
+    assert connection.execute("SELECT 1").fetchval() == 1
+
+
+def test_unread_rows_are_called_off(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    for _ in range(3):
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT a.name FROM sys.configurations a, sys.configurations b, sys.configurations c, sys.master_files d"
+        )
+        cursor.fetchone()
+        cursor.close()
+    assert connection.execute("SELECT 1").fetchval() == 1
+
+
+def test_a_timeout_ends_the_statement_and_not_the_connection(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    connection.timeout = 1
+    with pytest.raises(pyodbc.Error, match="HYT00"):
+        connection.execute("WAITFOR DELAY '00:01:00'")
+    assert connection.execute("SELECT 1").fetchval() == 1
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_dropped_connections(serve: Serve, dial: Ask, when: str) -> None:
+    counted: list[int] = []
+    server = serve(audit=lambda seen: counted.append(seen.number))
+    connection = dial(server)
+    connection.execute("SELECT 1")
+    server.faults.drop(at=counted[-1] + 1, when=when)
+    with pytest.raises(pyodbc.Error):
+        connection.execute("UPDATE LabCounter SET value = 9; SELECT 1").fetchall()
+    assert server.instance.databases["CM_ABC"].counter() == (0 if when == "before" else 9)
+    assert dial(server).execute("SELECT 1").fetchval() == 1
+
+
+def test_stopping_cuts_what_runs(serve: Serve, dial: Ask) -> None:
+    reached = threading.Event()
+    server = serve(audit=lambda seen: reached.set() if "WAITFOR" in seen.text else None)
+    connection = dial(server)
+
+    def stop() -> None:
+        reached.wait()
+        server.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(pyodbc.Error):
+        connection.execute("WAITFOR DELAY '00:01:00'")
+    stopper.join()
+
+
+@pytest.mark.parametrize("mode", ["off", "required", "not_supported"])
+@pytest.mark.parametrize("client", ["trust", "no"])
+def test_the_encryption_matrix(serve: Serve, dial: Ask, driver: str, mode: str, client: str) -> None:
+    server = serve(encryption=mode)
+    fails = (mode == "not_supported" and client == "trust") or (
+        mode == "required" and client == "no" and driver == "freetds"
+    )
+    if fails:
+        with pytest.raises(pyodbc.Error):
+            dial(server, client)
+    else:
+        assert dial(server, client).execute("SELECT 1").fetchval() == 1
+
+
+def test_a_frozen_database_reads_and_does_not_write(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    connection = dial(server)
+    server.instance.freeze()
+    assert connection.execute("SELECT value FROM LabCounter").fetchval() == 0
+    threading.Timer(0.05, server.instance.thaw).start()
+    connection.execute("UPDATE LabCounter SET value = 3")
+    assert not server.instance.databases["CM_ABC"].frozen
