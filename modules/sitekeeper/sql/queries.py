@@ -1,0 +1,145 @@
+"""The questions that ``sql.facts`` asks, as data. Every statement is valid from SQL Server 2005 on, unless it says so.
+
+Each is one SELECT. SERVERPROPERTY is always cast: its own type, sql_variant, is one that no ODBC driver reads whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from sitekeeper.engine.errors import UsageError
+
+SERVER = """
+SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS version,
+       CAST(SERVERPROPERTY('ProductLevel') AS nvarchar(128)) AS level,
+       CAST(SERVERPROPERTY('Edition') AS nvarchar(128)) AS edition,
+       CAST(SERVERPROPERTY('EngineEdition') AS int) AS engine_edition,
+       CAST(SERVERPROPERTY('ServerName') AS nvarchar(128)) AS server,
+       CAST(SERVERPROPERTY('InstanceName') AS nvarchar(128)) AS instance,
+       CAST(SERVERPROPERTY('MachineName') AS nvarchar(128)) AS machine,
+       CAST(SERVERPROPERTY('Collation') AS nvarchar(128)) AS collation
+"""
+"""One row. ``instance`` is NULL for the default instance; ``engine_edition`` 2 Standard, 3 Enterprise, 4 Express."""
+
+DATABASE = """
+SELECT d.name, d.database_id, d.state_desc AS state, d.collation_name AS collation,
+       d.recovery_model_desc AS recovery_model, d.compatibility_level,
+       SUSER_SNAME(d.owner_sid) AS owner, d.owner_sid,
+       d.is_trustworthy_on AS trustworthy, d.is_broker_enabled AS broker_enabled,
+       CAST(d.service_broker_guid AS nvarchar(36)) AS broker_guid, d.is_read_only AS read_only
+FROM sys.databases AS d
+WHERE d.name = ?
+"""
+"""One row, or none; ``owner_sid`` as bytes (sa is 0x01 whatever its name), ``owner`` NULL where the login is gone."""
+
+BROKER_PRIORITY = """
+SELECT d.is_honor_broker_priority_on AS honor_broker_priority
+FROM sys.databases AS d
+WHERE d.name = ?
+"""
+"""SQL Server 2008 and later."""
+
+CONFIGURATION = """
+SELECT c.name, CAST(c.value_in_use AS bigint) AS value
+FROM sys.configurations AS c
+WHERE c.name IN ('clr enabled', 'max text repl size (B)')
+"""
+
+FILES = """
+SELECT d.name AS database_name, f.file_id, f.name AS logical_name, f.type_desc AS type, f.physical_name AS path,
+       CAST(f.size AS bigint) * 8192 AS size_bytes
+FROM sys.master_files AS f
+INNER JOIN sys.databases AS d ON d.database_id = f.database_id
+WHERE d.name = ?
+ORDER BY f.file_id
+"""
+"""``type`` is ROWS, LOG, FILESTREAM or FULLTEXT."""
+
+OTHER_FILES = """
+SELECT d.name AS database_name, d.state_desc AS state, f.name AS logical_name, f.type_desc AS type,
+       f.physical_name AS path
+FROM sys.master_files AS f
+INNER JOIN sys.databases AS d ON d.database_id = f.database_id
+WHERE d.name <> ?
+ORDER BY d.name, f.file_id
+"""
+"""Every other database of the instance with its files: what shares a volume with the site's is in the snapshot, too."""
+
+LOGINS = """
+SELECT p.name, p.type_desc AS type, p.sid, p.is_disabled AS disabled, p.default_database_name AS default_database,
+       CASE WHEN EXISTS (SELECT 1
+                         FROM sys.server_role_members AS m
+                         INNER JOIN sys.server_principals AS r ON r.principal_id = m.role_principal_id
+                         WHERE m.member_principal_id = p.principal_id AND r.name = 'sysadmin')
+            THEN 1 ELSE 0 END AS sysadmin
+FROM sys.server_principals AS p
+WHERE p.type IN ('S', 'U', 'G') AND p.name NOT LIKE '##%'
+ORDER BY p.name
+"""
+"""Logins live in master and are in no backup of the site's database: a restore elsewhere must make them anew."""
+
+CHANGE_TRACKING = """
+SELECT c.retention_period, c.retention_period_units_desc AS retention_units, c.is_auto_cleanup_on AS auto_cleanup
+FROM sys.change_tracking_databases AS c
+INNER JOIN sys.databases AS d ON d.database_id = c.database_id
+WHERE d.name = ?
+"""
+"""SQL Server 2008 and later; no row where change tracking is off."""
+
+LAST_BACKUPS = """
+SELECT b.type, b.is_copy_only AS copy_only, b.is_snapshot AS snapshot, MAX(b.backup_finish_date) AS finished
+FROM msdb.dbo.backupset AS b
+WHERE b.database_name = ?
+GROUP BY b.type, b.is_copy_only, b.is_snapshot
+ORDER BY b.type
+"""
+"""``type`` D full, I differential, L log. Times are the server's local ones."""
+
+STATEMENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "server": SERVER,
+        "database": DATABASE,
+        "configuration": CONFIGURATION,
+        "files": FILES,
+        "other_files": OTHER_FILES,
+        "logins": LOGINS,
+        "last_backups": LAST_BACKUPS,
+    }
+)
+"""By name; all valid on 2005."""
+
+SINCE_2008: Mapping[str, str] = MappingProxyType(
+    {"change_tracking": CHANGE_TRACKING, "broker_priority": BROKER_PRIORITY}
+)
+"""By name; SQL Server 2008 (10.0) and later."""
+
+
+def quote_name(name: str) -> str:
+    """Write an identifier in brackets.
+
+    Raises:
+        UsageError: it is empty or longer than the 128 characters of a name.
+
+    """
+    if not name or len(name) > 128 or "\0" in name:
+        raise UsageError(f"not a SQL Server name: {name!r}")
+    return "[" + name.replace("]", "]]") + "]"
+
+
+def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
+    """One SELECT of ``table_name, row_count`` for these tables of schema dbo, exact, in one statement.
+
+    Raises:
+        UsageError: no tables, or one that cannot be a name.
+
+    """
+    prefix = f"{quote_name(database)}." if database is not None else ""
+    parts = []
+    for table in tables:
+        source = f"{prefix}[dbo].{quote_name(table)}"
+        literal = table.replace("'", "''")
+        parts.append(f"SELECT N'{literal}' AS table_name, COUNT_BIG(*) AS row_count FROM {source}")  # noqa: S608  # both quoted above
+    if not parts:
+        raise UsageError("no tables to count")
+    return "\nUNION ALL\n".join(parts)

@@ -1,0 +1,98 @@
+"""What went wrong, by SQL Server's own number: both drivers hide it in their text, under different SQLSTATEs and classes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sitekeeper.engine.errors import AuthError, SitekeeperError, SqlError, UnreachableError
+
+LOGIN_FAILURES = frozenset({18452, 18456, 18470, 18486, 18487, 18488})
+"""Untrusted domain, wrong password, disabled, locked, expired, must be changed."""
+_CALL = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
+_STATE_NUMBER = re.compile(r"\[(\w{5})\] \((-?\d+)\)")
+_PREFIXES = re.compile(r"^(?:\[[^\]]*\]\s*)*")
+_ENDED = {"08S01", "08003", "08007", "01000"}
+"""SQLSTATEs of a connection that is no more; FreeTDS reports its 20017 under 01000."""
+_FREETDS_ENDED = {20003, 20004, 20006, 20017, 20047}
+
+
+class SqlCancelled(SqlError):  # noqa: N818  # what happened, at the caller's wish
+    """The statement was ended by ``cancel()``."""
+
+
+class SqlIdleTimeout(SqlError):  # noqa: N818  # what happened
+    """The server said nothing for longer than the idle timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMessage:
+    """One message or error of the server. ODBC does not tell the severity of a message."""
+
+    number: int
+    text: str
+    state: str = ""
+    """The driver's SQLSTATE."""
+
+
+def read_message(state: str, text: str) -> SqlMessage:
+    """Read one entry of ``cursor.messages``: ('[01000] (3211)', '[...][SQL Server]10 percent processed.')."""
+    match = _STATE_NUMBER.match(state)
+    return SqlMessage(int(match[2]) if match else 0, _plain(text), match[1] if match else "")
+
+
+def read_error(error: Exception, password: str | None = None) -> SqlMessage:
+    """Read a driver's exception; the password, should a driver repeat it, is taken out."""
+    state = str(error.args[0]) if len(error.args) > 1 else ""
+    text = scrub(str(error.args[-1]) if error.args else "", password)
+    match = _CALL.search(text)
+    return SqlMessage(int(match[1]) if match else 0, _plain(text[: match.start()] if match else text), state)
+
+
+def scrub(text: str, password: str | None) -> str:
+    """Take a password out of a text, as it is and as it stands in a connection string."""
+    if password:
+        for form in (password.replace("}", "}}"), password):
+            text = text.replace(form, "***")
+    return text
+
+
+def login_error(message: SqlMessage, where: str, user: str | None) -> SitekeeperError:
+    """What a failed connection means."""
+    text = message.text
+    if message.number in LOGIN_FAILURES:
+        hint = "check user and password, and that the database exists and this login may use it: the reason is in the server's log"
+        return AuthError(f"{where} refused the login of {user or 'nobody'}: {text}", host=None, hint=hint)
+    if message.number == 4060:
+        return SqlError(f"{where}: {text}", number=4060, hint="check the database's name, and that it is online")
+    if "certificate" in text.lower() or "SSL Provider" in text:
+        hint = "name its authority as trust_ca, or say encrypt: trust"
+        return AuthError(f"the certificate of {where} is not trusted, or TLS failed: {text}", hint=hint)
+    if message.state in {"HYT00", "HYT01"}:
+        hint = "the server is overloaded, or that port is not SQL Server"
+        return UnreachableError(f"{where} accepts connections, but the login did not end in time", hint=hint)
+    if message.state.startswith("08") or message.number in {20002, 20009, *_FREETDS_ENDED}:
+        hint = "a server that cannot encrypt, or does not speak this TDS version, ends the login like this"
+        return UnreachableError(f"{where} ended the connection during login: {text}", hint=hint)
+    return SqlError(f"{where}: {text}", number=message.number)
+
+
+def statement_error(message: SqlMessage, where: str, *, cancelled: bool, idle_timeout: int) -> SitekeeperError:
+    """What a failed statement means."""
+    if cancelled and message.state in {"HY008", "HY010", "24000"}:
+        return SqlCancelled(f"{where}: cancelled")
+    if message.state == "HY008":
+        return SqlCancelled(f"{where}: cancelled")
+    if message.state in {"HYT00", "HYT01"} or message.number == 20003:
+        return SqlIdleTimeout(f"{where} said nothing for {idle_timeout} s; the statement was given up")
+    lost = message.state in _ENDED or message.number in _FREETDS_ENDED or "Unknown error" in message.text
+    if lost and message.number not in range(1, 20000):
+        return UnreachableError(f"the connection to {where} was lost: {message.text}")
+    if message.number == 596 or message.state.startswith("08"):
+        return UnreachableError(f"{where} ended the session: {message.text}")
+    return SqlError(f"{where}: {message.text}", number=message.number)
+
+
+def _plain(text: str) -> str:
+    _, found, rest = text.rpartition("[SQL Server]")
+    return (rest if found else _PREFIXES.sub("", text)).strip()
