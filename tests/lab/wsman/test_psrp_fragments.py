@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 import uuid
 
 import pytest
@@ -108,7 +109,7 @@ def test_only_the_newest_receive_is_served_and_none_whose_client_is_gone() -> No
     first = threading.Thread(target=wait)
     first.start()
     while not outbox._turn:
-        pass
+        time.sleep(0.001)
     second = threading.Thread(target=wait)
     second.start()
     first.join(5)

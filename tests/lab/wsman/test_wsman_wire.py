@@ -4,6 +4,7 @@ import base64
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -248,3 +249,48 @@ def test_plain_http_to_the_https_port_is_just_closed(make_host: Any, tls: Any) -
         with contextlib.suppress(ConnectionResetError):
             while sock.recv(100):
                 pass
+
+
+def test_a_connection_dropped_while_receive_waits_loses_nothing(host: Any) -> None:
+    waiting, go = threading.Event(), threading.Event()
+
+    def wait(call: Any) -> None:
+        waiting.set()
+        go.wait(10)
+        call.sink.output("kept")
+
+    host.engine.cmdlets["Wait-It"] = wait
+    with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
+        ps.add_cmdlet("Wait-It").begin_invoke()
+        assert waiting.wait(5)
+        outbox = host.server._service.shells.look(pool.id, "LAB\\keeper").shell.command(ps._command_id).outbox
+        failed = threading.Event()
+
+        def receive() -> None:
+            with pytest.raises(requests.ConnectionError):
+                pool.shell.receive("stdout", command_id=ps._command_id)
+            failed.set()
+
+        receiver = threading.Thread(target=receive)
+        receiver.start()
+        while not outbox._turn:
+            time.sleep(0.001)
+        host.server.drop_connections()
+        assert failed.wait(5)
+        receiver.join()
+        go.set()
+        _heal(wsman)
+        assert ps.end_invoke() == ["kept"]
+
+
+def test_a_rebooted_host_has_no_shells(make_host: Any, invoker: Callable[..., PowerShell]) -> None:
+    host = make_host()
+    host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
+    with host.client() as wsman:
+        RunspacePool(wsman).open()
+    host.server.stop()
+    host.server.start()
+    assert host.server.shell_ids == []
+    with host.client() as wsman, RunspacePool(wsman) as pool:
+        assert invoker(pool, ("Get-Hello", {})).output == ["hello"]
+    assert len(set(host.requests)) == len(host.requests)

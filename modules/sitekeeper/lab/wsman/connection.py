@@ -48,7 +48,7 @@ class _Reply:
     message_id: str | None = None
 
 
-class _Fault:
+class _PlannedFault:
     """The fault that was asked for at this request, if any."""
 
     def __init__(self, faults: WireFaults, number: int) -> None:
@@ -98,7 +98,7 @@ class Connection:
     def _answer(self, login: Login, request: HttpRequest) -> bool:
         """Answer one request; False ends the connection."""
         number = next(self._desk.numbers)
-        planned = _Fault(self._desk.faults, number)
+        planned = _PlannedFault(self._desk.faults, number)
         reply = self._reply(login, request, planned)
         unanswered = planned.when in ("before", "after")
         answer = reply.answer
@@ -122,7 +122,7 @@ class Connection:
             self._stream.drop()
         return planned.when is None and request.keep_alive
 
-    def _reply(self, login: Login, request: HttpRequest, planned: _Fault) -> _Reply:
+    def _reply(self, login: Login, request: HttpRequest, planned: _PlannedFault) -> _Reply:
         if request.path.partition("?")[0].rstrip("/").lower() != "/wsman":
             return _Reply(HTTPStatus.NOT_FOUND, "Refused")
         if request.method != "POST":
@@ -167,7 +167,7 @@ class Connection:
             reply.message_id,
         )
 
-    def _soap(self, login: Login, envelope: bytes, headers: Headers, planned: _Fault) -> _Reply:
+    def _soap(self, login: Login, envelope: bytes, headers: Headers, planned: _PlannedFault) -> _Reply:
         headers = (*headers, ("Content-Type", _SOAP))
         try:
             request = soap.parse(envelope)

@@ -104,6 +104,7 @@ class WsmanServer:
         self._crew = Crew()
         names = frozenset({"Microsoft.PowerShell", *configurations})
         self._service = Service(engine, self._crew, self._limits, names, on_command)
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
         self._connections: set[Connection] = set()
@@ -129,12 +130,13 @@ class WsmanServer:
         return self._crew.cpu_seconds()
 
     def start(self) -> None:
-        """Bind and serve; returns at once. A server starts once.
+        """Bind and serve; returns at once. After :meth:`stop` it may start again, without its shells: a reboot.
 
         Raises:
             OSError: an address or port is taken.
 
         """
+        self._stopping.clear()
         self._accounts = Accounts(self._given_accounts)
         desk = Desk(
             self._service,
@@ -142,7 +144,7 @@ class WsmanServer:
             self._faults,
             self._on_request,
             self._limits.max_envelope,
-            itertools.count(1),
+            self._numbers,
             self._stopping.wait,
         )
         try:
