@@ -67,6 +67,7 @@ class Host:
         self.io_lock = threading.RLock()
         self.registry = Registry(folder / "registry.json")
         self.files = HostFiles(folder, machine)
+        self._locked: set[str] = set()
         self._counted: dict[str, tuple[float, int]] = {}
         self.databases: list[FrozenDatabase] = []
         self.on_service: list[Callable[[str, str], None]] = []
@@ -181,6 +182,21 @@ class Host:
                 real.rmdir()
             self.machine.acls.pop(path.lower(), None)
             self.audit.write("change", self.name, kind="folder", what=path, to="deleted")
+
+    def lock_file(self, path: str) -> bool:
+        """Open (or make) a file that nobody else may open until ``unlock_file``; False when somebody has it."""
+        with self.lock:
+            if path.lower() in self._locked:
+                return False
+            self._locked.add(path.lower())
+        with self.io_lock:
+            self.files.resolve(path).touch()
+        return True
+
+    def unlock_file(self, path: str) -> None:
+        """Close such a file."""
+        with self.lock:
+            self._locked.discard(path.lower())
 
     def bytes_on(self, volume: Volume) -> int:
         """Bytes of the volume's files, counted anew at most every few seconds."""

@@ -19,14 +19,21 @@ from sitekeeper.lab.windows.model import Metadata
 from sitekeeper.lab.windows.wmi_rows import fixed_file_info
 
 _FILES, _BYTES = 270, 3_900_000
-_UNICODE = ("Bericht Übersicht.txt", "отчёт.log", "報告書.dat", "\U0001f4e6 package.bin", "café.txt", "café.txt")
+_UNICODE = (
+    "Bericht \u00dcbersicht.txt",
+    "\u043e\u0442\u0447\u0451\u0442.log",
+    "\u5831\u544a\u66f8.dat",
+    "\U0001f4e6 package.bin",
+    "caf\u00e9.txt",  # these two are one name to a system that composes accents, two to NTFS
+    "cafe\u0301.txt",
+)
 _AWKWARD = (
     "100% sure & (ok).txt",
     "it's; a 'name'.cfg",
     "-rf",
     "~backup$.tmp",
     "a.b.c",
-    "no-break space.ini",
+    "no-break\u00a0space.ini",
     "%TEMP%.lnk",
     "nul_.txt",
 )
@@ -157,7 +164,7 @@ def _oddities(make: _Maker) -> None:
     os.utime(before, ns=(-86_400_000_000_000, -86_400_000_000_000))
     make.put("data\\target\\inside.txt", b"behind a junction\r\n")
     (make.root / "data" / "junction").symlink_to("target", target_is_directory=True)
-    deep = "\\".join(["a rather long folder name that people really use"] * 4)
+    deep = "\\".join(["a rather long folder name that people use"] * 2)
     make.put(f"data\\{deep}\\deep.txt", b"long path\r\n")
 
 

@@ -84,13 +84,23 @@ class ServiceControl:
         for service in host.machine.services.values():
             self._tell(service)
 
+    def put_down(self, *names: str) -> None:
+        """Stop services at once and wait for it, as the SMS writer does in its part of a shadow copy."""
+        with self.host.io_lock, self.host.lock:
+            for name in names:
+                service = self.find(name)
+                if service is not None and service.state != "Stopped":
+                    service.pid = 0
+                    self._turn(service, "Stopped")
+
     def restart(self, *names: str) -> None:
         """Stop and start services at once, as somebody else would in between: new process ids."""
         with self.host.lock:
             for name in names:
                 service = self.find(name)
                 if service is not None:
-                    self._turn(service, "Stopped")
+                    if service.state != "Stopped":
+                        self._turn(service, "Stopped")
                     service.pid = self._pid(service)
                     self._turn(service, "Running")
 

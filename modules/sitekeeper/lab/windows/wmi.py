@@ -33,6 +33,7 @@ class Wmi:
         self.rows = Rows(host)
         self.services = ServiceControl(host)
         self.shadows = ShadowCopies(host)
+        self.shadows.watch()
 
     def find(self, name: str) -> WmiClass:
         """A class by its name.

@@ -1,0 +1,64 @@
+"""The twin of Enter-SkLease.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import (
+    Call,
+    PSInt64,
+    custom,
+    method_failed,
+    number,
+    round_trip,
+    same,
+    text,
+    twin,
+    value_of,
+    written_error,
+)
+
+SHA256 = "8c68074a903f3c550b4686e3fc333b0f11027f55bf28a819f2dc799d88a71b36"
+
+
+_BUSY = 19
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Takes the lease and answers its generation."""
+    drive, run_id, owner = text(call, "Drive"), text(call, "Run"), text(call, "Owner")
+    call.function("Protect-SkFolder", Drive=drive)
+    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id)[0]
+    root = call.function("Get-SkFolder", Drive=drive)[0]
+    host = call.host
+    lock = f"{root}\\lease.lock"
+    if not host.lock_file(lock):
+        message = f"The process cannot access the file '{lock}' because it is being used by another process."
+        raise method_failed("Open", 4, "IOException", message)
+    try:
+        now = host.now()
+        held = call.function("Read-SkLease", Drive=drive)
+        mine = bool(held) and same(value_of(held[0], "Run"), run_id)
+        if held and not mine and value_of(held[0], "Expires") > now:
+            other = value_of(held[0], "Run")
+            until = round_trip(value_of(held[0], "Expires"))
+            message = f"lease held: run {other} owner {value_of(held[0], 'Owner')} until {until}"
+            written_error(call, message, "SkLeaseHeld", _BUSY, other)
+            return
+        counter = f"{root}\\generation.txt"
+        generation = int(host.read(counter)) if host.exists(counter) else 0
+        if mine:
+            generation = int(value_of(held[0], "Generation")) - 1
+        generation = max(generation + 1, number(call, "AtLeast"))
+        host.write(counter, str(generation).encode())
+        expires = round_trip(now + timedelta(seconds=number(call, "Seconds")))
+        host.write(f"{root}\\lease.txt", "\r\n".join([run_id, owner, str(generation), expires]).encode())
+        host.make_folder(folder)
+        yield custom(Run=run_id, Generation=PSInt64(generation), Expires=expires)
+    finally:
+        host.unlock_file(lock)
+
+
+TWIN = twin("Enter-SkLease", SHA256, run, Drive="string", Run="string", Owner="string", Seconds="int", AtLeast="long")

@@ -1,0 +1,30 @@
+"""The twin of Get-SkShadowRoot.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
+
+SHA256 = "71ea32122b133beb934d8b476e49b0cc1fd2f0b572929c9f509d57af6d2544ef"
+
+
+def run(call: Call) -> Iterator[str]:
+    """The folder through which copy number Index is read."""
+    index = str(number(call, "Index"))
+    folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")[0]
+    file = f"{folder}\\mark.txt"
+    if not call.host.exists(file):
+        raise thrown("SkNoShadowSet")
+    for line in call.host.read(file).decode("utf-8").replace("\r", "").split("\n"):
+        word = line.split(" ")
+        if word[0].lower() == "share" and word[1] == index:
+            yield f"\\\\127.0.0.1\\{word[2]}$\\@GMT-{word[3]}"
+            return
+    root = f"{folder}\\{index}"
+    if not call.host.files.resolve(root).is_dir():
+        raise thrown("SkNoShadowSet")
+    yield root
+
+
+TWIN = twin("Get-SkShadowRoot", SHA256, run, Drive="string", Run="string", Index="int")

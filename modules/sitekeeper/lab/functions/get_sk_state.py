@@ -1,0 +1,26 @@
+"""The twin of Get-SkState.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import Call, PSInt64, custom, twin
+
+SHA256 = "15637d395bbad90c85bcfe4bdc2f066d30f074bbcc228996a116f432b89f27f5"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Which services run, in which process, since which boot."""
+    wanted = {name.casefold() for name in call.bound.texts("Service") or []}
+    with call.host.lock:
+        boot = call.wmi.get("Win32_OperatingSystem", ("LastBootUpTime",), None)[0].adapted["LastBootUpTime"]
+        found = [
+            custom(Name=service.name, State=service.state, Pid=PSInt64(service.pid), Boot=boot)
+            for service in call.host.machine.services.values()
+            if service.name.casefold() in wanted
+        ]
+    yield from found
+
+
+TWIN = twin("Get-SkState", SHA256, run, Service="string[]")

@@ -1,0 +1,25 @@
+"""The twin of Get-SkVolume.ps1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sitekeeper.lab.functions._twin import Call, text, thrown, twin
+
+SHA256 = "c962ad4f6bfa5cb289567e901b479d9720cc44fb9adcc37d7e2dcceb9933f1af"
+
+
+def run(call: Call) -> Iterator[str]:
+    """The mount name of a volume given by its id."""
+    volume_id = text(call, "Id")
+    if not re.search(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", volume_id):
+        raise thrown("SkInvalidVolume")
+    for volume in call.host.machine.volumes:
+        if volume.id == volume_id.strip().lower():
+            yield volume.name
+            return
+    raise thrown("SkVolumeNotFound")
+
+
+TWIN = twin("Get-SkVolume", SHA256, run, Id="string")

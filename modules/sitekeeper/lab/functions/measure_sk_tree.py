@@ -1,0 +1,41 @@
+"""The twin of Measure-SkTree.ps1."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import Call, PSInt64, check_path, custom, text, thrown, twin
+
+SHA256 = "47f3db555f05c70ff5f0ac3b0abe2d5a84b7374a4c2b485c480e2a6d271024a1"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Number and size of the files below a folder of the live site; reparse points are not followed."""
+    drive, path = text(call, "Drive"), text(call, "Path")
+    if not re.search(r"^[A-Z]$", drive):
+        raise thrown("SkInvalidDrive")
+    check_path(path)
+    files = size = unread = 0
+    todo = [str(call.host.files.resolve(f"{drive}:\\{path}"))]
+    while todo:
+        try:
+            entries = os.scandir(todo.pop())
+        except OSError:
+            unread += 1
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    continue
+                if entry.is_dir():
+                    todo.append(entry.path)
+                else:
+                    files += 1
+                    size += entry.stat().st_size
+    yield custom(Files=PSInt64(files), Bytes=PSInt64(size), Unread=PSInt64(unread))
+
+
+TWIN = twin("Measure-SkTree", SHA256, run, Drive="string", Path="string")

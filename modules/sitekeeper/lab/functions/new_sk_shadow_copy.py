@@ -1,0 +1,48 @@
+"""The twin of New-SkShadowCopy.ps1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin, written_error
+
+_UNAVAILABLE = 21
+
+SHA256 = "0f0e2c03b2ed1325f3690de19a7eb1e71144b2ebe387a1a4c6b830f9cd17e1b6"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """One crash-consistent copy of one volume through WMI, read through the volume's administrative share."""
+    drive, run_id, volume, host = text(call, "Drive"), text(call, "Run"), text(call, "Volume"), call.host
+    services = call.bound.texts("Service") or []
+    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
+    if host.exists(folder):
+        raise thrown("SkShadowSetExists")
+    host.make_folder(folder)
+    name = call.function("Get-SkVolume", Id=volume)[0]
+    if not re.search(r"^[A-Za-z]:\\$", name):
+        raise thrown("SkVolumeWithoutLetter")
+    before = call.function("Get-SkState", Service=services)
+    made = call.wmi.invoke("Win32_ShadowCopy", "Create", ["ClientAccessible", name])
+    after = call.function("Get-SkState", Service=services)
+    code = int(made.adapted["ReturnValue"])
+    if code != 0:
+        message = f"Win32_ShadowCopy.Create answered {code}"
+        written_error(call, message, f"SkShadowCopy{code}", _UNAVAILABLE, name)
+        return
+    shadow = str(made.adapted["ShadowID"])
+    set_id = gmt = ""
+    for copy in host.machine.shadows:
+        if f"{{{copy.id}}}" == shadow.lower():
+            set_id = f"{{{copy.set_id.upper()}}}"
+            gmt = datetime.fromisoformat(copy.created).astimezone(UTC).strftime("%Y.%m.%d-%H.%M.%S")
+    lines = [f"run {run_id}", f"set {set_id}", f"copy 0 {volume} {shadow}", f"share 0 {name[:1]} {gmt}"]
+    mark = "".join(f"{line}\r\n" for line in lines)
+    host.write(f"{folder}\\mark.txt", mark.encode("ascii"))
+    yield custom(ExitCode=0, Transcript="", Mark=mark, Document="", Before=before, After=after)
+
+
+TWIN = twin("New-SkShadowCopy", SHA256, run, Drive="string", Run="string", Volume="string", Service="string[]")

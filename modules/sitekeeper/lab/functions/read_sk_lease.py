@@ -1,0 +1,24 @@
+"""The twin of Read-SkLease.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import Call, PSInt64, custom, parse_round_trip, text, twin
+
+SHA256 = "7426bd50659f9ef1d6b9ce5e08373106b13d30443e14092c0414ab4a246ba564"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """The lease as it is written down, or nothing."""
+    file = call.function("Get-SkFolder", Drive=text(call, "Drive"))[0] + "\\lease.txt"
+    if not call.host.exists(file):
+        return
+    lines = call.host.read(file).decode("utf-8").replace("\r", "").split("\n")
+    if len(lines) < 4:
+        return
+    yield custom(Run=lines[0], Owner=lines[1], Generation=PSInt64(int(lines[2])), Expires=parse_round_trip(lines[3]))
+
+
+TWIN = twin("Read-SkLease", SHA256, run, Drive="string")

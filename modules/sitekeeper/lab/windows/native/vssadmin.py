@@ -1,0 +1,98 @@
+"""vssadmin.exe list writers, shadows and shadowstorage, as recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.model import ShadowCopy
+from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
+from sitekeeper.lab.windows.vss import Vss
+from sitekeeper.lab.windows.wmi_rows import device_id
+
+_YEARS = {(5, 2): "2001", (6, 1): "2001-2005"}
+
+
+def vssadmin(arguments: Sequence[str], host: Host) -> Answer:
+    """Run one list command."""
+    words = [argument.lower() for argument in arguments]
+    banner = [
+        "vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool",
+        f"(C) Copyright {_YEARS.get(host.machine.os.level, '2001-2013')} Microsoft Corp.",
+        "",
+    ]
+    lists = {"writers": _writers, "shadows": _shadows, "shadowstorage": _storage}
+    if len(words) != 2 or words[0] != "list" or words[1] not in lists:
+        raise NotEmulated(f"vssadmin.exe {' '.join(arguments)}")
+    with host.lock:
+        lines = lists[words[1]](host)
+    return Answer(banner + (lines or ["No items found that satisfy the query."]))
+
+
+def _writers(host: Host) -> list[str]:
+    lines: list[str] = []
+    for writer in Vss(host).writers():
+        word = "Stable" if writer.state == 1 else "Waiting for completion" if writer.state == 5 else "Failed"
+        lines += [
+            f"Writer name: '{writer.name}'",
+            f"   Writer Id: {{{writer.id}}}",
+            f"   Writer Instance Id: {{{writer.instance_id}}}",
+            f"   State: [{writer.state}] {word}",
+            f"   Last error: {writer.error}",
+            "",
+        ]
+    return lines
+
+
+def _shadows(host: Host) -> list[str]:
+    lines: list[str] = []
+    sets: dict[str, list[ShadowCopy]] = {}
+    for copy in host.machine.shadows:
+        sets.setdefault(copy.set_id, []).append(copy)
+    for set_id, copies in sets.items():
+        made = datetime.fromisoformat(copies[0].created)
+        date = f"{made.month}/{made.day}/{made.year} {made.hour % 12 or 12}:{made:%M:%S} {made:%p}"
+        lines += [
+            f"Contents of shadow copy set ID: {{{set_id}}}",
+            f"   Contained {copies[0].count} shadow copies at creation time: {date}",
+        ]
+        for copy in copies:
+            volume = next(v for v in host.machine.volumes if v.id == copy.volume_id)
+            words = ["Persistent"] + (["Client-accessible"] if copy.client_accessible else []) + ["No auto release"]
+            words += ([] if copy.writers else ["No writers"]) + ["Differential"]
+            lines += [
+                f"      Shadow Copy ID: {{{copy.id}}}",
+                f"         Original Volume: ({volume.letter or volume.name}){device_id(volume.id)}",
+                f"         Shadow Copy Volume: \\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy{copy.number}",
+                f"         Originating Machine: {host.name}.{host.machine.domain}",
+                f"         Service Machine: {host.name}.{host.machine.domain}",
+                "         Provider: 'Microsoft Software Shadow Copy provider 1.0'",
+                f"         Type: {'ClientAccessible' if copy.client_accessible else 'ApplicationRollback'}",
+                f"         Attributes: {', '.join(words)}",
+            ]
+        lines.append("")
+    return lines
+
+
+def _storage(host: Host) -> list[str]:
+    lines: list[str] = []
+    volumes = {volume.id: volume for volume in host.machine.volumes}
+    for storage in host.machine.storages:
+        if not storage.allocated:
+            continue
+        volume, area = volumes[storage.volume_id], volumes[storage.diff_volume_id]
+
+        def size(count: int, capacity: int = area.capacity) -> str:
+            return f"{count / 2**30:.3f} GB ({100 * count // capacity}%)"
+
+        lines += [
+            "Shadow Copy Storage association",
+            f"   For volume: ({volume.letter or volume.name}){device_id(volume.id)}",
+            f"   Shadow Copy Storage volume: ({area.letter or area.name}){device_id(area.id)}",
+            f"   Used Shadow Copy Storage space: {size(storage.used)}",
+            f"   Allocated Shadow Copy Storage space: {size(storage.allocated)}",
+            f"   Maximum Shadow Copy Storage space: {size(storage.maximum)}",
+            "",
+        ]
+    return lines
