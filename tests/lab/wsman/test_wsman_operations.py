@@ -139,9 +139,10 @@ def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
 
 
 def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     def wait(call: Any) -> None:
+        started.set()
         call.sink.stopped.wait(10)
         ended.set()
 
@@ -149,6 +150,7 @@ def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
     with host.client() as wsman:
         with RunspacePool(wsman) as pool:
             PowerShell(pool).add_cmdlet("Wait-It").begin_invoke()
+            assert started.wait(5)
         assert ended.wait(5)
     assert host.engine.closed.acquire(timeout=5)
 
@@ -336,3 +338,12 @@ def test_a_shell_belongs_to_its_user(make_host: Any) -> None:
         assert refused.value.code == 5
         assert RunspacePool.get_runspace_pools(w2) == []
         assert len(RunspacePool.get_runspace_pools(wsman)) == 1
+
+
+def test_a_shell_that_idled_too_long_shows_as_disconnected(host: Any) -> None:
+    with host.client() as wsman, RunspacePool(wsman, idle_timeout=60) as pool:
+        held = host.server._service.shells.look(pool.id, "LAB\\keeper")
+        assert held.shell.facts.idle_timeout == 60
+        assert pool.is_alive()
+        held.used -= 61
+        assert not pool.is_alive()

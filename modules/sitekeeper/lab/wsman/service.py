@@ -34,7 +34,6 @@ _SIGNALS: Final = {
 }
 _log: Final = logging.getLogger(__name__)
 _DONE: Final = f"{SHELL}/CommandState/Done"
-_COMMANDLESS: Final = "Create", "Delete", "Get", "Enumerate", "Disconnect", "Reconnect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,7 @@ class Service:
 
     def handle(self, request: Request, caller: Caller) -> Answer:
         """Answer one request; every fault is an answer too."""
-        shell_id = _shell_id(request)
-        command_id = _command_id(request)
+        shell_id, command_id = request.shell_id, request.command_id
         key = caller.user, request.message_id
         kept = self._replays.find(key, shell_id, command_id) if request.message_id else None
         if kept is not None:
@@ -123,7 +121,7 @@ class Service:
     @staticmethod
     def _fault(problem: fault.WsmanFault, request: Request) -> Answer:
         envelope = soap.fault(problem, request.message_id, request.machine)
-        return Answer(500, envelope, _shell_id(request) or None, _command_id(request) or None)
+        return Answer(500, envelope, request.shell_id or None, request.command_id or None)
 
     def _operation(self, request: Request) -> Callable[[Request, Caller], str]:
         operation = self._operations.get(request.operation)
@@ -166,14 +164,14 @@ class Service:
         return created if self._old else created + shell_xml.shell(facts, "Connected", 0, 0)
 
     def _command(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user)
+        shell = self.shells.use(request.shell_id, caller.user)
         line = _body(request, "CommandLine")
         data = b"".join(_decoded(each) for each in line.findall(f"{RSP}Arguments"))
         command_id = shell.start(_guid(line.get("CommandId", "")), data, self._limits.commands_per_shell)
         return f"<rsp:CommandResponse><rsp:CommandId>{command_id}</rsp:CommandId></rsp:CommandResponse>"
 
     def _send(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user)
+        shell = self.shells.use(request.shell_id, caller.user)
         for stream in _body(request, "Send").findall(f"{RSP}Stream"):
             if command_id := stream.get("CommandId"):
                 shell.command(command_id)
@@ -181,8 +179,8 @@ class Service:
         return "<rsp:SendResponse/>"
 
     def _receive(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user)
-        command_id = _command_id(request)
+        shell = self.shells.use(request.shell_id, caller.user)
+        command_id = request.command_id
         outbox = shell.command(command_id).outbox if command_id else shell.outbox
         room = min(request.room, self._limits.max_envelope)
         try:
@@ -205,7 +203,7 @@ class Service:
         return "".join(parts)
 
     def _signal(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user)
+        shell = self.shells.use(request.shell_id, caller.user)
         body = _body(request, "Signal")
         code = body.findtext(f"{RSP}Code") or ""
         command_id = body.get("CommandId", "")
@@ -220,7 +218,7 @@ class Service:
         return "<rsp:SignalResponse/>"
 
     def _delete(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user, connected=False)
+        shell = self.shells.use(request.shell_id, caller.user, connected=False)
         self.shells.remove(shell)
         self._replays.forget(shell.facts.shell_id)
         return ""
@@ -228,7 +226,7 @@ class Service:
     def _get(self, request: Request, caller: Caller) -> str:
         if request.resource_uri == _CONFIG:
             return self._limits.config()
-        return self.shells.look(_shell_id(request), caller.user).xml()
+        return self.shells.look(request.shell_id, caller.user).xml()
 
     def _enumerate(self, request: Request, caller: Caller) -> str:
         uri = request.resource_uri.lower()
@@ -246,16 +244,16 @@ class Service:
         )
 
     def _disconnect(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user)
+        shell = self.shells.use(request.shell_id, caller.user)
         shell.connected = False
         return "<rsp:Disconnect />"
 
     def _reconnect(self, request: Request, caller: Caller) -> str:
-        self.shells.use(_shell_id(request), caller.user, connected=False).connected = True
+        self.shells.use(request.shell_id, caller.user, connected=False).connected = True
         return ""
 
     def _connect(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(_shell_id(request), caller.user, connected=False)
+        shell = self.shells.use(request.shell_id, caller.user, connected=False)
         body = _body(request, "Connect")
         if command_id := body.get("CommandId"):
             shell.command(command_id)
@@ -279,25 +277,12 @@ def _body(request: Request, name: str) -> ET.Element:
     return request.body
 
 
-def _shell_id(request: Request) -> str:
-    return request.selectors.get("ShellId", "").upper()
-
-
 def _guid(written: str) -> str:
     """A GUID that a client chose, in upper case; empty if it chose none."""
     try:
         return str(uuid.UUID(written)).upper() if written else ""
     except ValueError as error:
         raise fault.schema_violation(f"{written} is no GUID.") from error
-
-
-def _command_id(request: Request) -> str:
-    """The CommandId that a request names, in upper case; empty for the shell itself."""
-    body = request.body
-    if body is None or request.operation in _COMMANDLESS:
-        return ""
-    carrier = body if request.operation in ("Signal", "Connect", "Command") else body.find("*")
-    return (carrier.get("CommandId", "") if carrier is not None else "").upper()
 
 
 def _decoded(element: ET.Element) -> bytes:

@@ -31,6 +31,8 @@ DEFAULT_TIMEOUT: Final = 60.0
 DEFAULT_ENVELOPE: Final = 153_600
 _HEADER_ROOM: Final = 2_500  # characters of an answer around its streams
 
+_WITHOUT_COMMAND: Final = "Create", "Delete", "Get", "Enumerate", "Disconnect", "Reconnect"
+
 _DURATION: Final = re.compile(r"PT?(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
 
 _ENVELOPE: Final = (
@@ -71,6 +73,19 @@ class Request:
     def machine(self) -> str:
         """The address that the client used, as faults name it."""
         return urlsplit(self.to).hostname or ""
+
+    @property
+    def shell_id(self) -> str:
+        """The shell that is meant, in upper case; empty if none is."""
+        return self.selectors.get("ShellId", "").upper()
+
+    @property
+    def command_id(self) -> str:
+        """The command that is meant, in upper case; empty for the shell itself."""
+        if self.body is None or self.operation in _WITHOUT_COMMAND:
+            return ""
+        carrier = self.body.find("*") if self.operation in ("Receive", "Send") else self.body
+        return (carrier.get("CommandId", "") if carrier is not None else "").upper()
 
     @property
     def room(self) -> int:
