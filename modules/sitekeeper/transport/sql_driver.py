@@ -56,7 +56,7 @@ def load() -> ModuleType:
                 hint="apt-get install unixodbc tdsodbc",
             )
         # The driver manager's pool hands sessions on without resetting them: USE, SET and #tables would leak.
-        pyodbc.pooling = False
+        pyodbc.__dict__["pooling"] = False
         return pyodbc
 
 

@@ -72,16 +72,15 @@ def login_error(message: SqlMessage, where: str, user: str | None) -> Sitekeeper
         hint = "the server is overloaded, or that port is not SQL Server"
         return UnreachableError(f"{where} accepts connections, but the login did not end in time", hint=hint)
     if message.state.startswith("08") or message.number in {20002, 20009, *_FREETDS_ENDED}:
-        hint = "a server that cannot encrypt, or does not speak this TDS version, ends the login like this"
+        hint = "FreeTDS does not say why: an untrusted certificate, a server that cannot encrypt or another TDS version look alike"
         return UnreachableError(f"{where} ended the connection during login: {text}", hint=hint)
     return SqlError(f"{where}: {text}", number=message.number)
 
 
 def statement_error(message: SqlMessage, where: str, *, cancelled: bool, idle_timeout: int) -> SitekeeperError:
     """What a failed statement means."""
-    if cancelled and message.state in {"HY008", "HY010", "24000"}:
-        return SqlCancelled(f"{where}: cancelled")
-    if message.state == "HY008":
+    # HY008 cancelled, HY010 between two calls; FreeTDS: HY000 "Unknown error". None has a number of the server.
+    if message.state == "HY008" or (cancelled and message.number == 0):
         return SqlCancelled(f"{where}: cancelled")
     if message.state in {"HYT00", "HYT01"} or message.number == 20003:
         return SqlIdleTimeout(f"{where} said nothing for {idle_timeout} s; the statement was given up")

@@ -40,6 +40,8 @@ class SqlTarget:
     encrypt: str = "yes"
     trust_ca: Path | None = None
     """PEM file of the authority to trust, for ``yes``; the server's own certificate for ``strict``."""
+    certificate_name: str | None = None
+    """The name that the certificate has, where it is not ``server`` (an address): Microsoft's driver only."""
     tds_version: str | None = None
     """``7.1`` to ``7.4`` for old servers (FreeTDS only); default 7.4."""
     login_timeout: int = 15
@@ -50,7 +52,7 @@ class SqlTarget:
     def __post_init__(self) -> None:
         if self.encrypt not in ENCRYPT:
             raise UsageError(f"encrypt is one of {', '.join(ENCRYPT)}, not {self.encrypt!r}")
-        for name in ("server", "instance", "database", "user"):
+        for name in ("server", "instance", "database", "user", "certificate_name"):
             value = getattr(self, name)
             if value is not None and any(char in value for char in ";{}\0\n"):
                 raise UsageError(f"{name} has a character that no connection string can carry")
@@ -101,6 +103,8 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
         yield "TrustServerCertificate", "yes"
     if target.encrypt == "strict" and target.trust_ca is not None:
         yield "ServerCertificate", f"{{{target.trust_ca}}}"
+    if target.certificate_name is not None:
+        yield "HostNameInCertificate", target.certificate_name
     yield "ConnectRetryCount", "0"  # a connection that was lost is reported, not quietly made anew
     yield "APP", "sitekeeper"
 
@@ -108,6 +112,10 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
 def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str, str]]:
     if target.encrypt == "strict":
         raise UsageError("FreeTDS has no encrypt: strict", hint="use Microsoft's driver, msodbcsql18")
+    if target.certificate_name is not None:
+        raise UsageError(
+            "FreeTDS knows a server's certificate by the name that it connects to alone", hint="use that name as server"
+        )
     password = target.password or ""
     if "};" in password:
         raise UsageError(

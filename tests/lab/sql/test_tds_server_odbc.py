@@ -169,6 +169,56 @@ def test_queries_of_some_shape(serve: Serve, dial: Ask) -> None:
     assert connection.execute("SELECT SiteCode FROM CM_ABC.dbo.v_Site WHERE ReportingSiteCode = ''").fetchval() == "ABC"
 
 
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("name NOT LIKE 'm%'", "CM_ABC tempdb"),
+        ("name LIKE 'M%' AND NOT name LIKE 'ma%'", "model msdb"),
+        ("name NOT LIKE 'm!_%' ESCAPE '!' AND name LIKE '%!_%' ESCAPE '!'", "CM_ABC"),
+        ("name NOT IN ('master', 'MODEL')", "CM_ABC msdb tempdb"),
+        ("name NOT IN (SELECT name FROM sys.databases WHERE database_id < 4)", "CM_ABC msdb"),
+        ("database_id NOT BETWEEN 2 AND 4", "CM_ABC master"),
+        ("source_database_id IS NOT NULL", ""),
+        ("source_database_id IS NULL AND NOT (database_id > 1)", "master"),
+        (
+            "NOT EXISTS (SELECT 1 FROM sys.master_files f WHERE f.database_id = d.database_id AND f.name LIKE '%log')",
+            "master",
+        ),
+        ("name >= 'MSDB' AND name < 'Z'", "msdb tempdb"),
+        ("database_id = '5'", "CM_ABC"),
+        ("create_date > '20100101'", "CM_ABC"),
+        ("owner_sid = 0x01 AND is_trustworthy_on = 1", "CM_ABC msdb"),
+        ("name = N'master' OR name = 'cm_abc' AND 1 = 2", "master"),
+    ],
+)
+def test_conditions_mean_what_they_mean(serve: Serve, dial: Ask, condition: str, names: str) -> None:
+    rows = dial(serve()).execute(f"SELECT name FROM sys.databases AS d WHERE {condition} ORDER BY name").fetchall()  # noqa: S608
+    assert " ".join(row[0] for row in rows) == names
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT TOP 50 PERCENT name FROM sys.databases",
+        "SELECT TOP 1 WITH TIES name FROM sys.databases ORDER BY name",
+        "SELECT t.a FROM (SELECT 1) AS t (a)",
+        "SELECT name FROM sys.databases CROSS APPLY (SELECT 1 AS a) AS x",
+        "SELECT SUM(size) OVER (ORDER BY size ROWS 1 PRECEDING) FROM sys.master_files",
+        "SELECT state, COUNT(*) FROM sys.databases GROUP BY ROLLUP (state)",
+        "SELECT name FROM sys.databases TABLESAMPLE (10 PERCENT)",
+        "SELECT * FROM sys.databases PIVOT (COUNT(name) FOR state IN ([0])) AS p",
+        "UPDATE LabCounter SET value = 1 OUTPUT inserted.value",
+        "UPDATE c SET value = 1 FROM LabCounter AS c",
+        "MERGE LabCounter AS a USING LabCounter AS b ON 1 = 1 WHEN MATCHED THEN DELETE;",
+        "SELECT STRING_AGG(name, ',') FROM sys.databases",
+        "SELECT name COLLATE Latin1_General_BIN, GROUPING(name) FROM sys.databases GROUP BY name",
+    ],
+)
+def test_what_would_be_answered_wrongly_is_refused(serve: Serve, dial: Ask, sql: str) -> None:
+    with pytest.raises(pyodbc.Error, match="emulator: .* is not emulated"):
+        dial(serve()).execute(sql).fetchall()
+
+
 def test_logins(serve: Serve, dial: Ask, driver: str) -> None:
     server = serve()
     assert dial(server).execute("SELECT SUSER_SNAME()").fetchval() == "sa"

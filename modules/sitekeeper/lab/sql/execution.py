@@ -12,9 +12,10 @@ from sitekeeper.lab.sql.datatypes import SqlType, parse_type
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.files import DatabaseClosed
 from sitekeeper.lab.sql.functions import PURE, session_functions
-from sitekeeper.lab.sql.queries import Queries, parse
+from sitekeeper.lab.sql.queries import Queries
 from sitekeeper.lab.sql.rewrite import rewrite
 from sitekeeper.lab.sql.scope import Source, quoted
+from sitekeeper.lab.sql.syntax import parse
 from sitekeeper.lab.sql.system_views import VIEWS
 
 if TYPE_CHECKING:

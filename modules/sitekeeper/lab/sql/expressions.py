@@ -123,7 +123,7 @@ class Expressions:
     def _on_is(self, node: Any, scope: Scope) -> Typed:
         if not isinstance(node.expression, exp.Null):
             raise not_emulated("IS with anything but NULL")
-        return f"({self.text(node.this, scope)} IS NULL)", INT
+        return f"({self.text(node.this, scope)} IS {'NOT ' if node.args.get('negate') else ''}NULL)", INT
 
     def _on_in(self, node: Any, scope: Scope) -> Typed:
         query = node.args.get("query")
@@ -139,14 +139,16 @@ class Expressions:
         return f"({left} >= {low} AND {again} <= {high})", INT
 
     def _on_like(self, node: Any, scope: Scope) -> Typed:
-        return f"lab_like({self.text(node.this, scope)}, {self.text(node.expression, scope)})", INT
+        call = f"lab_like({self.text(node.this, scope)}, {self.text(node.expression, scope)})"
+        return (f"(NOT {call})" if node.args.get("negate") else call), INT
 
     def _on_escape(self, node: Any, scope: Scope) -> Typed:
         like = node.this
         if not isinstance(like, exp.Like):
             raise not_emulated("ESCAPE without LIKE")
         parts = (like.this, like.expression, node.expression)
-        return f"lab_like({', '.join(self.text(part, scope) for part in parts)})", INT
+        call = f"lab_like({', '.join(self.text(part, scope) for part in parts)})"
+        return (f"(NOT {call})" if like.args.get("negate") else call), INT
 
     def _on_exists(self, node: Any, scope: Scope) -> Typed:
         return f"(EXISTS {self.subquery(node.this, scope)[0]})", INT

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
 from sqlglot import exp
 
 from sitekeeper.lab.sql.expressions import Expressions, Typed
@@ -18,18 +17,6 @@ if TYPE_CHECKING:
     from sitekeeper.lab.sql.datatypes import SqlType
     from sitekeeper.lab.sql.functions import Function
 
-_SELECT_PARTS = {"expressions", "distinct", "limit", "offset", "from", "joins", "where", "group", "having", "order"}
-_QUERY_PARTS = {
-    *_SELECT_PARTS,
-    "with",
-    "options",
-    "kind",
-    "hint",
-    "operation_modifiers",
-    "this",
-    "expression",
-    "by_name",
-}
 _JOINS = {"", "INNER", "LEFT", "RIGHT", "FULL", "CROSS"}
 
 
@@ -39,17 +26,6 @@ class Rendered:
 
     sql: str
     columns: tuple[tuple[str, SqlType | None], ...]
-
-
-def parse(text: str) -> Any:
-    """Parse one rewritten statement; what sqlglot cannot read is error 50001 with its reason."""
-    try:
-        trees = sqlglot.parse(text, read="tsql")
-    except sqlglot.errors.SqlglotError as error:
-        raise not_emulated(f"this syntax ({str(error).splitlines()[0]})") from None
-    if len(trees) != 1 or trees[0] is None:
-        raise SqlFailure(102, "Incorrect syntax.", 15)
-    return trees[0]
 
 
 class Queries(Expressions):
@@ -118,9 +94,6 @@ class Queries(Expressions):
         return f"{left.sql} {word}{every} {right.sql}", left.columns
 
     def _select(self, tree: Any, scope: Scope) -> tuple[str, tuple[tuple[str, SqlType | None], ...]]:
-        for name, value in tree.args.items():
-            if value and name.rstrip("_") not in _QUERY_PARTS:
-                raise not_emulated(f"{name.upper()} in a SELECT")
         tables = self._from(tree, scope)
         items: list[str] = []
         columns: list[tuple[str, SqlType | None]] = []
@@ -179,6 +152,8 @@ class Queries(Expressions):
             alias = node.alias or node.name
         else:
             raise not_emulated(f"{type(node).__name__} in FROM")
+        if isinstance(node.args.get("alias"), exp.TableAlias) and node.args["alias"].columns:
+            raise not_emulated("column names behind a table's alias")
         scope.sources[alias] = source
         return f"{source.sql} AS {quoted(alias)}"
 
