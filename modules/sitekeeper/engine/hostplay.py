@@ -272,6 +272,7 @@ class HostPlay:
             return missing[0], None
         params = validated(task.module, values, task.origins)
         module = task.module()
+        self.ctx.needs(module.needs)
         try:
             plan = module.plan(self.ctx, params)
         except UnknownValueError as unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets as random_bytes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,7 @@ class Run:
         self,
         playbook: Playbook,
         inventory: Inventory,
-        connector: Connector,
+        connect: Callable[[str, Event], Connector],
         options: Options,
         listeners: tuple[events.Listener, ...] = (),
         clock: Clock | None = None,
@@ -70,11 +70,11 @@ class Run:
     ) -> None:
         self.playbook = playbook
         self.inventory = inventory
-        self.connector = connector
         self.options = options
         self.clock = clock or SystemClock()
         self.run_id = new_run_id(self.clock)
         self.stop = stop or Event()
+        self.connector = connect(self.run_id, self.stop)
         self._listeners = listeners
         self._opened: dict[str, Opened] = {}
         self._lock = Lock()

@@ -113,14 +113,21 @@ class Context(Protocol):
     def stop(self) -> Event:
         """Set when the operator stops the run."""
 
-    def sql(self, database: str | None = None) -> Any:
-        """A session to the site's database server (``sitekeeper.transport.sql.SqlSession``), opened on first use."""
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What tasks and undos of one play must know of each other (the offline window); journaled with each undo."""
+
+    def sql(self, server: str, database: str, instance: str | None = None) -> Any:
+        """A session to a database (``sitekeeper.transport.sql.SqlSession``), opened on first use, closed with the play."""
 
     def of(self, host: str) -> Context:
         """The context of another host of the inventory, with a session of its own."""
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""
+
+    def needs(self, needs: Any) -> None:
+        """Limit what may be sent to a module's declared ``Needs``; None lifts it."""
 
     def site_code(self) -> str | None:
         """The host's site code, as the inventory writes it."""

@@ -69,6 +69,7 @@ class UndoStack:
         self._open.clear()
 
     def _take_back(self, change: OpenChange) -> SitekeeperError | None:
+        change.ctx.needs(change.module.needs)
         try:
             msg = change.module.undo(change.ctx, change.intent, change.outcome)
         except SitekeeperError as error:
@@ -81,6 +82,12 @@ class UndoStack:
                 f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
                 hint=error.hint,
             )  # fmt: skip
-        self._journal.commit("undone", {"msg": msg}, host=change.ctx.host, task=change.path, change=change.number)
+        self._journal.commit(
+            "undone",
+            {"msg": msg, "notes": change.ctx.notes},
+            host=change.ctx.host,
+            task=change.path,
+            change=change.number,
+        )
         self._tell(change, msg, ok=True)
         return None

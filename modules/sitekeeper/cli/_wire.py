@@ -1,0 +1,81 @@
+"""The one place where engine, transport, areas and reports are joined."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Any
+
+from sitekeeper.engine import events, playbook, secrets
+from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.inventory import load as load_inventory
+from sitekeeper.engine.run import Options, Run, RunOutcome
+from sitekeeper.engine.session import Connector
+from sitekeeper.transport.context import HostConnector
+
+
+def vault_password(file: str | None) -> secrets.Secret | None:
+    """The vault password from a file, or from SITEKEEPER_VAULT_PASSWORD."""
+    if file:
+        return secrets.from_file(file)
+    return secrets.from_env("SITEKEEPER_VAULT_PASSWORD") if "SITEKEEPER_VAULT_PASSWORD" in os.environ else None
+
+
+def inventory_at(path: str, vault_file: str | None) -> Inventory:
+    """Read an inventory."""
+    return load_inventory(Path(path), vault_password(vault_file))
+
+
+def runs_folder(given: str | None) -> Path:
+    """Where journals are: --runs, SITEKEEPER_RUNS, or the user's state folder."""
+    if given or os.environ.get("SITEKEEPER_RUNS"):
+        return Path(given or os.environ["SITEKEEPER_RUNS"]).absolute()
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "sitekeeper" / "runs"
+
+
+def run_playbook(
+    file: Path,
+    inventory: Inventory,
+    options: Options,
+    vault: secrets.Secret | None,
+    *listeners: events.Listener,
+) -> RunOutcome:
+    """Run a playbook; a first Ctrl-C or SIGTERM stops it cleanly.
+
+    Raises:
+        SitekeeperError: it cannot be started.
+
+    """
+    clock = SystemClock()
+
+    def connect(run_id: str, stop: Event) -> Connector:
+        owner = f"{getpass.getuser()}@{socket.gethostname()}"
+        return HostConnector(
+            inventory, clock, run_id=run_id, owner=owner, check=options.check, stop=stop, extra=options.extra
+        )
+
+    run = Run(playbook.load(file, vault), inventory, connect, options, listeners, clock)
+    with _stopping(run):
+        return run.run()
+
+
+@contextmanager
+def _stopping(run: Run) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        run.interrupt()
+
+    before: Mapping[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,72 @@
+"""``sitekeeper modules list|doc``: what modules there are, and what they take; all of it from their own types."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import sys
+from typing import Any
+
+from sitekeeper.cli import _table
+from sitekeeper.engine import module as modules
+from sitekeeper.engine.keywords import KEYWORDS
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser("modules", help="what playbooks can do")
+    actions = command.add_subparsers(dest="action", required=True)
+    action = actions.add_parser("list", help="all modules")
+    action.add_argument("--json", action="store_true")
+    action.set_defaults(work=list_modules)
+    action = actions.add_parser("doc", help="one module, or `keywords`")
+    action.add_argument("module")
+    action.add_argument("--json", action="store_true")
+    action.set_defaults(work=doc)
+
+
+def list_modules(options: argparse.Namespace) -> int:
+    """A line per module."""
+    rows = [
+        {"module": name, "undo": "yes" if found.reversible else "no", "does": purpose(found)}
+        for name, found in sorted(modules.available().items())
+    ]
+    rows.append({"module": "core.include_tasks", "undo": "no", "does": "Runs the tasks of another file here."})
+    _table.show(rows, ("module", "undo", "does"), as_json=options.json, empty="no modules")
+    return 0
+
+
+def purpose(found: type[modules.Module[Any, Any]]) -> str:
+    """The first line of a module's file."""
+    return (inspect.getdoc(sys.modules[found.__module__]) or "").split("\n", 1)[0]
+
+
+def doc(options: argparse.Namespace) -> int:
+    """Parameters, needs and an example."""
+    if options.module == "keywords":
+        rows = [
+            {"keyword": word.name, "on": " ".join(sorted(word.levels)), "does": word.doc, "available": word.ready}
+            for word in KEYWORDS.values()
+        ]
+        _table.show(rows, ("keyword", "on", "does"), as_json=options.json, empty="")
+        return 0
+    found = modules.find(options.module)
+    fields = {
+        name: {"required": field.is_required(), "default": None if field.is_required() else str(field.get_default(call_default_factory=True)),
+               "doc": field.description or ""}
+        for name, field in found.params_type.model_fields.items()
+    }  # fmt: skip
+    if options.json:
+        print(json.dumps({"module": found.name(), "does": purpose(found), "params": fields, "undo": found.reversible,
+                          "cmdlets": dict(found.needs.cmdlets), "functions": list(found.needs.functions)}, indent=2))  # fmt: skip
+        return 0
+    print(f"{found.name()}: {purpose(found)}\n")
+    for name, about in fields.items():
+        needed = "required" if about["required"] else f"default {about['default']}"
+        print(f"  {name} ({needed})\n      {about['doc']}")
+    print(f"\n  undo: {'yes' if found.reversible else 'nothing to undo'}")
+    if found.needs.rights:
+        print(f"  rights: {found.needs.rights}")
+    print("\n" + (inspect.getdoc(found) or ""))
+    return 0

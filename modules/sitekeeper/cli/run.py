@@ -1,0 +1,96 @@
+"""``sitekeeper run PLAYBOOK -i INVENTORY``: runs a playbook over an inventory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sitekeeper.cli import _wire
+from sitekeeper.engine import yamlfile
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.hostplay import Selection
+from sitekeeper.engine.run import Options
+from sitekeeper.report.console import Console
+from sitekeeper.report.jsonl import JsonLines
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser("run", help="run a playbook", description="Run a playbook over an inventory.")
+    command.add_argument("playbook", type=Path)
+    command.add_argument("-i", "--inventory", required=True, help="inventory file or folder")
+    command.add_argument("--check", action="store_true", help="only find out what would change; changes nothing")
+    command.add_argument("--diff", action="store_true", help="show every single change")
+    command.add_argument("--limit", help="only these hosts, groups or site codes")
+    command.add_argument("--tags", default="", help="only tasks with one of these tags")
+    command.add_argument("--skip-tags", default="", help="no tasks with one of these tags")
+    command.add_argument("--forks", type=int, default=8, help="how many hosts at a time (default 8)")
+    command.add_argument(
+        "-e",
+        "--extra-vars",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE|@FILE",
+        help="variables that win over all others",
+    )
+    command.add_argument("--runs", help="folder of the journals")
+    command.add_argument("--vault-password-file", help="file with the Ansible Vault password")
+    command.add_argument("--json", action="store_true", help="events as JSON lines on standard output")
+    command.set_defaults(work=work)
+
+
+def work(options: argparse.Namespace) -> int:
+    """Run it; the exit code is that of the failures' class."""
+    if options.forks < 1:
+        raise UsageError("--forks must be at least 1")
+    vault = _wire.vault_password(options.vault_password_file)
+    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
+    settings = Options(
+        check=options.check,
+        limit=options.limit,
+        selection=Selection(_words(options.tags), _words(options.skip_tags)),
+        forks=options.forks,
+        extra=extra_vars(options.extra_vars),
+        runs=_wire.runs_folder(options.runs),
+    )
+    if options.json:
+        return _wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)).exit_code
+    console = Console(sys.stdout, diff=options.diff or options.check)
+    try:
+        return _wire.run_playbook(options.playbook, inventory, settings, vault, console).exit_code
+    finally:
+        console.close()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+def extra_vars(given: list[str]) -> dict[str, Any]:
+    """``name=value`` (a text), JSON, or ``@file`` with YAML.
+
+    Raises:
+        UsageError: it is none of these.
+
+    """
+    values: dict[str, Any] = {}
+    for one in given:
+        if one.startswith("@"):
+            found = yamlfile.load(Path(one[1:])).value
+        elif one.lstrip().startswith("{"):
+            try:
+                found = json.loads(one)
+            except ValueError as error:
+                raise UsageError(f"-e is not JSON: {error}") from None
+        else:
+            name, equals, value = one.partition("=")
+            if not equals or not name.strip().isidentifier():
+                raise UsageError(f"-e takes NAME=VALUE, not {one!r}")
+            found = {name.strip(): value}
+        if not isinstance(found, dict):
+            raise UsageError("-e must give a mapping of variables")
+        values.update(found)
+    return values

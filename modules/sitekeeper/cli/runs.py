@@ -1,0 +1,106 @@
+"""``sitekeeper runs list|show``: what runs did, read from their journals alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sitekeeper.cli import _table, _wire
+from sitekeeper.engine import events, journal
+from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.report.console import Console
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser("runs", help="look at earlier runs")
+    actions = command.add_subparsers(dest="action", required=True)
+    for name, text, work in (("list", "all runs, the open ones first", list_runs), ("show", "one run again", show)):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--runs", help="folder of the journals")
+        action.add_argument("--json", action="store_true")
+        if name == "show":
+            action.add_argument("run", help="run id, or `last`")
+            action.add_argument("--diff", action="store_true", help="show every single change")
+        action.set_defaults(work=work)
+
+
+def list_runs(options: argparse.Namespace) -> int:
+    """A line per run. A run without an end was cut off, and may have left changes behind."""
+    rows = [_summary(folder) for folder in _folders(_wire.runs_folder(options.runs))]
+    rows.sort(key=lambda row: (row["state"] == "ended", row["run"]))
+    _table.show(rows, ("run", "state", "exit_code", "playbook", "open_changes"), as_json=options.json, empty="no runs")
+    return 0
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(folder for folder in root.iterdir() if (folder / "journal.db").is_file()) if root.is_dir() else []
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": folder.name, "state": "open", "exit_code": None, "playbook": "", "hosts": {}}
+    try:
+        for record in journal.read(folder):
+            if record.kind == "run":
+                row["playbook"] = record.data["playbook"]
+            elif record.kind == "event" and record.data["event"] == "HostEnded":
+                row["hosts"][record.data["host"]] = record.data["status"]
+            elif record.kind == "event" and record.data["event"] == "RunEnded":
+                row |= {"state": "ended", "exit_code": record.data["exit_code"]}
+        row["open_changes"] = len(journal.open_changes(folder))
+    except SitekeeperError as error:
+        row |= {"state": "damaged", "error": error.message, "open_changes": None}
+    return row
+
+
+def show(options: argparse.Namespace) -> int:
+    """The report of a run, from its journal."""
+    root = _wire.runs_folder(options.runs)
+    name = options.run
+    if name == "last":
+        name = max((folder.name for folder in _folders(root)), default="last")
+    folder = root / name
+    rows = list(journal.read(folder))
+    if options.json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "seq": r.seq,
+                        "at": r.at,
+                        "kind": r.kind,
+                        "host": r.host,
+                        "task": r.task,
+                        "change": r.change,
+                        "data": r.data,
+                    }
+                    for r in rows
+                ],
+                indent=1,
+            )
+        )
+        return 0
+    console = Console(sys.stdout, diff=options.diff)
+    for row in rows:
+        if row.kind == "event":
+            console(_event(row.data))
+    console.close()
+    for left in journal.open_changes(folder):
+        print(f"open: {left.host} {left.data['module']} ({left.data['name']}), change {left.change}")
+    return 0
+
+
+def _event(data: dict[str, Any]) -> events.Event:
+    """An event as it was."""
+    values = dict(data)
+    kind = getattr(events, values.pop("event"))
+    values["at"] = datetime.fromisoformat(values["at"])
+    for name in ("hosts", "changes"):
+        if name in values:
+            values[name] = tuple(values[name])
+    event: events.Event = kind(**values)
+    return event

@@ -1,0 +1,155 @@
+"""The run for people: a line per task, live progress per site on a terminal, a summary table at the end."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from rich.console import Console as Screen
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from sitekeeper.engine import events
+
+_COLOURS = {
+    "ok": "green",
+    "changed": "yellow",
+    "planned": "yellow",
+    "skipped": "dim",
+    "unknown": "dim",
+    "failed": "red",
+    "ignored": "magenta",
+}
+_QUIET_SECONDS = 5.0
+
+
+class Console:
+    """Listens to a run's events, live or read back from its journal."""
+
+    def __init__(self, out: TextIO, *, diff: bool = False) -> None:
+        self._screen = Screen(file=out, highlight=False, soft_wrap=True)
+        self._diff = diff
+        self._now: dict[str, str] = {}
+        self._spoken: dict[str, float] = {}
+        self._ended: list[events.HostEnded] = []
+        self._live: Live | None = None
+        if self._screen.is_terminal:
+            self._live = Live(console=self._screen, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event."""
+        match event:
+            case events.RunStarted():
+                mode = " (check: nothing is changed)" if event.check else ""
+                self._say(f"[bold]run {event.run}[/bold] {escape(event.playbook)}{mode}")
+            case events.PlayStarted():
+                self._say(f"\n[bold]{escape(event.play)}[/bold]: {escape(', '.join(event.hosts))}")
+            case events.TaskStarted():
+                self._progress(event.host, event.task)
+            case events.Progressed():
+                self._progressed(event)
+            case events.TaskEnded():
+                self._task(event)
+            case events.Undone():
+                colour = "cyan" if event.ok else "red"
+                self._say(
+                    f"{event.host:<8} [{colour}]{'undone' if event.ok else 'NOT UNDONE'}[/{colour}] {escape(event.task)}: {escape(event.msg)}"
+                )
+            case events.HostEnded():
+                self._ended.append(event)
+                self._now.pop(event.host, None)
+            case events.RunEnded():
+                self.close()
+                self._summary(event)
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        self._screen.print(text)
+
+    def _progress(self, host: str, text: str) -> None:
+        self._now[host] = text
+        if self._live is not None:
+            table = Table.grid(padding=(0, 2))
+            for name, doing in self._now.items():
+                table.add_row(f"[bold]{escape(name)}[/bold]", escape(doing))
+            self._live.update(table)
+
+    def _progressed(self, event: events.Progressed) -> None:
+        of = f" of {_amount(event.total, event.unit)}" if event.total else ""
+        text = f"{event.task}: {event.text} {_amount(event.done, event.unit)}{of}"
+        self._progress(event.host, text)
+        at = event.at.timestamp()
+        if self._live is None and at - self._spoken.get(event.host, 0) >= _QUIET_SECONDS:
+            self._spoken[event.host] = at
+            self._say(f"{event.host:<8} ... {escape(text)}")
+
+    def _task(self, event: events.TaskEnded) -> None:
+        self._spoken[event.host] = event.at.timestamp()
+        colour = _COLOURS.get(event.status, "white")
+        took = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
+        self._say(
+            f"{event.host:<8} [{colour}]{event.status:<8}[/{colour}] {escape(event.task)}: {escape(event.msg)}{took}"
+        )
+        if self._diff:
+            for change in event.changes:
+                self._say(f"{'':<8}   [{colour}]~[/{colour}] {escape(change)}")
+        if event.error:
+            self._say(f"[red]{escape(event.error)}[/red]")
+
+    def _summary(self, event: events.RunEnded) -> None:
+        table = Table(
+            title=f"run {event.run}: exit code {event.exit_code}, {event.seconds:.1f} s", title_justify="left"
+        )
+        for title, justify in (
+            ("site", "left"),
+            ("result", "left"),
+            ("offline", "right"),
+            ("files", "right"),
+            ("size", "right"),
+            ("time", "right"),
+            ("set", "left"),
+        ):
+            table.add_column(title, justify=justify, no_wrap=title != "set")  # type: ignore[arg-type]  # a literal of the table above
+        for ended in self._ended:
+            facts = ended.summary
+            result = (
+                ended.status
+                if ended.status == "ok"
+                else f"{ended.status} ({ended.word})"
+                if ended.word
+                else ended.status
+            )
+            colour = "green" if ended.status == "ok" else "red" if ended.status != "skipped" else "dim"
+            table.add_row(
+                escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", _seconds(facts.get("offline")), str(facts.get("files", "")),
+                _amount(facts.get("bytes"), "B"), f"{ended.seconds:.1f} s", escape(str(facts.get("folder", ""))),
+            )  # fmt: skip
+        self._screen.print(table)
+        for ended in self._ended:
+            if ended.error and ended.status in {"partial", "skipped"}:
+                self._say(f"{ended.host}: {escape(ended.error)}")
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:.1f} s" if isinstance(value, int | float) else ""
+
+
+def _amount(value: Any, unit: str) -> str:
+    if not isinstance(value, int | float):
+        return ""
+    if unit != "B":
+        return f"{value} {unit}"
+    size = float(value)
+    for step in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or step == "TiB":
+            return f"{size:.0f} {step}" if step == "B" else f"{size:.1f} {step}"
+        size /= 1024
+    return ""

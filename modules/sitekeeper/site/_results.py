@@ -1,0 +1,174 @@
+"""What is known of a site: the words in which the areas speak to each other."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.plan import Record, Result
+
+
+class Machine(Record):
+    """The identity of a Windows machine: what a restore on other hardware must be compared with."""
+
+    name: str
+    caption: str
+    version: str
+    """For example 6.3.9600."""
+    language: int
+    """OSLanguage, a Windows LCID."""
+    installed: str
+    """When Windows was installed, as WMI writes it (DMTF)."""
+    booted: str
+    """Last boot, as WMI writes it: compared, never parsed."""
+    guid: str
+    """MachineGuid of the registry."""
+    x64: bool
+    powershell: str = ""
+    clock_skew: float = 0.0
+    """Seconds that its clock is ahead of the control host's."""
+
+    @property
+    def old(self) -> bool:
+        """Server 2003 (NT 5.2): no diskshadow, no mklink."""
+        return self.version.startswith("5.")
+
+
+class Volume(Record):
+    """A volume by its id; ``name`` is where it is mounted."""
+
+    id: str
+    """GUID in lower case, without braces."""
+    name: str
+    """``D:\\`` or ``E:\\Mounts\\Log\\``."""
+    capacity: int
+    free: int
+    file_system: str = "NTFS"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(Record):
+    """A Windows service as it was found."""
+
+    name: str
+    state: str
+    """Win32_Service.State: Running, Stopped, Stop Pending ... (not localised)."""
+    start_mode: str
+    pid: int
+    account: str = ""
+
+
+class DatabaseFile(Record):
+    """A file of a database."""
+
+    logical: str
+    path: str
+    kind: Literal["data", "log"]
+    bytes: int
+
+
+class OtherDatabase(Record):
+    """A database beside the site's on the same instance."""
+
+    name: str
+    files: tuple[str, ...]
+
+
+class Database(Record):
+    """The site database and its server."""
+
+    host: str
+    """Inventory name of its host (the site server's own when it is local)."""
+    server: str
+    """Windows name of its machine."""
+    instance: str
+    """MSSQLSERVER for the default one."""
+    name: str
+    version: str
+    edition: str
+    collation: str
+    recovery_model: str
+    owner: str
+    trustworthy: bool
+    broker: bool
+    clr: bool
+    compatibility: int
+    change_tracking: str = ""
+    """Retention as the server says it, e.g. ``5 DAYS``; empty where there is none (2005)."""
+    files: tuple[DatabaseFile, ...]
+    logins: tuple[str, ...] = ()
+    """Server principals that own or map to something in the site database."""
+    others: tuple[OtherDatabase, ...] = ()
+    mounts: tuple[str, ...] = ()
+    """Where every volume of its machine is mounted."""
+
+    @property
+    def component(self) -> str:
+        """How the SQL writer names the instance: the server, and after a backslash the instance if it has a name."""
+        return self.server if self.instance.upper() == "MSSQLSERVER" else f"{self.server}\\{self.instance}"
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.component}"
+
+
+class RegistryKey(Record):
+    """A key of Microsoft's below HKLM, in one view."""
+
+    name: Literal["SMS", "NAL"]
+    view: Literal["native", "wow"]
+
+    def __str__(self) -> str:
+        branch = "Wow6432Node\\Microsoft" if self.view == "wow" else "Microsoft"
+        return f"HKLM\\SOFTWARE\\{branch}\\{self.name}"
+
+
+class Part(Record):
+    """One thing that belongs into the set: a folder or file of a volume, and where it goes in the set."""
+
+    kind: Literal["files", "registry", "database"]
+    host: str
+    """Inventory name of the machine that holds it."""
+    volume: str
+    """Id of the volume."""
+    path: str
+    """Relative to the volume's root; empty for all of it."""
+    to: str
+    """Folder in the set, with slashes."""
+
+
+class SiteFacts(Result):
+    """A site, as its registry, WMI and SQL Server describe it."""
+
+    code: str
+    name: str = ""
+    type: str
+    """central, cas, primary or secondary."""
+    product: Literal["2007", "2012"]
+    """2012 stands for 2012 and current branch."""
+    version: str
+    install_dir: str
+    parent: str | None = None
+    machine: Machine
+    database_machine: Machine | None = None
+    """Where the database has a host of its own."""
+    services: tuple[Service, ...]
+    services_to_stop: tuple[str, ...]
+    """In the order in which they are stopped, and started again."""
+    volumes: tuple[Volume, ...]
+    """Of the site server, closed over every file of the set that lies there."""
+    database_volumes: tuple[Volume, ...] = ()
+    """Of the database host, where it is another."""
+    database: Database | None = None
+    registry_keys: tuple[RegistryKey, ...]
+    what: tuple[Part, ...]
+
+    @property
+    def drive(self) -> str:
+        """Letter of the drive of the install folder; the work folder lies there too."""
+        return self.install_dir[0].upper()
+
+    @property
+    def install_path(self) -> str:
+        """The install folder, relative to its drive."""
+        return self.install_dir[3:].rstrip("\\")

@@ -1,0 +1,304 @@
+"""Learns a site: registry in both views, WMI, its database, and every volume that holds a file of it. Changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sitekeeper.engine.errors import IntegrityError, InventoryError, RemoteError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Plan
+from sitekeeper.engine.session import Answer, Call, Context
+from sitekeeper.site._results import Database, Machine, Part, RegistryKey, Service, SiteFacts, Volume
+from sitekeeper.sql._read import database_of
+
+STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
+"""In this order: the component manager would restart the executive (KB Q302674)."""
+_VIEWS = {"native": "HKLM:\\SOFTWARE\\Microsoft\\SMS", "wow": "HKLM:\\SOFTWARE\\Wow6432Node\\Microsoft\\SMS"}
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+LOCAL_DISK = 3
+
+
+class FactsParams(Params):
+    """None."""
+
+
+class Facts(Module[FactsParams, SiteFacts]):
+    """Example::
+
+    - site.facts:
+      register: site
+    """
+
+    needs = Needs(
+        cmdlets={
+            "Get-ItemProperty": "-LiteralPath below HKLM:\\SOFTWARE\\Microsoft\\SMS (both views) and ...\\Cryptography",
+            "Get-WmiObject": "-Class or -Query on Win32_OperatingSystem, Win32_ComputerSystem, Win32_Service, Win32_Volume, CIM_DataFile",
+            "Write-Output": "markers",
+        },
+        rights="read the registry and WMI; VIEW SERVER STATE and access to the site database",
+    )
+
+    def plan(self, ctx: Context, params: FactsParams) -> Plan[SiteFacts]:
+        return Plan(result=site_facts(ctx))
+
+
+def site_facts(ctx: Context) -> SiteFacts:
+    """Everything that the other modules need to know of a site.
+
+    Raises:
+        IntegrityError: there is no site, or not the one of the inventory. RemoteError: something could not be read.
+
+    """
+    keys = [Call("Get-ItemProperty", {"LiteralPath": f"{root}\\{sub}"}) for root in _VIEWS.values() for sub in _KEYS]
+    answers = ctx.ps.read([*keys, *_MACHINE_CALLS])
+    setup = {view: _values(answers, number) for number, view in enumerate(_VIEWS)}
+    view = next((name for name, found in setup.items() if found["Setup"].get("Installation Directory")), None)
+    if view is None:
+        raise IntegrityError(
+            f"{ctx.host} is no site server: no SMS\\Setup key with an installation directory in either registry view"
+        )
+    site, sql = setup[view]["Identification"], setup[view]["SQL Server"]
+    install = str(setup[view]["Setup"]["Installation Directory"]).rstrip("\\")
+    code = str(site.get("Site Code", "")).upper()
+    expected = ctx.site_code()
+    if expected is not None and code != expected:
+        raise IntegrityError(f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}")
+    machine = _machine(ctx, answers[len(keys) :])
+    volumes = _volumes(answers[len(keys) + 3])
+    services = _services(answers[len(keys) + 2])
+    product_version, product = _version(ctx, install)
+    database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
+    used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
+    inner = [volume for volume in volumes if volume.name.lower().startswith(install.lower() + "\\")]
+    used += [volume for volume in inner if volume not in used]
+    names = {service.name.lower(): service.name for service in services}
+    what = _what(ctx, install, used, inner, database, elsewhere)
+    return SiteFacts(
+        msg=f"{code}: ConfigMgr {product_version}, {len(used)} volumes",
+        code=code, name=str(site.get("Site Name", "")), type=str(ctx.vars.get("site_type", "primary")), product=product,
+        version=product_version, install_dir=install, parent=str(site.get("Parent Site Code") or "") or None, machine=machine,
+        database_machine=database_machine, services=services,
+        services_to_stop=tuple(names[name.lower()] for name in STOPPED_FOR_BACKUP if name.lower() in names),
+        volumes=tuple(used), database_volumes=tuple(elsewhere), database=database,
+        registry_keys=tuple(
+            RegistryKey(name=name, view=one)
+            for name in ("SMS", "NAL") for one in (("native", "wow") if machine.x64 else ("native",))
+        ),
+        what=what,
+    )  # fmt: skip
+
+
+_KEYS = ("Setup", "Identification", "SQL Server")
+_MACHINE_CALLS = (
+    Call("Get-WmiObject", {"Class": "Win32_OperatingSystem"}),
+    Call("Get-WmiObject", {"Class": "Win32_ComputerSystem"}),
+    Call("Get-WmiObject", {"Class": "Win32_Service"}),
+    Call("Get-WmiObject", {"Class": "Win32_Volume"}),
+    Call("Get-ItemProperty", {"LiteralPath": "HKLM:\\SOFTWARE\\Microsoft\\Cryptography"}),
+)
+
+
+def _values(answers: Sequence[Answer], view: int) -> dict[str, dict[str, Any]]:
+    """The values of a view's three keys; a key that does not exist is empty, any other failure is one."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, key in enumerate(_KEYS):
+        answer = answers[view * len(_KEYS) + number]
+        for record in answer.errors:
+            if record.category != 13:  # ObjectNotFound
+                raise RemoteError(f"cannot read the registry key {key}: {record.message}", record=record)
+        found[key] = dict(answer.output[0]) if answer.output else {}
+    return found
+
+
+def one_of(answer: Answer, what: str) -> dict[str, Any]:
+    """The single object of an answer.
+
+    Raises:
+        RemoteError: there is none, or an error record.
+
+    """
+    if answer.errors:
+        raise RemoteError(f"cannot read {what}: {answer.errors[0].message}", record=answer.errors[0])
+    if not answer.output:
+        raise RemoteError(f"cannot read {what}: nothing came back")
+    return dict(answer.output[0])
+
+
+def _machine(ctx: Context, answers: Sequence[Answer]) -> Machine:
+    system = one_of(answers[0], "Win32_OperatingSystem")
+    computer = one_of(answers[1], "Win32_ComputerSystem")
+    cryptography = answers[4].output[0] if answers[4].output else {}
+    local = parse_dmtf(str(system["LocalDateTime"]))
+    return Machine(
+        name=str(computer["Name"]), caption=str(system["Caption"]).strip(), version=str(system["Version"]),
+        language=int(system.get("OSLanguage") or 0), installed=str(system["InstallDate"]), booted=str(system["LastBootUpTime"]),
+        guid=str(cryptography.get("MachineGuid", "")), x64="64" in str(computer.get("SystemType", "")),
+        clock_skew=round((local - ctx.clock.now()).total_seconds(), 1),
+    )  # fmt: skip
+
+
+def parse_dmtf(text: str) -> datetime:
+    """A WMI date, ``20210929115907.020592-420``: local time and minutes from UTC (CIM DATETIME)."""
+    stamp = datetime.strptime(text[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - its zone follows
+    minutes = int(text[21:25])
+    return stamp.replace(microsecond=int(text[15:21]), tzinfo=timezone(timedelta(minutes=minutes)))
+
+
+def _volumes(answer: Answer) -> list[Volume]:
+    if answer.errors:
+        raise RemoteError(f"cannot read Win32_Volume: {answer.errors[0].message}", record=answer.errors[0])
+    found = []
+    for row in answer.output:
+        guid = _GUID.search(str(row.get("DeviceID", "")))
+        name = str(row.get("Name") or "")
+        if row.get("DriveType") == LOCAL_DISK and guid and not name.startswith("\\\\?\\"):
+            found.append(
+                Volume(
+                    id=guid[0].lower(), name=name, capacity=int(row.get("Capacity") or 0), free=int(row.get("FreeSpace") or 0),
+                    file_system=str(row.get("FileSystem") or ""),
+                )
+            )  # fmt: skip
+    return found
+
+
+def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
+    """The volumes that hold these paths; the deepest mount wins.
+
+    Raises:
+        IntegrityError: a path lies on none of them.
+
+    """
+    chosen: list[Volume] = []
+    for path in paths:
+        volume = volume_of(volumes, path)
+        if volume not in chosen:
+            chosen.append(volume)
+    return chosen
+
+
+def volume_of(volumes: Sequence[Volume], path: str) -> Volume:
+    """The volume that holds a path."""
+    holding = [volume for volume in volumes if (path.lower() + "\\").startswith(volume.name.lower())]
+    if not holding:
+        raise IntegrityError(f"{path} lies on no local volume", hint="a site on a network drive cannot be backed up")
+    return max(holding, key=lambda volume: len(volume.name))
+
+
+def _services(answer: Answer) -> tuple[Service, ...]:
+    if answer.errors:
+        raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
+    wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
+    return tuple(
+        Service(
+            name=str(row["Name"]), state=str(row["State"]), start_mode=str(row["StartMode"]), pid=int(row["ProcessId"] or 0),
+            account=str(row.get("StartName") or ""),
+        )
+        for row in answer.output
+        if wanted.match(str(row["Name"]))
+    )  # fmt: skip
+
+
+def _version(ctx: Context, install: str) -> tuple[str, Any]:
+    """The version of sitecomp.exe: 4 is 2007, 5 is 2012 and current branch."""
+    programs = (f"{install}\\bin\\x64\\sitecomp.exe", f"{install}\\bin\\i386\\sitecomp.exe")
+    calls = [
+        Call(
+            "Get-WmiObject",
+            {"Query": "SELECT Version FROM CIM_DataFile WHERE Name='" + path.replace("\\", "\\\\") + "'"},  # noqa: S608 - WQL
+        )
+        for path in programs
+    ]
+    for answer in ctx.ps.read(calls):
+        for row in answer.output:
+            version = str(row.get("Version") or "")
+            if version.startswith("4."):
+                return version, "2007"
+            if version.startswith("5."):
+                return version, "2012"
+            if version:
+                raise IntegrityError(
+                    f"sitecomp.exe is version {version}: neither ConfigMgr 2007 (4) nor 2012 and later (5)"
+                )
+    raise IntegrityError(f"no sitecomp.exe below {install}\\bin: is this a site server?")
+
+
+def _database(
+    ctx: Context, sql: dict[str, Any], machine: Machine, mounted: Sequence[Volume]
+) -> tuple[Database | None, Machine | None, list[Volume]]:
+    """The site database; and where it has a host of its own, that machine and the volumes of the files there."""
+    if ctx.vars.get("site_type") == "secondary" and not sql.get("Database Name"):
+        return None, None, []
+    server, name = str(sql.get("Server") or ""), str(sql.get("Database Name") or "")
+    if not server or not name:
+        raise IntegrityError("the registry names no site database (SMS\\SQL Server: Server, Database Name)")
+    instance, _, database_name = name.rpartition("\\")
+    instance = instance or str(ctx.vars.get("sql_instance", "MSSQLSERVER"))
+    short = server.split(".", maxsplit=1)[0]
+    local = short.lower() == machine.name.lower()
+    holder = ctx.host if local else ctx.vars.get("database_host")
+    if holder is None:
+        raise InventoryError(
+            f"the database of {ctx.host} is on {server}: say so with database_host", host=ctx.host,
+            hint="add the database server to the inventory and name it in database_host",
+        )  # fmt: skip
+    session = ctx.sql(short, database_name, instance)
+    database = database_of(session, host=str(holder), server=short, instance=instance, name=database_name)
+    if local:
+        return database.model_copy(update={"mounts": tuple(volume.name for volume in mounted)}), None, []
+    other = ctx.of(str(holder))
+    answers = other.ps.read(_MACHINE_CALLS)
+    everything = _volumes(answers[3])
+    database = database.model_copy(update={"mounts": tuple(volume.name for volume in everything)})
+    volumes = volumes_of(everything, [file.path for file in database.files])
+    letter = f"{database.files[0].path[0].upper()}:\\"
+    root = next((volume for volume in everything if volume.name.upper() == letter), None)
+    if root is not None and root not in volumes:
+        volumes.append(root)
+    return database, _machine(other, answers), volumes
+
+
+def _files_on(database: Database | None, host: str) -> list[str]:
+    return [file.path for file in database.files] if database is not None and database.host == host else []
+
+
+def _what(
+    ctx: Context, install: str, used: Sequence[Volume], inner: Sequence[Volume], database: Database | None,
+    elsewhere: Sequence[Volume],
+) -> tuple[Part, ...]:  # fmt: skip
+    """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""
+    home = volume_of(used, install)
+    parts = [Part(kind="files", host=ctx.host, volume=home.id, path=_below(home, install), to="SiteServer/SMSServer")]
+    for volume in inner:
+        place = volume.name[len(install) + 1 :].strip("\\").replace("\\", "/")
+        parts.append(Part(kind="files", host=ctx.host, volume=volume.id, path="", to=f"SiteServer/SMSServer/{place}"))
+    letter = next((volume for volume in used if volume.name.upper() == f"{install[0].upper()}:\\"), home)
+    parts.append(
+        Part(
+            kind="registry",
+            host=ctx.host,
+            volume=letter.id,
+            path=f"sitekeeper\\{ctx.run_id}\\registry",
+            to="SiteServer/Registry",
+        )
+    )
+    if database is not None:
+        volumes = used if database.host == ctx.host else elsewhere
+        for file in database.files:
+            volume = volume_of(volumes, file.path)
+            parts.append(
+                Part(
+                    kind="database",
+                    host=database.host,
+                    volume=volume.id,
+                    path=_below(volume, file.path),
+                    to="SiteDBServer",
+                )
+            )
+    return tuple(parts)
+
+
+def _below(volume: Volume, path: str) -> str:
+    return path[len(volume.name) :].strip("\\")

@@ -1,0 +1,119 @@
+"""Refuses a site that cannot become a good backup now, before anything is stopped. Each check: name, status, hint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Literal
+
+from sitekeeper.engine.errors import PreflightError, UnreachableError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Plan, Record, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Duration, Size
+from sitekeeper.site import _checks
+from sitekeeper.site._results import SiteFacts
+from sitekeeper.store._folder import Folder
+from sitekeeper.store.set import store_of
+
+
+class Check(Record):
+    """One check."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    said: str
+    hint: str = ""
+
+
+class PreflightResult(Result):
+    """All checks, and what is expected of the backup."""
+
+    checks: tuple[Check, ...] = ()
+    predicted_bytes: int = 0
+    predicted_seconds: float = 0.0
+
+
+class PreflightParams(Params):
+    """What is asked of the site."""
+
+    site: SiteFacts
+    """The site."""
+    store: str | None = None
+    """Where the set shall go; the variable ``store`` when left out."""
+    rate: Size = 10 * 1024 * 1024
+    """Bytes a second that the pull is expected to reach: the predicted duration comes of it."""
+    growth: Size = 20 * 1024 * 1024
+    """Bytes a minute by which the shadow storage is expected to grow while the pull runs."""
+    longest: Duration = timedelta(hours=12)
+    """How long the shadow copies may live."""
+    skew: Duration = timedelta(minutes=5)
+    """How far the host's clock may be from ours (Kerberos and leases allow no more)."""
+    tries: int = 3
+    """How often writers that are busy are looked at again, with growing pauses, before they count as failed."""
+
+
+class Preflight(Module[PreflightParams, PreflightResult]):
+    """Example::
+
+    - site.preflight: {site: "{{ site }}", store: /srv/backups}
+    """
+
+    needs = Needs(
+        cmdlets={
+            "Get-WmiObject": "-Class or -Query on Win32_Process, Win32_NTLogEvent, Win32_ShadowCopy, Win32_ShadowStorage, Win32_Service",
+            "Write-Output": "markers",
+        },
+        functions=("Get-SkVssWriter", "Measure-SkTree"),
+        rights="read shadow copies and their storage (Administrators)",
+    )
+
+    def plan(self, ctx: Context, params: PreflightParams) -> Plan[PreflightResult]:
+        size = _checks.predicted_bytes(ctx, params.site)
+        seconds = size / params.rate + 60
+        store = Folder(store_of(ctx, params.store))
+        asked = _checks.Asked(
+            site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
+            longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,
+            store_free=store.free(), store_root=store.root,
+        )  # fmt: skip
+        checks = tuple(
+            Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _all(ctx, asked)
+        )
+        failed = [one for one in checks if one.status == "failed"]
+        told = f"{len(checks)} checks; {_size(size)} to come, in about {seconds / 60:.0f} min"
+        warned = [one for one in checks if one.status == "warning"]
+        if warned:
+            told += "; " + "; ".join(f"warning: {one.name}: {one.said}" for one in warned)
+        if failed:
+            lines = "; ".join(f"{one.name}: {one.said}" for one in failed)
+            raise PreflightError(
+                f"{params.site.code} cannot be backed up now: {lines}",
+                hint="; ".join(one.hint for one in failed if one.hint) or None,
+            )
+        return Plan(
+            result=PreflightResult(checks=checks, predicted_bytes=size, predicted_seconds=round(seconds, 1), msg=told)
+        )
+
+
+def _all(ctx: Context, asked: _checks.Asked) -> Iterator[_checks.Found]:
+    """Every check; one that cannot even be made has failed."""
+    for check in _checks.ALL:
+        yield from _tried(check, ctx, asked)
+
+
+def _tried(check: Callable[..., Iterator[_checks.Found]], ctx: Context, asked: _checks.Asked) -> list[_checks.Found]:
+    try:
+        return list(check(ctx, asked))
+    except UnreachableError:
+        raise
+    except _checks.CANNOT as error:
+        return [_checks.Found(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
+
+
+def _size(size: int) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 10240:
+            return f"{size} {unit}"
+        size //= 1024
+    return f"{size} TiB"

@@ -1,0 +1,39 @@
+"""Reads what a recovery must know of the site database, and counts rows of named tables. Changes nothing."""
+
+from __future__ import annotations
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Plan
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Many
+from sitekeeper.site._results import SiteFacts
+from sitekeeper.sql._read import counts_of, database_of
+from sitekeeper.sql._results import SqlFacts
+
+
+class FactsParams(Params):
+    """Of which site."""
+
+    site: SiteFacts
+    """The site whose database it is."""
+    count: Many[str] = ()
+    """Tables of schema dbo whose rows are counted; inside the window nothing of the site itself writes to them."""
+
+
+class Facts(Module[FactsParams, SqlFacts]):
+    """Example::
+
+    - sql.facts: {site: "{{ site }}", count: [SMS_Sites]}
+      register: counts
+    """
+
+    def plan(self, ctx: Context, params: FactsParams) -> Plan[SqlFacts]:
+        known = params.site.database
+        if known is None:
+            raise UsageError(f"site {params.site.code} has no database")
+        session = ctx.sql(known.server, known.name, known.instance)
+        database = database_of(session, host=known.host, server=known.server, instance=known.instance, name=known.name)
+        rows = counts_of(session, params.count) if params.count else {}
+        told = f"{database}: SQL Server {database.version}, {database.edition}"
+        return Plan(result=SqlFacts(database=database, rows=rows, msg=told))

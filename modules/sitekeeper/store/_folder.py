@@ -1,0 +1,180 @@
+"""The store as a folder: whole sets under the site's code, unfinished ones in ``.staging``, never anything half.
+
+::
+
+    <store>/PR2/PR2-000007/             a set: native layout and manifest.json
+    <store>/.staging/PR2-000007.<run>/  being filled
+    <store>/.claims/PR2-000007          made with O_EXCL: an id is given once
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
+from sitekeeper.engine.journal import private_folder
+from sitekeeper.store import _manifest
+
+_SET = re.compile(r"([A-Z0-9]{3})-(\d{6,})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A store in a folder of the control host (or a mounted share)."""
+
+    root: Path
+
+    def prepare(self) -> None:
+        """Make the store's folders, closed to others.
+
+        Raises:
+            SpaceError: it cannot be written. UsageError: it is open to others.
+
+        """
+        try:
+            for folder in (self.root, self.root / ".staging", self.root / ".claims"):
+                private_folder(folder)
+        except OSError as error:
+            raise store_error(error, self.root) from None
+
+    def free(self) -> int:
+        """Bytes that can still be written."""
+        at = self.root
+        while not at.exists():
+            at = at.parent
+        usage = os.statvfs(at)
+        return usage.f_bavail * usage.f_frsize
+
+    def newest(self, site: str) -> int:
+        """The highest generation that the store knows for a site: published, staged or only claimed."""
+        names = [*self._names(self.root / site), *self._names(self.root / ".claims")]
+        names += [name.split(".")[0] for name in self._names(self.root / ".staging")]
+        numbers = [int(match[2]) for name in names if (match := _SET.match(name)) and match[1] == site]
+        return max(numbers, default=0)
+
+    @staticmethod
+    def _names(folder: Path) -> list[str]:
+        return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+
+    def claim(self, set_id: str, run: str) -> Path:
+        """Take a set id and open its staging folder.
+
+        Raises:
+            IntegrityError: the id is taken. SpaceError: the store cannot be written.
+
+        """
+        try:
+            handle = os.open(self.root / ".claims" / set_id, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            os.write(handle, run.encode())
+            os.fsync(handle)
+            os.close(handle)
+            staging = self.staging(set_id, run)
+            staging.mkdir(mode=0o700)
+        except FileExistsError:
+            raise IntegrityError(f"set id {set_id} is taken already in {self.root}") from None
+        except OSError as error:
+            raise store_error(error, self.root) from None
+        return staging
+
+    def staging(self, set_id: str, run: str) -> Path:
+        """Where a set is being filled."""
+        return self.root / ".staging" / f"{set_id}.{run}"
+
+    def discard(self, set_id: str, run: str) -> bool:
+        """Delete a staging folder and its claim; a published set is left alone. Answers whether there was one."""
+        staging = self.staging(set_id, run)
+        there = staging.exists()
+        if there:
+            shutil.rmtree(staging)
+        if not self.path(set_id).exists():
+            (self.root / ".claims" / set_id).unlink(missing_ok=True)
+        return there
+
+    def path(self, set_id: str) -> Path:
+        """Where a published set is."""
+        return self.root / set_id[:3] / set_id
+
+    def publish(self, set_id: str, run: str) -> Path:
+        """Everything to disk, then one rename: the set appears whole or not at all.
+
+        Raises:
+            IntegrityError: there is such a set already.
+
+        """
+        staging, final = self.staging(set_id, run), self.path(set_id)
+        try:
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_file_system(staging)
+            if final.exists():
+                raise IntegrityError(f"set {set_id} is published already")
+            staging.rename(final)
+            sync_folder(final.parent)
+            sync_folder(staging.parent)
+        except OSError as error:
+            raise store_error(error, self.root) from None
+        return final
+
+    def sets(self, site: str | None = None) -> Iterator[Path]:
+        """Published sets, by site and generation. Only folders that hold a manifest are sets."""
+        if not self.root.is_dir():
+            raise UsageError(f"no store at {self.root}")
+        for folder in sorted(self.root.iterdir()):
+            if folder.is_dir() and re.fullmatch(r"[A-Z0-9]{3}", folder.name) and site in {None, folder.name}:
+                found = [entry for entry in folder.iterdir() if _SET.match(entry.name)]
+                yield from sorted(found, key=lambda entry: int(entry.name.rpartition("-")[2]))
+
+    def find(self, set_id: str) -> Path:
+        """A published set by id; a site code alone means its newest.
+
+        Raises:
+            UsageError: there is none.
+
+        """
+        if _SET.match(set_id) and (self.path(set_id) / _manifest.NAME).exists():
+            return self.path(set_id)
+        if re.fullmatch(r"[A-Z0-9]{3}", set_id):
+            of_site = list(self.sets(set_id))
+            if of_site:
+                return of_site[-1]
+        raise UsageError(f"no set {set_id} in {self.root}", hint=f"see: sitekeeper backups list --store {self.root}")
+
+
+def set_id_of(site: str, generation: int) -> str:
+    """Site code and generation: ``PR2-000007``."""
+    return f"{site}-{generation:06d}"
+
+
+def store_error(error: OSError, where: Path) -> SitekeeperError:
+    """What a failed write means."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return SpaceError(f"the store {where} is full", hint="make room, or drop old sets; nothing was published")
+    return SpaceError(
+        f"the store {where} cannot be written: {error.strerror}", hint="is it mounted, and may this user write there?"
+    )
+
+
+def sync_file_system(folder: Path) -> None:
+    """Flush the file system of a folder: one call instead of one per file."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,326 @@
+"""Pulls files out of the shadow copy set into a staging set: streamed, resumed by file and offset, hashed on both ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Many, Size
+from sitekeeper.site._results import Part
+from sitekeeper.store import _frames
+from sitekeeper.store._entries import EntryLog
+from sitekeeper.store._folder import store_error
+from sitekeeper.store._manifest import Entry
+from sitekeeper.store._names import stored_path
+from sitekeeper.store._results import Pulled, Staging
+from sitekeeper.store._tree import Found, entries
+from sitekeeper.windows._results import Copy, ShadowSet
+
+BATCH_FILES = 500
+BATCH_TEXT = 40_000
+"""Characters of paths in one request: it must fit into the smallest envelope (150 KiB on Server 2003 and 2008 R2)."""
+RESUMES = 20
+"""How often in a row a lost connection is resumed without a byte of progress in between."""
+FULL_SHARE = 0.9
+"""Stop when the shadow storage is fuller than this: Windows drops the oldest copies when it is full."""
+_EPOCH_1970 = 116_444_736_000_000_000
+
+
+class PullParams(Params):
+    """What, out of which shadow copy set, into which set."""
+
+    set: Staging
+    """The staging set."""
+    snapshot: ShadowSet
+    """The shadow copy set; everything comes out of this one."""
+    what: Many[Part]
+    """Folders and files, as ``site.what`` names them."""
+    rate: Size | None = None
+    """At most this many bytes a second."""
+
+
+class Pull(Module[PullParams, Pulled]):
+    """Example::
+
+    - store.pull: {set: "{{ set }}", snapshot: "{{ snapshot }}", what: "{{ site.what }}"}
+    """
+
+    needs = Needs(
+        cmdlets={"Get-WmiObject": "-Class Win32_ShadowStorage, Win32_Volume", "Write-Output": "markers"},
+        functions=("Get-SkTree", "Read-SkFile", "Test-SkShadowSet", "Measure-SkTree"),
+        rights="read the shadow copies (Administrators)",
+    )
+    on_host = False
+
+    def plan(self, ctx: Context, params: PullParams) -> Plan[Pulled]:
+        wanted = [part for part in params.what if _copy(params.snapshot, part) is not None]
+        if not wanted:
+            raise IntegrityError("nothing to pull: no part of the site is on a volume of the shadow copy set")
+        changes = tuple(
+            Change(f"set {params.set.id} {part.to}", "empty", f"{part.host}: {part.path or 'the whole volume'}")
+            for part in wanted
+        )
+        files, size = _measured(ctx, params, wanted) if ctx.check else (0, 0)
+        return Plan(
+            result=Pulled(changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"),
+            changes=(*changes, *((Change("size to come", "0", f"{files} files, {size} bytes"),) if ctx.check else ())),
+            data=(params, wanted),
+        )
+
+    def apply(self, ctx: Context, plan: Plan[Pulled]) -> Pulled:
+        params, wanted = plan.data
+        started = ctx.clock.monotonic()
+        log = EntryLog(Path(params.set.folder))
+        puller = _Puller(ctx, params, log)
+        listed = [(part, *puller.listing(part)) for part in wanted]
+        puller.total = sum(one.size for _, _, found in listed for one in found if one.kind == "file")
+        for part, copy, found in listed:
+            puller.part(part, copy, found)
+        log.close()
+        seconds = ctx.clock.monotonic() - started
+        return Pulled(
+            changed=True, files=puller.files, bytes=puller.bytes, seconds=round(seconds, 3),
+            msg=f"{puller.files} files, {puller.bytes} bytes in {seconds:.1f} s",
+        )  # fmt: skip
+
+
+def _copy(snapshot: ShadowSet, part: Part) -> Copy | None:
+    try:
+        return snapshot.copy_of(part.host, part.volume)
+    except KeyError:
+        return None
+
+
+def _measured(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple[int, int]:
+    """Files and bytes as the live site has them: what check mode can tell."""
+    files = size = 0
+    for part in wanted:
+        copy = _copy(params.snapshot, part)
+        if copy is None or part.kind == "registry" or copy.name[1:] != ":\\" or part.host != ctx.host:
+            continue
+        (row,) = ctx.ps.call("Measure-SkTree", Drive=copy.name[0].upper(), Path=part.path)
+        files += int(row["Files"])
+        size += int(row["Bytes"])
+    return files, size
+
+
+@dataclass(slots=True)
+class _Target:
+    """A file that is being written."""
+
+    found: Found
+    path: str
+    """On the host, relative to its volume."""
+    file: str
+    """In the set."""
+    source: str
+    written: int = 0
+    length: int = -1
+    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+class _Puller:
+    def __init__(self, ctx: Context, params: PullParams, log: EntryLog) -> None:
+        self.ctx = ctx
+        self.params = params
+        self.log = log
+        self.root = Path(params.set.folder)
+        self.files = 0
+        self.bytes = 0
+        self.total = 0
+        self._started = ctx.clock.monotonic()
+        self._told = 0.0
+
+    def of(self, host: str) -> Context:
+        return self.ctx if host == self.ctx.host else self.ctx.of(host)
+
+    def listing(self, part: Part) -> tuple[Copy, list[Found]]:
+        """Everything that a part holds in the shadow copy."""
+        copy = self.params.snapshot.copy_of(part.host, part.volume)
+        last: UnreachableError | None = None
+        for _ in range(3):
+            try:
+                blocks = self.of(part.host).ps.stream(
+                    "Get-SkTree", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index, Path=part.path
+                )
+                return copy, list(entries(blocks))
+            except UnreachableError as error:
+                last = error
+        raise last or UnreachableError("no listing")
+
+    def part(self, part: Part, copy: Copy, found: Sequence[Found]) -> None:
+        """Make the folders, note the links, and stream the files."""
+        targets: list[_Target] = []
+        folders: list[tuple[Path, int]] = []
+        source = f"{part.host}:{copy.name}"
+        single = len(found) == 1 and found[0].kind == "file" and found[0].path == part.path
+        for one in found:
+            below = one.path.rpartition("\\")[2] if single else one.path[len(part.path) :].lstrip("\\")
+            name = self.log.unique(stored_path(part.to, below))
+            if one.kind == "file":
+                targets.append(_Target(one, one.path, name, source))
+                continue
+            if one.kind == "folder":
+                folder = self.root / name
+                self._made(folder)
+                folders.append((folder, one.modified))
+            self.log.add(
+                Entry(kind="folder" if one.kind == "folder" else "link", path=one.path, file=name, modified=one.modified,
+                      attributes=one.attributes, source=source)
+            )  # fmt: skip
+        for target in targets:
+            self._made((self.root / target.file).parent)
+        for batch in _batches(targets):
+            self._watch_storage(part.host)
+            self._batch(part, copy, batch)
+        for folder, modified in reversed(folders):
+            _set_time(folder, modified)
+
+    def _made(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise store_error(error, self.root) from None
+
+    def _batch(self, part: Part, copy: Copy, targets: list[_Target]) -> None:
+        """Stream a batch; after a lost connection go on at the file and offset that were reached."""
+        ps = self.of(part.host).ps
+        done = stuck = 0
+        while done < len(targets):
+            left = targets[done:]
+            before = self.bytes
+            frames = _frames.Frames(left[0].written)
+            try:
+                blocks = ps.stream(
+                    "Read-SkFile", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index,
+                    Path=[target.path for target in left], Offset=left[0].written,
+                )  # fmt: skip
+                for count in self._written(blocks, frames, left):
+                    done += count
+            except UnreachableError:
+                stuck = stuck + 1 if self.bytes == before else 0
+                if stuck >= RESUMES:
+                    raise
+                self._same_shadow_set(part.host, copy)
+                continue
+            if done < len(targets):
+                raise IntegrityError(f"the host stopped in the middle of {targets[done].path}")
+
+    def _written(self, blocks: Iterator[object], frames: _frames.Frames, targets: list[_Target]) -> Iterator[int]:
+        """Write what comes; yields 1 for every file that is whole."""
+        handle: BinaryIO | None = None
+        target = targets[0]
+        try:
+            for block in blocks:
+                if not isinstance(block, bytes):
+                    raise IntegrityError("the host sent something that is no file data")
+                for frame in frames.feed(block):
+                    match frame:
+                        case _frames.Opened(number, length):
+                            target = targets[number]
+                            handle = self._open(target, length)
+                        case _frames.Bytes(data):
+                            if handle is not None:
+                                handle.write(data)
+                            target.hash.update(data)
+                            target.written += len(data)
+                            self.bytes += len(data)
+                        case _frames.Ended(_, digest):
+                            if handle is not None:
+                                handle.close()
+                                handle = None
+                            self._finish(target, digest)
+                            yield 1
+                        case _frames.Unreadable(number, reason):
+                            raise IntegrityError(
+                                f"the host cannot read {targets[number].path} in the shadow copy: {reason}"
+                            )
+                self._pace()
+        except OSError as error:
+            raise store_error(error, self.root) from None
+        finally:
+            if handle is not None:
+                handle.close()
+
+    def _open(self, target: _Target, length: int) -> BinaryIO:
+        if target.written and length != target.length:
+            raise IntegrityError(f"{target.path} has another length than before the connection was lost")
+        target.length = length
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if target.written else os.O_EXCL)
+        file = self.root / target.file
+        if not target.written and file.exists():
+            file.unlink()  # left by a try that wrote nothing
+        handle = os.fdopen(os.open(file, flags, 0o600), "wb")
+        handle.seek(target.written)
+        return handle
+
+    def _finish(self, target: _Target, digest: bytes) -> None:
+        if target.written != target.length or target.hash.digest() != digest:
+            raise IntegrityError(f"{target.path} arrived different from what the host read (SHA-256)")
+        self.files += 1
+        _set_time(self.root / target.file, target.found.modified)
+        self.log.add(
+            Entry(kind="file", path=target.path, file=target.file, size=target.length, sha256=digest.hex(),
+                  modified=target.found.modified, attributes=target.found.attributes, source=target.source)
+        )  # fmt: skip
+
+    def _pace(self) -> None:
+        """Progress, the operator's stop, and the rate limit: what is not read stays with the host."""
+        now = self.ctx.clock.monotonic()
+        if self.ctx.stop.is_set():
+            raise RunInterruptedError("stopped by the operator")
+        if now - self._told > 0.5:
+            self._told = now
+            self.ctx.progress(self.bytes, self.total, "B", "pulling")
+        if self.params.rate:
+            ahead = self.bytes / self.params.rate - (now - self._started)
+            if ahead > 0:
+                self.ctx.clock.sleep(ahead, self.ctx.stop)
+
+    def _same_shadow_set(self, host: str, copy: Copy) -> None:
+        rows = self.of(host).ps.call("Test-SkShadowSet", Drive=copy.drive, Run=self.ctx.run_id)
+        ids = {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
+        if copy.id not in ids:
+            raise IntegrityError(
+                "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more room"
+            )
+
+    def _watch_storage(self, host: str) -> None:
+        """Stop cleanly before Windows drops our copies for want of room."""
+        for row in self.of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
+            most, used = int(row.get("MaxSpace") or 0), int(row.get("UsedSpace") or 0)
+            if 0 < most < 2**63 and used > most * FULL_SHARE:
+                raise SpaceError(
+                    f"the shadow storage of {host} is {used * 100 // most} % full: stopped before Windows drops the copies",
+                    hint="vssadmin resize shadowstorage, or back up when less is written",
+                )
+
+
+def _batches(targets: Sequence[_Target]) -> Iterator[list[_Target]]:
+    batch: list[_Target] = []
+    text = 0
+    for target in targets:
+        if batch and (len(batch) >= BATCH_FILES or text + len(target.path) > BATCH_TEXT):
+            yield batch
+            batch, text = [], 0
+        batch.append(target)
+        text += len(target.path)
+    if batch:
+        yield batch
+
+
+def _set_time(file: Path, modified: int) -> None:
+    """The file's own time, as far as the store can hold it; the manifest has it exactly."""
+    nanoseconds = (modified - _EPOCH_1970) * 100
+    try:
+        os.utime(file, ns=(nanoseconds, nanoseconds))
+    except (OSError, OverflowError):
+        os.utime(file, (0, 0))

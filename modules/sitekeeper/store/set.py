@@ -1,0 +1,112 @@
+"""Opens a staging set in the store: an id that nobody else gets, and a folder that nobody else may enter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.site._results import SiteFacts
+from sitekeeper.store import _folder
+from sitekeeper.store._results import Staging
+
+
+class SetParams(Params):
+    """For which site, in which store."""
+
+    site: SiteFacts
+    """The site."""
+    store: str | None = None
+    """Folder of the store; the variable ``store`` when left out."""
+
+
+class SetIntent(Record):
+    """Which store, and which run: the id is written down by the claim itself."""
+
+    version: Literal[1] = 1
+    store: str
+    site: str
+    run: str
+
+
+class Set(Module[SetParams, Staging]):
+    """Example::
+
+    - store.set: {site: "{{ site }}"}
+      register: set
+    """
+
+    reversible = True
+    on_host = True
+    intent_type = SetIntent
+
+    def plan(self, ctx: Context, params: SetParams) -> Plan[Staging]:
+        root = store_of(ctx, params.store)
+        unknown = Unknown("store.set")
+        predicted = Staging.model_construct(
+            changed=True,
+            msg="a staging set would be opened",
+            id=unknown,
+            store=str(root),
+            folder=unknown,
+            generation=unknown,
+            partial="",
+        )
+        return Plan(
+            result=predicted,
+            changes=(
+                Change(
+                    f"store {root}",
+                    f"{params.site.code} has generation {_folder.Folder(root).newest(params.site.code)}",
+                    "a new set",
+                ),
+            ),
+            intent=SetIntent(store=str(root), site=params.site.code, run=ctx.run_id),
+        )
+
+    def apply(self, ctx: Context, plan: Plan[Staging]) -> Staging:
+        intent = plan.intent
+        assert isinstance(intent, SetIntent)  # noqa: S101 - the plan is our own
+        store = _folder.Folder(Path(intent.store))
+        store.prepare()
+        generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
+        set_id = _folder.set_id_of(intent.site, generation)
+        staging = store.claim(set_id, intent.run)
+        return Staging(
+            changed=True,
+            msg=f"set {set_id} opened",
+            id=set_id,
+            store=intent.store,
+            folder=str(staging),
+            generation=generation,
+        )
+
+    def undo(self, ctx: Context, intent: SetIntent, outcome: Staging | None) -> str:
+        store = _folder.Folder(Path(intent.store))
+        dropped = [
+            staging.name.split(".")[0]
+            for staging in sorted((store.root / ".staging").glob(f"{intent.site}-*.{intent.run}"))
+            if store.discard(staging.name.split(".")[0], intent.run)
+        ]
+        for claim in (store.root / ".claims").glob(f"{intent.site}-*") if (store.root / ".claims").is_dir() else ():
+            if claim.read_text() == intent.run:
+                store.discard(claim.name, intent.run)
+        return f"staging set {', '.join(dropped)} discarded" if dropped else "no staging set left"
+
+
+def store_of(ctx: Context, given: str | None) -> Path:
+    """The store's folder, from the parameter or the variable ``store``.
+
+    Raises:
+        UsageError: neither is given.
+
+    """
+    path = given or ctx.vars.get("store")
+    if not isinstance(path, str) or not path:
+        raise UsageError(
+            "no store is given", hint="set the variable `store` in the inventory, or -e store=/srv/backups"
+        )
+    return Path(path).expanduser().absolute()

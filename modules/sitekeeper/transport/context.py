@@ -1,0 +1,151 @@
+"""What modules get: PowerShell, SQL and the lease of a host, opened when first used, closed with the play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from sitekeeper.engine import templating
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import InventoryError, SitekeeperError
+from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.secrets import Secret
+from sitekeeper.engine.session import Opened
+from sitekeeper.engine.variables import Layers, lazy
+from sitekeeper.transport.lease import HostLease
+from sitekeeper.transport.psrp.connection import target_of
+from sitekeeper.transport.psrp.session import PsrpSession
+from sitekeeper.transport.sql import SqlSession, SqlTarget, connect
+
+Progress = Callable[[int, int | None, str, str], None]
+
+
+class HostContext:
+    """One host's sessions in one play."""
+
+    def __init__(self, host: str, connector: HostConnector, progress: Progress, family: dict[str, HostContext]) -> None:
+        self.host = host
+        self.vars: Mapping[str, Any] = connector.variables(host)
+        self.clock = connector.clock
+        self.run_id = connector.run_id
+        self.check = connector.check
+        self.stop = connector.stop
+        self.notes: dict[str, Any] = {}
+        self._connector = connector
+        self._progress = progress
+        self._family = family
+        self._sql: dict[tuple[str, str, str | None], SqlSession] = {}
+        self.ps = PsrpSession(self._target(), self.clock)
+        self.lease = HostLease(self.ps, self.clock, self.run_id, connector.owner)
+
+    def of(self, host: str) -> HostContext:
+        """Another host's context, with sessions of its own, in the same thread and play."""
+        if host == self.host:
+            return self
+        if host not in self._family:
+            self._family[host] = HostContext(host, self._connector, self._progress, self._family)
+            self._family[host].ps.needs = self.ps.needs
+        return self._family[host]
+
+    def sql(self, server: str, database: str, instance: str | None = None) -> SqlSession:
+        """A session to a database, by the variables ``sql_*`` of the host."""
+        key = (server, database, instance)
+        if key not in self._sql:
+            self._sql[key] = connect(self._sql_target(server, database, instance))
+        return self._sql[key]
+
+    def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
+        """Tell how far a long task is."""
+        self._progress(done, total, unit, text)
+
+    def site_code(self) -> str | None:
+        """The host's site code in the inventory."""
+        sites = self._connector.inventory.sites.values()
+        return next((site.code for site in sites if site.host == self.host), None)
+
+    def needs(self, needs: Any) -> None:
+        """Limit what may be sent, on all sessions of this play, to what a module declared."""
+        for one in (self, *self._family.values()):
+            one.ps.needs = needs
+
+    def close(self) -> None:
+        """End all sessions."""
+        for one in (self, *self._family.values()):
+            for session in one._sql.values():  # noqa: SLF001 - our own family
+                session.close()
+            one.ps.close()
+
+    def cancel(self) -> None:
+        """Stop what is running, from another thread."""
+        for one in (self, *self._family.values()):
+            one.ps.cancel()
+
+    def _target(self) -> Any:
+        inventory = self._connector.inventory
+        return target_of(self.host, self.vars, inventory.origin_of(self.host), inventory.hosts[self.host].places)
+
+    def _sql_target(self, server: str, database: str, instance: str | None) -> SqlTarget:
+        values, inventory = self.vars, self._connector.inventory
+        password = values.get("sql_password")
+        if password is not None and not isinstance(password, Secret):
+            raise InventoryError("sql_password must be a text or a secret", host=self.host)
+        user = values.get("sql_user")
+        if user is None:
+            user, password = values.get("ansible_user"), values.get("ansible_password")
+        address = values.get("sql_host")
+        if address is None:
+            holder = values.get("database_host", self.host)
+            address = (
+                inventory.vars_of(str(holder)).get("ansible_host", server) if holder in inventory.hosts else server
+            )
+        named = instance if instance and instance.upper() != "MSSQLSERVER" else None
+        try:
+            return SqlTarget(
+                server=str(address), port=values.get("sql_port", None if named else 1433), instance=named, database=database,
+                user=None if user is None else str(user), password=password.reveal() if isinstance(password, Secret) else None,
+                driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
+                trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
+                tds_version=values.get("sql_tds_version"), login_timeout=int(values.get("sql_login_timeout", 15)),
+                idle_timeout=int(values.get("sql_idle_timeout", 120)),
+            )  # fmt: skip
+        except SitekeeperError as error:
+            raise error.at(host=self.host, origin=inventory.origin_of(self.host, "sql_user")) from None
+
+
+class HostConnector:
+    """Makes the contexts of a run."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        clock: Clock,
+        *,
+        run_id: str,
+        owner: str,
+        check: bool,
+        stop: Event,
+        extra: Mapping[str, Any],
+    ) -> None:
+        self.inventory = inventory
+        self.clock = clock
+        self.run_id = run_id
+        self.owner = owner
+        self.check = check
+        self.stop = stop
+        self._extra = extra
+
+    def variables(self, host: str) -> dict[str, Any]:
+        """A host's variables with their templates filled in; one that cannot be filled in without the run stays out."""
+        layers = Layers(lazy(self.inventory.vars_of(host)), self._extra)
+        filled: dict[str, Any] = {}
+        for name in layers:
+            value = getattr(layers[name], "value", layers[name])
+            filled[name] = templating.render(value, layers, self.inventory.origin_of(host, name))
+        return filled
+
+    def open(self, host: str, progress: Progress) -> Opened:
+        """The context of a host."""
+        context = HostContext(host, self, progress, {})
+        return Opened(context, context.close, context.cancel)

@@ -1,0 +1,86 @@
+"""What the Windows modules answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sitekeeper.engine.plan import Record, Result
+
+
+class ServiceState(Record):
+    """One service at one moment."""
+
+    name: str
+    state: str
+    start_mode: str
+    pid: int
+
+
+class ServicesResult(Result):
+    """Services after the task, in its order."""
+
+    services: tuple[ServiceState, ...] = ()
+
+
+class Exported(Record):
+    """One registry export."""
+
+    name: str
+    view: str
+    found: bool
+    bytes: int
+
+
+class RegistryResult(Result):
+    """The exports made."""
+
+    exports: tuple[Exported, ...] = ()
+
+
+class Copy(Record):
+    """One shadow copy, and where it is read."""
+
+    host: str
+    drive: str
+    """Drive of the work folder that knows it."""
+    index: int
+    volume: str
+    """Id of the volume."""
+    name: str
+    """Where the volume is mounted."""
+    id: str = ""
+
+
+class Watched(Record):
+    """A service directly before and after the shadow copy."""
+
+    name: str
+    state: str
+    pid: int
+    boot: str
+
+
+class ShadowSet(Result):
+    """One shadow copy set, and what proves that it is one instant of a stopped site."""
+
+    set_id: Any = ""
+    copies: tuple[Copy, ...] = ()
+    before: tuple[Watched, ...] = ()
+    after: tuple[Watched, ...] = ()
+    taken_at: Any = ""
+    """When it was made, by the control host's clock (ISO 8601, UTC)."""
+    gap: float = 0.0
+    """Seconds between the site server's shadow copies and the database host's."""
+    consistency: Literal["writer", "crash", "files"] = "files"
+    """writer: the SQL writer froze the database. crash: the disk at one instant, no writer. files: no database in it."""
+    generation: int = 0
+    """Of the lease under which it was made."""
+    database_set_id: Any = ""
+    """The database host's own shadow copy set, where there is one."""
+
+    def copy_of(self, host: str, volume: str) -> Copy:
+        """The copy of a volume."""
+        for one in self.copies:
+            if one.host == host and one.volume == volume:
+                return one
+        raise KeyError(volume)

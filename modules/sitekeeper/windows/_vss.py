@@ -1,0 +1,147 @@
+"""What VSS tools say, read by ids and numbers: their texts are localised.
+
+Sources: recorded transcripts; state numbers: VSS_WRITER_STATE (Microsoft Learn); element and attribute names of the backup
+components document: Microsoft's published VSS headers. That its backupType reads ``copy`` is believed (docs/unverified.md).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+SQL_WRITER = "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a"
+SMS_WRITER = "03ba67dd-dc6d-4729-a038-251f7018463b"
+STABLE = 1
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_STATE = re.compile(r"\[(\d+)\]")
+_NAME = re.compile(r"['\"]([^'\"]+)['\"]")
+_NO_ERROR = re.compile(r"no error|aucune erreur|kein fehler", re.IGNORECASE)
+_HRESULT = re.compile(r"0x8004[0-9a-fA-F]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A VSS writer as ``vssadmin list writers`` shows it."""
+
+    name: str
+    id: str
+    state: int
+    last_error: str
+
+    @property
+    def healthy(self) -> bool:
+        """Stable and without an error; a stable writer may still have one."""
+        return self.state == STABLE and bool(_NO_ERROR.search(self.last_error))
+
+
+def writers(text: str) -> list[Writer]:
+    """The writers of a transcript: blocks of five lines, in whatever language."""
+    found: list[Writer] = []
+    for block in re.split(r"\r?\n\s*\r?\n", text):
+        lines = [line for line in block.splitlines() if line.strip()]
+        while lines and not _NAME.search(lines[0]):
+            lines.pop(0)
+        if len(lines) < 5:
+            continue
+        guid, state = re.search(_GUID, lines[1]), _STATE.search(lines[3])
+        name = _NAME.search(lines[0])
+        if guid is None or state is None or name is None:
+            continue
+        found.append(Writer(name[1], guid[0].lower(), int(state[1]), lines[4].partition(":")[2].strip()))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the diskshadow script wrote down straight after CREATE."""
+
+    run: str = ""
+    set_id: str = ""
+    copies: tuple[tuple[int, str, str], ...] = ()
+    """(number, volume id, shadow copy id)."""
+
+
+def mark(text: str) -> Mark:
+    """Read a mark; what is not there stays empty."""
+    run, set_id = "", ""
+    copies: list[tuple[int, str, str]] = []
+    for line in text.splitlines():
+        word = line.split()
+        if len(word) == 2 and word[0] == "run":
+            run = word[1]
+        elif len(word) == 2 and word[0] == "set" and re.search(_GUID, word[1]):
+            set_id = word[1].strip("{}").lower()
+        elif len(word) == 4 and word[0] == "copy" and re.search(_GUID, word[3]):
+            copies.append((int(word[1]), word[2].lower(), word[3].strip("{}").lower()))
+    return Mark(run, set_id, tuple(copies))
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component in a backup components document."""
+
+    writer: str
+    name: str
+    logical_path: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BackupDocument:
+    """The backup components document that diskshadow leaves in its metadata."""
+
+    backup_type: str
+    components: tuple[Component, ...]
+
+
+def backup_document(xml: str) -> BackupDocument:
+    """Read BCDocument.xml.
+
+    Raises:
+        ValueError: it is no such document.
+
+    """
+    try:
+        root = ET.fromstring(xml.lstrip("\ufeff").strip())  # noqa: S314 - from the host that we back up; expat limits expansion
+    except ET.ParseError as error:
+        raise ValueError(f"not a backup components document: {error}") from None
+    components = [
+        Component(
+            writer=(writer.get("writerId") or "").strip("{}").lower(),
+            name=component.get("componentName") or "",
+            logical_path=component.get("logicalPath") or "",
+            succeeded=(component.get("backupSucceeded") or "yes").lower() in {"yes", "true", "1"},
+        )
+        for writer in root.iter()
+        if _local(writer) == "WRITER_COMPONENTS"
+        for component in writer
+        if _local(component) == "COMPONENT"
+    ]
+    return BackupDocument((root.get("backupType") or "").lower(), tuple(components))
+
+
+def _local(element: ET.Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def hresults(transcript: str) -> list[str]:
+    """VSS error codes in a transcript, in order, each once."""
+    return list(dict.fromkeys(code.lower() for code in _HRESULT.findall(transcript)))
+
+
+MEANINGS = {
+    "0x800423f0": "the set does not hold all volumes of a writer: add the missing volume",
+    "0x800423f1": "a writer was out of resources: reduce the load and try again",
+    "0x800423f2": "a writer timed out: reduce the load and try again",
+    "0x800423f3": "a writer failed for now: try again; after several times restart the service that hosts it",
+    "0x800423f4": "a writer failed for good: restart the service that hosts it and read the Application log",
+    "0x80042306": "the provider refused: look at its events and at other backup software",
+    "0x8004230f": "the provider had an unexpected error: one more try",
+    "0x80042313": "writes could not be flushed in time: too much load",
+    "0x80042314": "writes could not be held in time: too much load",
+    "0x80042316": "another shadow copy was being made: look for other backup software and move one of the two",
+    "0x80042317": "there are too many shadow copies: delete old ones",
+    "0x8004231f": "no room for shadow copies: give them more (vssadmin resize shadowstorage)",
+}
+"""What to do (Microsoft Learn, "Writer errors and vetoes"; codes as in winerror lists of public VSS clients)."""

@@ -1,0 +1,86 @@
+"""Exports the site's registry keys into the work folder, inside the window, so that the shadow copy holds them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.session import Call, Context
+from sitekeeper.engine.types import Many
+from sitekeeper.site._results import RegistryKey, SiteFacts
+from sitekeeper.windows._results import Exported, RegistryResult
+
+
+class RegistryParams(Params):
+    """Which keys."""
+
+    export: Many[RegistryKey]
+    """Keys and views, as ``site.registry_keys`` names them."""
+    site: SiteFacts
+    """The site: its drive holds the work folder."""
+
+
+class RegistryIntent(Record):
+    """Where the exports will be."""
+
+    version: Literal[1] = 1
+    run: str
+    drive: str
+    keys: tuple[RegistryKey, ...]
+
+
+class Registry(Module[RegistryParams, RegistryResult]):
+    """Example::
+
+    - windows.registry: {export: "{{ site.registry_keys }}", site: "{{ site }}"}
+      undo: play
+    """
+
+    needs = Needs(
+        cmdlets={"Test-Path": "-LiteralPath below HKLM:\\SOFTWARE", "Write-Output": "markers"},
+        functions=("Export-SkRegistry", "Remove-SkFolder"),
+        rights="read the keys (Administrators)",
+    )
+    reversible = True
+    intent_type = RegistryIntent
+
+    def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryResult]:
+        calls = [Call("Test-Path", {"LiteralPath": _path(key)}) for key in params.export]
+        found = [bool(answer.output and answer.output[0]) for answer in ctx.ps.read(calls)]
+        if not any(there for key, there in zip(params.export, found, strict=True) if key.name == "SMS"):
+            raise IntegrityError("no SMS key in any registry view: this is no site server")
+        keys = tuple(key for key, there in zip(params.export, found, strict=True) if there)
+        changes = tuple(
+            Change(f"registry {key}", "not exported", f"{params.site.drive}:\\sitekeeper\\{ctx.run_id}\\registry")
+            for key in keys
+        )
+        predicted = tuple(Exported(name=key.name, view=key.view, found=True, bytes=0) for key in keys)
+        return Plan(
+            result=RegistryResult(changed=True, exports=predicted, msg=f"{len(keys)} keys would be exported"),
+            changes=changes,
+            intent=RegistryIntent(run=ctx.run_id, drive=params.site.drive, keys=keys),
+        )
+
+    def apply(self, ctx: Context, plan: Plan[RegistryResult]) -> RegistryResult:
+        intent = plan.intent
+        assert isinstance(intent, RegistryIntent)  # noqa: S101 - the plan is our own
+        exports: list[Exported] = []
+        for key in intent.keys:
+            (row,) = ctx.ps.change(
+                "Export-SkRegistry", Drive=intent.drive, Run=intent.run, Name=key.name, View=key.view
+            )
+            if not row["Found"] or not row["Bytes"]:
+                raise IntegrityError(f"the export of {key} is empty")
+            exports.append(Exported(name=key.name, view=key.view, found=True, bytes=int(row["Bytes"])))
+        return RegistryResult(changed=True, exports=tuple(exports), msg=f"{len(exports)} keys exported")
+
+    def undo(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult | None) -> str:
+        ctx.ps.change("Remove-SkFolder", Drive=intent.drive, Run=intent.run, Name="registry")
+        return "exports deleted"
+
+
+def _path(key: RegistryKey) -> str:
+    view = "Wow6432Node\\" if key.view == "wow" else ""
+    return f"HKLM:\\SOFTWARE\\{view}Microsoft\\{key.name}"

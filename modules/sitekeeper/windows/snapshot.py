@@ -1,0 +1,290 @@
+"""Makes one shadow copy set over all volumes of the site, of files and database, and proves that it is one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UsageError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Many
+from sitekeeper.site._results import Database, SiteFacts, Volume
+from sitekeeper.windows import _vss
+from sitekeeper.windows._results import Copy, ShadowSet, Watched
+
+MAX_GAP_SECONDS = 60.0
+"""Between the shadow copies of site server and database host: more and they are not one moment of the site."""
+SNAPSHOT_SECONDS = 900.0
+"""Deadline of one shadow copy set."""
+NO_ROOM = frozenset({"0x8004231f", "0x80042317"})
+
+
+class SnapshotParams(Params):
+    """Of which site."""
+
+    site: SiteFacts
+    """The site: its volumes, its database and the services that must be down."""
+    services: Many[str] = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
+    """Services whose state is read directly before and after: all must be Stopped both times."""
+
+
+class HostIntent(Record):
+    """Where a set is being made."""
+
+    host: str
+    drive: str
+    volumes: tuple[Volume, ...]
+    old: bool = False
+
+
+class SnapshotIntent(Record):
+    """Enough to find our shadow copies by what the host itself wrote down."""
+
+    version: Literal[1] = 1
+    run: str
+    hosts: tuple[HostIntent, ...]
+
+
+class Snapshot(Module[SnapshotParams, ShadowSet]):
+    """Example::
+
+    - windows.snapshot: {site: "{{ site }}"}
+      undo: play
+      register: snapshot
+    """
+
+    needs = Needs(
+        cmdlets={"Get-WmiObject": "-Query on Win32_Service", "Write-Output": "markers"},
+        functions=("New-SkShadowSet", "New-SkShadowCopy", "Remove-SkShadowSet", "Test-SkShadowSet", "Get-SkVssWriter"),
+        rights="make and delete shadow copies (Administrators)",
+    )
+    reversible = True
+    intent_type = SnapshotIntent
+
+    def plan(self, ctx: Context, params: SnapshotParams) -> Plan[ShadowSet]:
+        site = params.site
+        hosts = [HostIntent(host=ctx.host, drive=site.drive, volumes=site.volumes, old=site.machine.old)]
+        if site.database is not None and site.database.host != ctx.host:
+            machine = site.database_machine
+            hosts.append(
+                HostIntent(
+                    host=site.database.host, drive=_letter(site.database), volumes=site.database_volumes,
+                    old=machine.old if machine else False,
+                )
+            )  # fmt: skip
+        for one in hosts:
+            refuse_old(one)
+        copies = tuple(
+            Copy(host=one.host, drive=one.drive, index=number, volume=volume.id, name=volume.name)
+            for one in hosts
+            for number, volume in enumerate(one.volumes)
+        )
+        unknown = Unknown("windows.snapshot")
+        predicted = ShadowSet.model_construct(
+            changed=True, msg=f"a shadow copy set over {len(copies)} volumes", copies=copies, set_id=unknown, taken_at=unknown,
+            consistency=_consistency(site, hosts), before=(), after=(), gap=0.0, generation=0, database_set_id="", partial="",
+        )  # fmt: skip
+        return Plan(
+            result=predicted,
+            changes=tuple(
+                Change(f"volume {copy.host}:{copy.name}", "no copy", "in one shadow copy set") for copy in copies
+            ),
+            intent=SnapshotIntent(run=ctx.run_id, hosts=tuple(hosts)),
+            data=params,
+        )
+
+    def apply(self, ctx: Context, plan: Plan[ShadowSet]) -> ShadowSet:
+        intent, params = plan.intent, plan.data
+        assert isinstance(intent, SnapshotIntent)  # noqa: S101 - the plan is our own
+        site: SiteFacts = params.site
+        made: list[tuple[float, dict[str, Any], _vss.Mark]] = []
+        taken_at = ctx.clock.now()
+        for one in intent.hosts:
+            where = ctx if one.host == ctx.host else ctx.of(one.host)
+            if where is not ctx:
+                where.lease.take()
+            holds_database = site.database is not None and site.database.host == one.host
+            answer = self._make(where, one, params, verify_sql=holds_database and not one.old)
+            made.append((ctx.clock.monotonic(), answer, _checked(answer, one, intent.run)))
+            if holds_database and not one.old and site.database is not None:
+                prove_database(answer, site.database)
+        gap = made[-1][0] - made[0][0]
+        if gap > MAX_GAP_SECONDS:
+            raise IntegrityError(
+                f"{gap:.0f} s between the shadow copies of site server and database host (at most {MAX_GAP_SECONDS:.0f})"
+            )
+        before, after = _watched(made[0][1]["Before"]), _watched(made[0][1]["After"])
+        prove_window(before, after, params.services)
+        copies = tuple(
+            Copy(host=one.host, drive=one.drive, index=number, volume=volume, name=_name_of(one, volume), id=copy)
+            for one, (_, _, mark) in zip(intent.hosts, made, strict=True)
+            for number, volume, copy in mark.copies
+        )
+        return ShadowSet(
+            changed=True, msg=f"shadow copy set {made[0][2].set_id} over {len(copies)} volumes", set_id=made[0][2].set_id,
+            copies=copies, before=before, after=after, taken_at=taken_at.isoformat(), gap=round(gap, 3),
+            consistency=_consistency(site, list(intent.hosts)), generation=ctx.lease.generation,
+            database_set_id=made[1][2].set_id if len(made) > 1 else "",
+        )  # fmt: skip
+
+    @staticmethod
+    def _make(ctx: Context, one: HostIntent, params: SnapshotParams, *, verify_sql: bool) -> dict[str, Any]:
+        ids = [volume.id for volume in one.volumes]
+        services = list(params.services)
+        try:
+            if one.old:
+                rows = ctx.ps.change(
+                    "New-SkShadowCopy",
+                    deadline=SNAPSHOT_SECONDS,
+                    Drive=one.drive,
+                    Run=ctx.run_id,
+                    Volume=ids[0],
+                    Service=services,
+                )
+            else:
+                exclude_sms = _has_sms_writer(ctx)
+                rows = ctx.ps.change(
+                    "New-SkShadowSet", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=ctx.run_id, Volume=ids,
+                    Service=services, ExcludeSms=exclude_sms, VerifySql=verify_sql,
+                )  # fmt: skip
+        except RemoteError as error:
+            code = error.record.short_id.removeprefix("SkShadowCopy") if error.record else ""
+            if code in {"6", "8"}:
+                raise SpaceError(
+                    f"no room for a shadow copy (Win32_ShadowCopy.Create: {code})", hint="vssadmin resize shadowstorage"
+                ) from None
+            raise
+        if len(rows) != 1:
+            raise IntegrityError("the host answered nothing about its shadow copies")
+        return dict(rows[0])
+
+    def undo(self, ctx: Context, intent: SnapshotIntent, outcome: ShadowSet | None) -> str:
+        errors: list[SitekeeperError] = []
+        for one in reversed(intent.hosts):
+            where = ctx if one.host == ctx.host else ctx.of(one.host)
+            try:
+                where.lease.take()
+                where.ps.change("Remove-SkShadowSet", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=intent.run)
+                if where is not ctx:
+                    where.lease.give_back()
+            except SitekeeperError as error:
+                errors.append(error)
+        if errors:
+            raise UndoError(
+                f"shadow copies may be left: {errors[0].message}",
+                hint=f"their ids are in sitekeeper\\{intent.run}\\shadow\\mark.txt on the host",
+            )
+        return "shadow copies and their links dropped"
+
+
+def refuse_old(one: HostIntent) -> None:
+    """Server 2003 has no diskshadow: one volume through WMI is all that can be had.
+
+    Raises:
+        UsageError: more than one volume on Server 2003.
+
+    """
+    if one.old and len(one.volumes) > 1:
+        names = ", ".join(volume.name for volume in one.volumes)
+        raise UsageError(
+            f"{one.host} runs Server 2003, and its site lies on {len(one.volumes)} volumes ({names}): "
+            "Windows cannot copy them at one instant without vshadow",
+            host=one.host, hint="move the database to the volume of the site, or use ConfigMgr's own backup task",
+        )  # fmt: skip
+
+
+def prove_window(before: tuple[Watched, ...], after: tuple[Watched, ...], services: tuple[str, ...]) -> None:
+    """The services were down all the time: Stopped directly before and after, in the same boot.
+
+    Raises:
+        IntegrityError: they were not; the shadow copy is torn.
+
+    """
+    for when, seen in (("before", before), ("after", after)):
+        up = [f"{one.name} {one.state}" for one in seen if one.state != "Stopped" or one.pid]
+        if up:
+            raise IntegrityError(f"the window was broken: directly {when} the shadow copy was {', '.join(up)}")
+    if {one.name for one in before} != {one.name for one in after}:
+        raise IntegrityError("the window was broken: other services before than after the shadow copy")
+    missing = {name.lower() for name in services} - {one.name.lower() for one in before}
+    if missing:
+        raise IntegrityError(f"nothing is known of {', '.join(sorted(missing))} around the shadow copy")
+    if len({one.boot for one in (*before, *after)}) > 1:
+        raise IntegrityError("the window was broken: the host was restarted around the shadow copy")
+
+
+def prove_database(answer: dict[str, Any], database: Database) -> None:
+    """The writer's own document lists this database as a copy backup.
+
+    Raises:
+        IntegrityError: it does not; the copy holds no consistent database.
+
+    """
+    try:
+        document = _vss.backup_document(str(answer["Document"]))
+    except ValueError as error:
+        raise IntegrityError(f"no proof that the database is in the shadow copy: {error}") from None
+    mine = [
+        one
+        for one in document.components
+        if one.writer == _vss.SQL_WRITER
+        and one.name.lower() == database.name.lower()
+        and one.logical_path.lower() == database.component.lower()
+    ]
+    if not mine:
+        raise IntegrityError(
+            f"the SQL writer did not take part for {database}: its files are not all in the set",
+            hint="read the Application log of the database host (sources VSS and SQLWRITER)",
+        )
+    if not mine[0].succeeded:
+        raise IntegrityError(f"the SQL writer says that its backup of {database} failed")
+    if document.backup_type != "copy":
+        raise IntegrityError(f"the shadow copy was made as a {document.backup_type} backup and not as a copy")
+
+
+def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> _vss.Mark:
+    """What the script wrote down, complete; anything less is a failure, whatever diskshadow's exit code says."""
+    mark = _vss.mark(str(answer["Mark"]))
+    transcript = str(answer["Transcript"])
+    codes = _vss.hresults(transcript)
+    wanted = {volume.id for volume in one.volumes}
+    have = {volume for _, volume, _ in mark.copies}
+    if mark.run == run and mark.set_id and wanted == have and answer["ExitCode"] == 0 and not codes:
+        return mark
+    said = f" ({codes[0]}: {_vss.MEANINGS.get(codes[0], 'see the events of the host')})" if codes else ""
+    tail = " / ".join(line.strip() for line in transcript.splitlines()[-3:] if line.strip())
+    text = f"the shadow copy set was not made on {one.host}{said}"
+    hint = f"diskshadow ended with {answer['ExitCode']}; its last words: {tail or 'none'}"
+    if NO_ROOM.intersection(codes):
+        raise SpaceError(text, hint=hint)
+    raise RemoteError(text, hint=hint)
+
+
+def _has_sms_writer(ctx: Context) -> bool:
+    """Whether the SMS Writer is registered: excluding a writer that is not there may be an error."""
+    (row,) = ctx.ps.call("Get-SkVssWriter")
+    return any(writer.id == _vss.SMS_WRITER for writer in _vss.writers(str(row["Text"])))
+
+
+def _watched(rows: Any) -> tuple[Watched, ...]:
+    return tuple(
+        Watched(name=str(row["Name"]), state=str(row["State"]), pid=int(row["Pid"] or 0), boot=str(row["Boot"]))
+        for row in (rows if isinstance(rows, list) else [rows])
+        if row
+    )
+
+
+def _consistency(site: SiteFacts, hosts: list[HostIntent]) -> Literal["writer", "crash", "files"]:
+    if site.database is None:
+        return "files"
+    holder = next(one for one in hosts if one.host == site.database.host)
+    return "crash" if holder.old else "writer"
+
+
+def _letter(database: Database) -> str:
+    return database.files[0].path[0].upper()
+
+
+def _name_of(one: HostIntent, volume: str) -> str:
+    return next(found.name for found in one.volumes if found.id == volume)
