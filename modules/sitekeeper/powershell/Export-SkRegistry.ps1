@@ -7,6 +7,7 @@ function Export-SkRegistry {
     if (@('native', 'wow') -cnotcontains $View) { throw 'SkInvalidView' }
     $branch = 'SOFTWARE\Microsoft\' + $Name
     if ($View -eq 'wow') { $branch = 'SOFTWARE\Wow6432Node\Microsoft\' + $Name }
+    Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'registry'
     [void][IO.Directory]::CreateDirectory($folder)
     $file = [IO.Path]::Combine($folder, ($Name.ToLower() + '.' + $View + '.reg'))

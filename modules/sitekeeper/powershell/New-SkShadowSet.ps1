@@ -5,6 +5,7 @@ function New-SkShadowSet {
     # Whether that is a success is judged by the caller; diskshadow's exit code says little.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
+    Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }
     [void][IO.Directory]::CreateDirectory($folder)

@@ -8,7 +8,7 @@ function Protect-SkFolder {
     if ([IO.Directory]::Exists($root)) {
         $acl = Get-Acl -Path $root
         $found = $acl.GetSecurityDescriptorSddlForm('Access')
-        if ($found -ne $closed) { throw 'SkFolderOpenToOthers' }
+        if ($found -notmatch '^D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+$') { throw 'SkFolderOpenToOthers' }
         return
     }
     [void][IO.Directory]::CreateDirectory($root)

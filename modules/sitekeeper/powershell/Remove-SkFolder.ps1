@@ -1,11 +1,12 @@
 function Remove-SkFolder {
-    # Deletes one named part (registry or shadow) of the run's work folder. Never follows a link. Twice does no harm.
+    # Deletes one named part (registry or shadow) of the run's work folder, and that folder once it is empty.
+    # Never follows a link. Twice does no harm.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
     if (-not $Run -or -not $Name) { throw 'SkInvalidName' }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name $Name
-    if (-not [IO.Directory]::Exists($folder)) { return }
-    $todo = @($folder)
+    $todo = @()
+    if ([IO.Directory]::Exists($folder)) { $todo = @($folder) }
     $done = @()
     while ($todo.Length -gt 0) {
         $next = @()
@@ -23,4 +24,6 @@ function Remove-SkFolder {
         $todo = $next
     }
     foreach ($one in $done) { [IO.Directory]::Delete($one) }
+    $parent = Get-SkFolder -Drive $Drive -Run $Run
+    if ([IO.Directory]::Exists($parent) -and [IO.Directory]::GetFileSystemEntries($parent).Length -eq 0) { [IO.Directory]::Delete($parent) }
 }

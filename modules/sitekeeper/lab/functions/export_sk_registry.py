@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, run_tool, text, thrown, twin, written_error
 
-SHA256 = "17268a8e633c2b2673118245b7f2f4c4d1f271830687354fb1934b6f40d955a4"
+SHA256 = "d1da239f976c4305cc00b2f2a480511b1ece47b31d95dcafa8067608805ab1ea"
 
 
 _WRITE_ERROR = 23
@@ -22,6 +22,7 @@ def run(call: Call) -> Iterator[PsObject]:
         raise thrown("SkInvalidView")
     branch = ("SOFTWARE\\Wow6432Node\\Microsoft\\" if view == "wow" else "SOFTWARE\\Microsoft\\") + name
     host = call.host
+    call.function("Protect-SkFolder", Drive=text(call, "Drive"))
     folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="registry")[0]
     host.make_folder(folder)
     file = f"{folder}\\{name.lower()}.{view}.reg"

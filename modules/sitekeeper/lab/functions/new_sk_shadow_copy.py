@@ -11,13 +11,14 @@ from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin, wri
 
 _UNAVAILABLE = 21
 
-SHA256 = "0f0e2c03b2ed1325f3690de19a7eb1e71144b2ebe387a1a4c6b830f9cd17e1b6"
+SHA256 = "00597c7ba1b06964e83bf06950bad57b39ec4463037e9602819c825349e4ad63"
 
 
 def run(call: Call) -> Iterator[PsObject]:
     """One crash-consistent copy of one volume through WMI, read through the volume's administrative share."""
     drive, run_id, volume, host = text(call, "Drive"), text(call, "Run"), text(call, "Volume"), call.host
     services = call.bound.texts("Service") or []
+    call.function("Protect-SkFolder", Drive=drive)
     folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
     if host.exists(folder):
         raise thrown("SkShadowSetExists")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "c9257014135a634096ca77c571ebf02d9417566aaf23e07bf6b99555110fc2cb"
+SHA256 = "336343f61331738d78d94a94713aaaf7505c5f63377f87037a2935c30b4ca968"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
@@ -18,6 +18,7 @@ def run(call: Call) -> Iterator[PsObject]:
     """One diskshadow set over all given volumes."""
     drive, run_id, host = text(call, "Drive"), text(call, "Run"), call.host
     volumes, services = call.bound.texts("Volume") or [], call.bound.texts("Service") or []
+    call.function("Protect-SkFolder", Drive=drive)
     folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
     if host.exists(folder):
         raise thrown("SkShadowSetExists")

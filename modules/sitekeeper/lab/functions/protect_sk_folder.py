@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "d362be4e1655a411500cba1ea8cac8b6cbefe53d1fb676e3741dcf4716664652"
+SHA256 = "d34e2c1705d872513e03a5c4d759c299d7a42654c94b92e3e5f1404242510bec"
 
 
+_ONLY_US = re.compile(r"D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+\Z", re.IGNORECASE)
 _CLOSED = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
 
@@ -16,7 +18,7 @@ def run(call: Call) -> Iterator[object]:
     """Makes the work root, closed to others; refuses one that is open."""
     root = call.function("Get-SkFolder", Drive=text(call, "Drive"))[0]
     if call.host.exists(root):
-        if call.host.acl(root) != _CLOSED:
+        if not _ONLY_US.match(call.host.acl(root) or ""):
             raise thrown("SkFolderOpenToOthers")
         return
     call.host.make_folder(root)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "30da8e59181460f30c3e42dc5bff721c3373e079934d7e207aa566c355ad8513"
+SHA256 = "99d272f5846372243a92163cf40d19b371185416a1a889f6426f443680572bef"
 
 
 def run(call: Call) -> Iterator[object]:
@@ -18,11 +18,13 @@ def run(call: Call) -> Iterator[object]:
         raise thrown("SkInvalidName")
     folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=run_id, Name=name)[0]
     host = call.host
-    if not host.exists(folder):
-        return
+    parent = folder.rpartition("\\")[0]
     with host.io_lock:
-        _delete(host.files.resolve(folder))
-    host.audit.write("change", host.name, kind="folder", what=folder, to="deleted")
+        if host.exists(folder):
+            _delete(host.files.resolve(folder))
+            host.audit.write("change", host.name, kind="folder", what=folder, to="deleted")
+        if host.exists(parent) and not any(host.files.resolve(parent).iterdir()):
+            host.files.resolve(parent).rmdir()
     yield from ()
 
 

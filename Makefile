@@ -1,0 +1,36 @@
+# Everything sets itself up: a venv with all packages, unixODBC and a SQL Server driver.
+.SHELLFLAGS := -eu -c
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test check bench lab clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml .ci/odbc.sh
+	@test -x $(BIN)/python || python3 -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@bash .ci/odbc.sh $(VENV)
+	@touch $@
+
+demo: $(READY)          ## start a simulated hierarchy, back it up, look at the sets, stop it
+	@bash .ci/demo $(BIN)
+
+test: $(READY)          ## all tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadscope
+
+check: $(READY)         ## formatting, lint, types, import contracts
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --verbose | tail -n 8
+
+bench: $(READY)         ## ratios against what a user would otherwise run, into .bench/results.json
+	@$(BIN)/python benchmarks/run.py
+
+lab: $(READY)           ## start the lab and leave it running (sitekeeper lab down stops it)
+	@$(BIN)/sitekeeper lab up
+
+clean:
+	rm -rf .demo .bench .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,117 @@
+"""A living lab on loopback, and our own command line against it. What is claimed is read from the lab's disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sitekeeper.cli.main import main
+from sitekeeper.lab.audit import read_audit
+from sitekeeper.lab.hierarchy import Hierarchy
+from sitekeeper.lab.server import Lab
+from sitekeeper.lab.state import HostState, read_state
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
+
+
+@dataclass
+class Outcome:
+    """What a run of ours came to."""
+
+    code: int
+    events: list[dict[str, Any]]
+
+    def host(self, name: str) -> dict[str, Any]:
+        return next(event for event in self.events if event["event"] == "HostEnded" and event["host"] == name)
+
+    def error(self, name: str) -> str:
+        return str(self.host(name)["error"])
+
+
+@dataclass
+class Stage:
+    """A lab, a store, journals."""
+
+    lab: Lab
+    root: Path
+    capture: Any
+    extra: list[str] = field(default_factory=lambda: ["-e", "settle=0.3s"])
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def inventory(self) -> Path:
+        return self.lab.folder / "hosts.yml"
+
+    def run(self, *arguments: str, playbook: str | Path = "playbooks/backup.yml", inventory: Path | None = None) -> Outcome:
+        code = main([
+            "run", str(ROOT / playbook), "-i", str(inventory or self.inventory), "-e", f"store={self.store}",
+            "--runs", str(self.root / "runs"), "--json", *self.extra, *arguments,
+        ])  # fmt: skip
+        lines = self.capture.readouterr().out.splitlines()
+        return Outcome(code, [json.loads(line) for line in lines if line.startswith("{")])
+
+    def state(self, host: str) -> HostState:
+        return read_state(self.lab.folder / host)
+
+    def audit(self, event: str, host: str | None = None) -> list[dict[str, Any]]:
+        lines = read_audit(self.lab.folder / "audit.jsonl")
+        return [line for line in lines if line["event"] == event and host in {None, line["host"]}]
+
+    def sets(self, site: str) -> list[Path]:
+        folder = self.store / site
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def manifest(self, site: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.sets(site)[-1] / "manifest.json").read_text())
+        return found
+
+    def assert_clean(self, host: str) -> None:
+        """Services Running, no shadow copy, no work folder, no lease, no staging set."""
+        state = self.state(host)
+        assert state.states(*SERVICES) == dict.fromkeys(SERVICES, "Running")
+        assert state.machine.shadows == []
+        for volume in ("C", "D"):
+            work = state.path(f"{volume}:\\sitekeeper")
+            left = [entry.name for entry in work.iterdir()] if work.is_dir() else []
+            assert [name for name in left if name not in {"generation.txt", "lease.lock"}] == []
+        staging = self.store / ".staging"
+        assert not staging.is_dir() or list(staging.iterdir()) == []
+
+
+MakeStage = Callable[..., Stage]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[MakeStage]:
+    """Start a lab of some of the default hosts; ``change`` may alter the hierarchy's YAML before."""
+    labs: list[Lab] = []
+
+    def make(*hosts: str, change: Callable[[dict[str, Any]], None] | None = None) -> Stage:
+        data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
+        data["ports"] = {"http": 0, "https": 0, "sql": 0}
+        if hosts:
+            data["hosts"] = {name: data["hosts"][name] for name in hosts}
+            for spec in data["hosts"].values():
+                if spec.get("site", {}).get("parent") not in {None, *hosts}:
+                    del spec["site"]["parent"]
+        if change is not None:
+            change(data)
+        lab = Lab(Hierarchy.model_validate(data), tmp_path / "lab")
+        lab.start()
+        labs.append(lab)
+        capsys.readouterr()
+        return Stage(lab, tmp_path, capsys)
+
+    yield make
+    for lab in labs:
+        lab.stop()

@@ -1,0 +1,116 @@
+"""What goes wrong inside the window ends with the services Running, nothing left over and nothing published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def refused(here: Any, host: str, *, code: int, says: str, task: str) -> None:
+    outcome = here.run()
+    assert outcome.code == code, outcome.error(host)
+    error = outcome.error(host)
+    assert says in error
+    assert task in error
+    assert "backup.yml" in error
+    assert f"host {host}" in error
+    assert here.sets(host) == []
+    here.assert_clean(host)
+
+
+def test_snapshot_fails(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "snapshot_fails")
+    refused(here, "PR2", code=9, says="no room for shadow copies", task="One shadow copy set")
+
+
+def test_snapshot_in_progress_is_not_retried_inside_the_window(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "snapshot_in_progress")
+    refused(here, "PR2", code=7, says="another shadow copy was being made", task="One shadow copy set")
+    assert len([1 for line in here.audit("call", "PR2") if line["command"] == "New-SkShadowSet"]) == 1
+
+
+def test_log_volume_missing(stage: Any) -> None:
+    """The planted tear: the writer refuses, although diskshadow exits 0."""
+    here = stage("PR2")
+    here.lab.fault("PR2", "log_volume_missing")
+    outcome = here.run()
+    assert outcome.code in {7, 10}, outcome.error("PR2")
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+
+
+def test_services_restarted_between_stop_and_create(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "restart_between")
+    refused(here, "PR2", code=10, says="the window was broken", task="One shadow copy set")
+
+
+def test_host_rebooted_between_stop_and_create(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "reboot", later=True)
+    outcome = here.run()
+    assert outcome.code != 0
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+
+
+def test_shadow_copies_vanish_while_we_pull(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "vanish_after_create")
+    outcome = here.run()
+    assert outcome.code != 0
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+
+
+def test_stop_takes_too_long(stage: Any) -> None:
+    """The stop is waited out, never killed; then everything is started again."""
+    here = stage("PR2")
+    here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=4)
+    outcome = here.run("-e", "service_timeout=1s")
+    assert outcome.code == 7
+    assert "did not stop within its time-out" in outcome.error("PR2")
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+
+
+def test_service_starts_and_dies_once(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "start_and_die", service="SMS_SITE_COMPONENT_MANAGER")
+    outcome = here.run()
+    assert outcome.code == 0, outcome.error("PR2")
+    here.assert_clean("PR2")
+
+
+def test_full_disk_on_the_host(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "disk_full", volume="D")
+    outcome = here.run()
+    assert outcome.code != 0
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+
+
+def test_writer_failed_before_is_seen_in_preflight(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "writer_failed", state=8, error="Retryable error", times=0)
+    outcome = here.run()
+    assert outcome.code == 11
+    assert "writers" in outcome.error("PR2")
+    assert [line for line in here.audit("call", "PR2") if line["command"] == "Invoke-WmiMethod"] == []
+
+
+def test_a_failed_site_does_not_take_the_others_down(stage: Any) -> None:
+    here = stage("PR1", "PR2")
+    here.lab.fault("PR2", "snapshot_fails")
+    outcome = here.run()
+    assert outcome.code == 9
+    assert len(here.sets("PR1")) == 1
+    assert here.sets("PR2") == []
+    here.assert_clean("PR1")
+    here.assert_clean("PR2")
