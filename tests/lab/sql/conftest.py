@@ -59,11 +59,18 @@ def serve(tmp_path: Path, certificate: Path) -> Iterator[Serve]:
     before = threading.active_count()
     running: list[TdsServer] = []
 
-    def start(release: str = "2019", *, tls: bool = True, name: str = "MSSQLSERVER", **options: Any) -> TdsServer:
+    def start(
+        release: str = "2019",
+        *,
+        tls: bool = True,
+        name: str = "MSSQLSERVER",
+        address: str = "127.0.0.1",
+        **options: Any,
+    ) -> TdsServer:
         logins = (Login("sa", PASSWORD), WINDOWS, Login("off", "x", disabled=True), Login("reader", "r", roles=()))
         instance = Instance(tmp_path / f"m{len(running)}", name, host="SQL01", release=release, logins=logins)
         create_site_database(instance, "ABC", generation="2007" if release == "2005" else "cb", name="CM_ABC")
-        server = TdsServer("127.0.0.1", 0, instance, certificate=certificate if tls else None, **options)
+        server = TdsServer(address, 0, instance, certificate=certificate if tls else None, **options)
         server.start()
         running.append(server)
         return server

@@ -280,6 +280,82 @@ def test_a_waiting_statement_is_cancelled_from_another_thread(serve: Serve, dial
     assert connection.execute("SELECT 1").fetchval() == 1
 
 
+def test_a_computing_statement_is_cancelled_too(serve: Serve, dial: Ask) -> None:
+    reached = threading.Event()
+    connection = dial(serve(audit=lambda seen: reached.set() if "COUNT" in seen.text else None))
+    cursor = connection.cursor()
+
+    def cancel() -> None:
+        reached.wait()
+        cursor.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    many = ", ".join(f"sys.master_files AS f{number}" for number in range(9))
+    with pytest.raises(pyodbc.Error, match="HY008"):
+        cursor.execute(f"SELECT COUNT(*) FROM {many}")  # noqa: S608
+    canceller.join()
+    cursor.close()
+    assert connection.execute("SELECT 1").fetchval() == 1
+
+
+def test_a_change_that_waits_for_a_thaw_can_be_given_up(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    connection = dial(server)
+    connection.timeout = 1
+    server.instance.freeze()
+    with pytest.raises(pyodbc.Error, match="HYT00"):
+        connection.execute("UPDATE LabCounter SET value = 3")
+    server.instance.thaw()
+    assert connection.execute("SELECT value FROM LabCounter").fetchval() == 0
+
+
+def test_a_rollback_of_changes_is_refused_and_not_ignored(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    connection.execute("BEGIN TRAN; SELECT 1; ROLLBACK")
+    connection.execute("BEGIN TRAN; UPDATE LabCounter SET value = 1; COMMIT")
+    for begin in ("BEGIN TRANSACTION", "SET IMPLICIT_TRANSACTIONS ON"):
+        cursor = connection.cursor()
+        with pytest.raises(pyodbc.Error, match="ROLLBACK of changes"):  # noqa: PT012
+            cursor.execute(f"SET NOCOUNT ON; {begin}; UPDATE LabCounter SET value = 1; IF @@TRANCOUNT > 0 ROLLBACK")  # noqa: S608
+            while cursor.nextset():
+                pass
+        connection.execute("COMMIT")
+
+
+def test_many_clients_at_once_while_the_site_writes(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    server.instance.create_database("SUSDB", data=r"E:\SUSDB.mdf", log=r"F:\SUSDB_log.ldf")
+    database = server.instance.databases["CM_ABC"]
+    stop = threading.Event()
+    wrong: list[object] = []
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            database.set_counter(number)
+
+    def ask(sql: str) -> None:
+        try:
+            connection = dial(server)
+            for _ in range(10):
+                connection.execute(sql).fetchall()
+        except pyodbc.Error as error:
+            wrong.append(error)
+
+    both = "SELECT * FROM CM_ABC.dbo.LabCounter, sys.databases; SELECT DATABASEPROPERTYEX(N'SUSDB', 'Recovery') AS a WHERE 1 = 0"
+    askers = [threading.Thread(target=ask, args=(both,)) for _ in range(8)]
+    writer = threading.Thread(target=write)
+    for thread in (writer, *askers):
+        thread.start()
+    for thread in askers:
+        thread.join()
+    stop.set()
+    writer.join()
+    assert wrong == []
+
+
 def test_unread_rows_are_called_off(serve: Serve, dial: Ask) -> None:
     connection = dial(serve())
     for _ in range(3):

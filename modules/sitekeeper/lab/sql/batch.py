@@ -24,11 +24,13 @@ _ENDS_BATCH_FROM = 20
 _BATCH_ENDING = {102, 105, 113, 207, 208, 209, 911, 4104, 245, 241, 8115, 137, 50001}
 _OPTIONS_TAKEN = words(
     "ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ANSI_NULL_DFLT_ON ARITHABORT ARITHIGNORE CONCAT_NULL_YIELDS_NULL "
-    "CURSOR_CLOSE_ON_COMMIT DATEFIRST DATEFORMAT DEADLOCK_PRIORITY IMPLICIT_TRANSACTIONS LANGUAGE "
-    "LOCK_TIMEOUT NOCOUNT NUMERIC_ROUNDABORT QUOTED_IDENTIFIER ROWCOUNT TEXTSIZE TRANSACTION XACT_ABORT "
+    "CURSOR_CLOSE_ON_COMMIT DEADLOCK_PRIORITY "
+    "LOCK_TIMEOUT NOCOUNT NUMERIC_ROUNDABORT QUOTED_IDENTIFIER TEXTSIZE TRANSACTION XACT_ABORT "
     "ANSI_DEFAULTS NO_BROWSETABLE"
 )
 """SET options that are accepted and, in the lab, change nothing."""
+_DEFAULTS_TAKEN = frozenset({"DATEFIRST 7", "DATEFORMAT MDY", "LANGUAGE US_ENGLISH", "ROWCOUNT 0"})
+"""Settings that would change answers: only what is in force anyway."""
 
 
 class Batch:
@@ -186,8 +188,11 @@ class Batch:
             self._assign(tokens[1].text, self.value(tokens[3:], variables), variables)
             return
         for part in split_commas(tokens[1:]):
-            if part[0].upper not in _OPTIONS_TAKEN:
-                raise not_emulated(f"SET {part[0].text}")
+            text = join(part).upper()
+            if part[0].upper == "IMPLICIT_TRANSACTIONS":
+                self.state.implicit = text.endswith(" ON")
+            elif part[0].upper not in _OPTIONS_TAKEN and text not in _DEFAULTS_TAKEN:
+                raise not_emulated(f"SET {join(part)}")
         self.reply.done(None)
 
     def _use(self, tokens: Sequence[Token], _variables: Variables) -> None:

@@ -133,6 +133,9 @@ class Instance:
         self.resolve = resolve if resolve is not None else self._below_root
         self.clock = clock if clock is not None else lambda: datetime.now(UTC)
         self.databases: dict[str, Database] = {}
+        """By name. Replaced, never changed in place: sessions of the server read it without a lock."""
+        self.ids: dict[str, int] = {}
+        """database_id by lower-case name, kept when a database is detached and comes back."""
         self.configuration = _default_configuration()
         self.backups: list[BackupRecord] = []
 
@@ -159,7 +162,6 @@ class Instance:
     ) -> Database:
         """Make a database at these Windows paths."""
         database = Database.create(name, self._files(name, data, log, secondary), self.io_lock, self.clock, schema)
-        self.databases[name] = database
         defaults = {
             "owner_sid": self._sid(owner),
             "trustworthy": "0",
@@ -172,6 +174,7 @@ class Instance:
         }
         for option, value in defaults.items():
             database.set_option(option, value)
+        self._add(database)
         return database
 
     def open_database(self, name: str, *, data: str, log: str, secondary: str | None = None) -> Database:
@@ -182,7 +185,7 @@ class Instance:
 
         """
         database = Database(name, self._files(name, data, log, secondary), self.io_lock, self.clock)
-        self.databases[name] = database
+        self._add(database)
         return database
 
     def attach_database(
@@ -203,7 +206,9 @@ class Instance:
 
     def detach_database(self, name: str) -> None:
         """Take a database off the instance; its files stay and are free."""
-        self.databases.pop(name).close()
+        database = self.databases[name]
+        self.databases = {key: each for key, each in self.databases.items() if key != name}
+        database.close()
 
     def freeze(self) -> None:
         """Freeze every database of the instance."""
@@ -219,6 +224,10 @@ class Instance:
         """Stop: close every database."""
         for name in list(self.databases):
             self.detach_database(name)
+
+    def _add(self, database: Database) -> None:
+        self.ids.setdefault(database.name.lower(), len(SYSTEM_DATABASES) + len(self.ids) + 1)
+        self.databases = {**self.databases, database.name: database}
 
     def _files(self, name: str, data: str, log: str, secondary: str | None) -> tuple[DataFile, ...]:
         rows = [DataFile(name, "ROWS", data, self.resolve(data))]

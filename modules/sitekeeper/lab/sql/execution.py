@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql import reply
@@ -19,7 +19,7 @@ from sitekeeper.lab.sql.syntax import parse
 from sitekeeper.lab.sql.system_views import VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sitekeeper.lab.sql.convert import Value
     from sitekeeper.lab.sql.files import Database
@@ -73,7 +73,7 @@ class _Catalog:
         return None
 
     def _user_table(self, database: Database, name: str) -> Source | None:
-        with database.read() as data:
+        with _online(database) as data:
             for part in ("main", "ndf") if database.ndf else ("main",):
                 rows = data.execute(f"PRAGMA {part}.table_info({quoted(name)})").fetchall()
                 if rows and name.lower() != "lab_boot":
@@ -86,7 +86,7 @@ class _Catalog:
             if database.name != self._state.database:
                 raise not_emulated("a change in another database than the current one")
             return part
-        alias = f"d{list(self._state.instance.databases).index(database.name)}"
+        alias = f"d{self._state.database_id(database.name):08}"
         self.attached[alias] = database
         return alias if part == "main" else f"{alias}n"
 
@@ -107,7 +107,8 @@ class Execution:
         rendered = self._render(tokens, catalog, variables).select(self._tree)
         with closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)) as scratch:
             self._prepare(scratch, catalog)
-            locks = [database.reading for database in catalog.attached.values()]
+            # In one order for all, or two queries over the same databases could wait for each other.
+            locks = [catalog.attached[alias].reading for alias in sorted(catalog.attached)]
             for lock in locks:
                 lock.acquire()
             try:
@@ -130,7 +131,7 @@ class Execution:
             raise not_emulated("a change in a system database")
         what = " ".join(token.text for token in tokens[:3])
         try:
-            with database.change(what) as data:
+            with database.change(what, self._reply.check) as data:
                 self._register(data)
                 try:
                     count = self._run(data, rendered.sql, variables).rowcount
@@ -139,9 +140,7 @@ class Execution:
         except sqlite3.Error as error:
             raise self._sql_failure(error) from error
         except DatabaseClosed as error:
-            raise SqlFailure(
-                942, f"Database '{database.name}' cannot be opened because it is offline.", 14, 4
-            ) from error
+            raise _offline(database.name) from error
         self._state.changed()
         return count
 
@@ -206,6 +205,19 @@ class Execution:
         return not_emulated(f"this statement ({text})")
 
 
+def _offline(name: str) -> SqlFailure:
+    return SqlFailure(942, f"Database '{name}' cannot be opened because it is offline.", 14, 4)
+
+
+@contextmanager
+def _online(database: Database) -> Iterator[sqlite3.Connection]:
+    try:
+        with database.read() as data:
+            yield data
+    except DatabaseClosed as error:
+        raise _offline(database.name) from error
+
+
 def _attach(scratch: sqlite3.Connection, alias: str, database: Database) -> None:
     for name, file in ((alias, database.mdf), (f"{alias}n", database.ndf)):
         if file is not None:
@@ -234,8 +246,3 @@ def _guess(values: Sequence[Value]) -> SqlType:
         return SqlType("float")
     large = any(isinstance(value, int) and not -(1 << 31) <= value < 1 << 31 for value in known)
     return SqlType("bigint" if large else "int")
-
-
-def variable_types(variables: Mapping[str, tuple[SqlType, Value]]) -> dict[str, SqlType]:
-    """The types alone."""
-    return {name: kind for name, (kind, _) in variables.items()}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+_LOOK = 0.05
+"""Seconds between two looks of a waiting change at whether it is still wanted."""
 _BOOT = (
     "CREATE TABLE {schema}.lab_boot(family TEXT NOT NULL, lsn INTEGER NOT NULL, name TEXT NOT NULL, "
     "data_files INTEGER NOT NULL, options TEXT NOT NULL)"
@@ -58,8 +60,11 @@ class DataFile:
 
     @property
     def size(self) -> int:
-        """Bytes on disk now."""
-        return self.path.stat().st_size
+        """Bytes on disk now; 0 when somebody took the file away under a running database."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
 
 class DatabaseClosed(Exception):  # noqa: N818  # a state, not a fault
@@ -87,6 +92,8 @@ class Database:
             self._recover()
             self._log = LogWriter(self.log.path)
             self._data = _open(self.mdf.path, self.ndf.path if self.ndf else None)
+            stored = self._data.execute("SELECT options FROM main.lab_boot").fetchone()[0]
+        self._options: dict[str, str] = json.loads(stored)
         self.family = self._log.family
 
     @property
@@ -148,14 +155,16 @@ class Database:
         return cls(name, files, io_lock, clock)
 
     @contextmanager
-    def change(self, what: str) -> Iterator[sqlite3.Connection]:
+    def change(self, what: str, while_waiting: Callable[[], None] | None = None) -> Iterator[sqlite3.Connection]:
         """Make one change: waits out a freeze, commits to log and data, rolls back when the block raises.
+
+        ``while_waiting`` is called now and then while it waits, and may raise to give up.
 
         Raises:
             DatabaseClosed: the database is, or meanwhile went, offline.
 
         """
-        self._enter_write()
+        self._enter_write(while_waiting)
         try:
             with self.reading:
                 self._data.execute("BEGIN IMMEDIATE")
@@ -181,15 +190,14 @@ class Database:
 
     def options(self) -> dict[str, str]:
         """The settings stored in the database, by name."""
-        with self.read() as data:
-            stored: dict[str, str] = json.loads(data.execute("SELECT options FROM main.lab_boot").fetchone()[0])
-            return stored
+        return dict(self._options)
 
     def set_option(self, name: str, value: str) -> None:
         """Store one setting."""
         with self.change(f"SET {name}") as data:
-            stored = {**json.loads(data.execute("SELECT options FROM main.lab_boot").fetchone()[0]), name: value}
+            stored = {**self._options, name: value}
             data.execute("UPDATE main.lab_boot SET options = ?", (json.dumps(stored),))
+        self._options = stored  # a new dict: readers need no lock
 
     def set_counter(self, value: int) -> None:
         """The simulated Executive's sign of life: the one row of ``LabCounter``."""
@@ -229,11 +237,15 @@ class Database:
             self._log.close()
         self._thawed.set()
 
-    def _enter_write(self) -> None:
+    def _enter_write(self, while_waiting: Callable[[], None] | None) -> None:
         # Looked at again under the lock: a freeze may have come between. Nobody waits for a thaw holding the lock.
         while True:
-            self._thawed.wait()
-            self.io_lock.acquire()
+            if while_waiting is None:
+                self._thawed.wait()
+                self.io_lock.acquire()
+            else:
+                while not (self._thawed.wait(_LOOK) and self.io_lock.acquire(timeout=_LOOK)):
+                    while_waiting()
             if self._closed:
                 self.io_lock.release()
                 raise DatabaseClosed(self.name)

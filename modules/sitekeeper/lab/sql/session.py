@@ -90,6 +90,10 @@ class TdsReply:
             raise Cancelled
 
 
+def _internal(error: Exception) -> SqlFailure:
+    return SqlFailure(50002, f"emulator: internal error: {type(error).__name__}: {error}", 16)
+
+
 class Session:
     """Serves one connection until the client, or the server, ends it."""
 
@@ -165,7 +169,10 @@ class Session:
             self._dispatch(number, message, state, batch, procedures)
         except Cancelled:
             self._tokens.done(ERROR)
-        except SqlFailure as failure:
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001  # a fault of the lab must reach the client as one, not as a lost connection
+            failure = error if isinstance(error, SqlFailure) else _internal(error)
             self._tokens.message(failure.number, failure.message, failure.severity, failure.state)
             self._tokens.done(ERROR)
         self._tokens.in_procedure = False

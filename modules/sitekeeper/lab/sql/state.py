@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from sitekeeper.lab.sql.database import Database, Instance, Login
 
 SYSTEM_IDS = {"master": 1, "tempdb": 2, "model": 3, "msdb": 4}
-_FIRST_USER_ID = 5
 
 
 class SessionState:
@@ -21,13 +20,16 @@ class SessionState:
         self.host, self.application = host, application
         self.transaction = 0
         """0, or the number of nested BEGIN TRANSACTION."""
+        self.implicit = False
+        """SET IMPLICIT_TRANSACTIONS: a change opens a transaction."""
         self.row_count = 0
         self.error = 0
         self._changed = False
 
     def reset(self, database: str) -> None:
         """RESETCONNECTION: as after login."""
-        self.database, self.transaction, self.row_count, self.error, self._changed = database, 0, 0, 0, False
+        self.database, self.transaction, self.row_count, self.error = database, 0, 0, 0
+        self._changed = self.implicit = False
 
     def use(self, name: str) -> str:
         """Change the database and return its exact name; error 911 when there is none."""
@@ -52,13 +54,12 @@ class SessionState:
         """DB_ID."""
         if name.lower() in SYSTEM_IDS:
             return SYSTEM_IDS[name.lower()]
-        names = [known.lower() for known in self.instance.databases]
-        return names.index(name.lower()) + _FIRST_USER_ID if name.lower() in names else None
+        return self.instance.ids.get(name.lower()) if self.instance.database(name) else None
 
     def database_name(self, number: int) -> str | None:
         """DB_NAME."""
         names = [*SYSTEM_IDS, *self.instance.databases]
-        return names[number - 1] if 0 < number <= len(names) else None
+        return next((name for name in names if self.database_id(name) == number), None)
 
     def begin(self) -> None:
         """BEGIN TRANSACTION."""
@@ -81,4 +82,6 @@ class SessionState:
 
     def changed(self) -> None:
         """A statement changed data."""
+        if self.implicit and not self.transaction:
+            self.begin()
         self._changed = self._changed or self.transaction > 0
