@@ -6,7 +6,13 @@ function Enter-SkLease {
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run
     $root = Get-SkFolder -Drive $Drive
-    $lock = [IO.File]::Open([IO.Path]::Combine($root, 'lease.lock'), 'OpenOrCreate', 'ReadWrite', 'None')
+    # Caught: a .NET exception ends its statement only, and the function would go on without the lock.
+    $lock = $null
+    try { $lock = [IO.File]::Open([IO.Path]::Combine($root, 'lease.lock'), 'OpenOrCreate', 'ReadWrite', 'None') } catch { }
+    if (-not $lock) {
+        Write-Error -Message 'the lease is being taken by somebody else just now' -ErrorId 'SkLeaseBusy' -Category ResourceBusy -TargetObject $Run
+        return
+    }
     try {
         $now = [DateTime]::UtcNow
         $held = Read-SkLease -Drive $Drive

@@ -13,6 +13,15 @@ from sitekeeper.lab.windows.wmi import Wmi
 
 
 @dataclass(slots=True)
+class Session:
+    """What lives as long as a runspace."""
+
+    functions: dict[str, Function]
+    last_exit_code: int | None = None
+    """``$LASTEXITCODE``: of the last native tool; one that could not be started leaves it as it was."""
+
+
+@dataclass(slots=True)
 class Call:
     """One running command."""
 
@@ -22,7 +31,7 @@ class Call:
     sink: Sink
     bound: Bound
     input: Iterable[Any]
-    functions: Mapping[str, Function]
+    session: Session
     error_action: int = CONTINUE
     merge: Callable[[ErrorRecord], None] | None = None
 
@@ -49,9 +58,21 @@ class Call:
         """Call another function of ours, as the scripts do: it must have been loaded, too."""
         return list(self.stream(name, **arguments))
 
+    def one(self, name: str, **arguments: Any) -> Any:
+        """What a function answers with one value.
+
+        Raises:
+            ErrorRecord: it answered nothing; the script would go on with null, which the lab does not follow.
+
+        """
+        values = self.function(name, **arguments)
+        if not values:
+            raise not_emulated(f"going on with nothing from {name}")
+        return values[0]
+
     def stream(self, name: str, **arguments: Any) -> Iterator[Any]:
         """As :meth:`function`, object by object."""
-        found = self.functions.get(name.lower())
+        found = self.session.functions.get(name.lower())
         if found is None:
             raise command_not_found(name)
         inner = replace(self, name=name, bound=Bound(dict(arguments), self.error_action), input=())
@@ -102,4 +123,4 @@ def thrown(text: str) -> ErrorRecord:
     return ErrorRecord(text, text, 14, "System.Management.Automation.RuntimeException", text)
 
 
-__all__ = ["Call", "Cmdlet", "Function", "command_not_found", "not_emulated", "thrown"]
+__all__ = ["Call", "Cmdlet", "Function", "Session", "command_not_found", "not_emulated", "thrown"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, Sink
 from sitekeeper.lab.engines.binding import Parameter, bind, require
-from sitekeeper.lab.engines.call import Call, Cmdlet, Function, command_not_found
+from sitekeeper.lab.engines.call import Call, Cmdlet, Function, Session, command_not_found
 from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
@@ -67,7 +67,7 @@ class PythonRunspace:
     def __init__(self, engine: PythonEngine, user: str) -> None:
         self.engine = engine
         self.user = user
-        self.functions: dict[str, Function] = {}
+        self.session = Session({})
 
     def close(self) -> None:
         """The shell was deleted."""
@@ -119,7 +119,7 @@ class PythonRunspace:
     def _command(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
         if command.is_script:
             return self._script(command, stream, sink)
-        found: Cmdlet | Function | None = self.functions.get(command.text.lower())
+        found: Cmdlet | Function | None = self.session.functions.get(command.text.lower())
         owner, is_function = command.text, True
         if found is None:
             found, is_function = self.engine.cmdlets.get(command.text.lower()), False
@@ -137,7 +137,7 @@ class PythonRunspace:
             sink,
             bound,
             stream,
-            self.functions,
+            self.session,
             bound.error_action,
             merge,
         )
@@ -147,7 +147,7 @@ class PythonRunspace:
         digest = hashlib.sha256(command.text.encode()).hexdigest()
         function = functions_by_hash().get(digest)
         if function is not None:
-            self.functions[function.name.lower()] = function
+            self.session.functions[function.name.lower()] = function
             return iter(())
         twin: ScriptTwin | None = script_twins().get(digest)
         if twin is not None:

@@ -81,8 +81,12 @@ def file_failure(error: OSError, path: str) -> str:
     return "FileNotFoundException" if isinstance(error, FileNotFoundError) else "IOException"
 
 
-def run_tool(call: Call, name: str, *arguments: str) -> tuple[list[str], int]:
-    """``& name arguments 2>&1`` and ``$LASTEXITCODE``."""
+def run_tool(call: Call, name: str, *arguments: str) -> tuple[list[str], int | None]:
+    """``& name arguments 2>&1`` and ``$LASTEXITCODE``.
+
+    A tool that does not exist ends its statement, not the function: an error is written, and the exit code is that of
+    the last tool that ran (measured).
+    """
     # Imported here: the tools import the host's VSS, which imports nothing of the engine, but this file is imported early.
     from sitekeeper.lab.engines.call import command_not_found  # noqa: PLC0415  # as above
     from sitekeeper.lab.windows.native import find_tool  # noqa: PLC0415  # as above
@@ -90,13 +94,15 @@ def run_tool(call: Call, name: str, *arguments: str) -> tuple[list[str], int]:
 
     tool = find_tool(name, call.host)
     if tool is None:
-        raise command_not_found(name)
+        call.write_error(command_not_found(name))
+        return [], call.session.last_exit_code
     call.host.audit.write("native", call.host.name, command=name, arguments=list(arguments))
     try:
         answer = tool(arguments, call.host)
     except NotEmulated as error:
         message = f"emulator: {error} is not emulated"
         raise ErrorRecord(message, "EmulatorNotImplemented", 11, "System.NotImplementedException", name) from error
+    call.session.last_exit_code = answer.code
     return answer.merged, answer.code
 
 

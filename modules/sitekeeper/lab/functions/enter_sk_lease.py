@@ -10,7 +10,6 @@ from sitekeeper.lab.functions._twin import (
     Call,
     PSInt64,
     custom,
-    method_failed,
     number,
     round_trip,
     same,
@@ -20,7 +19,7 @@ from sitekeeper.lab.functions._twin import (
     written_error,
 )
 
-SHA256 = "8c68074a903f3c550b4686e3fc333b0f11027f55bf28a819f2dc799d88a71b36"
+SHA256 = "a75e0a8cbfa95daf6a851352d814083c3f0461cc36fbb63c884a97ebb2fcb452"
 
 
 _BUSY = 19
@@ -30,13 +29,13 @@ def run(call: Call) -> Iterator[PsObject]:
     """Takes the lease and answers its generation."""
     drive, run_id, owner = text(call, "Drive"), text(call, "Run"), text(call, "Owner")
     call.function("Protect-SkFolder", Drive=drive)
-    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id)[0]
-    root = call.function("Get-SkFolder", Drive=drive)[0]
+    folder = call.one("Get-SkFolder", Drive=drive, Run=run_id)
+    root = call.one("Get-SkFolder", Drive=drive)
     host = call.host
     lock = f"{root}\\lease.lock"
     if not host.lock_file(lock):
-        message = f"The process cannot access the file '{lock}' because it is being used by another process."
-        raise method_failed("Open", 4, "IOException", message)
+        written_error(call, "the lease is being taken by somebody else just now", "SkLeaseBusy", _BUSY, run_id)
+        return
     try:
         now = host.now()
         held = call.function("Read-SkLease", Drive=drive)

@@ -13,12 +13,12 @@ def run(call: Call) -> Iterator[object]:
     """Gives the lease back if this run holds it; drops the run's folder if it is empty."""
     drive, run_id = text(call, "Drive"), text(call, "Run")
     held = call.function("Read-SkLease", Drive=drive)
-    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id)[0]
+    folder = call.one("Get-SkFolder", Drive=drive, Run=run_id)
     host = call.host
     if host.exists(folder) and not any(host.files.resolve(folder).iterdir()):
         host.delete_folder(folder)
     if held and same(value_of(held[0], "Run"), run_id):
-        host.delete_file(call.function("Get-SkFolder", Drive=drive)[0] + "\\lease.txt")
+        host.delete_file(call.one("Get-SkFolder", Drive=drive) + "\\lease.txt")
     yield from ()
 
 

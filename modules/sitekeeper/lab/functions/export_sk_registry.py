@@ -23,7 +23,7 @@ def run(call: Call) -> Iterator[PsObject]:
     branch = ("SOFTWARE\\Wow6432Node\\Microsoft\\" if view == "wow" else "SOFTWARE\\Microsoft\\") + name
     host = call.host
     call.function("Protect-SkFolder", Drive=text(call, "Drive"))
-    folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="registry")[0]
+    folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="registry")
     host.make_folder(folder)
     file = f"{folder}\\{name.lower()}.{view}.reg"
     if host.exists(file):

@@ -12,7 +12,7 @@ SHA256 = "71ea32122b133beb934d8b476e49b0cc1fd2f0b572929c9f509d57af6d2544ef"
 def run(call: Call) -> Iterator[str]:
     """The folder through which copy number Index is read."""
     index = str(number(call, "Index"))
-    folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")[0]
+    folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")
     file = f"{folder}\\mark.txt"
     if not call.host.exists(file):
         raise thrown("SkNoShadowSet")

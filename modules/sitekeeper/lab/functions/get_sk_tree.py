@@ -19,9 +19,8 @@ def run(call: Call) -> Iterator[str]:
     """Lists a folder (or one file) of this run's shadow copy: lines of kind, size, time, attributes, path."""
     path = text(call, "Path")
     check_path(path)
-    root = call.function(
-        "Get-SkShadowRoot", Drive=text(call, "Drive"), Run=text(call, "Run"), Index=number(call, "Index")
-    )[0]
+    root = call.one("Get-SkShadowRoot", Drive=text(call, "Drive"), Run=text(call, "Run"), Index=number(call, "Index"))
+    shown_root = str(call.host.files.resolve(root))
     real_root = call.host.files.resolve(root).resolve()
     notes = _notes(call, real_root)
     start = call.host.files.resolve(f"{root}\\{path}") if path else real_root
@@ -41,7 +40,9 @@ def run(call: Call) -> Iterator[str]:
             lines.append(f"E\t0\t0\t0\t{at}\tPathTooLongException")
             continue
         try:
-            line = _line("D", os.lstat(native), native, notes.get(at.lower()), at)
+            # The copy's own root is a mount point, and shows as one.
+            here = native if at else shown_root
+            line = _line("D", os.lstat(here), here, notes.get(at.lower()), at)
             entries = sorted(os.scandir(native), key=lambda entry: entry.name.upper())
         except OSError:
             lines.append(f"E\t0\t0\t0\t{at}\tUnauthorizedAccessException")

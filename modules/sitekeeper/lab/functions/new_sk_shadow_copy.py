@@ -19,11 +19,11 @@ def run(call: Call) -> Iterator[PsObject]:
     drive, run_id, volume, host = text(call, "Drive"), text(call, "Run"), text(call, "Volume"), call.host
     services = call.bound.texts("Service") or []
     call.function("Protect-SkFolder", Drive=drive)
-    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
+    folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     if host.exists(folder):
         raise thrown("SkShadowSetExists")
     host.make_folder(folder)
-    name = call.function("Get-SkVolume", Id=volume)[0]
+    name = call.one("Get-SkVolume", Id=volume)
     if not re.search(r"^[A-Za-z]:\\$", name):
         raise thrown("SkVolumeWithoutLetter")
     before = call.function("Get-SkState", Service=services)

@@ -19,12 +19,12 @@ def run(call: Call) -> Iterator[PsObject]:
     drive, run_id, host = text(call, "Drive"), text(call, "Run"), call.host
     volumes, services = call.bound.texts("Volume") or [], call.bound.texts("Service") or []
     call.function("Protect-SkFolder", Drive=drive)
-    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
+    folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     if host.exists(folder):
         raise thrown("SkShadowSetExists")
     host.make_folder(folder)
     plain = f"{drive}:\\sitekeeper\\{run_id}\\shadow"
-    names = [call.function("Get-SkVolume", Id=volume)[0] for volume in volumes]
+    names = [call.one("Get-SkVolume", Id=volume) for volume in volumes]
 
     script = [
         "set verbose on",

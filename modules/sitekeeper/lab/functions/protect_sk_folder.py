@@ -16,7 +16,7 @@ _CLOSED = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
 def run(call: Call) -> Iterator[object]:
     """Makes the work root, closed to others; refuses one that is open."""
-    root = call.function("Get-SkFolder", Drive=text(call, "Drive"))[0]
+    root = call.one("Get-SkFolder", Drive=text(call, "Drive"))
     if call.host.exists(root):
         if not _ONLY_US.match(call.host.acl(root) or ""):
             raise thrown("SkFolderOpenToOthers")

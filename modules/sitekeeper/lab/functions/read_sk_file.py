@@ -17,9 +17,7 @@ SHA256 = "b6afc7fbc3728b6646cb1d21135598f55d045e52f1dbb89f0117ce99eb7efb32"
 
 def run(call: Call) -> Iterator[bytes]:
     """Streams files as byte arrays of up to 256 KiB; the layout stands in the script."""
-    root = call.function(
-        "Get-SkShadowRoot", Drive=text(call, "Drive"), Run=text(call, "Run"), Index=number(call, "Index")
-    )[0]
+    root = call.one("Get-SkShadowRoot", Drive=text(call, "Drive"), Run=text(call, "Run"), Index=number(call, "Index"))
     offset, real_root = number(call, "Offset"), str(call.host.files.resolve(root).resolve())
     block, fill = bytearray(_BLOCK), 0
     for place, name in enumerate(call.bound.texts("Path") or []):

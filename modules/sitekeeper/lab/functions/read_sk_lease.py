@@ -12,7 +12,7 @@ SHA256 = "7426bd50659f9ef1d6b9ce5e08373106b13d30443e14092c0414ab4a246ba564"
 
 def run(call: Call) -> Iterator[PsObject]:
     """The lease as it is written down, or nothing."""
-    file = call.function("Get-SkFolder", Drive=text(call, "Drive"))[0] + "\\lease.txt"
+    file = call.one("Get-SkFolder", Drive=text(call, "Drive")) + "\\lease.txt"
     if not call.host.exists(file):
         return
     lines = call.host.read(file).decode("utf-8").replace("\r", "").split("\n")

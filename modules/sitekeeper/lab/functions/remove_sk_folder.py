@@ -16,7 +16,7 @@ def run(call: Call) -> Iterator[object]:
     run_id, name = text(call, "Run"), text(call, "Name")
     if not run_id or not name:
         raise thrown("SkInvalidName")
-    folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=run_id, Name=name)[0]
+    folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=run_id, Name=name)
     host = call.host
     parent = folder.rpartition("\\")[0]
     with host.io_lock:

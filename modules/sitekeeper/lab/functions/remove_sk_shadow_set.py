@@ -16,7 +16,7 @@ SHA256 = "8790669ee2e8475df290a15230a514138d1322d76892cdca9946b7ac33552df5"
 def run(call: Call) -> Iterator[object]:
     """Drops this run's shadow copies by the ids that were written down, and their links."""
     drive, run_id = text(call, "Drive"), text(call, "Run")
-    folder = call.function("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")[0]
+    folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     host = call.host
     if not host.exists(folder):
         return

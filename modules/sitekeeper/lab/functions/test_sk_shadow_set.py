@@ -12,7 +12,7 @@ SHA256 = "8377e6431359531cad4ec3bd07fe369e2c1214a68236927ad6bd1cf750b696fc"
 
 def run(call: Call) -> Iterator[PsObject]:
     """Which of this run's shadow copies still exist."""
-    folder = call.function("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")[0]
+    folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")
     file = f"{folder}\\mark.txt"
     if not call.host.exists(file):
         return

@@ -228,6 +228,8 @@ def freeze_tree(source: Path, target: Path, mutable: tuple[str, ...]) -> None:
                 inner = f"{name}/{entry.name}" if name else entry.name
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), path)  # noqa: PTH115, PTH211  # as above
+                    link = entry.stat(follow_symlinks=False)
+                    os.utime(path, ns=(link.st_atime_ns, link.st_mtime_ns), follow_symlinks=False)
                 elif entry.is_dir():
                     todo.append((entry.path, path, inner))
                 elif (mutable and f"{inner.lower()}/".startswith(mutable)) or inner.lower() in mutable:

@@ -1,0 +1,171 @@
+"""What is asked of each function, twice: of its twin and of the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Call = tuple[str, dict[str, Any], str | None]
+"""A function's name and arguments; or a fault that is set before the next call."""
+
+
+def call(name: str, **arguments: Any) -> Call:
+    return name, arguments, None
+
+
+def fault(name: str) -> Call:
+    return "", {}, name
+
+
+SERVICES = ["SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER", "nobody"]
+PR2 = {"Drive": "D", "Run": "run-1"}
+INSTALL = "Program Files\\Microsoft Configuration Manager"
+
+
+def on_2012(volumes: dict[str, str]) -> list[Call]:
+    """Everything, on a host with diskshadow. ``volumes``: mount name to id."""
+    three = [volumes["D:\\"], volumes["E:\\"], volumes["E:\\Mounts\\Log\\"]]
+    names = [f"{INSTALL}\\data\\{name}" for name in ("packageids.dat", "no such file", "no\\such folder", "old.dat")]
+    shadow = {**PR2, "Volume": three, "Service": SERVICES, "ExcludeSms": True, "VerifySql": True}
+    return [
+        call("Get-SkFolder", Drive="D"),
+        call("Get-SkFolder", Drive="D", Run="run-1", Name="shadow"),
+        call("Get-SkFolder", Drive="d"),
+        call("Get-SkFolder", Drive="DD"),
+        call("Get-SkFolder"),
+        call("Get-SkFolder", Drive="Q"),
+        call("Get-SkFolder", Drive="D", Run="Run"),
+        call("Get-SkFolder", Drive="D", Run="-x"),
+        call("Get-SkFolder", Drive="D", Run="a..b"),
+        call("Get-SkFolder", Drive="D", Run="run-1", Name="..\\x"),
+        call("Get-SkFolder", Drive="D", Nobody="x"),
+        call("Read-SkLease", Drive="D"),
+        call("Assert-SkLease", **PR2, Generation=1),
+        call("Enter-SkLease", **PR2, Owner="ci on host \u00e4", Seconds=600, AtLeast=0),
+        call("Read-SkLease", Drive="D"),
+        call("Enter-SkLease", Drive="D", Run="run-2", Owner="other", Seconds=600, AtLeast=0),
+        call("Enter-SkLease", **PR2, Owner="ci", Seconds=600, AtLeast=0),
+        call("Assert-SkLease", **PR2, Generation=1),
+        call("Assert-SkLease", **PR2, Generation=1, ErrorAction="Stop"),
+        call("Assert-SkLease", Drive="D", Run="RUN-1", Generation=1),
+        call("Assert-SkLease", **PR2, Generation=2),
+        call("Assert-SkLease", **PR2, Generation=2, ErrorAction="Stop"),
+        call("Assert-SkLease", Drive="D", Run="run-2", Generation=1, ErrorAction="Stop"),
+        call("Enter-SkLease", **PR2, Owner="ci", Seconds=-5, AtLeast=41),
+        call("Assert-SkLease", **PR2, Generation=41),
+        call("Enter-SkLease", Drive="D", Run="run-2", Owner="other", Seconds=600, AtLeast=0),
+        call("Exit-SkLease", **PR2),
+        call("Read-SkLease", Drive="D"),
+        call("Exit-SkLease", Drive="D", Run="run-2"),
+        call("Exit-SkLease", Drive="D", Run="run-2"),
+        call("Read-SkLease", Drive="D"),
+        call("Enter-SkLease", **PR2, Owner="ci", Seconds=600, AtLeast=0),
+        call("Protect-SkFolder", Drive="D"),
+        call("Protect-SkFolder", Drive="C"),
+        call("Protect-SkFolder", Drive="E"),
+        call("Export-SkRegistry", **PR2, Name="SMS", View="native"),
+        call("Export-SkRegistry", **PR2, Name="SMS", View="native"),
+        call("Export-SkRegistry", **PR2, Name="SMS", View="wow"),
+        call("Export-SkRegistry", **PR2, Name="NAL", View="native"),
+        call("Export-SkRegistry", **PR2, Name="sms", View="native"),
+        call("Export-SkRegistry", **PR2, Name="SMS", View="both"),
+        call("Get-SkState", Service=["sms_executive", "VSS", "nobody"]),
+        call("Get-SkState", Service=[]),
+        call("Get-SkVolume", Id=volumes["E:\\Mounts\\Log\\"]),
+        call("Get-SkVolume", Id=volumes["D:\\"].upper()),
+        call("Get-SkVolume", Id="00000000-0000-4000-8000-000000000000"),
+        call("Get-SkVolume", Id="D:\\"),
+        call("Get-SkVssWriter"),
+        call("Measure-SkInbox", Drive="D", Path=INSTALL),
+        call("Measure-SkInbox", Drive="D", Path="nowhere"),
+        call("Measure-SkInbox", Drive="D", Path="..\\x"),
+        call("Measure-SkTree", Drive="D", Path=INSTALL),
+        call("Measure-SkTree", Drive="D", Path="nowhere"),
+        call("Measure-SkTree", Drive="D", Path="\\x"),
+        call("Measure-SkTree", Drive="E", Path=""),
+        call("Get-SkShadowRoot", **PR2, Index=0),
+        call("Test-SkShadowSet", **PR2),
+        call("Remove-SkShadowSet", **PR2),
+        call("New-SkShadowSet", **shadow),
+        call("New-SkShadowSet", **shadow),
+        call("Get-SkShadowRoot", **PR2, Index=0),
+        call("Get-SkShadowRoot", **PR2, Index=2),
+        call("Get-SkShadowRoot", **PR2, Index=9),
+        call("Test-SkShadowSet", **PR2),
+        call("Get-SkTree", **PR2, Index=0, Path=""),
+        call("Get-SkTree", **PR2, Index=1, Path=""),
+        call("Get-SkTree", **PR2, Index=2, Path=""),
+        call("Get-SkTree", **PR2, Index=0, Path=f"{INSTALL}\\data"),
+        call("Get-SkTree", **PR2, Index=0, Path=f"{INSTALL}\\data\\packageids.dat"),
+        call("Get-SkTree", **PR2, Index=0, Path="nowhere"),
+        call("Get-SkTree", **PR2, Index=0, Path="a\\..\\b"),
+        call("Get-SkTree", **PR2, Index=0, Path="C:\\x"),
+        call("Get-SkTree", **PR2, Index=7, Path=""),
+        call("Read-SkFile", **PR2, Index=0, Path=names, Offset=0),
+        call("Read-SkFile", **PR2, Index=0, Path=names, Offset=100),
+        call("Read-SkFile", **PR2, Index=0, Path=["big.bin", names[0], "big.bin"], Offset=0),
+        call("Read-SkFile", **PR2, Index=0, Path=["big.bin", names[0]], Offset=600_001),
+        call("Read-SkFile", **PR2, Index=0, Path=["big.bin"], Offset=262_144),
+        call("Read-SkFile", **PR2, Index=0, Path=["edge.bin", "empty.bin", "big.bin"], Offset=0),
+        call("Read-SkFile", **PR2, Index=0, Path=["empty.bin"], Offset=0),
+        call("Read-SkFile", **PR2, Index=0, Path=[names[0], "..\\x"], Offset=0),
+        call("Read-SkFile", **PR2, Index=1, Path=["MSSQL\\Data\\nothing.mdf"], Offset=0),
+        call("Read-SkFile", **PR2, Index=8, Path=["x"], Offset=0),
+        call("Remove-SkShadowSet", **PR2),
+        call("Remove-SkShadowSet", **PR2),
+        call("Test-SkShadowSet", **PR2),
+        call("Get-SkShadowRoot", **PR2, Index=0),
+        call("Remove-SkFolder", **PR2, Name="registry"),
+        call("Remove-SkFolder", **PR2, Name="registry"),
+        call("Remove-SkFolder", Drive="D", Name="registry"),
+        call("Remove-SkFolder", **PR2, Name="../x"),
+        fault("snapshot_fails"),
+        call("New-SkShadowSet", **shadow),
+        call("Remove-SkShadowSet", **PR2),
+        fault("snapshot_in_progress"),
+        call("New-SkShadowSet", **shadow),
+        call("Remove-SkShadowSet", **PR2),
+        fault("log_volume_missing"),
+        call("New-SkShadowSet", **shadow),
+        call("Get-SkVssWriter"),
+        call("Remove-SkShadowSet", **PR2),
+        fault("restart_between"),
+        call("New-SkShadowSet", **shadow),
+        call("Remove-SkShadowSet", **PR2),
+        call("New-SkShadowSet", **{**shadow, "ExcludeSms": False, "VerifySql": False}),
+        call("Remove-SkShadowSet", **PR2),
+        call("New-SkShadowCopy", **PR2, Volume=three[2], Service=SERVICES),
+        call("Remove-SkShadowSet", **PR2),
+        call("New-SkShadowSet", **{**shadow, "Volume": ["not a volume"]}),
+        call("Remove-SkShadowSet", **PR2),
+        call("Exit-SkLease", **PR2),
+        call("Exit-SkLease", **PR2),
+    ]
+
+
+def on_2003(volumes: dict[str, str]) -> list[Call]:
+    """The WMI way, on a host without diskshadow."""
+    run = {"Drive": "D", "Run": "r3"}
+    return [
+        call("Enter-SkLease", **run, Owner="ci", Seconds=600, AtLeast=0),
+        call("Export-SkRegistry", **run, Name="SMS", View="wow"),
+        call("New-SkShadowSet", **run, Volume=[volumes["D:\\"]], Service=SERVICES, ExcludeSms=True, VerifySql=False),
+        call("Remove-SkShadowSet", **run),
+        call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
+        call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
+        call("Get-SkShadowRoot", **run, Index=0),
+        call("Test-SkShadowSet", **run),
+        call("Remove-SkShadowSet", **run),
+        fault("snapshot_in_progress"),
+        call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
+        call("Remove-SkShadowSet", **run),
+        call("Exit-SkLease", **run),
+    ]
+
+
+@pytest.fixture
+def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
+    """Host name to what is asked there."""
+    return {"PR2": on_2012, "PR1": on_2003}
