@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sitekeeper.lab.sql.database import Login
 from sitekeeper.lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
@@ -236,6 +237,18 @@ def test_logins(serve: Serve, dial: Ask, driver: str) -> None:
     with pytest.raises(pyodbc.Error, match="18456"):
         dial(server)
     dial(server)
+
+
+def test_a_login_without_rights_is_kept_out(serve: Serve, dial: Ask) -> None:
+    server = serve(logins=(Login("guest", "g", roles=(), databases=("SUSDB",)),))
+    with pytest.raises(pyodbc.Error, match=r"4060|18456"):
+        dial(server, UID="guest", PWD="g")
+    connection = dial(server, UID="guest", PWD="g", DATABASE="master")
+    for sql in ("USE CM_ABC", "SELECT * FROM CM_ABC.dbo.Sites"):
+        with pytest.raises(pyodbc.Error, match=r"\(916\)"):
+            connection.execute(sql)
+    asked = "SELECT IS_SRVROLEMEMBER('sysadmin'), HAS_DBACCESS('CM_ABC'), HAS_DBACCESS('master')"
+    assert tuple(connection.execute(asked).fetchone()) == (0, 0, 1)
 
 
 def test_settings_change(serve: Serve, dial: Ask) -> None:

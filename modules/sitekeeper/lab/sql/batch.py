@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from sitekeeper.lab.sql import reply
 from sitekeeper.lab.sql.convert import Value, convert, to_text
@@ -10,14 +10,10 @@ from sitekeeper.lab.sql.datatypes import parse_type
 from sitekeeper.lab.sql.execution import Execution, Variables
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.lexer import Token, closing, join, split_commas, tokenize, words
+from sitekeeper.lab.sql.reply import Reply
 from sitekeeper.lab.sql.settings import alter, configure
+from sitekeeper.lab.sql.state import SessionState
 from sitekeeper.lab.sql.statements import STARTS, Block, If, Parser, Simple, Statement, Try, While
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sitekeeper.lab.sql.reply import Reply
-    from sitekeeper.lab.sql.state import SessionState
 
 _ENDS_BATCH_FROM = 20
 """Errors of this severity, and those of names and syntax, end the batch; others end the statement."""

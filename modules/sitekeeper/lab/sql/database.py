@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.attach import Attached, attach
 from sitekeeper.lab.sql.files import Database, DatabaseClosed, DataFile, IoLock
 from sitekeeper.lab.sql.logfile import TornDatabase
 from sitekeeper.lab.sql.releases import RELEASES, Release, engine_edition
 from sitekeeper.lab.sql.site_schema import bulk_rows, site_rows, site_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "Attached",
@@ -53,6 +50,14 @@ class Login:
     group: bool = False
     disabled: bool = False
     default_database: str = "master"
+    databases: tuple[str, ...] | None = None
+    """User databases that it may use; None: every one. For a login that is not sysadmin."""
+
+    def may_use(self, database: str) -> bool:
+        """Whether it has access to a user database."""
+        if self.databases is None or "sysadmin" in self.roles:
+            return True
+        return database.lower() in {name.lower() for name in self.databases}
 
     @property
     def windows(self) -> bool:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sitekeeper.lab.sql import reply
+from sitekeeper.lab.sql.convert import Value
 from sitekeeper.lab.sql.datatypes import SqlType, parse_type
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
-from sitekeeper.lab.sql.files import DatabaseClosed
-from sitekeeper.lab.sql.functions import PURE, session_functions
-from sitekeeper.lab.sql.queries import Queries
+from sitekeeper.lab.sql.files import Database, DatabaseClosed
+from sitekeeper.lab.sql.functions import PURE, Function, session_functions
+from sitekeeper.lab.sql.lexer import Token
+from sitekeeper.lab.sql.queries import Queries, Rendered
+from sitekeeper.lab.sql.reply import Reply
 from sitekeeper.lab.sql.rewrite import rewrite
 from sitekeeper.lab.sql.scope import Source, quoted
+from sitekeeper.lab.sql.state import SessionState
 from sitekeeper.lab.sql.syntax import parse
 from sitekeeper.lab.sql.system_views import VIEWS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from sitekeeper.lab.sql.convert import Value
-    from sitekeeper.lab.sql.files import Database
-    from sitekeeper.lab.sql.functions import Function
-    from sitekeeper.lab.sql.lexer import Token
-    from sitekeeper.lab.sql.queries import Rendered
-    from sitekeeper.lab.sql.reply import Reply
-    from sitekeeper.lab.sql.state import SessionState
 
 Variables = dict[str, tuple[SqlType, "Value"]]
 _LOOK_EVERY = 20_000
@@ -104,7 +97,8 @@ class Execution:
     ) -> tuple[list[reply.Column], list[tuple[Value, ...]]]:
         """Run a query and return its columns and rows."""
         catalog = _Catalog(self._state, direct=False)
-        rendered = self._render(tokens, catalog, variables).select(self._tree)
+        queries, tree = self._read(tokens, catalog, variables)
+        rendered = queries.select(tree)
         with closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)) as scratch:
             self._prepare(scratch, catalog)
             # In one order for all, or two queries over the same databases could wait for each other.
@@ -125,7 +119,8 @@ class Execution:
     def change(self, tokens: Sequence[Token], variables: Variables) -> int:
         """Run INSERT, UPDATE or DELETE in the current database; returns the number of rows."""
         catalog = _Catalog(self._state, direct=True)
-        rendered = self._render(tokens, catalog, variables).change(self._tree)
+        queries, tree = self._read(tokens, catalog, variables)
+        rendered = queries.change(tree)
         database = self._state.user_database()
         if database is None:
             raise not_emulated("a change in a system database")
@@ -144,12 +139,12 @@ class Execution:
         self._state.changed()
         return count
 
-    def _render(self, tokens: Sequence[Token], catalog: _Catalog, variables: Variables) -> Queries:
+    def _read(self, tokens: Sequence[Token], catalog: _Catalog, variables: Variables) -> tuple[Queries, Any]:
         for token in tokens:
             if token.kind == "variable" and not token.text.startswith("@@") and token.text.lower() not in variables:
                 raise SqlFailure(137, f'Must declare the scalar variable "{token.text}".', 15, 2)
-        self._tree = parse(rewrite(tokens, self._functions.keys()))
-        return Queries(catalog, self._functions, {name: kind for name, (kind, _) in variables.items()})
+        tree = parse(rewrite(tokens, self._functions.keys()))
+        return Queries(catalog, self._functions, {name: kind for name, (kind, _) in variables.items()}), tree
 
     def _run(self, data: sqlite3.Connection, sql: str, variables: Variables) -> sqlite3.Cursor:
         data.set_progress_handler(self._look, _LOOK_EVERY)
@@ -199,10 +194,7 @@ class Execution:
         interrupt, self._interrupt = self._interrupt, None
         if failure is not None or interrupt is not None:
             return failure or interrupt or error
-        text = str(error)
-        if re.search("UNIQUE|NOT NULL", text):
-            return SqlFailure(2627, f"Violation of a constraint: {text}", 14)
-        return not_emulated(f"this statement ({text})")
+        return not_emulated(f"this statement ({error})")
 
 
 def _offline(name: str) -> SqlFailure:

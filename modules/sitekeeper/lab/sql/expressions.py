@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from sqlglot import exp
 
 from sitekeeper.lab.sql.datatypes import INTEGERS, SqlType, parse_type
 from sitekeeper.lab.sql.failure import not_emulated
 from sitekeeper.lab.sql.functions import GLOBAL_TYPES, TYPED, Function
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sitekeeper.lab.sql.scope import Scope
+from sitekeeper.lab.sql.scope import Scope
 
 Typed = tuple[str, SqlType | None]
 INT, BIGINT = SqlType("int"), SqlType("bigint")

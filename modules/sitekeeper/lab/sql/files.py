@@ -10,17 +10,15 @@ import json
 import sqlite3
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
 
 from sitekeeper.lab.sql.logfile import LogWriter, TornDatabase, forget_after, read_log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from types import TracebackType
 
 _LOOK = 0.05
 """Seconds between two looks of a waiting change at whether it is still wanted."""

@@ -7,15 +7,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sitekeeper.lab.sql.convert import Value, convert, moment_text, parse_moment, to_text
 from sitekeeper.lab.sql.datatypes import SqlType, parse_type
 from sitekeeper.lab.sql.failure import not_emulated
 from sitekeeper.lab.sql.releases import engine_edition
-
-if TYPE_CHECKING:
-    from sitekeeper.lab.sql.state import SessionState
+from sitekeeper.lab.sql.state import SYSTEM_IDS, SessionState
 
 Body = Callable[..., Any]
 SAME = "same"
@@ -253,7 +251,12 @@ def session_functions(state: SessionState) -> dict[str, Function]:
             "nvarchar(128)", lambda number=0: state.database_name(number) if number else state.database
         ),
         "db_id": Function("smallint", lambda name=None: state.database_id(name or state.database)),
-        "has_dbaccess": Function("int", lambda name: None if state.database_id(name) is None else 1),
+        "has_dbaccess": Function(
+            "int",
+            lambda name: (
+                None if state.database_id(name) is None else int(state.login.may_use(name) or name in SYSTEM_IDS)
+            ),
+        ),
         "is_srvrolemember": Function("int", lambda role, _login=None: member(role)),
         "is_member": Function("int", member),
         "serverproperty": Function("sql_variant", server_property),

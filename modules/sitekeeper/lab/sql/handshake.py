@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sitekeeper.lab.sql.channel import PRELOGIN, ClientGone
+from sitekeeper.lab.sql.channel import PRELOGIN, Channel, ClientGone
+from sitekeeper.lab.sql.database import Instance, Login
 from sitekeeper.lab.sql.datatypes import TDS71, TDS72, TDS73, TDS73B, TDS74
 from sitekeeper.lab.sql.failure import SqlFailure
 from sitekeeper.lab.sql.login import (
@@ -21,15 +23,7 @@ from sitekeeper.lab.sql.login import (
     write_prelogin,
 )
 from sitekeeper.lab.sql.ntlm import NtlmAcceptor
-from sitekeeper.lab.sql.tokens import ERROR
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    from sitekeeper.lab.sql.channel import Channel
-    from sitekeeper.lab.sql.database import Instance, Login
-    from sitekeeper.lab.sql.tokens import TokenWriter
+from sitekeeper.lab.sql.tokens import ERROR, TokenWriter
 
 LOGIN7, SSPI, TLS_RECORD = 0x10, 0x11, 0x16
 _UTF8_SUPPORT = 0x0A
@@ -161,7 +155,7 @@ class Handshake:
         if wanted.lower() in {"master", "tempdb", "model", "msdb"}:
             return wanted.lower()
         database = self._instance.database(wanted)
-        if database is None:
+        if database is None or not login.may_use(database.name):
             text = f'Cannot open database "{wanted}" requested by the login. The login failed.'
             raise SqlFailure(4060, text, 11)
         return database.name

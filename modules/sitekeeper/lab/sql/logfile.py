@@ -12,10 +12,7 @@ import struct
 import uuid
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 MAGIC = b"LABLDF1\0"
 _RECORD = struct.Struct("<QII")

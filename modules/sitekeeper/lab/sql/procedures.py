@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from sitekeeper.lab.sql import reply
+from sitekeeper.lab.sql.batch import Batch
 from sitekeeper.lab.sql.convert import Value, convert
 from sitekeeper.lab.sql.datatypes import SqlType, parse_type
+from sitekeeper.lab.sql.execution import Variables
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.lexer import join, split_commas, tokenize
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitekeeper.lab.sql.batch import Batch
-    from sitekeeper.lab.sql.execution import Variables
-    from sitekeeper.lab.sql.rpc import Call, Parameter
-    from sitekeeper.lab.sql.tokens import TokenWriter
+from sitekeeper.lab.sql.rpc import Call, Parameter
+from sitekeeper.lab.sql.tokens import TokenWriter
 
 _TYPE_COLUMNS = (
     ("TYPE_NAME", "nvarchar(128)"),
@@ -126,7 +122,7 @@ class Procedures:
     def _execute(self, parameters: Sequence[Parameter]) -> None:
         handle = int(str(parameters[0].value))
         if handle not in self._prepared:
-            raise SqlFailure(8179, f"Could not find prepared statement with handle {handle}.", 16, 2)
+            raise SqlFailure(8179, f"Could not find prepared statement with handle {handle}.")
         declarations, statement = self._prepared[handle]
         self._run(statement, declarations, parameters[1:])
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot import exp
 
+from sitekeeper.lab.sql.datatypes import SqlType
 from sitekeeper.lab.sql.expressions import Expressions, Typed
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
+from sitekeeper.lab.sql.functions import Function
 from sitekeeper.lab.sql.scope import Catalog, Scope, Source, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sitekeeper.lab.sql.datatypes import SqlType
-    from sitekeeper.lab.sql.functions import Function
 
 _JOINS = {"", "INNER", "LEFT", "RIGHT", "FULL", "CROSS"}
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitekeeper.lab.sql.datatypes import SqlType
-    from sitekeeper.lab.sql.failure import SqlFailure
+from sitekeeper.lab.sql.datatypes import SqlType
+from sitekeeper.lab.sql.failure import SqlFailure
 
 SELECT, INSERT, DELETE, UPDATE = 0xC1, 0xC3, 0xC4, 0xC5
 """CurCmd of DONE, as real servers send them."""

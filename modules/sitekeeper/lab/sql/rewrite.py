@@ -6,14 +6,11 @@ it leaves alone, before it sees the text; the renderer knows these names and no 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.lexer import Token, closing, join, split_commas, words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
 
 AGGREGATES = frozenset({"COUNT", "SUM", "MIN", "MAX", "AVG", "ROW_NUMBER", "RANK", "DENSE_RANK"})
 _NOT_CALLS = words(

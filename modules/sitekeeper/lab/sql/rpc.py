@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.datatypes import TDS72, SqlType
 from sitekeeper.lab.sql.parameters import Reader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROCEDURES = {
     10: "sp_executesql",

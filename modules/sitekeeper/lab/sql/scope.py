@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from sitekeeper.lab.sql.datatypes import SqlType
 from sitekeeper.lab.sql.failure import SqlFailure
-
-if TYPE_CHECKING:
-    from sitekeeper.lab.sql.datatypes import SqlType
 
 
 @dataclass(frozen=True, slots=True)

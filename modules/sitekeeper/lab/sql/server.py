@@ -7,20 +7,17 @@ import itertools
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from sitekeeper.lab.sql.channel import Channel
+from sitekeeper.lab.sql.database import Instance, Login
 from sitekeeper.lab.sql.faults import TdsFaults
 from sitekeeper.lab.sql.handshake import Security
 from sitekeeper.lab.sql.login import ENCRYPTION_MODES
 from sitekeeper.lab.sql.session import RequestSeen, Session
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from types import TracebackType
-
-    from sitekeeper.lab.sql.database import Instance, Login
 
 _FIRST_USER_SPID = 51
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.batch import Batch
-from sitekeeper.lab.sql.channel import ATTENTION, ClientGone, Message
+from sitekeeper.lab.sql.channel import ATTENTION, Channel, ClientGone, Message
+from sitekeeper.lab.sql.database import Instance, Login
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
-from sitekeeper.lab.sql.handshake import Handshake, LoggedIn
+from sitekeeper.lab.sql.faults import TdsFaults
+from sitekeeper.lab.sql.handshake import Handshake, LoggedIn, Security
 from sitekeeper.lab.sql.procedures import Procedures
 from sitekeeper.lab.sql.reply import Cancelled, Column
 from sitekeeper.lab.sql.rpc import after_headers, read_calls
 from sitekeeper.lab.sql.state import SessionState
 from sitekeeper.lab.sql.tokens import ERROR, TokenWriter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sitekeeper.lab.sql.channel import Channel
-    from sitekeeper.lab.sql.database import Instance, Login
-    from sitekeeper.lab.sql.faults import TdsFaults
-    from sitekeeper.lab.sql.handshake import Security
 
 SQL_BATCH, RPC, TRANSACTION_MANAGER = 0x01, 0x03, 0x0E
 _RESET = 0x08 | 0x10

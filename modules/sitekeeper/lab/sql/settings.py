@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from sitekeeper.lab.sql import reply
 from sitekeeper.lab.sql.convert import Value, convert
 from sitekeeper.lab.sql.datatypes import SqlType
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
-from sitekeeper.lab.sql.lexer import join
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitekeeper.lab.sql.files import Database
-    from sitekeeper.lab.sql.lexer import Token
-    from sitekeeper.lab.sql.reply import Reply
-    from sitekeeper.lab.sql.state import SessionState
+from sitekeeper.lab.sql.files import Database
+from sitekeeper.lab.sql.lexer import Token, join
+from sitekeeper.lab.sql.reply import Reply
+from sitekeeper.lab.sql.state import SessionState
 
 _SWITCHES = {"TRUSTWORTHY": "trustworthy", "HONOR_BROKER_PRIORITY": "honor_broker_priority"}
 

@@ -8,14 +8,11 @@ ones that public reports select, those of ``Sites`` are believed and not checked
 from __future__ import annotations
 
 import random
+import sqlite3
 import zlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.schema import create_table
-
-if TYPE_CHECKING:
-    import sqlite3
 
 SITE_TABLES: dict[str, dict[str, str]] = {
     "Sites": {

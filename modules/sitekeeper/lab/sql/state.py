@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sitekeeper.lab.sql.database import Database, Instance, Login
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
-
-if TYPE_CHECKING:
-    from sitekeeper.lab.sql.database import Database, Instance, Login
 
 SYSTEM_IDS = {"master": 1, "tempdb": 2, "model": 3, "msdb": 4}
 
@@ -44,6 +40,9 @@ class SessionState:
         if database is None:
             text = f"Database '{name}' does not exist. Make sure that the name is entered correctly."
             raise SqlFailure(911, text)
+        if not self.login.may_use(database.name):
+            text = f'The server principal "{self.login.name}" is not able to access the database "{database.name}" '
+            raise SqlFailure(916, text + "under the current security context.", 14)
         return database.name
 
     def user_database(self, name: str | None = None) -> Database | None:

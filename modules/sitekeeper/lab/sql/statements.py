@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.failure import SqlFailure
-from sitekeeper.lab.sql.lexer import words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitekeeper.lab.sql.lexer import Token
+from sitekeeper.lab.sql.lexer import Token, words
 
 STARTS = words(
     "SELECT INSERT UPDATE DELETE DECLARE SET USE IF WHILE BEGIN PRINT RAISERROR THROW WAITFOR EXEC EXECUTE "

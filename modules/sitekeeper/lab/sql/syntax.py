@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlglot
 
-from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
+from sitekeeper.lab.sql.failure import not_emulated
 from sitekeeper.lab.sql.lexer import words
 
 _EVERYWHERE = words("this expression expressions")
@@ -57,7 +57,7 @@ def parse(text: str) -> Any:
     except sqlglot.errors.SqlglotError as error:
         raise not_emulated(f"this syntax ({str(error).splitlines()[0]})") from None
     if len(trees) != 1 or trees[0] is None:
-        raise SqlFailure(102, "Incorrect syntax.", 15)
+        raise not_emulated("this syntax")
     for node in trees[0].walk():
         known = _PARTS.get(type(node).__name__, frozenset())
         for name, value in node.args.items():

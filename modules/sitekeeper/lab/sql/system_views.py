@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql import view_rows
 from sitekeeper.lab.sql.datatypes import SqlType, parse_type
-
-if TYPE_CHECKING:
-    from sitekeeper.lab.sql.state import SessionState
-    from sitekeeper.lab.sql.view_rows import Rows
+from sitekeeper.lab.sql.state import SessionState
+from sitekeeper.lab.sql.view_rows import Rows
 
 
 @dataclass(frozen=True, slots=True)

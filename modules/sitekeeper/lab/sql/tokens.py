@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from sitekeeper.lab.sql.channel import Channel
 from sitekeeper.lab.sql.datatypes import COLLATION, TDS72, SqlType, type_info, value_bytes, wire_type
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitekeeper.lab.sql.channel import Channel
-    from sitekeeper.lab.sql.reply import Column
+from sitekeeper.lab.sql.reply import Column
 
 MORE, ERROR, COUNT, ATTENTION_ACK = 0x01, 0x02, 0x10, 0x20
 DONE, DONEPROC, DONEINPROC = 0xFD, 0xFE, 0xFF

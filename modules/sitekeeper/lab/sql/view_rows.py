@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from sitekeeper.lab.sql.convert import Value, moment_text
-from sitekeeper.lab.sql.state import SYSTEM_IDS
-
-if TYPE_CHECKING:
-    from sitekeeper.lab.sql.database import Login
-    from sitekeeper.lab.sql.state import SessionState
+from sitekeeper.lab.sql.database import Login
+from sitekeeper.lab.sql.state import SYSTEM_IDS, SessionState
 
 Rows = Iterable[dict[str, Value]]
 
