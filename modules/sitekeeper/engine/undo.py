@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sitekeeper.engine.errors import SitekeeperError, UndoError
+from sitekeeper.engine.errors import SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
+
+
+ATTEMPTS = 3
+"""How often an undo is tried whose connection is lost."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class UndoStack:
     def _take_back(self, change: OpenChange) -> SitekeeperError | None:
         change.ctx.needs(change.module.needs)
         try:
-            msg = change.module.undo(change.ctx, change.intent, change.outcome)
+            msg = self._tried(change)
         except SitekeeperError as error:
             self._journal.note(
                 "undo failed", {"word": error.word, "msg": error.message}, host=change.ctx.host, task=change.path,
@@ -91,3 +95,13 @@ class UndoStack:
         )
         self._tell(change, msg, ok=True)
         return None
+
+    @staticmethod
+    def _tried(change: OpenChange) -> str:
+        """Undo may be done twice, so a connection that is lost meanwhile is no reason to leave it."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return change.module.undo(change.ctx, change.intent, change.outcome)
+            except UnreachableError:
+                continue
+        return change.module.undo(change.ctx, change.intent, change.outcome)
