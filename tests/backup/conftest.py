@@ -67,6 +67,11 @@ class Stage:
         lines = read_audit(self.lab.folder / "audit.jsonl")
         return [line for line in lines if line["event"] == event and host in {None, line["host"]}]
 
+    def calls(self, host: str, after: int = 0) -> list[dict[str, Any]]:
+        """Remote calls after an audit line, their arguments as a mapping."""
+        found = [line for line in read_audit(self.lab.folder / "audit.jsonl", after) if line["event"] == "call"]
+        return [line | {"arguments": dict(line["arguments"])} for line in found if line["host"] == host]
+
     def sets(self, site: str) -> list[Path]:
         folder = self.store / site
         return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -89,7 +89,7 @@ def test_service_starts_and_dies_once(stage: Any) -> None:
 
 def test_full_disk_on_the_host(stage: Any) -> None:
     here = stage("PR2")
-    here.lab.fault("PR2", "disk_full", volume="D")
+    here.lab.fault("PR2", "disk_full", volume="D:")
     outcome = here.run()
     assert outcome.code != 0
     assert here.sets("PR2") == []

@@ -64,7 +64,7 @@ def test_three_sites(stage: Any) -> None:
     for host in ("CEN", "PR1", "PR2"):
         controls = [
             (line["arguments"]["Path"].split("'")[1], line["arguments"]["Name"])
-            for line in here.audit("call", host)
+            for line in here.calls(host)
             if line["command"] == "Invoke-WmiMethod" and "Path" in line["arguments"]
         ]
         stops = [name for name, method in controls if method == "StopService"]

@@ -51,6 +51,7 @@ _LOST = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, reque
 _COMMAND_ID = re.compile(rb"CommandId>([^<]+)<")
 RECONNECT_SECONDS = 30.0
 """How long a lost connection is tried to be taken up again."""
+DELETE_SECONDS = 10
 OPEN_ATTEMPTS = 4
 RESEND_ATTEMPTS = 4
 
@@ -120,8 +121,20 @@ class Shell:
             self._wsman.close()
 
     def abandon(self) -> None:
-        """Close the connection and leave the shell to its idle time-out: nobody answers there."""
+        """Delete a shell whose state is unknown, over a connection of its own, and forget it.
+
+        A command that the host took but has not run yet must not run after we looked at what it did: with its shell it
+        dies. A host that cannot be reached is left to its idle time-out.
+        """
         self._wsman.close()
+        other = wsman_of(self.target)
+        shell = self._pool.shell
+        try:
+            other.delete(shell.resource_uri, selector_set=shell._selector_set, timeout=DELETE_SECONDS)  # noqa: SLF001 - it has no public name
+        except (WinRMError, requests.exceptions.RequestException, OSError):
+            pass
+        finally:
+            other.close()
 
     def stop_from_outside(self, pipeline: str) -> None:
         """Stop a running pipeline from another thread: a connection of its own carries the signal."""

@@ -1,0 +1,67 @@
+"""The connection is dropped at the n-th request of a backup: it ends published or cleanly undone; no change runs twice.
+
+``make drops`` tries every single request, before it is handled and after; the suite takes a sample of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from sitekeeper.lab.audit import read_audit
+
+ONCE = {"Export-SkRegistry", "New-SkShadowSet", "New-SkShadowCopy"}
+EVERY = bool(os.environ.get("SITEKEEPER_ALL_DROPS"))
+STEP = 1 if EVERY else 17
+
+
+def small(data: dict[str, Any]) -> None:
+    for spec in data["hosts"].values():
+        spec["site"]["size"] = 0.1
+
+
+def requests_of(here: Any, host: str, after: int) -> list[int]:
+    lines = read_audit(here.lab.folder / "audit.jsonl", after)
+    return [line["number"] for line in lines if line["event"] == "request" and line["host"] == host]
+
+
+@pytest.mark.timeout(3600 if EVERY else 300)
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("host", ["PR1", "PR2"])  # PR1 speaks the old protocol, where a lost command cannot be asked for
+def test_every_request(stage: Any, host: str, when: str) -> None:
+    here = stage(host, change=small)
+    here.extra = ["-e", "settle=0.1s"]
+    seen = 0
+    assert here.run().code == 0
+    numbers = requests_of(here, host, seen)
+    total = len(numbers)
+    assert total > 50
+    published = undone = 0
+    for offset in range(1, total + 1, STEP):
+        last = read_audit(here.lab.folder / "audit.jsonl")[-1]["n"]
+        highest = max(requests_of(here, host, 0))
+        shutil.rmtree(here.store, ignore_errors=True)
+        here.lab.fault(host, "drop_connection", at=highest + offset, when=when)
+        outcome = here.run()
+        here.lab.clear_faults()
+        told = f"{host} {when} request {offset} of {total}: code {outcome.code} {outcome.error(host)}"
+        here.assert_clean(host)
+        sets = here.sets(host)
+        assert (outcome.code == 0) == (len(sets) == 1), told
+        published += len(sets)
+        undone += not sets
+        made = Counter(
+            (line["command"], json.dumps(line["arguments"], sort_keys=True))
+            for line in here.calls(host, last)
+            if line["command"] in ONCE or line["arguments"].get("Name") == "StopService"
+        )
+        assert max(made.values(), default=0) <= 1, (told, made)
+    print(f"{host} {when}: {total} requests, {published} published, {undone} cleanly undone")
+    assert published + undone == len(range(1, total + 1, STEP))
+    if host == "PR2":
+        assert published > undone
