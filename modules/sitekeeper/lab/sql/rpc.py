@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sitekeeper.lab.sql.datatypes import TDS72, SqlType
+from sitekeeper.lab.sql.failure import not_emulated
 from sitekeeper.lab.sql.parameters import Reader
 
 PROCEDURES = {
@@ -42,7 +42,12 @@ class Call:
 
 def after_headers(payload: bytes, version: int) -> int:
     """Where the request proper begins: behind ALL_HEADERS, which came with 7.2."""
-    return int(struct.unpack_from("<I", payload)[0]) if version >= TDS72 else 0
+    if version < TDS72:
+        return 0
+    length = int.from_bytes(payload[:4], "little")
+    if not 4 <= length <= len(payload):
+        raise not_emulated("a request whose headers are longer than itself")
+    return length
 
 
 def read_calls(payload: bytes, version: int) -> Iterator[Call]:
