@@ -14,8 +14,8 @@ from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.machine import make_machine, system_registry
 
-PATCHED = "sitekeeper"
-"""The name of the work root of the tool under test; nothing in the lab depends on it but what a shadow copy links."""
+_WORK_ROOT = "sitekeeper"
+"""Where our functions write on a host: rewritten in place by a real PowerShell, so a shadow copy copies it."""
 
 
 def build_host(
@@ -30,7 +30,7 @@ def build_host(
     """The host of that name: taken up from ``<state>/<name>`` if it is there, else made."""
     folder = state / name
     if (folder / "state.json").exists():
-        return Host.load(folder, clock=clock, audit=audit, timers=timers)
+        return _settled(Host.load(folder, clock=clock, audit=audit, timers=timers))
     clock = clock or LabClock()
     spec = hierarchy.hosts[name]
     dice = random.Random(f"{hierarchy.seed} {name}")  # noqa: S311  # the same bytes every time, no secret
@@ -47,7 +47,7 @@ def build_host(
             _mount(folder, volume.name, folder / volume.folder)
     host = Host(folder, machine, clock=clock, audit=audit, timers=timers)
     for letter in [volume.letter for volume in machine.volumes if volume.letter]:
-        machine.mutable.append(f"{letter}\\{PATCHED}\\".lower())
+        machine.mutable.append(f"{letter}\\{_WORK_ROOT}\\".lower())
     for path in (r"C:\WINDOWS\system32", r"C:\WINDOWS\Temp"):
         host.files.resolve(path).mkdir(parents=True, exist_ok=True)
     for site_server, site in sites:
@@ -60,6 +60,16 @@ def build_host(
         holder = hierarchy.hosts[spec.site.database_host or name].sql
         site_registry(host.registry, machine, spec.site, holder.instance if holder else "MSSQLSERVER", hierarchy.dns)
     host.registry.save()
+    host.save()
+    return host
+
+
+def _settled(host: Host) -> Host:
+    # What a former lab left pending has nobody any more to end it.
+    for service in host.machine.services.values():
+        if service.state.endswith("Pending"):
+            service.state = "Running" if service.state == "Start Pending" else "Stopped"
+            service.pid = service.pid if service.state == "Running" else 0
     host.save()
     return host
 

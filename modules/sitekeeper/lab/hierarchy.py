@@ -51,6 +51,8 @@ class SiteSpec(_Strict):
     log: str = "D:\\MSSQL\\Data"
     size: float = 1
     """1 is about 300 files and 4 MB."""
+    long_paths: bool = False
+    """With a file that lies deeper than .NET can open."""
 
 
 class AccountSpec(_Strict):

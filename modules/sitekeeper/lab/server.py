@@ -293,7 +293,11 @@ class Lab:
         }
         if self.hierarchy.sql_logins:
             login = self.hierarchy.sql_logins[0]
-            variables |= {"sql_user": login.user, "sql_password": login.password, "sql_ca_cert": str(self.ca.absolute())}
+            variables |= {
+                "sql_user": login.user,
+                "sql_password": login.password,
+                "sql_ca_cert": str(self.ca.absolute()),
+            }
         sites = {name: facts for name, facts in hosts.items() if "site_code" in facts}
         others = {name: facts for name, facts in hosts.items() if "site_code" not in facts}
         children: dict[str, Any] = {"sites": {"hosts": sites}}

@@ -78,7 +78,7 @@ def make_tree(host: Host, spec: SiteSpec, dice: random.Random) -> None:
     _boxes(make, spec)
     _state(make, spec)
     _bulk(make, spec)
-    _oddities(make)
+    _oddities(make, spec)
 
 
 def _programs(make: _Maker, spec: SiteSpec) -> None:
@@ -149,7 +149,7 @@ def _bulk(make: _Maker, spec: SiteSpec) -> None:
         make.put(name, make.dice.randbytes(size))
 
 
-def _oddities(make: _Maker) -> None:
+def _oddities(make: _Maker, spec: SiteSpec) -> None:
     for number, name in enumerate((*_UNICODE, *_AWKWARD)):
         make.put(f"data\\names\\{name}", f"file {number}\r\n".encode())
     (make.root / "data" / "empty folder").mkdir(parents=True)
@@ -166,6 +166,8 @@ def _oddities(make: _Maker) -> None:
     (make.root / "data" / "junction").symlink_to("target", target_is_directory=True)
     deep = "\\".join(["a rather long folder name that people use"] * 2)
     make.put(f"data\\{deep}\\deep.txt", b"long path\r\n")
+    if spec.long_paths:
+        make.put(f"data\\{deep}\\{deep}\\{deep}\\too deep.txt", b"behind MAX_PATH\r\n")
 
 
 def first_second() -> datetime:

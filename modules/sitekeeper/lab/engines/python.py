@@ -86,6 +86,9 @@ class PythonRunspace:
                 return
             try:
                 self._statement(statement, pipeline.input, sink)
+            except OSError as error:
+                # A .NET call failed: the script would go on behind it, the twin does not; the error is the same.
+                sink.error(_io_failed(error))
             except ErrorRecord as record:
                 if alone or record.terminates_pipeline:
                     raise
@@ -118,7 +121,7 @@ class PythonRunspace:
 
     def _command(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
         if command.is_script:
-            return self._script(command, stream, sink)
+            return self._script(command, stream)
         found: Cmdlet | Function | None = self.session.functions.get(command.text.lower())
         owner, is_function = command.text, True
         if found is None:
@@ -143,7 +146,7 @@ class PythonRunspace:
         )
         return found.run(call)
 
-    def _script(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
+    def _script(self, command: Command, stream: Iterable[Any]) -> Iterator[Any]:
         digest = hashlib.sha256(command.text.encode()).hexdigest()
         function = functions_by_hash().get(digest)
         if function is not None:
@@ -151,8 +154,22 @@ class PythonRunspace:
             return iter(())
         twin: ScriptTwin | None = script_twins().get(digest)
         if twin is not None:
-            return twin(self.engine.host, command, stream, sink)
+            return twin(self.engine.host, command, stream)
         raise unknown_script(command.text, digest)
+
+
+def _io_failed(error: OSError) -> ErrorRecord:
+    kind = {
+        FileNotFoundError: "FileNotFoundException",
+        NotADirectoryError: "DirectoryNotFoundException",
+        PermissionError: "UnauthorizedAccessException",
+    }.get(type(error), "IOException")
+    return ErrorRecord(
+        f'Exception calling a method: "{error.strerror or error}"',
+        kind,
+        0,
+        "System.Management.Automation.MethodInvocationException",
+    )
 
 
 def unknown_script(text: str, digest: str) -> ErrorRecord:

@@ -2,15 +2,85 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
-from sitekeeper.lab.engines.api import Command, Sink
+from typing_extensions import override
+
+from sitekeeper.lab.engines.api import Command, ErrorRecord
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.wsman import pypsrp_scripts
 
-ScriptTwin = Callable[[Host, Command, Iterable[Any], Sink], Iterator[Any]]
+ScriptTwin = Callable[[Host, Command, Iterable[Any]], Iterator[Any]]
+
+_VARIABLES = {"systemroot": r"C:\WINDOWS", "windir": r"C:\WINDOWS", "temp": r"C:\WINDOWS\Temp", "systemdrive": "C:"}
+_LOCATION = "C:\\"
+
+
+class SessionFiles:
+    """A host's files, as a script of a session sees them."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def full_path(self, path: str) -> str:
+        """An absolute path; a relative one is below the session's location."""
+        return path if path[1:2] == ":" or path.startswith("\\\\") else _LOCATION + path
+
+    def expand(self, path: str) -> str:
+        """Environment variables replaced."""
+        return re.sub(r"%(\w+)%", lambda match: _VARIABLES.get(match[1].lower(), match[0]), path)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder."""
+        return self._host.exists(path) and self._host.files.resolve(path).is_dir()
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is a file."""
+        return self._host.exists(path) and self._host.files.resolve(path).is_file()
+
+    def open_read(self, path: str) -> BinaryIO:
+        """An existing file."""
+        try:
+            return self._host.files.resolve(path).open("rb")
+        except OSError as error:
+            raise _failed(error) from error
+
+    def open_write(self, path: str) -> BinaryIO:
+        """A file that is in its place once it is closed."""
+        if not self.is_folder(path.rpartition("\\")[0] + "\\"):
+            raise _failed(FileNotFoundError(path))
+        return _Written(self._host, path)
+
+
+class _Written(io.BytesIO):
+    def __init__(self, host: Host, path: str) -> None:
+        super().__init__()
+        self._host = host
+        self._path = path
+
+    @override
+    def close(self) -> None:
+        if not self.closed:
+            self._host.write(self._path, self.getvalue())
+        super().close()
+
+
+def _failed(error: OSError) -> ErrorRecord:
+    return ErrorRecord(str(error), type(error).__name__, 0, "System.Management.Automation.MethodInvocationException")
+
+
+def _fetch(host: Host, command: Command, given: Iterable[Any]) -> Iterator[Any]:
+    del given
+    return pypsrp_scripts.fetch(SessionFiles(host), command)
+
+
+def _copy(host: Host, command: Command, given: Iterable[Any]) -> Iterator[Any]:
+    return pypsrp_scripts.copy(SessionFiles(host), command, given)
 
 
 def script_twins() -> dict[str, ScriptTwin]:
     """Twins by the sha256 of the script's text."""
-    return {}
+    return {pypsrp_scripts.FETCH_SHA256: _fetch, pypsrp_scripts.COPY_SHA256: _copy}

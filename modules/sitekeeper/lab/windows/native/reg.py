@@ -33,7 +33,10 @@ def reg(arguments: Sequence[str], host: Host) -> Answer:
         raise NotEmulated(f"reg.exe {' '.join(arguments)}")
     if host.exists(plain[1]) and not overwrite and not old:
         raise NotEmulated("reg.exe export over an existing file: the real one asks")
-    host.write(plain[1], export_text(host, plain[0]).encode("utf-16"))
+    try:
+        host.write(plain[1], export_text(host, plain[0]).encode("utf-16"))
+    except OSError as error:
+        return Answer([], 1, [f"ERROR: {error.strerror}"])  # the system's own text (believed)
     return Answer(["The operation completed successfully."])
 
 

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sitekeeper.lab.windows.native import find_tool
+from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
+
+Sessions = Callable[[str], Any]
+RUN = {"Drive": "D", "Run": "run-1"}
+
+
+def ids(session: Any, *mounts: str) -> list[str]:
+    return [next(v.id for v in session.host.machine.volumes if v.name == mount) for mount in mounts]
+
+
+def make_set(session: Any, *mounts: str, exclude: bool = True, verify: bool = False) -> Any:
+    said = session(
+        "New-SkShadowSet", **RUN, Volume=ids(session, *mounts), Service=[], ExcludeSms=exclude, VerifySql=verify
+    )
+    assert not said.errors, said.errors
+    return said.output[0].extended
+
+
+def diskshadow(session: Any, script: str) -> Answer:
+    session.host.write("C:\\WINDOWS\\Temp\\x.dsh", script.encode("ascii"))
+    tool = find_tool("diskshadow.exe", session.host)
+    assert tool is not None
+    return tool(["/s", "C:\\WINDOWS\\Temp\\x.dsh"], session.host)
+
+
+def test_a_copy_keeps_the_bytes_of_its_instant(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    host, install = session.host, session.host.machine.site.install
+    log, program = f"{install}\\logs\\sitecomp.log", f"{install}\\bin\\x64\\sitecomp.exe"
+    before = host.read(log), host.read(program)
+    make_set(session, "D:\\")
+    with host.files.resolve(log).open("ab") as file:
+        file.write(b"later\r\n")
+    host.write(program, b"newer")
+    host.write(f"{install}\\new.txt", b"new")
+    host.delete_file(f"{install}\\data\\packageids.dat")
+    frozen = "D:\\sitekeeper\\run-1\\shadow\\0" + install[2:]
+    assert (host.read(f"{frozen}\\logs\\sitecomp.log"), host.read(f"{frozen}\\bin\\x64\\sitecomp.exe")) == before
+    assert not host.exists(f"{frozen}\\new.txt")
+    assert host.exists(f"{frozen}\\data\\packageids.dat")
+
+
+def test_the_document_lists_a_database_whose_files_are_all_in_the_set(lab_session: Sessions) -> None:
+    made = make_set(lab_session("PR2"), "D:\\", "E:\\", "E:\\Mounts\\Log\\", verify=True)
+    assert 'componentName="CM_PR2" logicalPath="PR2"' in made["Document"]
+    assert 'backupType="copy"' in made["Document"]
+    assert made["Mark"].startswith("run run-1\r\nset {")
+
+
+def test_a_database_with_its_log_left_out_is_torn_and_the_exit_code_says_nothing(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    made = make_set(session, "D:\\", "E:\\", verify=True)
+    assert made["ExitCode"] == 0
+    assert "CM_PR2" not in made["Document"]
+    events = {(event.source, event.code) for event in session.state.machine.events}
+    assert events >= {("VSS", 8229), ("SQLWRITER", 24579)}
+    text = session("Get-SkVssWriter").output[0].extended["Text"]
+    assert "[8] Failed\n   Last error: Inconsistent shadow copy" in text
+
+
+def test_an_unrelated_volume_leaves_the_sql_writer_in_peace(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    make_set(session, "C:\\")
+    assert not session.state.machine.events
+
+
+def test_the_sms_writer_restarts_services_unless_it_is_excluded(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    before = session.state.service("SMS_EXECUTIVE").pid
+    make_set(session, "D:\\")
+    assert session.state.service("SMS_EXECUTIVE").pid == before
+    session("Remove-SkShadowSet", **RUN)
+    make_set(session, "D:\\", exclude=False)
+    assert session.state.service("SMS_EXECUTIVE").pid != before
+
+
+@pytest.mark.parametrize("code", ["0x8004231F", "0x80042306"])
+def test_a_failing_create_shows_its_code_and_exits_with_zero(lab_session: Sessions, code: str) -> None:
+    session = lab_session("PR2")
+    session.host.faults.add("snapshot_fails", code=code)
+    made = make_set(session, "D:\\")
+    assert code.lower() in made["Transcript"]
+    assert (made["ExitCode"], made["Mark"], session.state.machine.shadows) == (0, "", [])
+
+
+def test_snapshot_in_progress_as_often_as_asked(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session.host.faults.add("snapshot_in_progress", times=2)
+    for _ in range(2):
+        assert "0x80042316" in make_set(session, "D:\\")["Transcript"]
+        session("Remove-SkShadowSet", **RUN)
+    assert "0x80042316" not in make_set(session, "D:\\")["Transcript"]
+
+
+def test_something_restarts_the_services_just_before_the_copy(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session.host.faults.add("restart_between")
+    said = session(
+        "New-SkShadowSet",
+        **RUN,
+        Volume=ids(session, "D:\\"),
+        Service=["SMS_EXECUTIVE"],
+        ExcludeSms=True,
+        VerifySql=False,
+    )
+    made = said.output[0].extended
+    before, after = made["Before"][0].extended, made["After"][0].extended
+    assert (before["State"], after["State"]) == ("Running", "Running")
+    assert before["Pid"] != after["Pid"]
+
+
+def test_a_reboot_just_before_the_copy_changes_the_boot_time(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session.host.faults.add("reboot")
+    said = session(
+        "New-SkShadowSet",
+        **RUN,
+        Volume=ids(session, "D:\\"),
+        Service=["SMS_EXECUTIVE"],
+        ExcludeSms=True,
+        VerifySql=False,
+    )
+    made = said.output[0].extended
+    assert made["Before"][0].extended["Boot"] != made["After"][0].extended["Boot"]
+
+
+def test_copies_vanish_when_their_storage_runs_over(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    make_set(session, "D:\\", "E:\\")
+    session.host.machine.storages[1].maximum = 1000  # of D:
+    session.host.write("D:\\later.bin", bytes(2000))
+    left = [item.extended["Exists"] for item in session("Test-SkShadowSet", **RUN).output]
+    assert left == [False, True]
+    assert {event.code for event in session.state.machine.events if event.source == "volsnap"} == {25, 36}
+    assert session("Get-SkShadowRoot", **RUN, Index=0).failed.error_id == "SkNoShadowSet"
+    assert not session("Remove-SkShadowSet", **RUN).errors
+    assert session.state.machine.shadows == []
+
+
+def test_a_fault_lets_all_copies_vanish_after_create(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session.host.faults.add("vanish_after_create")
+    said = session("New-SkShadowCopy", **RUN, Volume=ids(session, "D:\\")[0], Service=[])
+    assert not said.errors
+    assert [item.extended["Exists"] for item in session("Test-SkShadowSet", **RUN).output] == [False]
+
+
+def test_removing_a_set_leaves_no_copy_no_link_and_no_bytes(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    make_set(session, "D:\\", "E:\\")
+    other = session.host.machine.shadows[0]
+    session("Invoke-WmiMethod", Class="Win32_ShadowCopy", Name="Create", ArgumentList=["ClientAccessible", "D:\\"])
+    session("Remove-SkShadowSet", **RUN)
+    assert [copy.client_accessible for copy in session.state.machine.shadows] == [True]
+    assert other.id not in {path.name for path in (session.host.folder / "shadows").iterdir()}
+    assert not session.host.exists("D:\\sitekeeper\\run-1\\shadow")
+
+
+def test_server_2003_has_no_diskshadow_and_reads_copies_by_the_share(lab_session: Sessions) -> None:
+    session = lab_session("PR1")
+    said = session(
+        "New-SkShadowSet",
+        **{**RUN, "Run": "x"},
+        Volume=ids(session, "D:\\"),
+        Service=[],
+        ExcludeSms=True,
+        VerifySql=False,
+    )
+    assert said.ids == ["CommandNotFoundException"]
+    session("New-SkShadowCopy", **RUN, Volume=ids(session, "D:\\")[0], Service=[])
+    root = session("Get-SkShadowRoot", **RUN, Index=0).output[0]
+    assert root.startswith("\\\\127.0.0.1\\D$\\@GMT-")
+    assert session.host.read(f"{root}\\SMS\\data\\readonly.dat") == b"do not touch\r\n"
+    assert [
+        copy["State"] for copy in (o.adapted for o in session("Get-WmiObject", Class="Win32_ShadowCopy").output)
+    ] == [12]
+
+
+def test_a_script_without_carriage_returns_loses_its_last_letters(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    with pytest.raises(NotEmulated, match="persisten"):
+        diskshadow(session, "set context persistent\n")
+
+
+def test_volatile_copies_and_copies_without_writers(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    lines = ["set context volatile nowriters", "add volume D: alias d", "create", "exit", ""]
+    answer = diskshadow(session, "\r\n".join(lines))
+    assert any("No_Writers" in line for line in answer.lines)
+    assert session.state.machine.shadows == []
+
+
+def test_verifying_a_writer_that_is_not_there_fails_the_create(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session.host.machine.services["SQLWriter"].state = "Stopped"
+    made = make_set(session, "D:\\", verify=True)
+    assert (made["Mark"], session.state.machine.shadows) == ("", [])
+
+
+def test_an_unknown_verb_is_loud(lab_session: Sessions) -> None:
+    with pytest.raises(NotEmulated, match="mask"):
+        diskshadow(lab_session("PR2"), "mask %d%\r\n")
+
+
+def test_odd_files_are_in_the_listing_as_windows_has_them(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    make_set(session, "D:\\")
+    blocks = session("Get-SkTree", **RUN, Index=0, Path="Program Files\\Microsoft Configuration Manager\\data").output
+    lines = [line.split("\t") for block in blocks for line in block.split("\n")]
+    found = {line[4].rpartition("\\")[2]: line for line in lines}
+    assert found["junction"][0] == "L"
+    assert "inside.txt" in found
+    assert len([line for line in lines if line[4].endswith("inside.txt")]) == 1
+    assert int(found["readonly.dat"][3]) & 1
+    assert int(found["hidden.dat"][3]) & 2
+    assert found["old.dat"][2] == "10000000"
+    assert found["empty folder"][0] == "D"
+    assert {"caf\u00e9.txt", "cafe\u0301.txt"} <= set(found)
+
+
+def test_a_path_longer_than_dotnet_opens_is_named_and_not_read(
+    tmp_path_factory: pytest.TempPathFactory, lab_hierarchy: Any, lab_session: Sessions
+) -> None:
+    del tmp_path_factory
+    spec = lab_hierarchy.hosts["PR2"]
+    lab_hierarchy.hosts["PR2"] = spec.model_copy(update={"site": spec.site.model_copy(update={"long_paths": True})})
+    session = lab_session("PR2")
+    make_set(session, "D:\\")
+    text = "\n".join(session("Get-SkTree", **RUN, Index=0, Path="Program Files").output)
+    bad = [line for line in text.split("\n") if line.startswith("E")]
+    assert bad
+    assert all(line.endswith("PathTooLongException") for line in bad)
+
+
+def test_a_failed_writer_shows_its_state(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    with session.host.faults.during("writer_failed", state=9, error="Timed out"):
+        assert "State: [9] Failed\n   Last error: Timed out" in session("Get-SkVssWriter").output[0].extended["Text"]
+    assert "Failed" not in session("Get-SkVssWriter").output[0].extended["Text"]
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(lab_session: Sessions) -> None:
+    session = lab_session("PR2")
+    session("Enter-SkLease", **RUN, Owner="ci", Seconds=60, AtLeast=0)
+    session.host.faults.add("disk_full", volume="D:")
+    said = session("Export-SkRegistry", **RUN, Name="SMS", View="native")
+    assert said.ids == ["SkRegistryExport,Export-SkRegistry"]
+    assert not said.output
+    assert not session.host.exists("D:\\sitekeeper\\run-1\\registry\\sms.native.reg")
