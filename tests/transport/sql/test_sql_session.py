@@ -129,7 +129,9 @@ def test_a_lost_connection_is_never_a_success(serve: Serve, target: Target, when
 def _cancelled_by(session: SqlSession, reached: threading.Event) -> threading.Thread:
     def cancel() -> None:
         reached.wait()
-        while session.cancel():  # again, should the first have come between two calls of the driver
+        while (
+            session.cancel()
+        ):  # again and again: the first may come between two calls of the driver, and none may linger
             pass
 
     thread = threading.Thread(target=cancel)
@@ -137,7 +139,7 @@ def _cancelled_by(session: SqlSession, reached: threading.Event) -> threading.Th
     return thread
 
 
-def test_another_thread_cancels(serve: Serve, target: Target) -> None:
+def test_another_thread_cancels(serve: Serve, target: Target, driver: str) -> None:
     reached = threading.Event()
     server = serve(audit=lambda request: reached.set() if "WAITFOR" in request.text else None)
     with connect(target(server)) as session:
@@ -146,7 +148,10 @@ def test_another_thread_cancels(serve: Serve, target: Target) -> None:
         with pytest.raises(SqlCancelled):
             session.execute("WAITFOR DELAY '00:01:00'")
         thread.join()
-        assert session.query("SELECT 1 AS a") == [{"a": 1}]
+        if session.closed:  # FreeTDS: its next answer could be another statement's
+            assert "tds" in driver.lower()
+        else:
+            assert session.query("SELECT 1 AS a") == [{"a": 1}]
 
 
 def test_a_silent_server_is_given_up(serve: Serve, target: Target) -> None:
