@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 Key = tuple[str | int, ...]
+_SECRET_KEY = re.compile(r"[\w-]*(?:pass|secret|token|pwd)[\w-]*[\"']?\s*[:=]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,28 @@ class Origin:
             return head
         width = len(str(self.line))
         shown = [
-            f"  {number:>{width}} | {_masked(lines[number - 1])}"
+            f"  {number:>{width}} | {_masked(lines, number - 1)}"
             for number in range(max(1, self.line - 1), self.line + 1)
         ]
         return "\n".join([head, *shown, f"  {' ' * width} | {' ' * (self.column - 1)}^"])
 
 
-def _masked(line: str) -> str:
-    """The line, or only its key where the key's name says that a secret follows."""
-    key, colon, _ = line.partition(":")
-    return (
-        f"{key}: ..." if colon and any(word in key.lower() for word in ("password", "secret", "token", "pwd")) else line
-    )
+def _masked(lines: Sequence[str], at: int) -> str:
+    """A line, cut off where a key's name says that a secret follows; nothing of it below such a key."""
+    found = _SECRET_KEY.search(lines[at])
+    if found:
+        return f"{lines[at][: found.end()]} ..."
+    inset = _inset(lines[at])
+    for above in reversed(lines[:at]):
+        if above.strip() and _inset(above) < inset:
+            if _SECRET_KEY.search(above):
+                return f"{' ' * inset}..."
+            inset = _inset(above)
+    return lines[at]
+
+
+def _inset(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,6 +27,16 @@ class Result(Record):
     partial: str = ""
     """Why this is worth less than was asked for; the run then ends as a partial failure."""
 
+    @property
+    def failed(self) -> bool:
+        """False: a task that failed (and went on with ``ignore_errors``) registers no result of its module."""
+        return False
+
+    @property
+    def skipped(self) -> bool:
+        """False: a task that was skipped registers no result of its module."""
+        return False
+
     def summary(self) -> dict[str, Any]:
         """What the run's summary table shows of it."""
         return {}
@@ -36,14 +46,26 @@ class Result(Record):
         return {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unknown:
-    """A value that only applying ``task`` can tell. It passes through templates unchanged."""
+    """A value that only applying ``task`` can tell. It passes through templates unchanged.
+
+    Whoever needs the value itself (to compare, count or judge it) gets an UnknownValueError, never a guess.
+    """
 
     task: str
 
     def __str__(self) -> str:
         return f"known after {self.task}"
+
+    def _needed(self, *_: object) -> NoReturn:
+        raise UnknownValueError(self)
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _needed
+    __iter__ = __len__ = __contains__ = __int__ = __float__ = _needed
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _needed
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __neg__ = __call__ = _needed
+    __hash__ = object.__hash__
 
 
 class UnknownValueError(Exception):

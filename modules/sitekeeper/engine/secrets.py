@@ -66,7 +66,10 @@ def derived(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...
     names = sorted({secret.reference for secret in find([*args, *kwargs.values()])})
 
     def resolved() -> str:
-        return str(function(*[_opened(arg) for arg in args], **{k: _opened(v) for k, v in kwargs.items()}))
+        value = function(*[_opened(arg) for arg in args], **{k: _opened(v) for k, v in kwargs.items()})
+        if not isinstance(value, str | int | float):
+            raise SecretError(f"`{filter_name}` makes no text of a secret", hint="take the secret as it is")
+        return str(value)
 
     return Secret(f"{filter_name}({', '.join(names)})", resolved)
 
@@ -115,12 +118,13 @@ def from_file(path: str) -> Secret:
     def resolve() -> str:
         file = Path(path).expanduser()
         try:
-            mode = file.stat().st_mode
+            if file.stat().st_mode & 0o077:
+                raise SecretError(f"secret file {path} may be read by others", hint=f"chmod 600 {path}")
             text = file.read_text(encoding="utf-8")
         except OSError as error:
             raise SecretError(f"secret file {path}: {error.strerror}") from None
-        if mode & 0o077:
-            raise SecretError(f"secret file {path} may be read by others", hint=f"chmod 600 {path}")
+        except UnicodeDecodeError:
+            raise SecretError(f"secret file {path} is not UTF-8 text") from None
         return text.split("\n", 1)[0].rstrip("\r")
 
     return Secret(f"file:{path}", resolve)
@@ -134,9 +138,9 @@ def from_command(command: str) -> Secret:
 
         try:
             done = subprocess.run(  # noqa: S603 - the operator's own command, from their inventory
-                shlex.split(command), capture_output=True, check=False, timeout=60, text=True
+                shlex.split(command), capture_output=True, check=False, timeout=60, text=True, stdin=subprocess.DEVNULL
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
             raise SecretError(f"secret command {command!r}: {type(error).__name__}") from None
         if done.returncode != 0:
             raise SecretError(f"secret command {command!r} ended with {done.returncode}")

@@ -7,7 +7,8 @@ literal. Secrets pass through and stay Secrets.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -16,7 +17,7 @@ from jinja2.nativetypes import NativeCodeGenerator
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sitekeeper.engine import secrets
-from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.lazy import Lazy
 from sitekeeper.engine.plan import Unknown, UnknownValueError
 
@@ -56,20 +57,40 @@ class _Context(jinja2.runtime.Context):
 
 
 _DEPTH = "_sitekeeper_depth"
+_JINJAS_OWN = (jinja2.runtime.Context, jinja2.nodes.EvalContext, jinja2.Environment)
+"""What a filter may get before its values. A Context is a Mapping of all variables: no argument of the template's."""
+_FALSE = frozenset({"false", "no", "off", "0"})
+_TRUE = frozenset({"true", "yes", "on", "1"})
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     code_generator_class = _Generator
     context_class = _Context
+    intercepted_binops = frozenset({"%"})
 
     def __init__(self) -> None:
         super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
         self.filters = {name: _secret_aware(name, function) for name, function in self.filters.items()}
+        self.filters["bool"] = _secret_aware("bool", _as_bool)
+        tests: Any = self.tests  # Jinja declares them as `function`
+        self.tests = {name: _unknown_aware(name, function) for name, function in tests.items()}
         self.globals["lookup"] = _lookup
 
     @staticmethod
     def joined(parts: tuple[Any, ...]) -> Any:
         return _join(list(parts))
+
+    def call_binop(self, context: Any, operator_: str, left: Any, right: Any) -> Any:
+        if secrets.find([left, right]):
+            return secrets.derived("%", operator.mod, (left, right), {})
+        return super().call_binop(context, operator_, left, right)
+
+    def call(self, context: Any, method: Any, /, *args: Any, **kwargs: Any) -> Any:
+        name = getattr(method, "__name__", "call")
+        of_text = isinstance(getattr(method, "__self__", None), str) or name in {"format", "format_map"}
+        if of_text and secrets.find([*args, *kwargs.values()]):
+            return secrets.derived(name, method, args, kwargs)
+        return super().call(context, method, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, secrets.Secret):
@@ -90,16 +111,36 @@ class _Environment(ImmutableSandboxedEnvironment):
 def _secret_aware(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        for one in args:
+        given = [one for one in args if not isinstance(one, _JINJAS_OWN)]
+        for one in given:
             if isinstance(one, Unknown):
                 return one
-        if secrets.find([*args, *kwargs.values()]):
-            if name == "default" and args and isinstance(args[0], secrets.Secret):
-                return args[0]
+        if name not in {"default", "d"} and secrets.find([*given, *kwargs.values()]):
             return secrets.derived(name, function, args, kwargs)
         return function(*args, **kwargs)
 
     return wrapped
+
+
+def _unknown_aware(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A test of an Unknown is not answered, but for whether there is something at all."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        for one in args:
+            if isinstance(one, Unknown) and name not in {"defined", "undefined"}:
+                raise UnknownValueError(one)
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def _as_bool(value: Any) -> bool:
+    """Ansible's ``bool`` filter; what is neither true nor false is refused."""
+    text = str(value).lower()
+    if text in _TRUE | _FALSE:
+        return text in _TRUE
+    raise ValueError(f"{value!r} is neither true nor false")
 
 
 def _lookup(kind: str, name: str) -> secrets.Secret:
@@ -138,15 +179,25 @@ def _compiled(source: str) -> tuple[jinja2.Template, bool]:
     return _ENVIRONMENT.from_string(source), single
 
 
-def names_in(source: str) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def names_in(source: str) -> frozenset[str]:
     """Variables that a template cannot do without: not those that it asks for with ``default`` or ``is defined``."""
     tree = _ENVIRONMENT.parse(source)
+    return frozenset(meta.find_undeclared_variables(tree) - _guarded(tree) - set(_ENVIRONMENT.globals))
+
+
+@functools.lru_cache(maxsize=4096)
+def asked_for(source: str) -> frozenset[str]:
+    """Variables of which a template asks whether there are such (``default``, ``is defined``)."""
+    return frozenset(_guarded(_ENVIRONMENT.parse(source)))
+
+
+def _guarded(tree: nodes.Template) -> set[str]:
     optional: set[int] = set()
     for node in tree.find_all((nodes.Filter, nodes.Test)):
         if isinstance(node, nodes.Filter | nodes.Test) and node.name in {"default", "d", "defined", "undefined"}:
             optional |= {id(name) for name in node.find_all(nodes.Name)}
-    guarded = {name.name for name in tree.find_all(nodes.Name) if id(name) in optional}
-    return meta.find_undeclared_variables(tree) - guarded - set(_ENVIRONMENT.globals)
+    return {name.name for name in tree.find_all(nodes.Name) if id(name) in optional}
 
 
 def has_template(value: Any) -> bool:
@@ -211,8 +262,11 @@ def condition(source: Any, variables: Mapping[str, Any], origin: Origin) -> bool
     value = render(text, variables, origin)
     if isinstance(value, Unknown):
         raise UnknownValueError(value)
-    if isinstance(value, str) and is_template(source):
-        raise UsageError(f"the condition is a text, not true or false: {source}", origin=origin)
+    if isinstance(value, str | secrets.Secret):  # "false" would be true
+        raise UsageError(
+            f"the condition is a text, not true or false: {source}", origin=origin,
+            hint="compare it, or write `... | bool` or `... | length > 0`",
+        )  # fmt: skip
     return bool(value)
 
 
@@ -220,23 +274,33 @@ def _rendered(source: str, variables: Mapping[str, Any]) -> Any:
     try:
         template, single = _compiled(source)
         context = template.new_context(dict(variables))
-        parts = list(template.root_render_func(context))
+        parts = [_listed(part) for part in template.root_render_func(context)]
         if not (single and len(parts) == 1):
             return _join(parts)
+        _no_undefined(parts[0])
+        return parts[0]
     except UnknownValueError as error:
         return error.unknown
+    except SitekeeperError:
+        raise
     except jinja2.UndefinedError as error:
         raise UsageError(str(error.message), hint="check the name, or give it a value in vars") from None
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"not a template: {error.message}") from None
     except jinja2.exceptions.SecurityError as error:
         raise UsageError(f"refused in a template: {error.message}") from None
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise UsageError(f"template failed: {error}") from None
-    value = parts[0]
+    except Exception as error:  # noqa: BLE001 - filters and methods raise anything; it is the template's failure
+        raise UsageError(f"template failed: {type(error).__name__}: {error}") from None
+
+
+def _listed(value: Any) -> Any:
+    """A list out of what can be walked through only once, or is no list by its type alone."""
+    return list(value) if isinstance(value, Iterator | range | KeysView | ValuesView | ItemsView) else value
+
+
+def _no_undefined(value: Any) -> None:
     if isinstance(value, jinja2.Undefined):
-        raise UsageError(
-            f"`{value._undefined_name}` is undefined",  # noqa: SLF001 - Jinja has no public name for it
-            hint="check the name, or give it a value in vars",
-        )
-    return value
+        str(value)  # raises, with Jinja's own words about what is undefined
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for one in inside:
+        _no_undefined(one)

@@ -54,4 +54,7 @@ def decrypt(text: str, password: Secret | None, what: str) -> str:
     decryptor = Cipher(algorithms.AES(keys[:32]), modes.CTR(keys[64:])).decryptor()
     unpadder = PKCS7(128).unpadder()
     padded = decryptor.update(cipher_text) + decryptor.finalize()
-    return (unpadder.update(padded) + unpadder.finalize()).decode()
+    try:
+        return (unpadder.update(padded) + unpadder.finalize()).decode()
+    except ValueError:
+        raise SecretError(f"{what}: the vault holds no UTF-8 text") from None

@@ -27,8 +27,20 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, Any] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    ".inf": float("inf"), ".Inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan"), ".NaN": float("nan"),
-}  # fmt: skip
+} | {f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")}  # fmt: skip
+_WORDS |= dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan"))
+_PLAIN = "?"
+_TEXT = "tag:yaml.org,2002:str"
+_TYPED = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
+
+
+class _Loader(yaml.SafeLoader):
+    """Marks plain scalars instead of resolving them by YAML 1.1: what they are is ``resolve``'s to say."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _PLAIN
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # the stubs leave it untyped
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Document:
     origins: Origins
     texts: dict[Key, str]
     """Source text of every plain or quoted scalar, by path."""
+    hidden: bool = False
+    """The whole file was a vault: what stands in it is secret."""
 
     def text(self, *path: str | int) -> str | None:
         """What stands in the file for a scalar, or None when it is none."""
@@ -84,15 +98,19 @@ def loads(
     """Parse YAML text; ``name`` stands for the file in origins, ``hidden`` keeps its lines out of messages."""
     reader = _Reader(name, vault_password, wrong, hidden=hidden)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         origin = Origin(name, mark.line + 1, mark.column + 1, hidden) if mark else Origin(name)
-        raise wrong(f"not YAML: {error.problem or error.context}", origin=origin) from None
+        # The name of an alias may be the beginning of a password that was not quoted.
+        problem = re.sub(r" alias '.*", " alias", str(error.problem or error.context))
+        raise wrong(f"not YAML: {problem}", origin=origin) from None
     except yaml.YAMLError as error:
         raise wrong(f"not YAML: {type(error).__name__}", origin=Origin(name)) from None
+    except RecursionError:
+        raise wrong("not YAML: nested too deeply", origin=Origin(name)) from None
     value = reader.read(node, ()) if node is not None else None
-    return Document(value, Origins(name, reader.places), reader.texts)
+    return Document(value, Origins(name, reader.places), reader.texts, hidden)
 
 
 class _Reader:
@@ -107,17 +125,27 @@ class _Reader:
         self.wrong = wrong
         self.places: dict[Key, Origin] = {}
         self.texts: dict[Key, str] = {}
+        self.inside: list[yaml.Node] = []
 
     def place(self, node: yaml.Node) -> Origin:
         return Origin(self.name, node.start_mark.line + 1, node.start_mark.column + 1, self.hidden)
 
     def read(self, node: yaml.Node, path: Key) -> Any:
         self.places[path] = self.place(node)
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, path)
+        if node.tag not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
+            raise self.wrong("this tag does not belong on a list or mapping", origin=self.place(node))
+        if node in self.inside:
+            raise self.wrong("this alias stands inside of what it names", origin=self.place(node))
+        self.inside.append(node)
+        value: Any
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(child, (*path, number)) for number, child in enumerate(node.value)]
-        return self.scalar(node, path)
+            value = self.mapping(node, path)
+        else:
+            value = [self.read(child, (*path, number)) for number, child in enumerate(node.value)]
+        self.inside.pop()
+        return value
 
     def mapping(self, node: yaml.MappingNode, path: Key) -> dict[Any, Any]:
         values: dict[Any, Any] = {}
@@ -125,7 +153,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self.wrong("a key must be a word", origin=self.place(key_node))
             key = key_node.value
-            if key == "<<" and key_node.tag.endswith(":merge"):
+            if key == "<<" and key_node.style is None:
                 raise self.wrong("merge keys (<<) are not supported: write the values out", origin=self.place(key_node))
             if key in values:
                 raise self.wrong(f"`{key}` stands here twice", origin=self.place(key_node))
@@ -133,7 +161,7 @@ class _Reader:
             values[key] = self.read(value_node, (*path, key))
         return values
 
-    def scalar(self, node: yaml.Node, path: Key) -> Any:
+    def scalar(self, node: yaml.ScalarNode, path: Key) -> Any:
         text = str(node.value)
         tag = node.tag
         origin = self.place(node)
@@ -145,11 +173,15 @@ class _Reader:
             return secrets.from_file(text)
         if tag == "!command":
             return secrets.from_command(text)
-        if tag.startswith("!"):
-            raise self.wrong(f"unknown tag {tag}", origin=origin, hint="known: !vault !env !file !command")
+        if tag not in {_PLAIN, _TEXT} | _TYPED:  # not told by name: it may be a password that was not quoted
+            raise self.wrong("unknown tag", origin=origin, hint="known: !vault !env !file !command")
         self.texts[path] = text
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
-        return resolve(text) if plain else text
+        if tag == _TEXT:
+            return text
+        try:
+            return resolve(text)
+        except ValueError:
+            raise self.wrong("a number of too many digits", origin=origin) from None
 
 
 def resolve(text: str) -> Any:
