@@ -13,6 +13,7 @@ from sitekeeper.lab.configmgr.tree import make_tree
 from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.machine import make_machine, system_registry
+from sitekeeper.lab.windows.shadows import ShadowCopies
 
 _WORK_ROOT = "sitekeeper"
 """Where our functions write on a host: rewritten in place by a real PowerShell, so a shadow copy copies it."""
@@ -61,6 +62,7 @@ def build_host(
         site_registry(host.registry, machine, spec.site, holder.instance if holder else "MSSQLSERVER", hierarchy.dns)
     host.registry.save()
     host.save()
+    ShadowCopies(host).prepare()
     return host
 
 

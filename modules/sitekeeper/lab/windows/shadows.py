@@ -1,18 +1,16 @@
 """Shadow copies of a lab host: frozen at one instant, found again, exposed, dropped, lost when their diff area runs over.
 
-A frozen tree is real files below ``shadows/<id>``. Files that something rewrites in place are copied; all others are
-hard links, since the lab (and the twins) always put a new file in an old one's place.
+A frozen tree is real files below ``shadows/<id>``; ``freeze`` says how it comes to be.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.freeze import Spares
 from sitekeeper.lab.windows.model import Metadata, ShadowCopy, Volume
 
 OK, INVALID, NO_VOLUME, BAD_CONTEXT, NO_STORAGE, IN_PROGRESS = 0, 2, 3, 5, 6, 9
@@ -25,6 +23,12 @@ class ShadowCopies:
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        self.spares = Spares(host.folder)
+
+    def prepare(self) -> None:
+        """Make a spare tree of each volume, so that the first copies take no longer on a big site than on a small one."""
+        for volume in self.host.machine.volumes:
+            self.spares.prepare(volume.id, self.host.folder / volume.folder)
 
     def watch(self) -> None:
         """From now on let diff areas run over when the lab writes more than they hold."""
@@ -93,7 +97,7 @@ class ShadowCopies:
         (self.host.folder / "shadows").mkdir(exist_ok=True)
         prefix = volume.name.lower()
         mutable = tuple(p.removeprefix(prefix).replace("\\", "/") for p in machine.mutable if p.startswith(prefix))
-        freeze_tree(self.host.folder / volume.folder, self.host.folder / folder, mutable)
+        self.spares.freeze(volume.id, self.host.folder / volume.folder, self.host.folder / folder, mutable)
         notes = {
             path.removeprefix(prefix): Metadata(note.attributes, note.written)
             for path, note in machine.metadata.items()
@@ -196,7 +200,7 @@ class ShadowCopies:
             if dropped:
                 host.change("shadow", ", ".join(copy.id for copy in dropped), "there", "gone")
         for copy in dropped:
-            shutil.rmtree(host.folder / copy.folder, ignore_errors=True)
+            self.spares.give_back(copy.volume_id, host.folder / copy.folder)
 
     def _tell(self, volume: Volume) -> None:
         # Texts of volsnap 25 and 36, as Windows writes them; the inserts are the device and the mount name.
@@ -212,30 +216,3 @@ class ShadowCopies:
         )
         for code, text in ((36, aborted), (25, deleted)):
             self.host.log_event("System", "volsnap", code, 1, text, "\\Device\\HarddiskVolumeShadowCopy", name)
-
-
-def freeze_tree(source: Path, target: Path, mutable: tuple[str, ...]) -> None:
-    """Make ``target`` the frozen image of ``source``: copies below the ``mutable`` prefixes (lower case, /), else links."""
-    todo: list[tuple[str, str, str]] = [(str(source), str(target), "")]
-    done: list[tuple[str, str]] = []
-    while todo:
-        here, there, name = todo.pop()
-        os.mkdir(there)  # noqa: PTH102  # a hundred thousand of these happen while a site is down
-        done.append((here, there))
-        with os.scandir(here) as entries:
-            for entry in entries:
-                path = f"{there}/{entry.name}"
-                inner = f"{name}/{entry.name}" if name else entry.name
-                if entry.is_symlink():
-                    os.symlink(os.readlink(entry.path), path)  # noqa: PTH115, PTH211  # as above
-                    link = entry.stat(follow_symlinks=False)
-                    os.utime(path, ns=(link.st_atime_ns, link.st_mtime_ns), follow_symlinks=False)
-                elif entry.is_dir():
-                    todo.append((entry.path, path, inner))
-                elif (mutable and f"{inner.lower()}/".startswith(mutable)) or inner.lower() in mutable:
-                    shutil.copy2(entry.path, path)
-                else:
-                    os.link(entry.path, path)  # as above
-    for here, there in done:
-        stat = os.stat(here)  # noqa: PTH116  # as above
-        os.utime(there, ns=(stat.st_atime_ns, stat.st_mtime_ns))
