@@ -50,7 +50,10 @@ def test_every_request(stage: Any, host: str, when: str) -> None:
         outcome = here.run()
         here.lab.clear_faults()
         told = f"{host} {when} request {offset} of {total}: code {outcome.code} {outcome.error(host)}"
-        here.assert_clean(host)
+        try:
+            here.assert_clean(host)
+        except AssertionError as error:
+            raise AssertionError(f"{told}: {error}\n{json.dumps(outcome.events, indent=1)}") from None
         sets = here.sets(host)
         assert (outcome.code == 0) == (len(sets) == 1), told
         published += len(sets)

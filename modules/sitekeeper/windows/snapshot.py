@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UsageError
+from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UnreachableError, UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -170,6 +170,8 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                     where.lease.give_back()
             except SitekeeperError as error:
                 errors.append(error)
+        if errors and isinstance(errors[0], UnreachableError):
+            raise errors[0]  # the engine tries again: an undo may be done twice
         if errors:
             raise UndoError(
                 f"shadow copies may be left: {errors[0].message}",

@@ -87,9 +87,9 @@ class PsrpSession:
         """Run one changing command behind the fence; never sent twice."""
         if self.fence is None:
             raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
-        call = self._allowed(command, args)
-        self._ready(command)
-        statements = [Statement(self.fence()), Statement(call)]
+        statements = [Statement(self.fence()), Statement(self._allowed(command, args))]
+        for statement in statements:
+            self._ready(statement.call.command)
         try:
             output, errors = self._run(statements, deadline or CALL_SECONDS)
         except ShellGoneError:
