@@ -309,7 +309,11 @@ class Lab:
         made = []
         for account in self.hierarchy.accounts:
             certificate, _ = self.authority.client(account.user, self.hierarchy.dns)
-            made.append(Account(account.domain, account.user, account.password, self.authority.thumbprint(certificate)))
+            made.append(
+                Account(
+                    account.domain, account.user, account.password, thumbprint=self.authority.thumbprint(certificate)
+                )
+            )
         return made
 
     def _logins(self) -> tuple[Login, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sitekeeper.engine import templating
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import InventoryError, SitekeeperError
+from sitekeeper.engine.errors import AuthError, InventoryError, SitekeeperError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.engine.session import Opened
@@ -53,7 +53,13 @@ class HostContext:
         """A session to a database, by the variables ``sql_*`` of the host."""
         key = (server, database, instance)
         if key not in self._sql:
-            self._sql[key] = connect(self._sql_target(server, database, instance))
+            holder = str(self.vars.get("database_host", self.host))
+            try:
+                self._sql[key] = connect(self._sql_target(holder, server, database, instance))
+            except SitekeeperError as error:
+                error.host = holder
+                wrong = "sql_password" if isinstance(error, AuthError) else "sql_port"
+                raise error.at(origin=self._connector.inventory.origin_of(holder, wrong)) from None
         return self._sql[key]
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
@@ -86,32 +92,24 @@ class HostContext:
         inventory = self._connector.inventory
         return target_of(self.host, self.vars, inventory.origin_of(self.host), inventory.hosts[self.host].places)
 
-    def _sql_target(self, server: str, database: str, instance: str | None) -> SqlTarget:
-        values, inventory = self.vars, self._connector.inventory
-        password = values.get("sql_password")
+    def _sql_target(self, holder: str, server: str, database: str, instance: str | None) -> SqlTarget:
+        """From the variables of the database's own host, and where it has none, of the site server."""
+        values = {**self.vars, **self._connector.variables(holder)}
+        windows = "sql_user" not in values
+        user = values.get("ansible_user" if windows else "sql_user")
+        password = values.get("ansible_password" if windows else "sql_password")
         if password is not None and not isinstance(password, Secret):
-            raise InventoryError("sql_password must be a text or a secret", host=self.host)
-        user = values.get("sql_user")
-        if user is None:
-            user, password = values.get("ansible_user"), values.get("ansible_password")
-        address = values.get("sql_host")
-        if address is None:
-            holder = values.get("database_host", self.host)
-            address = (
-                inventory.vars_of(str(holder)).get("ansible_host", server) if holder in inventory.hosts else server
-            )
+            raise InventoryError("sql_password must be a text or a secret", host=holder)
         named = instance if instance and instance.upper() != "MSSQLSERVER" else None
-        try:
-            return SqlTarget(
-                server=str(address), port=values.get("sql_port", None if named else 1433), instance=named, database=database,
-                user=None if user is None else str(user), password=password.reveal() if isinstance(password, Secret) else None,
-                driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
-                trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
-                tds_version=values.get("sql_tds_version"), login_timeout=int(values.get("sql_login_timeout", 15)),
-                idle_timeout=int(values.get("sql_idle_timeout", 120)),
-            )  # fmt: skip
-        except SitekeeperError as error:
-            raise error.at(host=self.host, origin=inventory.origin_of(self.host, "sql_user")) from None
+        return SqlTarget(
+            server=str(values.get("sql_host", values.get("ansible_host", server))),
+            port=values.get("sql_port", None if named else 1433), instance=named, database=database,
+            user=None if user is None else str(user), password=password.reveal() if password is not None else None,
+            driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
+            trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
+            tds_version=values.get("sql_tds_version"), login_timeout=int(values.get("sql_login_timeout", 15)),
+            idle_timeout=int(values.get("sql_idle_timeout", 120)),
+        )  # fmt: skip
 
 
 class HostConnector:

@@ -1,0 +1,60 @@
+"""The site database on another host: its shadow copy is made inside the same window, by a session of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sitekeeper.lab.sql.attach import attach
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def split(data: dict[str, Any]) -> None:
+    """PR2's database on SQL1, its data and log on two volumes there."""
+    site = data["hosts"]["PR2"]
+    sql = site.pop("sql")
+    site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
+    data["hosts"]["SQL1"] = {
+        "address": "127.81.0.9", "windows": "2012 R2", "sql": sql,
+        "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
+    }  # fmt: skip
+
+
+def test_one_window_two_hosts(stage: Any) -> None:
+    here = stage("PR2", change=split)
+    outcome = here.run()
+    assert outcome.code == 0, outcome.error("PR2")
+    (folder,) = here.sets("PR2")
+    files = {file.suffix.lower(): file for file in (folder / "SiteDBServer").iterdir()}
+    attached = attach(files[".mdf"], files[".ldf"])
+    inbox = int((folder / "SiteServer/SMSServer/inboxes/labcounter.box/counter.txt").read_text().split()[0])
+    assert attached.counter == inbox
+    manifest = here.manifest("PR2")
+    assert manifest["consistency"] == "writer"
+    assert 0 <= manifest["gap"] < 60
+    assert manifest["database_machine"]["name"] == "SQL1"
+    assert {volume["name"] for volume in manifest["volumes"]} == {"D:\\", "E:\\", "F:\\"}
+    here.assert_clean("PR2")
+    assert here.state("SQL1").machine.shadows == []
+
+
+def test_the_database_host_fails_inside_the_window(stage: Any) -> None:
+    here = stage("PR2", change=split)
+    here.lab.fault("SQL1", "snapshot_fails")
+    outcome = here.run()
+    assert outcome.code == 9, outcome.error("PR2")
+    assert here.sets("PR2") == []
+    here.assert_clean("PR2")
+    assert here.state("SQL1").machine.shadows == []
+
+
+def test_a_database_host_that_the_inventory_does_not_know(stage: Any) -> None:
+    here = stage("PR2", change=split)
+    text = here.inventory.read_text()
+    changed = here.root / "hosts.yml"
+    changed.write_text("\n".join(line for line in text.splitlines() if "database_host" not in line))
+    outcome = here.run(inventory=changed)
+    assert outcome.code == 3, outcome.error("PR2")
+    assert "database_host" in outcome.error("PR2")
