@@ -221,6 +221,24 @@ def test_what_would_be_answered_wrongly_is_refused(serve: Serve, dial: Ask, sql:
         dial(serve()).execute(sql).fetchall()
 
 
+def test_text_keeps_its_length(serve: Serve, dial: Ask) -> None:
+    connection = dial(serve())
+    rows = connection.execute(
+        "SELECT 'a' AS t UNION ALL SELECT 'longer' UNION ALL SELECT CAST('x' AS nvarchar(50)) ORDER BY t"
+    )
+    assert [row[0] for row in rows.fetchall()] == ["a", "longer", "x"]
+    row = connection.execute(
+        "SELECT REPLACE('a', 'A', 'bbbb'), REPLICATE('ab', 3), COALESCE(NULL, 'a', 'longer'), COALESCE('a', 'longer'), "
+        "CASE WHEN 1 = 2 THEN 'a' ELSE 'longer' END, UPPER('abc') + 'defg', ISNULL(CAST(NULL AS nvarchar(9)), 'abc'), "
+        "LEFT('abcdef', 2), RIGHT('abcdef', 2), SUBSTRING('abcdef', 2, 3), QUOTENAME('a]b'), "
+        "CAST(12 AS nvarchar(5)) + N'x', CONVERT(varchar(10), CAST('2026-05-06' AS datetime), 120), LTRIM(RTRIM('  a  ')) + '|'"
+    ).fetchone()
+    assert tuple(row) == (
+        *("bbbb", "ababab", "a", "a", "longer", "ABCdefg", "abc"),
+        *("ab", "ef", "bcd", "[a]]b]", "12x", "2026-05-06", "a|"),
+    )
+
+
 def test_logins(serve: Serve, dial: Ask, driver: str) -> None:
     server = serve()
     assert dial(server).execute("SELECT SUSER_SNAME()").fetchval() == "sa"

@@ -140,13 +140,12 @@ def _body(kind: SqlType, value: object) -> bytes:
     if name in INTEGERS:
         return int(str(value)).to_bytes(INTEGERS[name], "little", signed=name != "tinyint")
     if name in {"nvarchar", "nchar"}:
-        text = str(value)
-        shown: str = text if kind.length <= 0 else text[: kind.length]
-        return shown.encode("utf-16-le")
+        return _fitting(str(value).encode("utf-16-le"), kind, 2 * kind.length)
     if name in {"varchar", "char"}:
-        return str(value).encode("cp1252", "replace")
+        return _fitting(str(value).encode("cp1252", "replace"), kind, kind.length)
     if name in {"varbinary", "binary"}:
-        return value if isinstance(value, bytes) else str(value).encode("utf-16-le")
+        data = value if isinstance(value, bytes) else str(value).encode("utf-16-le")
+        return _fitting(data, kind, kind.length)
     if name == "bit":
         return b"\1" if value else b"\0"
     if name in {"float", "real"}:
@@ -160,6 +159,13 @@ def _body(kind: SqlType, value: object) -> bytes:
         number = int(Decimal(str(value)).scaleb(4).to_integral_value())
         return struct.pack("<iI", number >> 32, number & 0xFFFFFFFF)
     return _moment(kind, str(value))
+
+
+def _fitting(data: bytes, kind: SqlType, room: int) -> bytes:
+    # Cutting it would be a wrong answer, sending it a broken stream: the type was found wrongly, and that must show.
+    if 0 < room < len(data):
+        raise not_emulated(f"a value of {len(data)} bytes in {kind.name}({kind.length})")
+    return data
 
 
 def _moment(kind: SqlType, text: str) -> bytes:

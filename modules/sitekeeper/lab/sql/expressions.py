@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlglot import exp
 
 from sitekeeper.lab.sql.datatypes import INTEGERS, SqlType, parse_type
 from sitekeeper.lab.sql.failure import not_emulated
-from sitekeeper.lab.sql.functions import GLOBAL_TYPES, TYPED, Function
+from sitekeeper.lab.sql.functions import GLOBAL_TYPES, TYPED, WIDEST, Function
 from sitekeeper.lab.sql.scope import Scope
 
 Typed = tuple[str, SqlType | None]
@@ -48,7 +49,7 @@ class Expressions:
             return f"({left} {_COMPARE[kind]} {right})", INT
         if kind in _ARITHMETIC:
             (left, a), (right, b) = self.typed(node.this, scope), self.typed(node.expression, scope)
-            return f"({left} {_ARITHMETIC[kind]} {right})", _wider(a, b)
+            return f"({left} {_ARITHMETIC[kind]} {right})", wider(a, b)
         if kind in _AGGREGATES:
             sql, inner = self.typed(node.this, scope)
             return f"{_AGGREGATES[kind]}({self._distinct(node.this)}{sql})", inner
@@ -106,7 +107,7 @@ class Expressions:
         (left, a), (right, b) = self.typed(node.this, scope), self.typed(node.expression, scope)
         if a is not None and b is not None and a.is_text and b.is_text:
             return f"({left} || {right})", SqlType(a.name, -1 if -1 in {a.length, b.length} else a.length + b.length)
-        return f"lab_plus({left}, {right})", _wider(a, b)
+        return f"lab_plus({left}, {right})", wider(a, b)
 
     def _on_and(self, node: Any, scope: Scope) -> Typed:
         return f"({self.text(node.this, scope)} AND {self.text(node.expression, scope)})", INT
@@ -162,11 +163,11 @@ class Expressions:
                 left, right = self._alike(node.this, branch.this, scope)
                 condition = f"{left} = {right}"
             value, found = self.typed(branch.args["true"], scope)
-            kind = _wider(kind, found)
+            kind = wider(kind, found)
             parts.append(f"WHEN {condition} THEN {value}")
         if node.args.get("default") is not None:
             value, found = self.typed(node.args["default"], scope)
-            kind = _wider(kind, found)
+            kind = wider(kind, found)
             parts.append(f"ELSE {value}")
         return " ".join([*parts, "END"]), kind
 
@@ -213,6 +214,8 @@ class Expressions:
             raise not_emulated(f"the function {name.upper()}")
         parts = [self.typed(argument, scope) for argument in arguments]
         kind = function.result(parts[0][1] if parts else None)
+        if function.returns == WIDEST:
+            kind = functools.reduce(wider, (found for _, found in parts))
         if function.returns == TYPED:
             kind = parse_type(str(arguments[0 if name == "convert" else 1].this))
         if name == "global":
@@ -238,7 +241,8 @@ def _in_sources(name: str, scope: Scope) -> bool:
     return any(column.lower() == name.lower() for source in scope.sources.values() for column, _ in source.columns)
 
 
-def _wider(a: SqlType | None, b: SqlType | None) -> SqlType | None:
+def wider(a: SqlType | None, b: SqlType | None) -> SqlType | None:
+    """The type of a value that is of one of two types, as T-SQL's precedence has it."""
     if a is None or b is None:
         return a or b
     if a.is_text and b.is_text:

@@ -18,6 +18,10 @@ from sitekeeper.lab.sql.state import SYSTEM_IDS, SessionState
 Body = Callable[..., Any]
 SAME = "same"
 """The result has the type of the first argument."""
+TEXT = "text"
+"""The result is text of any length that fits: nvarchar(4000), or max when the first argument is."""
+WIDEST = "widest"
+"""The result has the widest type of all arguments."""
 TYPED = "typed"
 """The result's type is the name in the first (CONVERT) or second (CAST) argument."""
 
@@ -31,7 +35,9 @@ class Function:
 
     def result(self, first: SqlType | None) -> SqlType | None:
         """The type of a call whose first argument has this type."""
-        return first if self.returns == SAME else None if self.returns == TYPED else parse_type(self.returns)
+        if self.returns == TEXT:
+            return first if first is not None and first.length == -1 else SqlType("nvarchar", 4000)
+        return first if self.returns in {SAME, WIDEST} else None if self.returns == TYPED else parse_type(self.returns)
 
 
 def _strict(body: Callable[..., Any]) -> Body:
@@ -162,7 +168,7 @@ PURE: dict[str, Function] = {
     "plus": Function(SAME, _plus),
     "like": Function("int", _like),
     "isnull": Function(SAME, _coalesce),
-    "coalesce": Function(SAME, _coalesce),
+    "coalesce": Function(WIDEST, _coalesce),
     "nullif": Function(SAME, lambda a, b: None if a == b else a),
     "len": Function("int", _strict(lambda text: len(to_text(text).rstrip(" ")))),
     "datalength": Function("int", _strict(_data_length)),
@@ -174,9 +180,9 @@ PURE: dict[str, Function] = {
     "right": Function(SAME, _strict(lambda text, count: to_text(text)[-count:] if count else "")),
     "substring": Function(SAME, _strict(_substring)),
     "replace": Function(
-        SAME, _strict(lambda text, old, new: re.sub(re.escape(old), lambda _m: str(new), text, flags=re.IGNORECASE))
+        TEXT, _strict(lambda text, old, new: re.sub(re.escape(old), lambda _m: str(new), text, flags=re.IGNORECASE))
     ),
-    "replicate": Function(SAME, _strict(lambda text, count: to_text(text) * count)),
+    "replicate": Function(TEXT, _strict(lambda text, count: to_text(text) * count)),
     "charindex": Function("int", _strict(lambda part, text: str(text).lower().find(str(part).lower()) + 1)),
     "quotename": Function("nvarchar(258)", _strict(lambda text: "[" + str(text).replace("]", "]]") + "]")),
     "abs": Function(SAME, _strict(abs)),

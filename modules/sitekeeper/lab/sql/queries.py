@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from sitekeeper.lab.sql.datatypes import SqlType
-from sitekeeper.lab.sql.expressions import Expressions, Typed
+from sitekeeper.lab.sql.expressions import Expressions, Typed, wider
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.functions import Function
 from sitekeeper.lab.sql.scope import Catalog, Scope, Source, quoted
@@ -87,8 +87,10 @@ class Queries(Expressions):
                 "expressions in their target lists."
             )
             raise SqlFailure(205, text)
-        scope.aliases = {name.lower(): (quoted(name), kind) for name, kind in left.columns if name}
-        return f"{left.sql} {word}{every} {right.sql}", left.columns
+        pairs = zip(left.columns, right.columns, strict=True)
+        columns = tuple((name, wider(kind, other)) for (name, kind), (_, other) in pairs)
+        scope.aliases = {name.lower(): (quoted(name), kind) for name, kind in columns if name}
+        return f"{left.sql} {word}{every} {right.sql}", columns
 
     def _select(self, tree: Any, scope: Scope) -> tuple[str, tuple[tuple[str, SqlType | None], ...]]:
         tables = self._from(tree, scope)
