@@ -6,11 +6,12 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any
 
-from sitekeeper.lab.sql.convert import Value, convert, moment_text, parse_moment, to_text
+from sitekeeper.lab.sql.convert import Value, convert, moment_text, to_text
 from sitekeeper.lab.sql.datatypes import SqlType, parse_type
+from sitekeeper.lab.sql.datemath import date_add, date_diff, date_part
 from sitekeeper.lab.sql.failure import not_emulated
 from sitekeeper.lab.sql.releases import engine_edition
 from sitekeeper.lab.sql.state import SYSTEM_IDS, SessionState
@@ -47,54 +48,6 @@ def _strict(body: Callable[..., Any]) -> Body:
         return None if any(value is None for value in values) else body(*values)
 
     return call
-
-
-_UNITS = {
-    **dict.fromkeys(("year", "yy", "yyyy"), "year"),
-    **dict.fromkeys(("month", "mm", "m"), "month"),
-    **dict.fromkeys(("day", "dd", "d"), "day"),
-    **dict.fromkeys(("hour", "hh"), "hour"),
-    **dict.fromkeys(("minute", "mi", "n"), "minute"),
-    **dict.fromkeys(("second", "ss", "s"), "second"),
-    **dict.fromkeys(("millisecond", "ms"), "millisecond"),
-}
-_SECONDS = {"day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0, "millisecond": 0.001}
-
-
-def _unit(name: str) -> str:
-    if name.lower() not in _UNITS:
-        raise not_emulated(f"the date part {name}")
-    return _UNITS[name.lower()]
-
-
-def _date_add(unit: str, count: int, text: str) -> str:
-    moment, unit = parse_moment(text), _unit(unit)
-    if unit in _SECONDS:
-        return moment_text(moment + timedelta(seconds=count * _SECONDS[unit]))
-    months = moment.year * 12 + moment.month - 1 + count * (12 if unit == "year" else 1)
-    for day in range(moment.day, 27, -1):  # the month may be shorter
-        try:
-            return moment_text(moment.replace(year=months // 12, month=months % 12 + 1, day=day))
-        except ValueError:
-            continue
-    return moment_text(moment.replace(year=months // 12, month=months % 12 + 1))
-
-
-def _date_diff(unit: str, start: str, end: str) -> int:
-    first, second, unit = parse_moment(start), parse_moment(end), _unit(unit)
-    if unit in {"year", "month"}:
-        months = (second.year - first.year) * 12 + second.month - first.month
-        return second.year - first.year if unit == "year" else months
-
-    def ticks(moment: datetime) -> int:  # boundaries crossed, not time passed
-        return int((moment - datetime(1, 1, 1)) / timedelta(seconds=_SECONDS[unit]))  # noqa: DTZ001
-
-    return ticks(second) - ticks(first)
-
-
-def _date_part(unit: str, text: str) -> int:
-    moment, unit = parse_moment(text), _unit(unit)
-    return moment.microsecond // 1000 if unit == "millisecond" else int(getattr(moment, unit))
 
 
 def _plus(left: Value, right: Value) -> Value:
@@ -186,9 +139,9 @@ PURE: dict[str, Function] = {
     "charindex": Function("int", _strict(lambda part, text: str(text).lower().find(str(part).lower()) + 1)),
     "quotename": Function("nvarchar(258)", _strict(lambda text: "[" + str(text).replace("]", "]]") + "]")),
     "abs": Function(SAME, _strict(abs)),
-    "dateadd": Function("datetime", _strict(_date_add)),
-    "datediff": Function("int", _strict(_date_diff)),
-    "datepart": Function("int", _strict(_date_part)),
+    "dateadd": Function("datetime", _strict(date_add)),
+    "datediff": Function("int", _strict(date_diff)),
+    "datepart": Function("int", _strict(date_part)),
     "newid": Function("uniqueidentifier", lambda: str(uuid.uuid4()).upper()),
 }
 
