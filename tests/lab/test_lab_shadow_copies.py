@@ -226,18 +226,18 @@ def test_odd_files_are_in_the_listing_as_windows_has_them(lab_session: Sessions)
     assert {"caf\u00e9.txt", "cafe\u0301.txt"} <= set(found)
 
 
-def test_a_path_longer_than_dotnet_opens_is_named_and_not_read(
-    tmp_path_factory: pytest.TempPathFactory, lab_hierarchy: Any, lab_session: Sessions
-) -> None:
-    del tmp_path_factory
+def test_what_dotnet_cannot_open_is_named_and_not_read(lab_hierarchy: Any, lab_session: Sessions) -> None:
     spec = lab_hierarchy.hosts["PR2"]
-    lab_hierarchy.hosts["PR2"] = spec.model_copy(update={"site": spec.site.model_copy(update={"long_paths": True})})
+    lab_hierarchy.hosts["PR2"] = spec.model_copy(update={"site": spec.site.model_copy(update={"out_of_reach": True})})
     session = lab_session("PR2")
     make_set(session, "D:\\")
     text = "\n".join(session("Get-SkTree", **RUN, Index=0, Path="Program Files").output)
     bad = [line for line in text.split("\n") if line.startswith("E")]
     assert bad
     assert all(line.endswith("PathTooLongException") for line in bad)
+    dotted = next(line.split("\t")[4] for line in text.split("\n") if "Unix share" in line)
+    blocks = session("Read-SkFile", **RUN, Index=0, Path=[dotted], Offset=0).output
+    assert blocks == [b"\0\0\0\0" + b"\xff" * 8 + b"\x15\0\0\0" + b"FileNotFoundException"]
 
 
 def test_a_failed_writer_shows_its_state(lab_session: Sessions) -> None:

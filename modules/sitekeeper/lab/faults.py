@@ -14,7 +14,7 @@ KNOWN: dict[str, str] = {
     "start_hangs": "`service` stays in START_PENDING",
     "start_and_die": "`service` starts and stops by itself a moment later",
     "restart_between": "something starts the site's services again just before the next shadow copy is made",
-    "reboot": "the host reboots just before the next shadow copy is made (boot time and PIDs change)",
+    "reboot": "the host reboots: asked of a lab at once, with `later` just before the next shadow copy is made",
     "snapshot_fails": "diskshadow's CREATE fails with `code` (default 0x8004231f); its exit code stays 0",
     "snapshot_in_progress": "another shadow copy set is being made (0x80042316)",
     "writer_failed": "writer `id` (default the SQL writer's) is failed: `state`, `error`",
@@ -22,18 +22,25 @@ KNOWN: dict[str, str] = {
     "shadow_storage_full": "the diff area runs over: all copies vanish, volsnap logs 25 and 36",
     "vanish_after_create": "the diff area runs over straight after the next shadow copy",
     "disk_full": "writing to `volume` (a letter) fails as on a full disk",
-    "drop_connection": "the wire drops the connection at request `at`, `when` = before, after or during",
-    "refuse_login": "the wire refuses the next logins",
-    "slow_login": "the wire lets a login wait for `seconds`",
 }
-"""Every fault and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""
+"""Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""
+
+WIRE: dict[str, str] = {
+    "drop_connection": "WinRM drops the connection at request `at` (or the next `operation`), `when` = before, after or during",
+    "refuse_login": "WinRM refuses the next logins",
+    "slow_login": "WinRM lets every login wait for `seconds`",
+    "sql_drop_connection": "SQL Server cuts the connection at request `at`, `when` = before, after or during",
+    "sql_refuse_login": "SQL Server refuses the next logins",
+    "sql_slow_login": "SQL Server lets every login wait for `seconds`",
+}
+"""The faults of the two servers, which the lab hands on to them."""
 
 
 class UnknownFault(ValueError):  # noqa: N818  # reads as what it is in a traceback
     """No fault has this name; the message lists those that exist."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no fault named {name!r}; known: {', '.join(sorted(KNOWN))}")
+        super().__init__(f"no fault named {name!r}; known: {', '.join(sorted(KNOWN | WIRE))}")
 
 
 @dataclass(slots=True)

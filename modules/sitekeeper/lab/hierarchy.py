@@ -51,8 +51,8 @@ class SiteSpec(_Strict):
     log: str = "D:\\MSSQL\\Data"
     size: float = 1
     """1 is about 300 files and 4 MB."""
-    long_paths: bool = False
-    """With a file that lies deeper than .NET can open."""
+    out_of_reach: bool = False
+    """With files that no .NET program on such a system can open: too deep, or with a dot at the end of the name."""
 
 
 class AccountSpec(_Strict):

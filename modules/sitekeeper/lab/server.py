@@ -20,6 +20,7 @@ from sitekeeper.lab.clock import LabClock, Scheduler
 from sitekeeper.lab.configmgr.life import SiteLife
 from sitekeeper.lab.control import Control
 from sitekeeper.lab.engines.python import PythonEngine
+from sitekeeper.lab.faults import WIRE
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
@@ -33,8 +34,6 @@ from sitekeeper.lab.wsman.wirefaults import Faults as WireFaults
 
 _BULK = 256 * 1024
 _EDITION = "Standard Edition (64-bit)"
-WIRE_FAULTS = ("drop_connection", "refuse_login", "slow_login")
-SQL_FAULTS = ("sql_drop_connection", "sql_refuse_login", "sql_slow_login")
 
 
 class Machine:
@@ -160,12 +159,18 @@ class Lab:
         )
         self.accounts = self._accounts()
         self.logins = self._logins()
-        self.machines = {name: Machine(self, name) for name in self.hierarchy.hosts}
+        self.machines: dict[str, Machine] = {}
         self.lives: list[SiteLife] = []
-        for name, spec in self.hierarchy.hosts.items():
-            if spec.site is not None:
-                holder = self.machines[spec.site.database_host or name]
-                self.lives.append(SiteLife(self.machines[name].host, holder.site_databases[spec.site.code]))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.audit.close)
+            for name in self.hierarchy.hosts:
+                self.machines[name] = Machine(self, name)
+                stack.callback(self.machines[name].close)
+            for name, spec in self.hierarchy.hosts.items():
+                if spec.site is not None:
+                    holder = self.machines[spec.site.database_host or name]
+                    self.lives.append(SiteLife(self.machines[name].host, holder.site_databases[spec.site.code]))
+            stack.pop_all()  # all stands: stop() closes it
         self.control = Control(self)
         self._running = contextlib.ExitStack()
 
@@ -220,15 +225,15 @@ class Lab:
     # What the control address steers.
 
     def fault(self, host: str, name: str, **arguments: Any) -> None:
-        """Ask for a fault on a host: the names of ``faults.KNOWN``, or ``WIRE_FAULTS`` and ``SQL_FAULTS``."""
+        """Ask for a fault on a host: the names of ``faults.KNOWN`` and ``faults.WIRE``."""
         machine = self.machines[host]
         self.audit.write("fault", host, name=name, arguments=arguments)
-        if name in WIRE_FAULTS:
-            _wire_fault(machine.faults, name, arguments)
-        elif name in SQL_FAULTS:
+        if name in WIRE and name.startswith("sql_"):
             if machine.sql is None:
                 raise ValueError(f"{host} has no SQL Server")
             _wire_fault(machine.sql.faults, name.removeprefix("sql_"), arguments)
+        elif name in WIRE:
+            _wire_fault(machine.faults, name, arguments)
         elif name == "reboot" and not arguments.get("later"):
             ServiceControl(machine.host).reboot()
         else:

@@ -166,7 +166,8 @@ def _oddities(make: _Maker, spec: SiteSpec) -> None:
     (make.root / "data" / "junction").symlink_to("target", target_is_directory=True)
     deep = "\\".join(["a rather long folder name that people use"] * 2)
     make.put(f"data\\{deep}\\deep.txt", b"long path\r\n")
-    if spec.long_paths:
+    if spec.out_of_reach:
+        make.put("data\\names\\made by a Unix share.", b"a dot at the end\r\n")
         make.put(f"data\\{deep}\\{deep}\\{deep}\\too deep.txt", b"behind MAX_PATH\r\n")
 
 

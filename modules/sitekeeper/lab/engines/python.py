@@ -21,8 +21,12 @@ from sitekeeper.lab.functions import functions_by_hash
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.wmi import Wmi
 
-_PSRP_VERSION = "2.1"
-_LAST_OF_STACK_2 = ("2.0", "2.1")
+_BUILDS = {
+    "5.2.3790": "6.0.6002.18111",  # KB968930 carries its own number (from transcripts of XP and 2003, not recorded)
+    "6.1.7601": "6.1.7601.17514",
+    "6.3.9600": "6.3.9600.17400",
+    "10.0.14393": "10.0.14393.2248",
+}
 
 
 class PythonEngine:
@@ -53,7 +57,7 @@ class PythonEngine:
         system = self.host.machine.os
         return {
             "PSVersion": system.powershell if system.level >= (10, 0) else "2.0",
-            "BuildVersion": f"{system.version}.{ {'5.2': 3959}.get(system.version[:3], 17514) }",
+            "BuildVersion": _BUILDS.get(system.version, f"{system.version}.0"),
             "CLRVersion": system.clr,
             "WSManStackVersion": system.winrm_stack,
             "PSRemotingProtocolVersion": "2.1" if system.winrm_stack == "2.0" else "2.2",

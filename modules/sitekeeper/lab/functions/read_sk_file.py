@@ -68,7 +68,8 @@ def run(call: Call) -> Iterator[bytes]:
 
 
 def _open(call: Call, real_root: str, name: str, native: str) -> FileIO:
-    if len(native) >= MAX_PATH:
+    # Windows takes dots and spaces off the end of a name before it looks for the file.
+    if len(native) >= MAX_PATH or name.endswith((".", " ")):
         raise FileNotFoundError(native)
     try:
         return FileIO(real_root + "/" + name.replace("\\", "/"))

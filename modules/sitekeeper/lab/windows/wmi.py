@@ -10,7 +10,7 @@ from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.lab.windows.shadows import ShadowCopies
 from sitekeeper.lab.windows.wmi_rows import Rows
-from sitekeeper.lab.windows.wmi_schema import CLASSES, WmiClass, typed
+from sitekeeper.lab.windows.wmi_schema import CLASSES, NEWER, WmiClass, typed
 from sitekeeper.lab.windows.wql import Query, Test, WqlError, parse_filter, parse_query
 
 _NAME_IS = re.compile(r"""^\s*Name\s*=\s*(?:'([^']*)'|"([^"]*)")\s*$""", re.IGNORECASE)
@@ -62,7 +62,9 @@ class Wmi:
 
     def _select(self, query: Query, text: str) -> list[PsObject]:
         found = self.find(query.name)
-        known = {name.lower(): name for name, _ in found.properties}
+        level = self.host.machine.os.level
+        present = [(n, kind) for n, kind in found.properties if level >= NEWER.get((found.name, n), found.since)]
+        known = {name.lower(): name for name, _ in present}
         columns = set()
         for column in query.columns:
             if column.lower() not in known:
@@ -71,10 +73,11 @@ class Wmi:
         with self.host.lock:
             rows = self._instances(found, text)
             for row in rows:
-                for name, _ in found.properties:
+                for name, _ in present:
                     row.setdefault(name, None)
             rows = [row for row in rows if query.test(row)]
-        return [self._object(found, row, columns) for row in rows]
+        chosen = [(name, kind) for name, kind in present if not columns or name in columns]
+        return [self._object(found, row, chosen, whole=not columns or found.key in columns) for row in rows]
 
     def _instances(self, found: WmiClass, text: str) -> list[dict[str, Any]]:
         if found.name != "CIM_DataFile":
@@ -88,17 +91,16 @@ class Wmi:
         row = self.rows.data_file((match[1] or match[2]).replace("\\\\", "\\"))
         return [] if row is None else [row]
 
-    def _object(self, found: WmiClass, row: dict[str, Any], columns: set[str]) -> PsObject:
+    def _object(self, found: WmiClass, row: dict[str, Any], chosen: list[tuple[str, str]], *, whole: bool) -> PsObject:
         server = self.host.name
         if found.key is None:
             relative: str | None = f"{found.name}=@"
-        elif columns and found.key not in columns:
+        elif not whole:
             relative = None  # a partial instance without its key has no path
         else:
             escaped = str(row[found.key]).replace("\\", "\\\\").replace('"', '\\"')
             relative = f'{found.name}.{found.key}="{escaped}"'
         path = None if relative is None else f"\\\\{server}\\root\\cimv2:{relative}"
-        chosen = [(name, kind) for name, kind in found.properties if not columns or name in columns]
         adapted: dict[str, Any] = {
             "__GENUS": 2,
             "__CLASS": found.name,

@@ -29,6 +29,16 @@ class WmiClass:
     """The first Windows (major, minor) that has it."""
 
 
+NEWER: dict[tuple[str, str], tuple[int, int]] = {
+    ("Win32_OperatingSystem", "MUILanguages"): (6, 0),
+    ("Win32_OperatingSystem", "OperatingSystemSKU"): (6, 0),
+    ("Win32_OperatingSystem", "OSArchitecture"): (6, 0),
+    ("Win32_OperatingSystem", "PortableOperatingSystem"): (6, 1),
+    ("Win32_ComputerSystem", "DNSHostName"): (6, 0),
+}
+"""Properties that came later than their class (Microsoft's class reference), and the first Windows with them."""
+
+
 def _typed(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, kind) for name, _, kind in (word.partition(":") for word in text.split()))
 
