@@ -62,6 +62,8 @@ class Module(Generic[P, R]):
     on_host: ClassVar[bool] = True
     """Whether ``apply`` changes a host (then under its lease) and not only the control host."""
     intent_type: ClassVar[type[Record] | None] = None
+    called: ClassVar[str] = ""
+    """Name of a module from outside, set from its entry point."""
     params_type: ClassVar[type[Params]]
     result_type: ClassVar[type[Result]]
 
@@ -73,7 +75,9 @@ class Module(Generic[P, R]):
 
     @classmethod
     def name(cls) -> str:
-        """The name in playbooks: area and file, e.g. ``windows.service``."""
+        """The name in playbooks: area and file, e.g. ``windows.service``; of others the name of their entry point."""
+        if cls.called:
+            return cls.called
         area, file = cls.__module__.rsplit(".", 2)[-2:]
         return f"{area}.{file.removesuffix('_')}"
 
@@ -110,6 +114,7 @@ def available() -> Mapping[str, type[Module[Any, Any]]]:
                     found[value.name()] = value
     for entry in entry_points(group="sitekeeper.modules"):
         found[entry.name] = entry.load()
+        found[entry.name].called = entry.name
     return found
 
 
