@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,8 @@ from sitekeeper.lab.sql.browser import SqlBrowser
 from sitekeeper.lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
-ADDRESS = "127.81.6.4"
+ADDRESS = f"127.81.6.{10 + os.getpid() % 200}"
+"""The port is fixed, so each process that runs tests has an address of its own."""
 
 
 @pytest.fixture

@@ -16,11 +16,15 @@ from sitekeeper.engine.errors import AuthError, SitekeeperError, UnreachableErro
 from sitekeeper.lab.sql.server import TdsServer
 from sitekeeper.transport.sql import SqlTarget, connect
 from sitekeeper.transport.sql_driver import FREETDS, MICROSOFT, Driver, available, find
-from sitekeeper.transport.sql_network import find_port
+from sitekeeper.transport.sql_network import BROWSER_PORT, find_port
 from sitekeeper.transport.sql_target import connection_string
 
 Serve = Callable[..., TdsServer]
 Target = Callable[..., SqlTarget]
+
+
+ADDRESS = f"127.81.7.{10 + os.getpid() % 200}"
+"""The browser's port is fixed, so each process that runs tests has an address of its own."""
 
 
 class Pems(Protocol):
@@ -111,7 +115,7 @@ def test_a_password_that_freetds_cannot_take_is_refused_without_showing_it() -> 
 def _browser(answer: bytes | None) -> tuple[socket.socket, threading.Thread, list[bytes]]:
     asked: list[bytes] = []
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.81.7.9", 1434))
+    listener.bind((ADDRESS, BROWSER_PORT))
 
     def serve() -> None:
         request, address = listener.recvfrom(1024)
@@ -128,7 +132,7 @@ def test_a_named_instance_is_looked_up() -> None:
     text = b"ServerName;SQL01;InstanceName;CM;IsClustered;No;Version;15.0.2000.5;tcp;51433;;"
     listener, thread, asked = _browser(b"\x05" + len(text).to_bytes(2, "little") + text)
     try:
-        assert find_port(SqlTarget("127.81.7.9", instance="CM", login_timeout=5)) == 51433
+        assert find_port(SqlTarget(ADDRESS, instance="CM", login_timeout=5)) == 51433
     finally:
         thread.join()
         listener.close()
@@ -139,7 +143,7 @@ def test_a_browser_that_says_nothing_is_named() -> None:
     listener, thread, _ = _browser(None)
     try:
         with pytest.raises(UnreachableError, match="does not say which port instance CM has"):
-            find_port(SqlTarget("127.81.7.9", instance="CM", login_timeout=1))
+            find_port(SqlTarget(ADDRESS, instance="CM", login_timeout=1))
     finally:
         thread.join()
         listener.close()

@@ -26,7 +26,11 @@ class SqlBrowser:
     def start(self) -> None:
         """Bind and answer."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        listener.bind((self.address, self.port))
+        try:
+            listener.bind((self.address, self.port))
+        except OSError:
+            listener.close()
+            raise
         self.port = listener.getsockname()[1]
         self._socket = listener
         self._thread = threading.Thread(target=self._serve, args=(listener,), name=f"ssrp-{self.address}", daemon=True)
