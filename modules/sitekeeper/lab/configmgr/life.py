@@ -6,6 +6,7 @@ host's I/O lock, so any two copies of one instant agree.
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import UTC, datetime
 from typing import Protocol
@@ -50,6 +51,7 @@ class SiteLife:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._ticks = 0
+        self._counter_file: int | None = None
 
     @property
     def counter(self) -> int:
@@ -73,6 +75,10 @@ class SiteLife:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        if self._counter_file is not None:
+            os.close(self._counter_file)
+            self._counter_file = None
+        self.host.registry.close()
 
     def _executive(self) -> None:
         while not self._stopping.wait(_TICK):
@@ -98,7 +104,9 @@ class SiteLife:
         self._wrote_database()
 
     def _write_beside(self, value: int) -> None:
-        self.host.files.resolve(self.inbox).write_bytes(b"%d\r\n" % value)
+        if self._counter_file is None:
+            self._counter_file = os.open(self.host.files.resolve(self.inbox), os.O_WRONLY | os.O_TRUNC)
+        os.pwrite(self._counter_file, b"%d\r\n" % value, 0)  # it only grows
         self.host.registry.set_live(self.key, COUNTER_VALUE, value)
 
     def _log(self) -> None:

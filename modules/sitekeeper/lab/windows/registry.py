@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 
 HIVES = {"HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKU": "HKEY_USERS", "HKCR": "HKEY_CLASSES_ROOT"}
 _SHORT = {name.lower(): short for short, name in HIVES.items()}
+
+_LIVE_SIZE = 512
 
 Data = str | int | bytes | list[str]
 
@@ -59,6 +62,7 @@ class Registry:
         self._keys: dict[str, Key] = {}
         self._live_path = path.with_name("live.json")
         self._live: dict[tuple[str, str], int] = {}
+        self._live_file: int | None = None
         if path.exists():
             for name, values in json.loads(path.read_text("utf-8")).items():
                 self._keys[name.lower()] = Key(name, {v[0].lower(): _loaded(v) for v in values})
@@ -117,7 +121,17 @@ class Registry:
         """Set a DWORD that changes many times a second, and write just that one down."""
         with self.lock:
             self._put_live(key_path(path), name, data)
-            _replace(self._live_path, json.dumps([[k, n, d] for (k, n), d in self._live.items()]))
+            text = json.dumps([[k, n, d] for (k, n), d in self._live.items()]).ljust(_LIVE_SIZE).encode()
+            if self._live_file is None:
+                self._live_file = os.open(self._live_path, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._live_file, text, 0)  # one small write of one length: never seen in halves
+
+    def close(self) -> None:
+        """Close the file of the live values; the next change opens it again."""
+        with self.lock:
+            if self._live_file is not None:
+                os.close(self._live_file)
+                self._live_file = None
 
     def save(self) -> None:
         """Write all keys, atomically."""
