@@ -14,9 +14,9 @@ from pathlib import Path
 from sitekeeper.lab.configmgr.tracelog import trace_line
 from sitekeeper.lab.hierarchy import SiteSpec
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.file_version import fixed_file_info
 from sitekeeper.lab.windows.files import EPOCH, HIDDEN
 from sitekeeper.lab.windows.model import Metadata
-from sitekeeper.lab.windows.wmi_rows import fixed_file_info
 
 _FILES, _BYTES = 270, 3_900_000
 _UNICODE = (

@@ -179,3 +179,8 @@ def _unconvertible(command: str, owner: str, name: str, clr: str, value: Any, *,
         'Error: "Input string was not in a correct format."'
     )
     return ErrorRecord(message, f"{error_id},{owner}", 26 if function else 5, _BINDING, None, command)
+
+
+def parameters(**kinds: str | Parameter) -> Mapping[str, Parameter]:
+    """Parameters by name; a bare text is the kind."""
+    return {name: Parameter(kind) if isinstance(kind, str) else kind for name, kind in kinds.items()}

@@ -6,9 +6,8 @@ import fnmatch
 from collections.abc import Iterator
 
 from sitekeeper.lab.engines.api import ErrorRecord, PsObject
-from sitekeeper.lab.engines.binding import Parameter
+from sitekeeper.lab.engines.binding import Parameter, parameters
 from sitekeeper.lab.engines.call import Call, Cmdlet, not_emulated
-from sitekeeper.lab.engines.cmdlets import parameters
 from sitekeeper.lab.engines.objects import file_object, item_properties, key_object, long_key
 from sitekeeper.lab.windows.registry import key_path
 

@@ -9,11 +9,11 @@ from psrpcore.types import PSInt64
 
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.file_version import file_version
 from sitekeeper.lab.windows.files import DIRECTORY, EPOCH, HIDDEN, READ_ONLY, REPARSE, SYSTEM
 from sitekeeper.lab.windows.model import Service
 from sitekeeper.lab.windows.registry import HIVES, Key, Value
 from sitekeeper.lab.windows.services import ServiceControl
-from sitekeeper.lab.windows.wmi_rows import file_version
 
 _SERVICE = (
     "System.ServiceProcess.ServiceController",

@@ -17,6 +17,7 @@ from sitekeeper.lab.engines.call import Call, Cmdlet, Function, Session, command
 from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
+from sitekeeper.lab.engines.wmi_cmdlets import WMI
 from sitekeeper.lab.functions import functions_by_hash
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.wmi import Wmi
@@ -37,7 +38,7 @@ class PythonEngine:
         self.administrators = administrators
         self.wmi = Wmi(host)
         version = tuple(int(part) for part in host.machine.os.powershell.split("."))
-        self.cmdlets = {c.name.lower(): c for c in (*BASIC, *ITEMS) if c.since <= version}
+        self.cmdlets = {c.name.lower(): c for c in (*BASIC, *WMI, *ITEMS) if c.since <= version}
 
     def open(self, user: str) -> PythonRunspace:
         """Start a session.

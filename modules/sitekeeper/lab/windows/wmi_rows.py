@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.file_version import file_version
 from sitekeeper.lab.windows.files import EPOCH, HIDDEN, READ_ONLY, SYSTEM
 from sitekeeper.lab.windows.model import Machine, Service, Volume
+from sitekeeper.lab.windows.wmi_system import computer_system, dmtf, operating_system
 
 _KIND = {1: "Error", 2: "Warning", 3: "Information", 4: "Security Audit Success", 5: "Security Audit Failure"}
-_ROLES = ["LM_Workstation", "LM_Server", "NT", "Server_NT"]
 _PENDING = {"Start Pending": True, "Stop Pending": True}
-
-
-def dmtf(moment: datetime, bias: int) -> str:
-    """A time as WMI writes it: local time, microseconds, and the minutes east of UTC (``20181123172414.000000-360``)."""
-    local = moment.astimezone(timezone(timedelta(minutes=bias)))
-    return local.strftime("%Y%m%d%H%M%S.%f") + f"{bias:+04d}"
 
 
 def device_id(volume_id: str) -> str:
@@ -38,8 +32,8 @@ class Rows:
     def all(self, name: str) -> Callable[[], list[dict[str, Any]]]:
         """The function that reads all instances of a class (lower-case name)."""
         return {
-            "win32_operatingsystem": self._operating_system,
-            "win32_computersystem": self._computer_system,
+            "win32_operatingsystem": lambda: operating_system(self.host),
+            "win32_computersystem": lambda: computer_system(self.host),
             "win32_service": lambda: [self._service(s) for s in self.machine.services.values()],
             "win32_volume": lambda: [self._volume(v) for v in self.machine.volumes],
             "win32_logicaldisk": lambda: [self._disk(v) for v in self.machine.volumes if v.letter],
@@ -52,106 +46,6 @@ class Rows:
 
     def _date(self, text: str) -> str:
         return dmtf(datetime.fromisoformat(text), self.machine.os.bias)
-
-    def _operating_system(self) -> list[dict[str, Any]]:
-        os_facts = self.machine.os
-        old = os_facts.level < (6, 0)
-        row: dict[str, Any] = {
-            "BootDevice": r"\Device\HarddiskVolume1",
-            "BuildNumber": os_facts.build,
-            "BuildType": "Multiprocessor Free",
-            "Caption": os_facts.caption,
-            "CodeSet": "1252",
-            "CountryCode": "1",
-            "CreationClassName": "Win32_OperatingSystem",
-            "CSCreationClassName": "Win32_ComputerSystem",
-            "CSDVersion": os_facts.service_pack,
-            "CSName": self.machine.name,
-            "CurrentTimeZone": os_facts.bias,
-            "DataExecutionPrevention_32BitApplications": True,
-            "DataExecutionPrevention_Available": True,
-            "DataExecutionPrevention_Drivers": True,
-            "DataExecutionPrevention_SupportPolicy": 3,
-            "Debug": False,
-            "Description": "",
-            "Distributed": False,
-            "EncryptionLevel": 256,
-            "ForegroundApplicationBoost": 2,
-            "FreePhysicalMemory": os_facts.memory // 2048,
-            "FreeSpaceInPagingFiles": os_facts.memory // 1024,
-            "FreeVirtualMemory": os_facts.memory // 700,
-            "InstallDate": self._date(os_facts.install_date),
-            "LastBootUpTime": self._date(self.machine.boot_time),
-            "LocalDateTime": dmtf(self.host.now(), os_facts.bias),
-            "Locale": f"{os_facts.language:04x}",
-            "Manufacturer": "Microsoft Corporation",
-            "MaxNumberOfProcesses": 2**32 - 1,
-            "MaxProcessMemorySize": 8_589_934_464,
-            "MUILanguages": None if old else ["en-US"],
-            "Name": f"{os_facts.caption}|C:\\WINDOWS|\\Device\\Harddisk0\\Partition1",
-            "NumberOfLicensedUsers": 0,
-            "NumberOfProcesses": 60,
-            "NumberOfUsers": 2,
-            "OperatingSystemSKU": os_facts.sku,
-            "Organization": "",
-            "OSArchitecture": "64-bit",
-            "OSLanguage": os_facts.language,
-            "OSProductSuite": 272,
-            "OSType": 18,
-            "PortableOperatingSystem": False,
-            "Primary": True,
-            "ProductType": 3,
-            "RegisteredUser": "Windows User",
-            "SerialNumber": "00000-000-0000000-00000",
-            "ServicePackMajorVersion": os_facts.service_pack_major,
-            "ServicePackMinorVersion": 0,
-            "SizeStoredInPagingFiles": os_facts.memory // 1024,
-            "Status": "OK",
-            "SuiteMask": 272,
-            "SystemDevice": r"\Device\HarddiskVolume1",
-            "SystemDirectory": r"C:\WINDOWS\system32",
-            "SystemDrive": "C:",
-            "TotalVirtualMemorySize": os_facts.memory // 512,
-            "TotalVisibleMemorySize": os_facts.memory // 1024,
-            "Version": os_facts.version,
-            "WindowsDirectory": r"C:\WINDOWS",
-        }
-        return [row]
-
-    def _computer_system(self) -> list[dict[str, Any]]:
-        name = self.machine.name
-        row: dict[str, Any] = {
-            "AdminPasswordStatus": 3,
-            "AutomaticResetBootOption": True,
-            "AutomaticResetCapability": True,
-            "BootROMSupported": True,
-            "BootupState": "Normal boot",
-            "Caption": name,
-            "ChassisBootupState": 3,
-            "CreationClassName": "Win32_ComputerSystem",
-            "CurrentTimeZone": self.machine.os.bias,
-            "DaylightInEffect": False,
-            "Description": "AT/AT COMPATIBLE",
-            "DNSHostName": name,
-            "Domain": self.machine.domain,
-            "DomainRole": 3,
-            "EnableDaylightSavingsTime": True,
-            "InfraredSupported": False,
-            "Manufacturer": "Microsoft Corporation",
-            "Model": "Virtual Machine",
-            "Name": name,
-            "NetworkServerModeEnabled": True,
-            "NumberOfLogicalProcessors": 2,
-            "NumberOfProcessors": 1,
-            "PartOfDomain": True,
-            "PauseAfterReset": -1,
-            "PrimaryOwnerName": "Windows User",
-            "Roles": _ROLES,
-            "Status": "OK",
-            "SystemType": "x64-based PC",
-            "TotalPhysicalMemory": self.machine.os.memory,
-        }
-        return [row]
 
     def _service(self, service: Service) -> dict[str, Any]:
         on = service.state == "Running"
@@ -387,21 +281,3 @@ class Rows:
             "Version": file_version(real.read_bytes()),
             "Writeable": not bits & READ_ONLY,
         }
-
-
-_FIXED = struct.pack("<I", 0xFEEF04BD)
-
-
-def file_version(data: bytes) -> str | None:
-    """The version of a program from its VS_FIXEDFILEINFO, or None."""
-    at = data.find(_FIXED)
-    if at < 0 or len(data) < at + 16:
-        return None
-    high, low = struct.unpack_from("<II", data, at + 8)
-    return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
-
-
-def fixed_file_info(version: str) -> bytes:
-    """A VS_FIXEDFILEINFO that says this version."""
-    major, minor, build, revision = (int(part) for part in version.split("."))
-    return _FIXED + struct.pack("<III", 0x00010000, major << 16 | minor, build << 16 | revision) + bytes(36)

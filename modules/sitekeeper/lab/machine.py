@@ -1,0 +1,164 @@
+"""One host in service: its state on disk, its WinRM, and its SQL Server if it has one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from sitekeeper.lab.audit import Audit
+from sitekeeper.lab.build import build_host, sites_on
+from sitekeeper.lab.certificates import Authority
+from sitekeeper.lab.clock import LabClock, Timers
+from sitekeeper.lab.engines.python import PythonEngine
+from sitekeeper.lab.hierarchy import Hierarchy
+from sitekeeper.lab.host import Host
+from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
+from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
+from sitekeeper.lab.wsman.accounts import Account
+from sitekeeper.lab.wsman.audit import RequestSeen
+from sitekeeper.lab.wsman.server import Tls, WsmanServer
+from sitekeeper.lab.wsman.wirefaults import Faults as WireFaults
+
+_BULK = 256 * 1024
+_EDITION = "Standard Edition (64-bit)"
+
+
+class Surroundings(Protocol):
+    """What the hosts of one lab have in common."""
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """What the lab is made after."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its state lies."""
+
+    @property
+    def clock(self) -> LabClock:
+        """Its clock."""
+
+    @property
+    def audit(self) -> Audit:
+        """Its audit log."""
+
+    @property
+    def scheduler(self) -> Timers:
+        """What lets things fall due."""
+
+    @property
+    def authority(self) -> Authority:
+        """What signs its certificates."""
+
+    @property
+    def administrators(self) -> frozenset[str]:
+        r"""``domain\\user`` of those who may open a session, lower case."""
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Who may log on to WinRM."""
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        """Who may log in to SQL Server."""
+
+
+class Machine:
+    """One host in service: its state, its WinRM, and its SQL Server if it has one."""
+
+    def __init__(self, lab: Surroundings, name: str) -> None:
+        spec = lab.hierarchy.hosts[name]
+        self.host: Host = build_host(
+            lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler
+        )
+        self.engine = PythonEngine(self.host, administrators=lab.administrators)
+        self.faults = WireFaults()
+        certificate, key = lab.authority.server(name, lab.hierarchy.dns, spec.address)
+        self.wsman = WsmanServer(
+            self.engine,
+            lab.accounts,
+            address=spec.address,
+            http_port=lab.hierarchy.ports.http,
+            https_port=lab.hierarchy.ports.https,
+            tls=Tls(certificate, key, lab.authority.ca),
+            faults=self.faults,
+            on_request=self._saw,
+        )
+        self.instance: Instance | None = None
+        self.sql: TdsServer | None = None
+        self.site_databases: dict[str, Database] = {}
+        if spec.sql is not None:
+            self.instance = Instance(
+                self.host.folder,
+                spec.sql.instance,
+                host=name,
+                release=spec.sql.version,
+                edition=_EDITION,
+                logins=lab.logins,
+                io_lock=self.host.io_lock,
+                resolve=self.host.files.resolve,
+                clock=self.host.now,
+            )
+            for server, site in sites_on(lab.hierarchy, name):
+                self.site_databases[site.code] = create_site_database(
+                    self.instance,
+                    site.code,
+                    data_dir=site.data,
+                    log_dir=site.log,
+                    generation=str(site.generation),
+                    server=server,
+                    parent=site.parent or "",
+                    bulk_bytes=int(_BULK * site.size),
+                )
+            self.host.databases = list(self.instance.databases.values())
+            self.sql = TdsServer(
+                spec.address,
+                lab.hierarchy.ports.sql,
+                self.instance,
+                certificate=certificate,
+                key=key,
+                audit=self._sql_saw,
+            )
+
+    def start(self) -> None:
+        """Listen."""
+        self.wsman.start()
+        if self.sql is not None:
+            self.sql.start()
+
+    def stop(self) -> None:
+        """Stop listening and close the databases."""
+        self.wsman.stop()
+        if self.sql is not None:
+            self.sql.stop()
+
+    def close(self) -> None:
+        """Take the databases offline."""
+        if self.instance is not None:
+            self.instance.close()
+
+    def _saw(self, seen: RequestSeen) -> None:
+        self.host.audit.write(
+            "request",
+            self.host.name,
+            number=seen.number,
+            operation=seen.operation,
+            status=seen.status,
+            shell=seen.shell_id,
+            command=seen.command_id,
+            message=seen.message_id,
+            user=seen.user,
+            replayed=seen.replayed,
+        )
+
+    def _sql_saw(self, seen: SqlRequestSeen) -> None:
+        self.host.audit.write(
+            "sql",
+            self.host.name,
+            number=seen.number,
+            kind=seen.kind,
+            text=seen.text,
+            user=seen.login,
+            database=seen.database,
+        )
