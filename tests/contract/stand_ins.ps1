@@ -36,7 +36,7 @@ function Get-Acl {
     param([string]$Path)
     $acl = New-Object PSObject -Property @{ Sddl = (Invoke-StandIn @{ acl = (ConvertTo-WindowsPath $Path) }).sddl }
     $acl | Add-Member ScriptMethod GetSecurityDescriptorSddlForm { param($Sections) $this.Sddl }
-    $acl | Add-Member ScriptMethod SetSecurityDescriptorSddlForm { param($Sddl) $this.Sddl = $Sddl } -PassThru
+    $acl | Add-Member ScriptMethod SetSecurityDescriptorSddlForm { param($Sddl, $Sections) if ($Sections -ne 'Access') { throw 'all sections' }; $this.Sddl = $Sddl } -PassThru
 }
 function Set-Acl {
     param([string]$Path, $AclObject)

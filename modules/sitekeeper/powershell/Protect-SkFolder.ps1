@@ -13,6 +13,7 @@ function Protect-SkFolder {
     }
     [void][IO.Directory]::CreateDirectory($root)
     $acl = Get-Acl -Path $root
-    $acl.SetSecurityDescriptorSddlForm($closed)
+    # Only the access list: owner, group and audit list are not in the text, and would be set to nothing.
+    $acl.SetSecurityDescriptorSddlForm($closed, 'Access')
     Set-Acl -Path $root -AclObject $acl
 }

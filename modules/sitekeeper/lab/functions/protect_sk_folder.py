@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "d34e2c1705d872513e03a5c4d759c299d7a42654c94b92e3e5f1404242510bec"
+SHA256 = "0da365ad3aafac894c11c0cb4d6e8042bd85f8a96969a638e7e4885b298f6e7e"
 
 
 _ONLY_US = re.compile(r"D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+\Z", re.IGNORECASE)
