@@ -58,15 +58,18 @@ def list_sets(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """What a set is, what it can feed, and what is not in it."""
     store = Folder(Path(options.store))
+    shown: list[dict[str, Any]] = []
     for name in options.sets:
         manifest = _manifest.read(store.find(name))
         data = manifest.model_dump(mode="json")
         if options.json:
-            print(json.dumps(data, indent=2))
+            shown.append(data)
             continue
         del data["entries"]
         for key, value in data.items():
             print(f"{key}: {value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)}")
+    if options.json:
+        print(json.dumps(shown if len(shown) > 1 else shown[0], indent=2))
     return 0
 
 

@@ -18,6 +18,7 @@ from sitekeeper.engine.errors import UnreachableError, UsageError
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
+_SHOWN = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -113,7 +114,7 @@ def status(options: argparse.Namespace) -> int:
     rows = [
         {
             "host": name, "address": about["address"], "winrm": about["http_port"], "sql": about["sql_port"],
-            "services": ", ".join(f"{key} {about['services'][key]}" for key in ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE") if key in about["services"]),
+            "services": ", ".join(f"{key} {about['services'][key]}" for key in _SHOWN if key in about["services"]),
             "shadow_copies": len(about["shadow_copies"]),
         }
         for name, about in answer["hosts"].items()

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from sitekeeper.cli import backups, inventory, lab, modules, run, runs
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.bugs import frames_of
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
 
 COMMANDS = (run, inventory, backups, runs, modules, lab)
 
@@ -20,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="sitekeeper",
         description="Backs up, verifies and restores Microsoft Configuration Manager sites from Linux.",
-        epilog="Exit codes: 0 all well; 2 usage, 3 inventory, 4 secret, 5 unreachable, 6 auth, 7 remote, 8 sql, 9 space, "
-        "10 integrity, 11 preflight, 12 limit, 13 undo, 14 interrupted, 20 partial failure, 70 a bug.",
+        epilog="Exit codes: 0 all well; 1 as the playbook asked, 2 usage, 3 inventory, 4 secret, 5 unreachable, 6 auth, "
+        "7 remote, 8 sql, 9 space, 10 integrity, 11 preflight, 12 limit, 13 undo, 14 interrupted, 20 partial failure, 70 a bug.",
     )
     root.add_argument("--version", action="version", version=f"sitekeeper {version('sitekeeper')}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -55,6 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return RunInterruptedError.exit_code
+    except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
+        print(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}", file=sys.stderr)
+        return SitekeeperError.exit_code
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from typing import Any
 from sitekeeper.cli import _table
 from sitekeeper.engine import module as modules
 from sitekeeper.engine.keywords import KEYWORDS
+from sitekeeper.engine.playbook import INCLUDE, INCLUDE_TAKES
+
+INCLUDES = "Runs the tasks of another file here."
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +35,8 @@ def list_modules(options: argparse.Namespace) -> int:
         {"module": name, "undo": "yes" if found.reversible else "no", "does": purpose(found)}
         for name, found in sorted(modules.available().items())
     ]
-    rows.append({"module": "core.include_tasks", "undo": "no", "does": "Runs the tasks of another file here."})
+    rows.append({"module": INCLUDE, "undo": "no", "does": INCLUDES})
+    rows.sort(key=lambda row: row["module"])
     _table.show(rows, ("module", "undo", "does"), as_json=options.json, empty="no modules")
     return 0
 
@@ -40,6 +44,29 @@ def list_modules(options: argparse.Namespace) -> int:
 def purpose(found: type[modules.Module[Any, Any]]) -> str:
     """The first line of a module's file."""
     return (inspect.getdoc(sys.modules[found.__module__]) or "").split("\n", 1)[0]
+
+
+def _doc_include(*, as_json: bool) -> int:
+    about = "Name of the file, beside this one. Read, and checked, before anything is started."
+    if as_json:
+        fields = {"file": {"required": True, "default": None, "doc": about}}
+        print(
+            json.dumps(
+                {
+                    "module": INCLUDE,
+                    "does": INCLUDES,
+                    "params": fields,
+                    "undo": False,
+                    "cmdlets": {},
+                    "functions": [],
+                },
+                indent=2,
+            )
+        )
+        return 0
+    print(f"{INCLUDE}: {INCLUDES}\n\n  file (required)\n      {about}\n\n  takes {', '.join(INCLUDE_TAKES)}")
+    print("\nExample::\n\n- core.include_tasks: {file: tasks.yml}")
+    return 0
 
 
 def doc(options: argparse.Namespace) -> int:
@@ -51,12 +78,17 @@ def doc(options: argparse.Namespace) -> int:
         ]
         _table.show(rows, ("keyword", "on", "does"), as_json=options.json, empty="")
         return 0
+    if options.module == INCLUDE:
+        return _doc_include(as_json=options.json)
     found = modules.find(options.module)
     fields = {
-        name: {"required": field.is_required(), "default": None if field.is_required() else str(field.get_default(call_default_factory=True)),
-               "doc": field.description or ""}
+        name: {
+            "required": field.is_required(),
+            "default": None if field.is_required() else str(field.get_default(call_default_factory=True)),
+            "doc": field.description or "",
+        }
         for name, field in found.params_type.model_fields.items()
-    }  # fmt: skip
+    }
     if options.json:
         print(json.dumps({"module": found.name(), "does": purpose(found), "params": fields, "undo": found.reversible,
                           "cmdlets": dict(found.needs.cmdlets), "functions": list(found.needs.functions)}, indent=2))  # fmt: skip

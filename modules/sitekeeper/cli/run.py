@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.cli import _wire
-from sitekeeper.engine import yamlfile
+from sitekeeper.engine import secrets, yamlfile
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.engine.hostplay import Selection
-from sitekeeper.engine.run import Options
+from sitekeeper.engine.run import Options, RunOutcome
+from sitekeeper.engine.selection import Selection
 from sitekeeper.report.console import Console
 from sitekeeper.report.jsonl import JsonLines
 
@@ -53,24 +53,30 @@ def work(options: argparse.Namespace) -> int:
         limit=options.limit,
         selection=Selection(_words(options.tags), _words(options.skip_tags)),
         forks=options.forks,
-        extra=extra_vars(options.extra_vars),
+        extra=extra_vars(options.extra_vars, vault),
         runs=_wire.runs_folder(options.runs),
     )
     if options.json:
-        return _wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)).exit_code
+        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)))
     console = Console(sys.stdout, diff=options.diff or options.check)
     try:
-        return _wire.run_playbook(options.playbook, inventory, settings, vault, console).exit_code
+        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, console))
     finally:
         console.close()
+
+
+def _ended(outcome: RunOutcome) -> int:
+    for error in outcome.errors:
+        print(error.render(), file=sys.stderr)
+    return outcome.exit_code
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
-def extra_vars(given: list[str]) -> dict[str, Any]:
-    """``name=value`` (a text), JSON, or ``@file`` with YAML.
+def extra_vars(given: list[str], vault: secrets.Secret | None = None) -> dict[str, Any]:
+    """``name=value`` (a text), JSON, or ``@file`` with YAML. Passwords among them become secrets.
 
     Raises:
         UsageError: it is none of these.
@@ -79,7 +85,8 @@ def extra_vars(given: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in given:
         if one.startswith("@"):
-            found = yamlfile.load(Path(one[1:])).value
+            document = yamlfile.load(Path(one[1:]), vault_password=vault)
+            found = _hidden(document) if document.hidden else document.value
         elif one.lstrip().startswith("{"):
             try:
                 found = json.loads(one)
@@ -93,4 +100,13 @@ def extra_vars(given: list[str]) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise UsageError("-e must give a mapping of variables")
         values.update(found)
+    for name in secrets.SECRET_VARIABLES & set(values):
+        if not isinstance(values[name], secrets.Secret):
+            values[name] = secrets.inline(str(values[name]), f"-e {name}")
     return values
+
+
+def _hidden(document: yamlfile.Document) -> Any:
+    if not isinstance(document.value, dict):
+        return document.value
+    return {name: document.secret(document.value[name], name) for name in document.value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sitekeeper.core.fail import Failed
+from sitekeeper.engine.errors import Failed
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan, Result
 from sitekeeper.engine.session import Context

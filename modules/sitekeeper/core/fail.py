@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.errors import Failed
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan, Result
 from sitekeeper.engine.session import Context
@@ -13,13 +13,6 @@ class FailParams(Params):
 
     msg: str = "failed as the playbook asked"
     """Why."""
-
-
-class Failed(SitekeeperError):  # noqa: N818 - the playbook's word, not an error of ours
-    """The playbook said so."""
-
-    word = "failed"
-    exit_code = 1
 
 
 class Fail(Module[FailParams, Result]):

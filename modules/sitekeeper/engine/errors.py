@@ -3,6 +3,7 @@
 ::
 
     SitekeeperError                 internal      70
+    ├── Failed                      failed         1   the playbook said so: core.fail, core.assert, failed_when, until
     ├── UsageError                  usage          2   a command line, playbook, parameter or template is wrong
     ├── InventoryError              inventory      3   the inventory or the hierarchy in it is wrong
     ├── SecretError                 secret         4   a secret is missing, or stands where none belongs
@@ -75,6 +76,13 @@ class SitekeeperError(Exception):
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
+
+
+class Failed(SitekeeperError):  # noqa: N818 - the playbook's word, not an error of ours
+    """The playbook said so."""
+
+    word = "failed"
+    exit_code = 1
 
 
 class UsageError(SitekeeperError):

@@ -9,6 +9,8 @@ from datetime import datetime
 from threading import RLock
 from typing import Any
 
+from sitekeeper.engine.journal import plain
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -19,8 +21,7 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, with the event's name, for JSON."""
-        values = dataclasses.asdict(self)
-        values["at"] = self.at.isoformat()
+        values = {one.name: plain(getattr(self, one.name)) for one in dataclasses.fields(self)}
         return {"event": type(self).__name__, **values}
 
 
@@ -118,14 +119,24 @@ Listener = Callable[[Event], None]
 
 
 class Bus:
-    """Hands each event to every listener, one at a time, from whichever thread it comes."""
+    """Hands each event to every listener, one at a time, from whichever thread it comes.
+
+    A listener that fails (its pipe was closed, its disk is full) is told nothing more: a report that cannot be written
+    must not leave a site with its services stopped.
+    """
 
     def __init__(self, *listeners: Listener) -> None:
-        self._listeners = listeners
+        self._listeners = list(listeners)
         self._lock = RLock()
+        self.broken: list[BaseException] = []
+        """Why listeners were given up."""
 
     def emit(self, event: Event) -> None:
         """Tell all listeners."""
         with self._lock:
-            for listener in self._listeners:
-                listener(event)
+            for listener in list(self._listeners):
+                try:
+                    listener(event)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - Rich leaves by SystemExit when a pipe is closed
+                    self._listeners.remove(listener)
+                    self.broken.append(error)

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sitekeeper.engine import events, templating
+from sitekeeper.engine import bugs, events, templating
+from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, UsageError
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UnreachableError, UsageError
 from sitekeeper.engine.journal import Journal
-from sitekeeper.engine.module import Module
-from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
-from sitekeeper.engine.playbook import Block, Play, Task
+from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
+from sitekeeper.engine.plays import Block, Play, Task
+from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.undo import OpenChange, UndoStack
-from sitekeeper.engine.validation import validated
 from sitekeeper.engine.variables import Layers, lazy
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which tasks were asked for by ``--tags`` and ``--skip-tags``."""
-
-    tags: frozenset[str] = frozenset()
-    skip: frozenset[str] = frozenset()
-
-    def wants(self, tags: frozenset[str]) -> bool:
-        """Ansible's rule: ``always`` runs unless skipped by name, ``never`` only when asked for."""
-        if tags & self.skip:
-            return False
-        if self.tags & tags or "always" in tags:
-            return True
-        return not self.tags and "never" not in tags
+SKIPPED: Mapping[str, Any] = {
+    "skipped": True, "failed": False, "changed": False, "msg": "skipped: its condition is false",
+}  # fmt: skip
+"""What ``register`` sees of a task that was skipped."""
 
 
 @dataclass(slots=True)
@@ -44,6 +33,8 @@ class HostOutcome:
     partial: str = ""
     """Why the result is worth less than was asked for, if so."""
     summary: dict[str, Any] = field(default_factory=dict)
+    skipped: bool = False
+    """It was not started, and takes part in no later play."""
 
     @property
     def words(self) -> set[str]:
@@ -94,213 +85,223 @@ class HostPlay:
         self.clock = clock
         self.registered: dict[str, Any] = {}
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
+        self.extra = lazy(settings.extra)
         self.undo = UndoStack(journal, self._told_undone)
         self.outcome = HostOutcome(ctx.host)
         self.task_name = ""
+        self._ending = 0
+        """Inside how many ``always:`` parts: they run even when the operator stops the run."""
 
     def run(self) -> HostOutcome:
         """All tasks, then what is to be taken back, then the lease."""
         failure: SitekeeperError | None = None
         try:
-            self._items(self.play.tasks, (), Layers(), self.play.tags)
+            self._items(self.play.tasks, Layers(), self.play.tags)
         except _Failed as failed:
             failure = failed.error
-        except SitekeeperError as error:
-            failure = error.at(host=self.ctx.host)
-        if failure is not None:
-            self.outcome.errors.append(failure)
+        except Exception as error:  # noqa: BLE001 - a bug of ours: what is open must be taken back all the same
+            failure = self._own(error)
         policies = {"play", "failure"} if failure is not None else {"play"}
         self._take_back(lambda change: change.policy in policies)
         self.undo.keep()
+        if failure is not None and not any(failure is error for error in self.outcome.errors):
+            self.outcome.errors.insert(0, failure)
         if not self.undo.left and not self.settings.check:
             try:
                 self.ctx.lease.give_back()
-            except SitekeeperError as error:
-                self.outcome.errors.append(error.at(host=self.ctx.host))
+            except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
+                self.outcome.errors.append(self._own(error))
         return self.outcome
 
-    def _take_back(self, which: Callable[[OpenChange], bool]) -> bool:
-        """Undo; what could not be is a failure of the host. Answers whether all went well."""
+    def _own(self, error: Exception, task: str | None = None) -> SitekeeperError:
+        """Any exception as an error of this host; what is not one of ours is a bug."""
+        if isinstance(error, SitekeeperError):
+            return error.at(host=self.ctx.host, task=task)
+        return bugs.report(error, host=self.ctx.host, folder=self.journal.folder, task=task)
+
+    def _take_back(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
+        """Undo; what could not be is a failure of the host."""
         errors = self.undo.take_back(which)
         self.outcome.errors += errors
-        return not errors
+        return errors
 
-    def _items(
-        self, items: tuple[Task | Block, ...], around: tuple[Block, ...], layers: Layers, tags: frozenset[str]
-    ) -> None:
+    def _items(self, items: tuple[Task | Block, ...], layers: Layers, tags: frozenset[str]) -> None:
         for item in items:
             if isinstance(item, Task):
                 self._task(item, layers, tags | item.tags)
             else:
-                self._block(item, around, layers.over(lazy(item.vars)), tags | item.tags)
+                self._block(item, layers.over(lazy(item.vars)), tags | item.tags)
 
-    def _block(self, block: Block, around: tuple[Block, ...], layers: Layers, tags: frozenset[str]) -> None:
-        variables = self._variables(layers)
-        try:
-            if not templating.condition(block.when, variables, block.origin):
-                return
-        except UnknownValueError as error:
-            self._told(block.name, "", "unknown", 0, msg=str(error))
+    def _block(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
+        if not any(True for _ in self._wanted(block, tags)):
             return
-        except UsageError as error:
-            raise _Failed(error.at(host=self.ctx.host, task=block.name)) from None
-        for item in self._loop(block.loop, variables, block):
-            self._block_once(block, around, layers.over(item), tags)
+        for item in self._loop(block, layers):
+            inside = layers.over(item)
+            try:
+                holds = templating.condition(block.when, self._variables(inside), block.origin)
+            except UnknownValueError as error:
+                self._pass_over(block, tags, error.unknown)
+                continue
+            except SitekeeperError as error:
+                raise self._failed(block, error) from None
+            if holds:
+                self._block_once(block, inside, tags)
+            else:
+                self._pass_over(block, tags, SKIPPED)
 
-    def _block_once(self, block: Block, around: tuple[Block, ...], layers: Layers, tags: frozenset[str]) -> None:
-        inside = (*around, block) if block.scoped else around
+    def _wanted(self, block: Block, tags: frozenset[str]) -> Iterator[Task]:
+        for part in (block.tasks, block.rescue, block.always):
+            for item in part:
+                if isinstance(item, Block):
+                    yield from self._wanted(item, tags | item.tags)
+                elif self.settings.selection.wants(tags | item.tags):
+                    yield item
+
+    def _pass_over(self, block: Block, tags: frozenset[str], value: Unknown | Mapping[str, Any]) -> None:
+        """None of a block's tasks runs: say so, and register it, as if each had been asked."""
+        unknown = isinstance(value, Unknown)
+        self._told(block.name, "", "unknown" if unknown else "skipped", 0, msg=str(value) if unknown else "")
+        for task in self._wanted(block, tags):
+            self._register(task, value)
+
+    def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
         depth = self.undo.mark()
         failed: _Failed | None = None
         try:
-            self._items(block.tasks, inside, layers, tags)
+            self._items(block.tasks, layers, tags)
         except _Failed as error:
             failed = error
-        if block.scoped and not self._take_back(lambda change: change.policy == "block" and change.number > depth):
-            failed = _Failed(self.outcome.errors[-1], final=True)
+        except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are taken back all the same
+            failed = _Failed(self._own(error), final=True)
+        if block.scoped:
+            left = self._take_back(lambda change: change.policy == "block" and change.number > depth)
+            if left:
+                failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
-            caught = {"ansible_failed_result": {"msg": failed.error.message, "word": failed.error.word}}
+            caught = {"ansible_failed_result": failure_of(failed.error)}
             failed = None
             try:
-                self._items(block.rescue, around, layers.over(caught), tags)
+                self._items(block.rescue, layers.over(caught), tags)
             except _Failed as second:
                 failed = second
+        self._ending += 1
         try:
-            self._items(block.always, around, layers, tags)
+            self._items(block.always, layers, tags)
         except _Failed as third:
-            failed = failed or third
+            failed = _Failed(failed.error, final=failed.final or third.final) if failed else third
+        finally:
+            self._ending -= 1
         if failed is not None:
             raise failed
 
     def _variables(self, layers: Mapping[str, Any]) -> Layers:
-        return self.base.over(layers, self.registered, self.settings.extra)
+        return self.base.over(layers, self.registered, self.extra)
 
-    def _loop(self, loop: Any, variables: Layers, item: Task | Block) -> list[dict[str, Any]]:
-        if loop is None:
+    def _loop(self, item: Task | Block, layers: Layers) -> list[dict[str, Any]]:
+        """Variables for each round; one round without any where there is no loop."""
+        if item.loop is None:
             return [{}]
-        values = templating.render(loop, variables, item.origin)
+        variables = self._variables(layers)
+        try:
+            values = templating.render(item.loop, variables, item.origin)
+        except UsageError as error:
+            # Ansible's way: what is not to be run may be undefined.
+            if self._surely_false(item.when, variables, item):
+                values = []
+            else:
+                raise self._failed(item, error) from None
         if isinstance(values, Unknown):
-            return [{"item": values}]
+            return [{"item": values, "item_index": values}]
         if not isinstance(values, list | tuple):
-            raise _Failed(UsageError("`loop` is not a list", host=self.ctx.host, task=item.name, origin=item.origin))
+            raise self._failed(item, UsageError("`loop` is not a list", origin=item.origin))
+        if not values:
+            module = item.module.name() if isinstance(item, Task) else ""
+            self._told(item.name, module, "skipped", 0, msg="nothing to loop over")
         return [{"item": value, "item_index": number} for number, value in enumerate(values)]
+
+    @staticmethod
+    def _surely_false(when: Any, variables: Layers, item: Task | Block) -> bool:
+        try:
+            return not templating.condition(when, variables, item.origin)
+        except (SitekeeperError, UnknownValueError):
+            return False
 
     def _task(self, task: Task, layers: Layers, tags: frozenset[str]) -> None:
         if not self.settings.selection.wants(tags):
             return
-        if self.ctx.stop.is_set():
-            raise _Failed(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
         layers = layers.over(lazy(task.vars))
         self.task_name = task.name
-        try:
-            items = self._loop(task.loop, self._variables(layers), task)
-            results = [self._item(task, layers.over(item)) for item in items]
-        except UsageError as error:
-            raise _Failed(error.at(host=self.ctx.host, task=task.name, origin=task.origin)) from None
+        results = []
+        for item in self._loop(task, layers):
+            if self.ctx.stop.is_set() and not self._ending:
+                raise _Failed(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
+            results.append(self._item(task, layers.over(item)))
+        self._register(task, results[0] if task.loop is None else {"results": results})
+
+    def _register(self, task: Task, value: Any) -> None:
         if task.register is not None:
-            value = results[0] if task.loop is None else {"results": results}
             self.registered[task.register] = value
             self.journal.note("registered", {"name": task.register, "value": value}, host=self.ctx.host, task=task.path)
 
     def _item(self, task: Task, layers: Layers) -> Any:
         """One task, or one item of its loop: conditions, attempts, and what is told of it."""
-        started = self.clock.monotonic()
-        variables = self._variables(layers)
         name = task.module.name()
         try:
-            if not templating.condition(task.when, variables, task.origin):
+            if not templating.condition(task.when, self._variables(layers), task.origin):
                 self._told(task.name, name, "skipped", 0)
-                return Result(msg="skipped: its condition is false")
+                return SKIPPED
         except UnknownValueError as error:
             self._told(task.name, name, "unknown", 0, msg=str(error))
             return error.unknown
+        except SitekeeperError as error:
+            raise self._failed(task, error) from None
+        started = self.clock.monotonic()
         self.bus.emit(events.TaskStarted(at=self.clock.now(), host=self.ctx.host, task=task.name, module=name))
         try:
-            result, plan = self._attempts(task, layers)
+            result, plan = Attempts(
+                task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
+                variables=lambda: self._variables(layers),
+            ).run()  # fmt: skip
+        except NotTakenBackError as failed:
+            self.outcome.errors += failed.undo
+            raise self._failed(task, failed.error, started, final=True) from None
+        except UnreachableError as error:
+            raise self._failed(task, error, started, final=True) from None
         except SitekeeperError as error:
-            error.at(host=self.ctx.host, task=task.name, origin=task.origin)
-            status = "ignored" if task.ignore_errors else "failed"
-            self._told(
-                task.name, name, status, self.clock.monotonic() - started, msg=error.message, error=error.render()
-            )
-            if task.ignore_errors:
-                return {"failed": True, "msg": error.message, "word": error.word}
-            raise _Failed(error) from None
+            if not task.ignore_errors:
+                raise self._failed(task, error, started) from None
+            self._tell_failed(task, error, started, "ignored")
+            return failure_of(error)
+        except Exception as error:  # noqa: BLE001 - a bug on one host is that host's failure
+            raise self._failed(task, self._own(error, task.name), started, final=True) from None
+        seconds = self.clock.monotonic() - started
         if isinstance(result, Unknown):
-            self._told(task.name, name, "unknown", 0, msg=str(result))
+            self._told(task.name, name, "unknown", seconds, msg=str(result))
             return result
         status = "ok"
         if plan is not None and plan.changes:
             status = "planned" if self.settings.check else "changed"
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
-        msg = result.msg if isinstance(result, Result) else str(result)
-        self._told(task.name, name, status, self.clock.monotonic() - started, msg=msg, changes=changes)
-        return result
-
-    def _attempts(self, task: Task, layers: Layers) -> tuple[Any, Plan[Any] | None]:
-        left = task.retries
-        while True:
-            mark = self.undo.mark()
-            error: SitekeeperError | None = None
-            result: Any = None
-            plan: Plan[Any] | None = None
-            try:
-                result, plan = self._attempt(task, self._variables(layers))
-            except SitekeeperError as failed:
-                error = failed
-            seen = result if error is None else {"failed": True, "msg": error.message, "word": error.word}
-            named = {"result": seen} | ({task.register: seen} if task.register else {})
-            judged = self._variables(layers).over(named)
-            if task.failed_when is not None:
-                if templating.condition(task.failed_when, judged, task.origin):
-                    error = error or SitekeeperError("failed_when is true")
-                elif error is not None:
-                    result, error = Result(msg=error.message), None
-            done = error is None and (task.until is None or templating.condition(task.until, judged, task.origin))
-            if done:
-                return result, plan
-            if left <= 0 or isinstance(error, UsageError):
-                raise error or SitekeeperError(f"`until` was still false after {task.retries + 1} tries")
-            left -= 1
-            if not self._take_back(lambda change, since=mark: change.number > since):  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
-                raise UndoError("a failed attempt could not be taken back, so it is not tried again")
-            self.clock.sleep(task.delay.total_seconds(), self.ctx.stop)
-
-    def _attempt(self, task: Task, variables: Layers) -> tuple[Any, Plan[Any] | None]:
-        values = templating.render(task.params, variables, task.origin)
-        missing = [found for key in values for found in unknowns(values[key]) if isinstance(values[key], Unknown)]
-        if missing:
-            return missing[0], None
-        params = validated(task.module, values, task.origins)
-        module = task.module()
-        self.ctx.needs(module.needs)
-        try:
-            plan = module.plan(self.ctx, params)
-        except UnknownValueError as unknown:
-            return unknown.unknown, None
-        applies = bool(plan.changes) and not self.settings.check
-        result = self._apply(task, module, plan) if applies else plan.result
         self._remember(result)
-        return result, plan
-
-    def _apply(self, task: Task, module: Module[Any, Any], plan: Plan[Any]) -> Any:
-        """The change, between its intent and its outcome."""
-        if module.on_host:
-            self.ctx.lease.take()
-        data = {"module": module.name(), "policy": task.undo, "name": task.name, "intent": plan.intent}
-        number = self.journal.intent(data, host=self.ctx.host, task=task.path)
-        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx)
-        self.undo.push(change)
-        result = module.apply(self.ctx, plan)
-        change.outcome = result
-        self.journal.commit("outcome", result, host=self.ctx.host, task=task.path, change=number)
+        self._told(task.name, name, status, seconds, msg=result.msg, changes=changes)
         return result
 
-    def _remember(self, result: Any) -> None:
-        if not isinstance(result, Result):
-            return
+    def _failed(
+        self, item: Task | Block, error: SitekeeperError, started: float | None = None, *, final: bool = False
+    ) -> _Failed:
+        """A failure, told."""
+        self._tell_failed(item, error, started, "failed")
+        return _Failed(error, final=final)
+
+    def _tell_failed(self, item: Task | Block, error: SitekeeperError, started: float | None, status: str) -> None:
+        error.at(host=self.ctx.host, task=item.name, origin=item.origin)
+        seconds = 0.0 if started is None else self.clock.monotonic() - started
+        module = item.module.name() if isinstance(item, Task) else ""
+        self._told(item.name, module, status, seconds, msg=error.message, error=error.render())
+
+    def _remember(self, result: Result) -> None:
         self.outcome.summary.update(result.summary())
-        if result.partial:
-            self.outcome.partial = result.partial
+        self.outcome.partial = result.partial or self.outcome.partial
         facts = result.facts()
         if facts:
             self.registered.update(facts)

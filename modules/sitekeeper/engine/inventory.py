@@ -1,135 +1,26 @@
-"""The inventory: Ansible's YAML form, read as it is, and the site hierarchy that ours describes in it."""
+"""Inventories read from files: Ansible's YAML form with group_vars/ and host_vars/, vaults and secrets included."""
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.engine import hierarchy, secrets, yamlfile
-from sitekeeper.engine.errors import InventoryError, UsageError
+from sitekeeper.engine import hierarchy, secrets, templating, yamlfile
+from sitekeeper.engine.errors import InventoryError
+from sitekeeper.engine.hosts import Group, Host, Inventory
 from sitekeeper.engine.origin import Origin, Origins
 
+__all__ = ["Inventory", "load"]
 _RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
 _SUFFIXES = {".yml", ".yaml", ".json", ""}
-SECRET_VARIABLES = frozenset({
-    "ansible_password", "ansible_psrp_certificate_key_password", "sql_password", "ansible_ssh_pass", "ansible_winrm_password",
+TEXT_VARIABLES = frozenset({
+    "site_code", "parent", "ansible_user", "ansible_psrp_user", "sql_user", *secrets.SECRET_VARIABLES,
 })  # fmt: skip
-"""Variables whose plain value is taken for a secret, wherever it stands."""
-TEXT_VARIABLES = frozenset({"site_code", "parent", "ansible_user", "sql_user", "ansible_password", "sql_password"})
 """Variables taken from the source text: site codes YES, 001 and 1E5 exist, and so do such passwords."""
-
-
-@dataclass(slots=True)
-class Group:
-    """A group with its own variables; children are groups inside it."""
-
-    name: str
-    origin: Origin
-    hosts: list[str] = field(default_factory=list)
-    children: list[str] = field(default_factory=list)
-    vars: dict[str, Any] = field(default_factory=dict)
-    depth: int = 0
-
-
-@dataclass(slots=True)
-class Host:
-    """A host with its own variables, before groups are mixed in."""
-
-    name: str
-    origin: Origin
-    vars: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Origin] = field(default_factory=dict)
-    """Where each variable, own or of a group, was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """Hosts in the order of the file, groups, and the hierarchy of sites."""
-
-    file: str
-    hosts: Mapping[str, Host]
-    groups: Mapping[str, Group]
-    sites: Mapping[str, hierarchy.Site] = field(default_factory=dict)
-
-    def vars_of(self, name: str) -> dict[str, Any]:
-        """A host's variables: all < parent group < child group < host."""
-        host = self.hosts[name]
-        mixed: dict[str, Any] = {}
-        for group in self.groups_of(name):
-            mixed.update(group.vars)
-        mixed.update(host.vars)
-        mixed["inventory_hostname"] = name
-        mixed["group_names"] = sorted(group.name for group in self.groups_of(name) if group.name != "all")
-        return mixed
-
-    def groups_of(self, name: str) -> list[Group]:
-        """Groups that hold a host, the outermost first."""
-        held = [group for group in self.groups.values() if name in self.members(group.name)]
-        return sorted(held, key=lambda group: (group.depth, group.name))
-
-    def members(self, group: str) -> list[str]:
-        """Hosts of a group and of the groups inside it, in the order of the file."""
-        if group == "all":
-            return list(self.hosts)
-        inside: set[str] = set()
-        todo, seen = [group], set()
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                inside.update(self.groups[name].hosts)
-                todo += self.groups[name].children
-        return [name for name in self.hosts if name in inside]
-
-    def origin_of(self, host: str, variable: str | None = None) -> Origin:
-        """Where a host, or one of its variables, was given."""
-        entry = self.hosts[host]
-        return entry.places.get(variable, entry.origin) if variable else entry.origin
-
-    def select(self, pattern: str, origin: Origin | None = None) -> list[str]:
-        """Hosts by Ansible's patterns: ``a:b`` or ``a,b`` both, ``!a`` without, ``&a`` only those also in.
-
-        Raises:
-            UsageError: a name in it is neither a host nor a group.
-
-        """
-        chosen: list[str] = []
-        parts = [part.strip() for part in re.split(r"[,:](?![^\[]*\])", pattern) if part.strip()]
-        for part in sorted(parts, key=lambda word: "!&".find(word[0]) if word[0] in "&!" else -1):
-            found = self._named(part.lstrip("!&"), origin)
-            if part.startswith("!"):
-                chosen = [name for name in chosen if name not in found]
-            elif part.startswith("&"):
-                chosen = [name for name in chosen if name in found]
-            else:
-                chosen += [name for name in found if name not in chosen]
-        return [name for name in self.hosts if name in chosen]
-
-    def _named(self, word: str, origin: Origin | None) -> list[str]:
-        if word == "all" or word in self.groups:
-            return self.members(word)
-        if word in self.hosts:
-            return [word]
-        by_code = [site.host for site in self.sites.values() if site.code == word]
-        if by_code:
-            return by_code
-        if any(letter in word for letter in "*?["):
-            found = [name for name in self.hosts if fnmatch.fnmatchcase(name, word)]
-            found += [name for group in self.groups if fnmatch.fnmatchcase(group, word) for name in self.members(group)]
-            if found:
-                return found
-        near = get_close_matches(word, [*self.hosts, *self.groups], 1)
-        raise UsageError(
-            f"`{word}` is neither a host nor a group of {self.file}",
-            origin=origin,
-            hint=f"did you mean `{near[0]}`?" if near else "see: sitekeeper inventory list -i INVENTORY",
-        )
 
 
 def load(path: Path, vault_password: secrets.Secret | None = None) -> Inventory:
@@ -213,10 +104,13 @@ class _Reader:
         for key, value in self.mapping(given, origins).items():
             place = origins.of(key)
             text = document.texts.get((*origins.at, key))
-            taken = text if key in TEXT_VARIABLES and text is not None else value
-            if key in SECRET_VARIABLES and not isinstance(taken, secrets.Secret) and "{{" not in str(taken):
-                taken = secrets.inline(str(taken), str(place))
-                place = Origin(place.file, place.line, place.column, secret=True)
+            taken = text if key in TEXT_VARIABLES and text is not None and value is not None else value
+            if document.hidden and not _is_plain(key):
+                taken = document.secret(value, *origins.at, key)
+            if key in secrets.SECRET_VARIABLES:
+                place = replace(place, secret=True)
+                if taken is not None and not isinstance(taken, secrets.Secret) and not templating.is_template(taken):
+                    taken = secrets.inline(str(taken), str(place))
             into[key] = taken
             places[key] = place
 
@@ -256,6 +150,12 @@ class _Reader:
             host.places.update(own)
 
 
+def _is_plain(name: str) -> bool:
+    """Connection and hierarchy variables are read as they are, even from a vault; passwords among them are not."""
+    known = name.startswith(("ansible_", "sql_")) or name in TEXT_VARIABLES | {"site_type", "database_host", "store"}
+    return known and name not in secrets.SECRET_VARIABLES
+
+
 def _files_of(folder: Path, name: str) -> Iterator[Path]:
     for candidate in (folder / name, folder / f"{name}.yml", folder / f"{name}.yaml"):
         if candidate.is_file():
@@ -277,6 +177,8 @@ def _expand(pattern: str, origin: Origin) -> list[str]:
 
 def _series(match: re.Match[str], origin: Origin) -> list[str]:
     first, last, step = match[1], match[2], int(match[3] or 1)
+    if step < 1:
+        raise InventoryError(f"not a range: {match[0]}", origin=origin, hint="the step is at least 1")
     if first.isdigit() and last.isdigit() and int(first) <= int(last):
         width = len(first) if first.startswith("0") else 0
         return [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)]

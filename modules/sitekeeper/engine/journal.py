@@ -12,12 +12,14 @@ import queue
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path, PurePath
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -66,26 +68,33 @@ class Journal:
     """Writes one run's records. ``close`` waits until everything is on disk."""
 
     def __init__(self, folder: Path) -> None:
-        private_folder(folder.parent)
-        private_folder(folder)
+        try:
+            private_folder(folder.parent)
+            private_folder(folder)
+        except OSError as error:
+            raise UsageError(f"cannot keep a journal in {folder}: {error.strerror}", hint="see --runs") from None
         self.folder = folder
         self.file = folder / "journal.db"
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._failed: BaseException | None = None
         self._change = 0
         self._lock = threading.Lock()
-        connection = sqlite3.connect(self.file, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(_SCHEMA)
-        connection.execute(f"PRAGMA user_version={FORMAT}")
-        connection.commit()
+        try:
+            connection = sqlite3.connect(self.file, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(_SCHEMA)
+            connection.execute(f"PRAGMA user_version={FORMAT}")
+            connection.commit()
+        except sqlite3.Error as error:
+            raise IntegrityError(f"the journal {self.file} could not be written: {error}") from None
         self._thread = threading.Thread(target=self._write, args=(connection,), name="journal")
         self._thread.start()
 
     def note(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> None:
-        """Write a record some time soon, in order."""
-        self._put(_Entry(kind, host, task, change, _dump(data), None))
+        """Write a record some time soon, in order. That it cannot be written, ``commit`` and ``close`` say."""
+        if self._failed is None:
+            self._put(_Entry(kind, host, task, change, _dump(data), None))
 
     def commit(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> int:
         """Write a record and return when it is on disk; answers its number."""
@@ -102,16 +111,25 @@ class Journal:
         return change
 
     def close(self) -> None:
-        """Write what is queued and end."""
+        """Write what is queued and end.
+
+        Raises:
+            IntegrityError: something could not be written.
+
+        """
         self._queue.put(None)
         self._thread.join()
         if self._failed is not None:
-            raise IntegrityError(f"the journal {self.file} could not be written: {self._failed}")
+            raise self._error()
+        self._failed = ValueError("it is closed")
 
     def _put(self, entry: _Entry) -> None:
         if self._failed is not None:
-            raise IntegrityError(f"the journal {self.file} could not be written: {self._failed}")
+            raise self._error()
         self._queue.put(entry)
+
+    def _error(self) -> IntegrityError:
+        return IntegrityError(f"the journal {self.file} could not be written: {self._failed}")
 
     def _write(self, connection: sqlite3.Connection) -> None:
         ended = False
@@ -137,9 +155,7 @@ class Journal:
                 self._failed = error
                 for entry in entries:
                     if entry.written is not None and not entry.written.done():
-                        entry.written.set_exception(
-                            IntegrityError(f"the journal {self.file} could not be written: {error}")
-                        )
+                        entry.written.set_exception(self._error())
             else:
                 for future, seq in waiting:
                     future.set_result(seq)
@@ -158,11 +174,14 @@ def read(folder: Path) -> Iterator[Row]:
         raise UsageError(f"no run at {folder}", hint="see: sitekeeper runs list")
     connection = sqlite3.connect(file)
     try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != FORMAT:
+            raise IntegrityError(f"the journal {file} has format {version}; this version reads format {FORMAT}")
         for seq, at, kind, host, task, change, data in connection.execute(
             "SELECT seq, at, kind, host, task, change, data FROM record ORDER BY seq"
         ):
             yield Row(seq, at, kind, host, task, change, json.loads(data))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         raise IntegrityError(f"the journal {file} is damaged: {error}") from None
     finally:
         connection.close()
@@ -185,7 +204,7 @@ def private_folder(folder: Path) -> None:
     """Make a folder that only its owner may enter, whatever the umask; a wider one is refused.
 
     Raises:
-        UsageError: it exists and others may enter it.
+        UsageError: it exists and others may enter it. OSError: it cannot be made.
 
     """
     if not folder.exists():
@@ -210,13 +229,13 @@ def plain(value: Any) -> Any:
         return {key: plain(one) for key, one in value.__dict__.items()}
     if isinstance(value, Secret | Unknown):
         return str(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(one) for one in value]
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, Path):
+    if isinstance(value, PurePath | Decimal | UUID):
         return str(value)
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"

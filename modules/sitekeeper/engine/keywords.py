@@ -66,26 +66,47 @@ KEYWORDS: dict[str, Keyword] = {
     )
 }
 
+_NO_BECOME = "the account in the inventory must have the rights that `sitekeeper modules doc` names"
+_NO_HANDLERS = "use undo: and always:"
+_BY_ITSELF = "modules reach the database host by themselves (database_host in the inventory)"
+_IN_INVENTORY = "connections are described in the inventory"
 ANSIBLE_ONLY: dict[str, str] = {
-    "become": "the account in the inventory must have the rights that `sitekeeper modules doc` names",
-    "roles": "use core.include_tasks",
-    "delegate_to": "modules reach the database host by themselves (database_host in the inventory)",
-    "gather_facts": "call site.facts where you need it",
-    "handlers": "use undo: and always:",
-    "notify": "use undo: and always:",
-    "strategy": "sites never wait for each other, unless serial or order says so",
-    "throttle": "use serial, or uses: with a limit",
-    "run_once": "use a play of its own with hosts: and serial: 1",
-    "no_log": "secrets are a type here and never logged",
-    "collections": "modules are named in full",
-    "environment": "nothing reads the environment of a host",
+    **dict.fromkeys(("become", "become_exe", "become_flags", "become_method", "become_user"), _NO_BECOME),
+    **dict.fromkeys(("handlers", "notify", "listen", "force_handlers"), _NO_HANDLERS),
+    **dict.fromkeys(("delegate_to", "delegate_facts", "local_action"), _BY_ITSELF),
+    **dict.fromkeys(("gather_facts", "gather_subset", "gather_timeout", "fact_path"), "call site.facts where you need it"),
+    **dict.fromkeys(("pre_tasks", "post_tasks"), "tasks run in the order of the file: put them first or last"),
+    **dict.fromkeys(("async", "poll"), "a task runs to its end; hosts run side by side"),
+    **dict.fromkeys(("action", "args"), "name the module as the key, with its parameters below"),
+    **dict.fromkeys(("remote_user", "port"), f"{_IN_INVENTORY}: ansible_user, ansible_port"),
+    **dict.fromkeys(("include_tasks", "import_tasks", "include", "import_role", "include_role"), "use core.include_tasks"),
+    **dict.fromkeys(("vars_files", "include_vars"), "use group_vars/ and host_vars/, or -e @FILE"),
     "any_errors_fatal": "use max_fail_percentage: 0",
     "changed_when": "a plan says what changes",
     "check_mode": "use --check for the whole run",
-    "connection": "set ansible_connection in the inventory; psrp is the only one",
-    "remote_user": "set ansible_user in the inventory",
+    "collections": "modules are named in full",
+    "connection": f"{_IN_INVENTORY}: ansible_connection; psrp is the only one",
+    "debugger": "use --check, core.debug and `sitekeeper runs show`",
+    "diff": "use --diff for the whole run",
+    "environment": "nothing reads the environment of a host",
     "ignore_unreachable": "an unreachable site is a failed site",
-    "vars_files": "use group_vars/ and host_vars/",
-    "with_items": "use loop",
-}
-"""Ansible keywords that do not exist here, and our way."""
+    "import_playbook": "run the other playbook by itself",
+    "loop_control": "the item is `item`, its number `item_index`",
+    "module_defaults": "write the parameters on the task, or use a variable",
+    "no_log": "secrets are a type here and never logged",
+    "roles": "use core.include_tasks",
+    "run_once": "use a play of its own with hosts: and serial: 1",
+    "strategy": "sites never wait for each other, unless serial or order says so",
+    "throttle": "use serial, or --forks",
+    "timeout": "modules take their own timeouts; see `sitekeeper modules doc`",
+    "validate_argspec": "parameters are always checked",
+    "vars_prompt": "use -e NAME=VALUE",
+}  # fmt: skip
+"""Ansible keywords that do not exist here, and our way. Source: Ansible documentation, "Playbook Keywords"."""
+
+
+def ansible_only(key: str) -> str | None:
+    """Our way, where a key is a keyword of Ansible that does not exist here."""
+    if key.startswith("with_"):
+        return "use loop"
+    return ANSIBLE_ONLY.get(key.removeprefix("ansible.builtin."))

@@ -1,9 +1,7 @@
-"""Playbooks as frozen values with origins. Everything that can be refused by reading is refused here, before any host."""
+"""Playbooks read from files. Everything that can be refused by reading is refused here, before any host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,99 +11,18 @@ from pydantic import ValidationError
 
 from sitekeeper.engine import module as modules
 from sitekeeper.engine import templating, yamlfile
-from sitekeeper.engine.errors import SecretError, UsageError
-from sitekeeper.engine.keywords import ANSIBLE_ONLY, KEYWORDS
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.keywords import KEYWORDS, ansible_only
+from sitekeeper.engine.keywordvalues import check_templates, checked
 from sitekeeper.engine.module import Module, UndoPolicy
-from sitekeeper.engine.origin import Origin, Origins
+from sitekeeper.engine.origin import Origins
+from sitekeeper.engine.plays import Block, Play, Playbook, Task
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.engine.types import parse_duration
 from sitekeeper.engine.validation import parameter_error
 
 ORDERS = ("inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle", "children_first", "parents_first")
 INCLUDE = "core.include_tasks"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One task: a module with its parameters, and the keywords around it."""
-
-    path: str
-    """Where it is in the playbook, e.g. ``0.tasks.4.block.1``: the journal's name for it."""
-    name: str
-    module: type[Module[Any, Any]]
-    params: dict[str, Any]
-    origins: Origins
-    """Looks from the parameters."""
-    origin: Origin
-    vars: dict[str, Any] = field(default_factory=dict)
-    tags: frozenset[str] = frozenset()
-    when: Any = True
-    register: str | None = None
-    loop: Any = None
-    retries: int = 0
-    until: Any = None
-    delay: timedelta = timedelta(seconds=5)
-    failed_when: Any = None
-    ignore_errors: bool = False
-    undo: UndoPolicy = "never"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Tasks that share keywords; an include is a block of the included file's tasks."""
-
-    path: str
-    name: str
-    tasks: tuple[Task | Block, ...]
-    rescue: tuple[Task | Block, ...] = ()
-    always: tuple[Task | Block, ...] = ()
-    origin: Origin
-    vars: dict[str, Any] = field(default_factory=dict)
-    tags: frozenset[str] = frozenset()
-    when: Any = True
-    loop: Any = None
-    scoped: bool = True
-    """False for an include: ``undo: block`` in it belongs to the block around."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
-    """Tasks for some hosts."""
-
-    path: str
-    name: str
-    hosts: str
-    tasks: tuple[Task | Block, ...]
-    origin: Origin
-    origins: Origins
-    vars: dict[str, Any] = field(default_factory=dict)
-    tags: frozenset[str] = frozenset()
-    order: str = "inventory"
-    serial: tuple[str | int, ...] = ()
-    max_fail_percentage: float = 100.0
-
-    def walk(self) -> Iterator[tuple[Task, tuple[Block, ...]]]:
-        """Every task with the blocks around it, in the order of the file."""
-        yield from _walk(self.tasks, ())
-
-
-@dataclass(frozen=True, slots=True)
-class Playbook:
-    """A file of plays."""
-
-    file: str
-    plays: tuple[Play, ...]
-    texts: dict[str, str]
-    """Source text of every file it is made of, by name."""
-
-
-def _walk(items: tuple[Task | Block, ...], around: tuple[Block, ...]) -> Iterator[tuple[Task, tuple[Block, ...]]]:
-    for item in items:
-        if isinstance(item, Task):
-            yield item, around
-        else:
-            for part in (item.tasks, item.rescue, item.always):
-                yield from _walk(part, (*around, item))
+INCLUDE_TAKES = ("name", "when", "loop", "vars", "tags")
 
 
 def load(file: Path, vault_password: Secret | None = None) -> Playbook:
@@ -197,8 +114,7 @@ class _Reader:
     def task(self, body: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool) -> Task | Block:
         names = [key for key in body if key not in KEYWORDS]
         for key in names:
-            if key in ANSIBLE_ONLY:
-                raise UsageError(f"`{key}` does not exist here", origin=origins.of_key(key), hint=ANSIBLE_ONLY[key])
+            _refuse_ansibles(key, origins)
         if not names:
             raise UsageError("this task names no module", origin=origins.of(), hint="see: sitekeeper modules list")
         if len(names) > 1:
@@ -239,21 +155,26 @@ class _Reader:
     def include(
         self, params: Any, keys: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool
     ) -> Block:
-        target = params.get("file") if isinstance(params, dict) else params
+        target = params.get("file") if isinstance(params, dict) and set(params) == {"file"} else params
         origin = origins.of(INCLUDE)
         if not isinstance(target, str) or templating.is_template(target):
             raise UsageError("core.include_tasks takes the name of a file, written out", origin=origin)
-        included = file.parent / target
+        for key in keys:
+            if key not in INCLUDE_TAKES:
+                raise UsageError(
+                    f"`{key}` does not belong on core.include_tasks", origin=origins.of_key(key),
+                    hint=f"it takes {', '.join(INCLUDE_TAKES)}; put the others on the tasks in the file",
+                )  # fmt: skip
+        included = (file.parent / target).resolve()
         if included in self.including:
             raise UsageError(f"{target} includes itself", origin=origin)
         self.including += (included,)
         try:
-            document = self.document(included)
+            document = self.document(file.parent / target)
         except UsageError as error:
-            raise (
-                error.at() if error.origin and error.origin.line else UsageError(error.message, origin=origin)
-            ) from None
-        tasks = self.tasks(document.value or [], document.origins, f"{path}.include", included, in_block=in_block)
+            raise (error if error.origin and error.origin.line else UsageError(error.message, origin=origin)) from None
+        items = document.value if document.value is not None else []
+        tasks = self.tasks(items, document.origins, f"{path}.include", file.parent / target, in_block=in_block)
         self.including = self.including[:-1]
         return Block(
             path=path, name=keys.get("name", f"include {target}"), tasks=tasks, origin=origin, scoped=False,
@@ -280,7 +201,7 @@ class _Reader:
         """Refuse unknown names, templates that are none, and written-out values of the wrong type."""
         open_fields = {key for key, value in params.items() if templating.has_template(value)}
         for key, value in params.items():
-            _check_templates(value, origins.below(key))
+            check_templates(value, origins.below(key))
         try:
             found.params_type.model_validate(params)
         except ValidationError as error:
@@ -295,8 +216,7 @@ class _Reader:
         taken: dict[str, Any] = {}
         for key, value in body.items():
             keyword = KEYWORDS.get(key)
-            if key in ANSIBLE_ONLY:
-                raise UsageError(f"`{key}` does not exist here", origin=origins.of_key(key), hint=ANSIBLE_ONLY[key])
+            _refuse_ansibles(key, origins)
             if keyword is None:
                 near = get_close_matches(str(key), KEYWORDS, 1)
                 hint = f"did you mean `{near[0]}`?" if near else None
@@ -308,75 +228,11 @@ class _Reader:
                     f"`{key}` does not belong on a {level}", origin=origins.of_key(key),
                     hint=f"it belongs on a {' or '.join(sorted(keyword.levels))}",
                 )  # fmt: skip
-            taken[key] = _checked(keyword.kind, key, value, origins.below(key))
+            taken[key] = checked(keyword.kind, key, value, origins.below(key))
         return taken
 
 
-def _checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
-    """A keyword's value, refused at its line when it is not of its kind."""
-    origin = origins.of()
-
-    def wrong(expected: str) -> UsageError:
-        return UsageError(f"`{key}` must be {expected}", origin=origin)
-
-    if isinstance(value, Secret):
-        raise SecretError(f"`{key}` cannot be a secret", origin=origin)
-    if kind in {"text", "pattern", "word", "order"} and not isinstance(value, str):
-        raise wrong("a text")
-    if kind == "word" and not str(value).isidentifier():
-        raise wrong("a name of letters, digits and _")
-    if kind == "mapping" and not isinstance(value, dict):
-        raise wrong("a mapping")
-    if kind == "flag" and not isinstance(value, bool):
-        raise wrong("true or false")
-    if kind == "count" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise wrong("a number")
-    if kind == "percentage" and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100
-    ):
-        raise wrong("a percentage from 0 to 100")
-    if kind == "undo" and value not in ("failure", "block", "play", "never"):
-        raise wrong("failure, block, play or never")
-    if kind == "list" and not isinstance(value, list | str):
-        raise wrong("a list")
-    if kind == "duration":
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            raise UsageError(f"`{key}`: {error}", origin=origin) from None
-    if kind == "words":
-        words = value if isinstance(value, list) else [value]
-        if not all(isinstance(word, str) for word in words):
-            raise wrong("words")
-        return frozenset(words)
-    if kind == "condition":
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str):
-                templating.check(one if templating.is_template(one) else "{{ " + one + " }}", origin)
-            elif not isinstance(one, bool):
-                raise wrong("an expression")
-    if kind == "serial":
-        _check_serial(value, wrong)
-    if kind in {"mapping", "list"}:
-        _check_templates(value, origins)
-    return value
-
-
-def _check_serial(value: Any, wrong: Any) -> None:
-    for one in value if isinstance(value, list) else [value]:
-        good = (isinstance(one, int) and not isinstance(one, bool) and one > 0) or (
-            isinstance(one, str) and one.endswith("%") and one[:-1].isdigit() and 0 < int(one[:-1]) <= 100
-        )
-        if not good:
-            raise wrong("a number of hosts, a percentage, or a list of them")
-
-
-def _check_templates(value: Any, origins: Origins) -> None:
-    if isinstance(value, str) and templating.is_template(value):
-        templating.check(value, origins.of())
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            _check_templates(one, origins.below(number))
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_templates(one, origins.below(key))
+def _refuse_ansibles(key: Any, origins: Origins) -> None:
+    hint = ansible_only(str(key))
+    if hint is not None:
+        raise UsageError(f"`{key}` does not exist here", origin=origins.of_key(str(key)), hint=hint)

@@ -9,12 +9,15 @@ from typing import Any
 from sitekeeper.engine import templating
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.hostplay import Settings
-from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.origin import Origin, Origins
-from sitekeeper.engine.playbook import Block, Play, Task
+from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.validation import refuse_secrets, validated
 from sitekeeper.engine.variables import Layers, lazy
+
+ROUND = {"item", "item_index"}
+CAUGHT = "ansible_failed_result"
 
 
 def precheck(play: Play, hosts: list[str], inventory: Inventory, settings: Settings) -> None:
@@ -35,54 +38,75 @@ def _scope(play: Play, host: str, inventory: Inventory, settings: Settings) -> s
 class _Walk:
     def __init__(self, play: Play, host: str, inventory: Inventory, settings: Settings) -> None:
         self.host = host
-        self.extra = settings.extra
+        self.extra = lazy(settings.extra)
         self.base = Layers(settings.magic, lazy(inventory.vars_of(host)), lazy(play.vars))
         self.later: set[str] = set()
         """Names that only the run itself will give a value."""
 
     def items(self, items: tuple[Task | Block, ...], layers: Layers, known: set[str]) -> None:
         for item in items:
-            inside = {*known, *item.vars} | ({"item", "item_index"} if item.loop is not None else set())
+            inside = {*known, *item.vars} | (ROUND if item.loop is not None else set())
             below = layers.over(lazy(item.vars))
-            self.condition(item.when, inside, item.origin)
+            runs = self.condition(item.when, inside, item.origin, self.base.over(below, self.extra))
+            if not runs:
+                known |= self.registers(item)
+                continue
+            inside |= _asked_for(item.when)
             self.names(item.loop, inside, item.origin)
             if isinstance(item, Task):
                 self.task(item, below, inside)
                 known |= self.gives(item)
                 continue
             self.items(item.tasks, below, inside)
-            self.items(item.rescue, below, inside | {"ansible_failed_result"})
+            inside.add(CAUGHT)
+            self.items(item.rescue, below, inside)
+            inside.remove(CAUGHT)
             self.items(item.always, below, inside)
-            known |= inside - set(item.vars) - {"item", "item_index"}
+            known |= inside - set(item.vars) - ROUND - _asked_for(item.when)
+
+    def registers(self, item: Task | Block) -> set[str]:
+        """Names that are registered even by what is skipped."""
+        if isinstance(item, Task):
+            given = {item.register} if item.register else set()
+            self.later |= given
+            return given
+        return {name for part in (item.tasks, item.rescue, item.always) for one in part for name in self.registers(one)}
 
     def gives(self, task: Task) -> set[str]:
         """Names that a task leaves to those after it."""
         given = set(task.params) if task.module.name() == "core.set_fact" else set()
-        given |= {task.register} if task.register else set()
         self.later |= given
-        return given
+        return given | self.registers(task)
 
     def task(self, task: Task, layers: Layers, known: set[str]) -> None:
         judged = known | {"result"} | ({task.register} if task.register else set())
         for source in (task.until, task.failed_when):
-            if source is not None:
-                self.condition(source, judged, task.origin)
+            for one in source if isinstance(source, list) else [source]:
+                if isinstance(one, str):
+                    self.names(_as_template(one), judged, task.origin)
         for key, value in task.params.items():
             self.names(value, known, task.origins.of(key), task.origins.below(key))
-        self.values(task, layers, loop=task.loop is not None)
+        self.values(task, layers)
 
-    def values(self, task: Task, layers: Layers, *, loop: bool) -> None:
+    def values(self, task: Task, layers: Layers) -> None:
         """Fill in and check what the inventory alone decides."""
         variables = self.base.over(layers, self.extra)
         ready: dict[str, Any] = {}
         for key, value in task.params.items():
-            used = self._reached(value, variables)
-            if used & self.later or (loop and used & {"item", "item_index"}) or "ansible_failed_result" in used:
-                continue
-            ready[key] = templating.render(value, variables, task.origins.of(key))
+            if self._decided(value, variables):
+                try:
+                    ready[key] = templating.render(value, variables, task.origins.of(key))
+                except SitekeeperError as error:
+                    raise error.at(host=self.host) from None
         refuse_secrets(task.module, ready, task.origins)
         if len(ready) == len(task.params):
             self.whole(task.module, ready, task.origins)
+
+    def _decided(self, value: Any, variables: Layers) -> bool:
+        """Whether the inventory alone decides a value."""
+        used = self._reached(value, variables)
+        needed = {name for source in _sources(value) for name in templating.names_in(source)}
+        return not used & (self.later | ROUND | {CAUGHT}) and all(name in variables for name in needed)
 
     def whole(self, module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
         try:
@@ -92,17 +116,33 @@ class _Walk:
 
     def _reached(self, value: Any, variables: Layers, depth: int = 0) -> set[str]:
         """Names that a value uses, through the templates of the variables that it names."""
-        names = {name for source in _sources(value) for name in templating.names_in(source)}
+        names = {
+            name for source in _sources(value) for name in templating.names_in(source) | templating.asked_for(source)
+        }
         for name in list(names):
             if name in variables and depth < 20 and name not in self.later:
                 held = variables[name]
                 names |= self._reached(getattr(held, "value", None), variables, depth + 1)
         return names
 
-    def condition(self, source: Any, known: set[str], origin: Origin) -> None:
+    def condition(self, source: Any, known: set[str], origin: Origin, variables: Layers) -> bool:
+        """Refuse undefined names; answers False where the inventory alone decides that it is false."""
+        true = True
         for one in source if isinstance(source, list) else [source]:
             if isinstance(one, str):
-                self.names(one if templating.is_template(one) else "{{ " + one + " }}", known, origin)
+                asked = _as_template(one)
+                self.names(asked, known | _asked_for(source), origin)
+                if not self._decided(asked, variables):
+                    continue
+                try:
+                    true = templating.condition(one, variables, origin)
+                except SitekeeperError as error:
+                    raise error.at(host=self.host) from None
+            else:
+                true = bool(one)
+            if not true:
+                return False
+        return True
 
     def names(self, value: Any, known: set[str], origin: Origin, origins: Origins | None = None) -> None:
         for source in _sources(value):
@@ -112,6 +152,16 @@ class _Walk:
                     f"`{name}` is undefined", host=self.host, origin=origins.of() if origins else origin,
                     hint=f"did you mean `{near[0]}`?" if near else "give it a value in vars, the inventory or -e",
                 )  # fmt: skip
+
+
+def _as_template(condition: str) -> str:
+    return condition if templating.is_template(condition) else "{{ " + condition + " }}"
+
+
+def _asked_for(when: Any) -> set[str]:
+    """Names that a condition asks for by ``is defined``: what it guards may use them."""
+    conditions = when if isinstance(when, list) else [when]
+    return {name for one in conditions if isinstance(one, str) for name in templating.asked_for(_as_template(one))}
 
 
 def _sources(value: Any) -> Iterator[str]:

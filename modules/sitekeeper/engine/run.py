@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import secrets as random_bytes
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
-from sitekeeper.engine import events
+from sitekeeper.engine import bugs, events, order
 from sitekeeper.engine.clock import Clock, SystemClock
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError, exit_code_of
-from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Selection, Settings
-from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, UsageError, exit_code_of
+from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Settings
+from sitekeeper.engine.hosts import Inventory
+from sitekeeper.engine.hostvars import HostVars
 from sitekeeper.engine.journal import Journal
-from sitekeeper.engine.playbook import Play, Playbook
+from sitekeeper.engine.plays import Play, Playbook
 from sitekeeper.engine.precheck import precheck
-from sitekeeper.engine.session import Connector, Opened
+from sitekeeper.engine.selection import Selection
+from sitekeeper.engine.session import Connector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +42,30 @@ class RunOutcome:
     run_id: str
     hosts: dict[str, HostOutcome] = field(default_factory=dict)
     interrupted: bool = False
+    errors: list[SitekeeperError] = field(default_factory=list)
+    """Failures that are no host's: a report that could not be written."""
 
     @property
     def exit_code(self) -> int:
         """0, or the code of the failures' class, or PartialFailure's."""
-        if self.interrupted:
+        words = {word for outcome in self.hosts.values() for word in outcome.words}
+        words |= {error.word for error in self.errors}
+        if self.interrupted and UndoError.word not in words:
             return RunInterruptedError.exit_code
-        return exit_code_of(word for outcome in self.hosts.values() for word in outcome.words)
+        return exit_code_of(words | ({RunInterruptedError.word} if self.interrupted else set()))
+
+    def out(self, host: str) -> bool:
+        """Whether a host takes part in no later play."""
+        ended = self.hosts.get(host)
+        return ended is not None and (bool(ended.errors) or ended.skipped)
+
+    def merge(self, ended: HostOutcome) -> None:
+        """Add how one play ended on a host."""
+        before = self.hosts.setdefault(ended.host, HostOutcome(ended.host))
+        before.errors += ended.errors
+        before.partial = before.partial or ended.partial
+        before.summary.update(ended.summary)
+        before.skipped = before.skipped or ended.skipped
 
 
 def new_run_id(clock: Clock) -> str:
@@ -76,8 +94,6 @@ class Run:
         self.stop = stop or Event()
         self.connector = connect(self.run_id, self.stop)
         self._listeners = listeners
-        self._opened: dict[str, Opened] = {}
-        self._lock = Lock()
 
     def hosts_of(self, play: Play) -> list[str]:
         """The play's hosts, limited as asked and in its order.
@@ -92,63 +108,53 @@ class Run:
             chosen = [host for host in chosen if host in limited]
         if not chosen:
             raise UsageError(f"no hosts left for play `{play.name}`", origin=play.origins.of("hosts"))
-        if play.order == "shuffle":
-            return random.sample(chosen, len(chosen))
-        if play.order in {"sorted", "reverse_sorted"}:
-            chosen.sort()
-        return chosen[::-1] if play.order.startswith("reverse") else chosen
+        return order.ordered(play, chosen, self.inventory.sites)
 
     def run(self) -> RunOutcome:
         """Check everything that can be checked by reading, then run all plays.
 
         Raises:
-            SitekeeperError: the playbook or inventory is wrong; nothing was started.
+            SitekeeperError: the playbook or inventory is wrong, and nothing was started; or the journal failed.
 
         """
         magic = {
             "run": {"id": self.run_id, "check": self.options.check, "started": self.clock.now().isoformat()},
             "groups": {name: self.inventory.members(name) for name in self.inventory.groups},
-            "hostvars": {name: self.inventory.vars_of(name) for name in self.inventory.hosts},
+            "hostvars": HostVars(self.inventory, self.options.extra),
         }
         settings = Settings(
-            run_id=self.run_id,
-            check=self.options.check,
-            selection=self.options.selection,
-            extra=self.options.extra,
-            magic=magic,
-        )
+            run_id=self.run_id, check=self.options.check, selection=self.options.selection, extra=self.options.extra, magic=magic
+        )  # fmt: skip
+        settings.selection.check(self.playbook.tags())
         plays = [(play, self.hosts_of(play)) for play in self.playbook.plays]
         for play, hosts in plays:
             precheck(play, hosts, self.inventory, settings)
-        started = self.clock.monotonic()
-        outcome = RunOutcome(self.run_id)
         journal = Journal(self.options.runs / self.run_id)
-        bus = events.Bus(*self._listeners, lambda event: self._keep(journal, event))
         try:
-            journal.commit("run", {
-                "run": self.run_id, "playbook": self.playbook.file, "inventory": self.inventory.file,
-                "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
-                "texts": self.playbook.texts,
-            })  # fmt: skip
-            bus.emit(
-                events.RunStarted(
-                    at=self.clock.now(), run=self.run_id, playbook=self.playbook.file, check=self.options.check
-                )
-            )
-            for play, hosts in plays:
-                going = [host for host in hosts if not self._failed(outcome, host)]
-                self._play(play, going, settings, journal, bus, outcome)
-            outcome.interrupted = self.stop.is_set()
-            bus.emit(
-                events.RunEnded(
-                    at=self.clock.now(),
-                    run=self.run_id,
-                    exit_code=outcome.exit_code,
-                    seconds=self.clock.monotonic() - started,
-                )
-            )
+            return self._journaled(plays, settings, journal)
         finally:
             journal.close()
+
+    def _journaled(self, plays: list[tuple[Play, list[str]]], settings: Settings, journal: Journal) -> RunOutcome:
+        started = self.clock.monotonic()
+        outcome = RunOutcome(self.run_id)
+        bus = events.Bus(lambda event: self._keep(journal, event), *self._listeners)
+        journal.commit("run", {
+            "run": self.run_id, "playbook": self.playbook.file, "inventory": self.inventory.file,
+            "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
+            "texts": self.playbook.texts,
+        })  # fmt: skip
+        bus.emit(
+            events.RunStarted(
+                at=self.clock.now(), run=self.run_id, playbook=self.playbook.file, check=self.options.check
+            )
+        )
+        for play, hosts in plays:
+            self._play(play, [host for host in hosts if not outcome.out(host)], settings, journal, bus, outcome)
+        outcome.interrupted = self.stop.is_set()
+        outcome.errors += [_unreported(error, journal.folder) for error in bus.broken if _matters(error)]
+        seconds = self.clock.monotonic() - started
+        bus.emit(events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds))
         return outcome
 
     def interrupt(self) -> None:
@@ -160,18 +166,13 @@ class Run:
         if not isinstance(event, events.Progressed):
             journal.note("event", event.as_dict(), host=event.host)
 
-    @staticmethod
-    def _failed(outcome: RunOutcome, host: str) -> bool:
-        return host in outcome.hosts and bool(outcome.hosts[host].errors)
-
     def _play(
         self, play: Play, hosts: list[str], settings: Settings, journal: Journal, bus: events.Bus, outcome: RunOutcome
     ) -> None:
         bus.emit(events.PlayStarted(at=self.clock.now(), play=play.name, hosts=tuple(hosts)))
         failed = 0
-        batches = _batches(hosts, play.serial)
         with ThreadPoolExecutor(max_workers=max(1, self.options.forks), thread_name_prefix="host") as pool:
-            for batch in batches:
+            for batch in order.batches(hosts, play.serial):
                 waiting = list(batch)
                 going: dict[Future[HostOutcome], str] = {}
                 while waiting or going:
@@ -179,47 +180,62 @@ class Run:
                         if self.stop.is_set() or failed * 100 > play.max_fail_percentage * len(hosts):
                             waiting.remove(host)
                             self._not_started(play, host, bus, outcome)
-                        elif len(going) < self.options.forks and self._may_start(
-                            play, host, {*waiting, *going.values()}
+                        elif len(going) < self.options.forks and not order.waits(
+                            play, host, {*waiting, *going.values()}, self.inventory.sites
                         ):
                             waiting.remove(host)
                             going[pool.submit(self._host, play, host, settings, journal, bus)] = host
-                    done, _ = wait(going, return_when=FIRST_COMPLETED)
+                    try:
+                        done, _ = wait(going, return_when=FIRST_COMPLETED)
+                    except BaseException:
+                        self.stop.set()  # Ctrl-C without a handler: the hosts undo before the pool lets us go
+                        raise
                     for future in done:
-                        host = going.pop(future)
+                        del going[future]
                         ended = future.result()
                         failed += bool(ended.errors)
-                        _merge(outcome, ended)
-
-    def _may_start(self, play: Play, host: str, unfinished: set[str]) -> bool:
-        """children_first: all children in the play have ended; parents_first: the parent has."""
-        sites = self.inventory.sites
-        own = next((site for site in sites.values() if site.host == host), None)
-        if own is None or play.order not in {"children_first", "parents_first"}:
-            return True
-        if play.order == "parents_first":
-            return own.parent is None or sites[own.parent].host not in unfinished
-        return not any(site.parent == own.code and site.host in unfinished for site in sites.values())
+                        outcome.merge(ended)
 
     def _not_started(self, play: Play, host: str, bus: events.Bus, outcome: RunOutcome) -> None:
-        error = (
-            RunInterruptedError("not started: the operator stopped the run", host=host)
-            if self.stop.is_set()
-            else SitekeeperError("not started: too many hosts failed (max_fail_percentage)", host=host)
-        )
-        ended = HostOutcome(host)
+        ended = HostOutcome(host, skipped=True)
+        text = "not started: too many hosts failed (max_fail_percentage)"
         if self.stop.is_set():
-            ended.errors.append(error)
-        _merge(outcome, ended)
+            text = "not started: the operator stopped the run"
+            ended.errors.append(RunInterruptedError(text, host=host))
+        outcome.merge(ended)
         bus.emit(
-            events.HostEnded(
-                at=self.clock.now(), host=host, play=play.name, status="skipped", seconds=0, error=error.render()
-            )
+            events.HostEnded(at=self.clock.now(), host=host, play=play.name, status="skipped", seconds=0, error=text)
         )
 
     def _host(self, play: Play, host: str, settings: Settings, journal: Journal, bus: events.Bus) -> HostOutcome:
+        """One host's play; never raises."""
         started = self.clock.monotonic()
         bus.emit(events.HostStarted(at=self.clock.now(), host=host, play=play.name))
+        ended = HostOutcome(host)
+        try:
+            self._opened(play, host, settings, journal, bus, ended)
+        except Exception as error:  # noqa: BLE001 - a host that cannot be opened, or a bug, takes no other host down
+            ended.errors.append(
+                error.at(host=host)
+                if isinstance(error, SitekeeperError)
+                else bugs.report(error, host=host, folder=journal.folder)
+            )
+        first = ended.errors[0] if ended.errors else None
+        status = "ok" if first is None else "unreachable" if first.word == "unreachable" else "failed"
+        if first is None and ended.partial:
+            status = "partial"
+        bus.emit(
+            events.HostEnded(
+                at=self.clock.now(), host=host, play=play.name, status=status, seconds=self.clock.monotonic() - started,
+                word=first.word if first else "partial" if ended.partial else "",
+                error="\n".join(error.render() for error in ended.errors) or ended.partial, summary=ended.summary,
+            )
+        )  # fmt: skip
+        return ended
+
+    def _opened(
+        self, play: Play, host: str, settings: Settings, journal: Journal, bus: events.Bus, ended: HostOutcome
+    ) -> None:
         running: list[HostPlay] = []
 
         def progress(done: int, total: int | None, unit: str, text: str) -> None:
@@ -236,58 +252,19 @@ class Run:
                 play=play, ctx=opened.context, settings=settings, inventory_vars=self.inventory.vars_of(host),
                 journal=journal, bus=bus, clock=self.clock,
             )  # fmt: skip
+            hostplay.outcome = ended
             running.append(hostplay)
-            ended = hostplay.run()
-        except Exception as error:  # noqa: BLE001 - a bug of ours on one host must not take the others down
-            ended = HostOutcome(host, [_bug(error, host, self.options.runs / self.run_id)])
+            hostplay.run()
         finally:
             opened.close()
-        first = ended.errors[0] if ended.errors else None
-        status = "ok" if first is None else "unreachable" if first.word == "unreachable" else "failed"
-        if first is None and ended.partial:
-            status = "partial"
-        bus.emit(
-            events.HostEnded(
-                at=self.clock.now(), host=host, play=play.name, status=status, seconds=self.clock.monotonic() - started,
-                word=first.word if first else "partial" if ended.partial else "",
-                error="\n".join(error.render() for error in ended.errors) or ended.partial, summary=ended.summary,
-            )
-        )  # fmt: skip
-        return ended
 
 
-def _bug(error: Exception, host: str, folder: Path) -> SitekeeperError:
-    """An own bug: short for people, its traceback (frames only, no values) in the run's folder."""
-    import traceback  # noqa: PLC0415 - only when there is a bug
-
-    file = folder / f"bug-{host}.txt"
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    file.write_text(f"{type(error).__name__}\n{frames}", encoding="utf-8")
-    return SitekeeperError(
-        f"a bug in sitekeeper: {type(error).__name__}: {error}",
-        host=host,
-        hint=f"the traceback is in {file}; please report it",
-    )
+def _matters(error: BaseException) -> bool:
+    """A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
+    return not isinstance(error, BrokenPipeError | SystemExit)
 
 
-def _merge(outcome: RunOutcome, ended: HostOutcome) -> None:
-    before = outcome.hosts.setdefault(ended.host, HostOutcome(ended.host))
-    before.errors += ended.errors
-    before.partial = before.partial or ended.partial
-    before.summary.update(ended.summary)
-
-
-def _batches(hosts: list[str], serial: tuple[str | int, ...]) -> list[list[str]]:
-    """Ansible's serial: each size in turn, the last one for the rest."""
-    if not serial:
-        return [hosts]
-    batches: list[list[str]] = []
-    left = list(hosts)
-    step = 0
-    while left:
-        size = serial[min(step, len(serial) - 1)]
-        count = size if isinstance(size, int) else max(1, len(hosts) * int(size.rstrip("%")) // 100)
-        batches.append(left[:count])
-        left = left[count:]
-        step += 1
-    return batches
+def _unreported(error: BaseException, folder: Path) -> SitekeeperError:
+    if isinstance(error, OSError):
+        return SitekeeperError(f"a report could not be written: {error.strerror}")
+    return bugs.report(error, host="", folder=folder)

@@ -14,6 +14,13 @@ from typing import Any, NoReturn
 
 from sitekeeper.engine.errors import SecretError
 
+SECRET_VARIABLES = frozenset({
+    "ansible_password", "ansible_pass", "ansible_ssh_pass", "ansible_ssh_password", "ansible_winrm_pass", "ansible_winrm_password",
+    "ansible_psrp_pass", "ansible_psrp_password", "ansible_psrp_certificate_key_password", "ansible_become_password",
+    "ansible_become_pass", "sql_password",
+})  # fmt: skip
+"""Variables whose plain value is taken for a secret, wherever it stands."""
+
 
 class Secret:
     """A value that is never shown. ``reference`` says where it comes from (``env:NAME``, ``vault:FILE:LINE`` ...)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sitekeeper.engine.errors import SitekeeperError, UndoError, UnreachableError
+from sitekeeper.engine import bugs
+from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
-
 
 ATTEMPTS = 3
 """How often an undo is tried whose connection is lost."""
@@ -62,7 +63,6 @@ class UndoStack:
                 continue
             error = self._take_back(change)
             if error is not None:
-                self.left.append(change)
                 errors.append(error)
         return errors
 
@@ -73,10 +73,19 @@ class UndoStack:
         self._open.clear()
 
     def _take_back(self, change: OpenChange) -> SitekeeperError | None:
-        change.ctx.needs(change.module.needs)
         try:
+            change.ctx.needs(change.module.needs)
+            if change.module.on_host:
+                with suppress(SitekeeperError):  # renewed where it may have run out; without it the fence says no
+                    change.ctx.lease.take()
             msg = self._tried(change)
-        except SitekeeperError as error:
+        except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be taken back
+            error = (
+                failed
+                if isinstance(failed, SitekeeperError)
+                else bugs.report(failed, host=change.ctx.host, folder=self._journal.folder)
+            )
+            self.left.append(change)
             self._journal.note(
                 "undo failed", {"word": error.word, "msg": error.message}, host=change.ctx.host, task=change.path,
                 change=change.number,
@@ -86,14 +95,14 @@ class UndoStack:
                 f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
                 hint=error.hint,
             )  # fmt: skip
-        self._journal.commit(
-            "undone",
-            {"msg": msg, "notes": change.ctx.notes},
-            host=change.ctx.host,
-            task=change.path,
-            change=change.number,
-        )
         self._tell(change, msg, ok=True)
+        try:
+            self._journal.commit(
+                "undone", {"msg": msg, "notes": change.ctx.notes}, host=change.ctx.host, task=change.path,
+                change=change.number,
+            )  # fmt: skip
+        except IntegrityError as error:
+            return error
         return None
 
     @staticmethod

@@ -58,6 +58,17 @@ class Document:
         """What stands in the file for a scalar, or None when it is none."""
         return self.texts.get((*self.origins.at, *path))
 
+    def secret(self, value: Any, *at: str | int) -> Any:
+        """A value of a file that is a vault as a whole: every text and number in it is a secret."""
+        if isinstance(value, list):
+            return [self.secret(one, *at, number) for number, one in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.secret(one, *at, key) for key, one in value.items()}
+        if value is None or isinstance(value, bool | secrets.Secret):
+            return value
+        text = self.texts[at]
+        return secrets.Secret(f"vault:{self.origins.places[at]}", lambda: text)
+
 
 def load(
     file: Path,

@@ -32,6 +32,7 @@ class Console:
         self._now: dict[str, str] = {}
         self._spoken: dict[str, float] = {}
         self._ended: list[events.HostEnded] = []
+        self._shown: set[str] = set()
         self._live: Live | None = None
         if self._screen.is_terminal:
             self._live = Live(console=self._screen, refresh_per_second=4, transient=True)
@@ -48,7 +49,7 @@ class Console:
         match event:
             case events.RunStarted():
                 mode = " (check: nothing is changed)" if event.check else ""
-                self._say(f"[bold]run {event.run}[/bold] {escape(event.playbook)}{mode}")
+                self._say(f"[bold]run {escape(event.run)}[/bold] {escape(event.playbook)}{mode}")
             case events.PlayStarted():
                 self._say(f"\n[bold]{escape(event.play)}[/bold]: {escape(', '.join(event.hosts))}")
             case events.TaskStarted():
@@ -58,10 +59,8 @@ class Console:
             case events.TaskEnded():
                 self._task(event)
             case events.Undone():
-                colour = "cyan" if event.ok else "red"
-                self._say(
-                    f"{event.host:<8} [{colour}]{'undone' if event.ok else 'NOT UNDONE'}[/{colour}] {escape(event.task)}: {escape(event.msg)}"
-                )
+                colour, word = ("cyan", "undone") if event.ok else ("red", "NOT UNDONE")
+                self._say(f"{_host(event)} [{colour}]{word}[/{colour}] {escape(event.task)}: {escape(event.msg)}")
             case events.HostEnded():
                 self._ended.append(event)
                 self._now.pop(event.host, None)
@@ -89,19 +88,20 @@ class Console:
         at = event.at.timestamp()
         if self._live is None and at - self._spoken.get(event.host, 0) >= _QUIET_SECONDS:
             self._spoken[event.host] = at
-            self._say(f"{event.host:<8} ... {escape(text)}")
+            self._say(f"{_host(event)} ... {escape(text)}")
 
     def _task(self, event: events.TaskEnded) -> None:
         self._spoken[event.host] = event.at.timestamp()
         colour = _COLOURS.get(event.status, "white")
         took = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
         self._say(
-            f"{event.host:<8} [{colour}]{event.status:<8}[/{colour}] {escape(event.task)}: {escape(event.msg)}{took}"
+            f"{_host(event)} [{colour}]{event.status:<8}[/{colour}] {escape(event.task)}: {escape(event.msg)}{took}"
         )
         if self._diff:
             for change in event.changes:
                 self._say(f"{'':<8}   [{colour}]~[/{colour}] {escape(change)}")
         if event.error:
+            self._shown.update(event.error.split("\n"))
             self._say(f"[red]{escape(event.error)}[/red]")
 
     def _summary(self, event: events.RunEnded) -> None:
@@ -134,8 +134,14 @@ class Console:
             )  # fmt: skip
         self._screen.print(table)
         for ended in self._ended:
-            if ended.error and ended.status in {"partial", "skipped"}:
-                self._say(f"{ended.host}: {escape(ended.error)}")
+            # Failures of tasks were told where they happened; the others (connection, undo, lease) are told here.
+            left = [line for line in ended.error.split("\n") if line and line not in self._shown]
+            if left:
+                self._say(f"{escape(ended.host)}: {escape(chr(10).join(left))}")
+
+
+def _host(event: events.Event) -> str:
+    return escape(f"{event.host:<8}")
 
 
 def _seconds(value: Any) -> str:
