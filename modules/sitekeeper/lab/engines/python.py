@@ -8,6 +8,7 @@ where there is one statement only, an error that ends it ends the pipeline, too.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ class PythonEngine:
         self.host = host
         self.administrators = administrators
         self.wmi = Wmi(host)
+        self._numbers = itertools.count(1)
         version = tuple(int(part) for part in host.machine.os.powershell.split("."))
         self.cmdlets = {c.name.lower(): c for c in (*BASIC, *WMI, *ITEMS) if c.since <= version}
 
@@ -49,8 +51,9 @@ class PythonEngine:
         """
         if self.administrators is not None and user.lower() not in self.administrators:
             raise PermissionError(5, "Access is denied.", user)
-        self.host.audit.write("session", self.host.name, user=user, what="open")
-        return PythonRunspace(self, user)
+        runspace = PythonRunspace(self, user, next(self._numbers))
+        self.host.audit.write("session", self.host.name, user=user, runspace=runspace.number, what="open")
+        return runspace
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -69,14 +72,16 @@ class PythonEngine:
 class PythonRunspace:
     """One session: it knows the functions that were loaded into it."""
 
-    def __init__(self, engine: PythonEngine, user: str) -> None:
+    def __init__(self, engine: PythonEngine, user: str, number: int) -> None:
         self.engine = engine
         self.user = user
+        self.number = number
         self.session = Session({})
 
     def close(self) -> None:
         """The shell was deleted."""
-        self.engine.host.audit.write("session", self.engine.host.name, user=self.user, what="close")
+        host = self.engine.host
+        host.audit.write("session", host.name, user=self.user, runspace=self.number, what="close")
 
     def run(self, pipeline: Pipeline, sink: Sink) -> None:
         """Run a pipeline to its end.
@@ -122,6 +127,7 @@ class PythonRunspace:
             command=text,
             arguments=[[name, value] for name, value in command.parameters],
             user=self.user,
+            runspace=self.number,
         )
 
     def _command(self, command: Command, stream: Iterable[Any], sink: Sink) -> Iterator[Any]:
