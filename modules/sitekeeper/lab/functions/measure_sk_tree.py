@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -33,8 +34,9 @@ def run(call: Call) -> Iterator[PsObject]:
                 if entry.is_dir():
                     todo.append(entry.path)
                 else:
+                    with contextlib.suppress(FileNotFoundError):  # gone since it was listed; .NET has it from the list
+                        size += entry.stat().st_size
                     files += 1
-                    size += entry.stat().st_size
     yield custom(Files=PSInt64(files), Bytes=PSInt64(size), Unread=PSInt64(unread))
 
 
