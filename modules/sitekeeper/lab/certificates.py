@@ -57,6 +57,7 @@ class Authority:
             x509.DNSName(name.lower()),
             x509.DNSName(f"{name}.{dns}".lower()),
             x509.DNSName("localhost"),
+            x509.DNSName(address),  # Microsoft's ODBC driver looks for an address only here
             x509.IPAddress(ipaddress.ip_address(address)),
         ]
         return self._issue(name, x509.SubjectAlternativeName(names), ExtendedKeyUsageOID.SERVER_AUTH)

@@ -52,7 +52,7 @@ class HostContext:
     def sql(self, server: str, database: str, instance: str | None = None) -> SqlSession:
         """A session to a database, by the variables ``sql_*`` of the host."""
         key = (server, database, instance)
-        if key not in self._sql:
+        if key not in self._sql or self._sql[key].closed:
             holder = str(self.vars.get("database_host", self.host))
             try:
                 self._sql[key] = connect(self._sql_target(holder, server, database, instance))
@@ -87,6 +87,8 @@ class HostContext:
         """Stop what is running, from another thread."""
         for one in (self, *self._family.values()):
             one.ps.cancel()
+            for session in list(one._sql.values()):  # noqa: SLF001 - our own family
+                session.cancel()
 
     def _target(self) -> Any:
         inventory = self._connector.inventory

@@ -19,7 +19,8 @@ from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Answer, Call
 from sitekeeper.transport.psrp import clixml, fragments, functions
 from sitekeeper.transport.psrp.connection import Target
-from sitekeeper.transport.psrp.shell import Shell, ShellGoneError, Statement
+from sitekeeper.transport.psrp.request import Statement
+from sitekeeper.transport.psrp.shell import Shell, ShellGoneError
 
 CALL_SECONDS = 300.0
 """Default deadline of one pipeline."""

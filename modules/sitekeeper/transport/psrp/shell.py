@@ -15,32 +15,19 @@ import base64
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 import requests
-from pypsrp.complex_objects import (
-    ApartmentState,
-    Command,
-    CommandParameter,
-    HostInfo,
-    Pipeline,
-    PipelineResultTypes,
-    RemoteStreamOptions,
-)
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
-from pypsrp.messages import CreatePipeline
 from pypsrp.powershell import RunspacePool
-from pypsrp.serializer import TaggedValue
 from pypsrp.shell import SignalCode
 from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.session import Call
-from sitekeeper.transport.psrp import fragments
+from sitekeeper.transport.psrp import fragments, request
 from sitekeeper.transport.psrp.connection import Target, explained, wsman_of
+from sitekeeper.transport.psrp.request import Statement
 
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs whole messages at DEBUG and tracebacks at ERROR
 
@@ -58,15 +45,6 @@ RESEND_ATTEMPTS = 4
 
 class ShellGoneError(Exception):
     """The shell on the host does not exist any more, or its state is unknown: open a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement of a pipeline: a command, or the text of one of our own functions when the pool is set up."""
-
-    call: Call
-    merge_errors: bool = False
-    is_script: bool = False
 
 
 class Shell:
@@ -157,8 +135,7 @@ class Shell:
 
         """
         pipeline = str(uuid.uuid4()).upper()
-        message = _create_pipeline(statements, self._pool)
-        parts = self._pool._fragmenter.fragment(message, self._pool.id, pipeline)  # noqa: SLF001 - pypsrp starts pipelines only together with its own receive loop
+        parts = self._request(statements, pipeline)
         first = base64.b64encode(parts[0]).decode()
         for _ in range(RESEND_ATTEMPTS):
             try:
@@ -222,6 +199,12 @@ class Shell:
             self._reset()  # the connection was replaced under us; an idle pipeline does no harm
         except WSManFaultError:
             pass  # unknown by now: it is over all the same
+
+    def _request(self, statements: Sequence[Statement], pipeline: str) -> list[bytes]:
+        xml = request.create_pipeline(statements, self._pool.protocol_version or "", self._pool.apartment_state)
+        fragmenter = self._pool._fragmenter  # noqa: SLF001 - it counts the objects and knows the envelope's size
+        fragmenter.outgoing_counter += 1
+        return request.fragments(xml, self._pool.id, pipeline, fragmenter.outgoing_counter - 1, fragmenter.max_size)
 
     def _command(self, pipeline: str, first: str) -> str:
         """Send the Command; answers the id under which the host knows it."""
@@ -350,43 +333,3 @@ def _stream_of(answer: bytes) -> bytes:
         closed = answer.find(b"</", opened)
         parts.append(base64.b64decode(answer[opened + 1 : closed]))
         at = answer.find(b">", closed)
-
-
-def _create_pipeline(statements: Iterable[Statement], pool: RunspacePool) -> CreatePipeline:
-    commands: list[Command] = []
-    for statement in statements:
-        command = Command(
-            statement.call.command,
-            protocol_version=pool.protocol_version or "",
-            is_script=statement.is_script,
-            use_local_scope=None,
-            end_of_statement=True,
-        )
-        command.args = [
-            CommandParameter(name=name, value=_argument(value)) for name, value in statement.call.args.items()
-        ]
-        if statement.merge_errors:
-            command.merge_error = PipelineResultTypes(value=PipelineResultTypes.OUTPUT)
-            command.merge_my_result = PipelineResultTypes(value=PipelineResultTypes.ERROR)
-            command.merge_to_result = command.merge_error
-        commands.append(command)
-    commands[-1].end_of_statement = False
-    pipeline = Pipeline(is_nested=False, cmds=commands, history=None, redirect_err_to_out=False)
-    return CreatePipeline(
-        True,  # no input
-        ApartmentState(value=pool.apartment_state),
-        RemoteStreamOptions(value=0),
-        False,
-        HostInfo(host=None),
-        pipeline,
-        False,
-    )
-
-
-def _argument(value: Any) -> Any:
-    """Pypsrp writes every int as a 32-bit one."""
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31:
-        return TaggedValue("I64", value)
-    if isinstance(value, tuple):
-        return list(value)
-    return value
