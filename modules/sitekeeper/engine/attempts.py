@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sitekeeper.engine import templating
+from sitekeeper.engine import bugs, templating
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import Failed, RunInterruptedError, SitekeeperError, UsageError
+from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module
 from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
@@ -63,7 +63,7 @@ class Attempts:
             undo = self.undo.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
             if undo:
                 raise NotTakenBackError(error, undo)
-            if left <= 0 or isinstance(error, UsageError):
+            if left <= 0 or isinstance(error, UsageError | BugError):
                 raise error
             if self.ctx.stop.is_set():
                 raise RunInterruptedError("stopped by the operator before it was tried again")
@@ -80,6 +80,8 @@ class Attempts:
             result, plan = self._once()
         except SitekeeperError as failed:
             error = failed
+        except Exception as bug:  # noqa: BLE001 - the change that it may have made is taken back like any other
+            return None, None, bugs.report(bug, host=self.ctx.host, folder=self.journal.folder, task=task.name)
         if isinstance(result, Unknown):
             return result, None, None
         seen = result if error is None else failure_of(error)

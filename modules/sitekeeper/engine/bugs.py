@@ -6,10 +6,10 @@ import traceback
 from pathlib import Path
 from urllib.parse import quote
 
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.errors import BugError
 
 
-def report(error: BaseException, *, host: str, folder: Path, task: str | None = None) -> SitekeeperError:
+def report(error: BaseException, *, host: str, folder: Path, task: str | None = None) -> BugError:
     """The bug as an error; where it happened goes to a file. Its own message may hold a secret and is not told."""
     file = folder / f"bug-{quote(host, safe='')}.txt"
     hint = f"where it happened is in {file}; please report it"
@@ -20,9 +20,7 @@ def report(error: BaseException, *, host: str, folder: Path, task: str | None = 
         hint = "please report it"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return SitekeeperError(
-        f"a bug in sitekeeper: {type(error).__name__}{place}", host=host or None, task=task, hint=hint
-    )
+    return BugError(f"a bug in sitekeeper: {type(error).__name__}{place}", host=host or None, task=task, hint=hint)
 
 
 def frames_of(error: BaseException) -> str:

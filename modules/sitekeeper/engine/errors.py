@@ -3,6 +3,7 @@
 ::
 
     SitekeeperError                 internal      70
+    ├── BugError                    internal      70   a bug of ours; its frames are in the run's folder
     ├── Failed                      failed         1   the playbook said so: core.fail, core.assert, failed_when, until
     ├── UsageError                  usage          2   a command line, playbook, parameter or template is wrong
     ├── InventoryError              inventory      3   the inventory or the hierarchy in it is wrong
@@ -76,6 +77,10 @@ class SitekeeperError(Exception):
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
+
+
+class BugError(SitekeeperError):
+    """A bug of ours. What it left of a task is unknown: it is not tried again, ignored or rescued."""
 
 
 class Failed(SitekeeperError):  # noqa: N818 - the playbook's word, not an error of ours

@@ -9,7 +9,7 @@ from typing import Any
 from sitekeeper.engine import bugs, events, templating
 from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UnreachableError, UsageError
+from sitekeeper.engine.errors import BugError, RunInterruptedError, SitekeeperError, UnreachableError, UsageError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
 from sitekeeper.engine.plays import Block, Play, Task
@@ -265,7 +265,7 @@ class HostPlay:
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
             raise self._failed(task, failed.error, started, final=True) from None
-        except UnreachableError as error:
+        except (UnreachableError, BugError) as error:
             raise self._failed(task, error, started, final=True) from None
         except SitekeeperError as error:
             if not task.ignore_errors:

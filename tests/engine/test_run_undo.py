@@ -1,0 +1,245 @@
+"""Changes are taken back: when, in which order, and what happens when that fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sitekeeper.engine.errors import LimitError
+
+
+def test_a_failure_takes_back_newest_first(stage: Any) -> None:
+    outcome = stage.tasks(
+        "- test.change: {name: a}", "- test.change: {name: b}\n  undo: play", "- test.change: {name: c, fails: before}"
+    )
+    assert stage.did() == ["made a", "made b", "refused c", "undone c", "undone b", "undone a"]
+    assert outcome.exit_code == 7
+    assert stage.left_open() == []
+
+
+def test_what_went_well_stays_unless_it_is_only_for_the_play(stage: Any) -> None:
+    outcome = stage.tasks(
+        "- test.change: {name: stays}",
+        "- test.change: {name: goes}\n  undo: play",
+        "- test.change: {name: never}\n  undo: never",
+    )
+    assert stage.did() == ["made stays", "made goes", "made never", "undone goes"]
+    assert outcome.exit_code == 0
+    assert stage.left_open() == []
+    assert [row.change for row in stage.rows("kept")] == [1, 3]
+
+
+def test_never_means_never(stage: Any) -> None:
+    stage.tasks("- test.change: {name: a, fails: half}\n  undo: never\n  retries: 1\n  delay: 1s")
+    assert stage.did() == ["made a", "made a"]
+
+
+def test_block_changes_first_then_rescue_then_always(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - test.change: {name: stop}
+              undo: block
+            - test.change: {name: export}
+            - test.change: {name: shadow}
+              undo: block
+            - test.change: {name: bad, fails: half}
+          rescue:
+            - test.read: {value: rescue}
+          always:
+            - test.read: {value: always}
+        - test.read: {value: after}
+        """
+    )
+    assert stage.did() == [
+        "made stop", "made export", "made shadow", "made bad", "undone bad", "undone shadow", "undone stop",
+        "read rescue", "read always", "read after",
+    ]  # fmt: skip
+    assert outcome.exit_code == 0  # rescued: `export` (undo: failure) stays
+    assert stage.left_open() == []
+
+
+def test_block_changes_are_taken_back_when_all_went_well(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - block:
+                - test.change: {name: inner}
+                  undo: block
+            - test.change: {name: outer}
+              undo: block
+        - test.read: {value: after}
+        """
+    )
+    assert stage.did() == ["made inner", "undone inner", "made outer", "undone outer", "read after"]
+    assert outcome.exit_code == 0
+
+
+def test_an_include_belongs_to_the_block_around(stage: Any) -> None:
+    stage.file("window.yml", "- test.change: {name: stop}\n  undo: block\n")
+    stage.tasks("- block:\n    - core.include_tasks: window.yml\n    - test.read: {value: inside}\n")
+    assert stage.did() == ["made stop", "read inside", "undone stop"]
+
+
+def test_a_failing_undo_stops_no_older_one_and_fails_the_host(stage: Any) -> None:
+    outcome = stage.tasks(
+        "- test.change: {name: a}", "- test.change: {name: b, fails: undo}", "- test.change: {name: c, fails: undo-bug}",
+        "- test.change: {name: d}", "- core.fail:",
+    )  # fmt: skip
+    assert stage.did() == ["made a", "made b", "made c", "made d", "undone d", "undone a"]
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "undo", "undo"]
+    assert outcome.exit_code == 20
+    assert stage.left_open() == ["b", "c"]
+    assert stage.given_back == []  # the lease stays with what is left
+
+
+def test_a_failing_undo_cannot_be_rescued_nor_ignored(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - block:
+                - test.change: {name: a, fails: undo}
+                  undo: block
+              rescue:
+                - test.read: {value: inner rescue}
+              always:
+                - test.read: {value: always}
+          rescue:
+            - test.read: {value: outer rescue}
+        - test.read: {value: after}
+        """
+    )
+    assert stage.did() == ["made a", "read always"]
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["undo"]
+    assert outcome.exit_code == 13
+
+
+def test_the_first_failure_is_not_lost_behind_a_failing_undo(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - test.change: {name: a, fails: undo}
+              undo: block
+            - test.change: {name: b, fails: plan}
+          rescue:
+            - test.read: {value: rescue}
+        """
+    )
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["remote", "undo"]
+    assert outcome.exit_code == 20
+
+
+def test_a_failed_attempt_is_taken_back_before_its_retry(stage: Any) -> None:
+    outcome = stage.tasks("- test.change: {name: a, fails: half, tries: 2}\n  retries: 3\n  delay: 7s")
+    assert stage.did() == ["made a", "undone a", "made a", "undone a", "made a"]
+    assert stage.clock.slept == [7.0, 7.0]
+    assert outcome.exit_code == 0
+
+
+def test_a_failed_attempt_is_taken_back_even_where_the_failure_is_ignored(stage: Any) -> None:
+    outcome = stage.tasks("- test.change: {name: a, fails: half}\n  ignore_errors: true", "- test.read: {value: after}")
+    assert stage.did() == ["made a", "undone a", "read after"]
+    assert outcome.exit_code == 0
+    assert stage.told() == [("test.change", "ignored"), ("test.read", "ok")]
+
+
+def test_a_failed_attempt_that_cannot_be_taken_back_is_not_tried_again(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - test.change: {name: a, fails: undo}
+              failed_when: true
+              retries: 3
+              ignore_errors: true
+          rescue:
+            - test.read: {value: rescue}
+        """
+    )
+    assert stage.did() == ["made a"]
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "undo"]
+
+
+def test_each_item_of_a_loop_is_its_own_change(stage: Any) -> None:
+    stage.tasks(
+        "- test.change: {name: '{{ item }}', fails: \"{{ 'half' if item == 'c' else 'no' }}\"}\n  loop: [a, b, c, d]"
+    )
+    assert stage.did() == ["made a", "made b", "made c", "undone c", "undone b", "undone a"]
+
+
+@pytest.mark.parametrize("fails", ["bug", "exit"])
+def test_a_bug_in_a_module_leaves_nothing_open_and_other_hosts_alone(stage: Any, fails: str) -> None:
+    outcome = stage.run(
+        f"""\
+        - hosts: PR1:PR2
+          tasks:
+            - test.change: {{name: first}}
+            - block:
+                - test.change: {{name: window}}
+                  undo: block
+                - test.change: {{name: bad, fails: {fails}, on: PR1}}
+              rescue:
+                - test.read: {{value: rescue}}
+              always:
+                - test.read: {{value: always}}
+        """
+    )
+    assert stage.did("PR1") == [
+        "made first", "made window", "made bad", "undone bad", "undone window", "read always", "undone first",
+    ]  # fmt: skip
+    assert stage.did("PR2") == ["made first", "made window", "made bad", "undone window", "read always"]
+    (error,) = outcome.hosts["PR1"].errors
+    assert "a bug in sitekeeper" in error.message
+    assert outcome.hosts["PR2"].errors == []
+    assert outcome.exit_code == 70
+    assert stage.left_open() == []
+
+
+def test_an_unreachable_host_is_neither_rescued_nor_ignored(stage: Any) -> None:
+    outcome = stage.tasks(
+        """\
+        - block:
+            - test.change: {name: a, fails: unreachable}
+              ignore_errors: true
+          rescue:
+            - test.read: {value: rescue}
+        """
+    )
+    assert stage.did() == ["made a", "undone a"]
+    assert outcome.exit_code == 5
+
+
+def test_a_lease_that_is_refused_stops_before_the_change(stage: Any) -> None:
+    calls = iter([None, LimitError("another run holds it"), None, None, None])
+    stage.lease_fails = lambda _host: next(calls)
+    outcome = stage.tasks("- test.change: {name: a}", "- test.change: {name: b}")
+    assert stage.did() == ["made a", "undone a"]
+    assert len(stage.rows("intent")) == 1
+    assert outcome.exit_code == 12
+
+
+def test_a_lease_that_runs_out_is_renewed_for_the_undo_which_goes_on_without(stage: Any) -> None:
+    calls = iter([None, LimitError("another run holds it")])
+    stage.lease_fails = lambda _host: next(calls)
+    stage.tasks("- test.change: {name: a}", "- core.fail:")
+    assert stage.taken == ["PR1", "PR1"]
+    assert stage.did() == ["made a", "undone a"]  # the fence on the host decides, not the attempt to renew
+
+
+def test_a_change_without_undo_is_never_taken_back(stage: Any) -> None:
+    stage.tasks("- test.once: {name: a}", "- core.fail:")
+    assert stage.did() == ["made a"]
+    assert stage.left_open() == []
+
+
+def test_the_lease_is_given_back_at_the_very_end(stage: Any) -> None:
+    stage.tasks("- test.change: {name: a}\n  undo: play")
+    assert stage.given_back == ["PR1"]
+
+
+def test_a_failure_to_end_loses_no_outcome(stage: Any) -> None:
+    stage.close_fails = lambda _host: OSError("wire")
+    stage.give_back_fails = lambda _host: OSError("wire")
+    outcome = stage.tasks("- core.fail: {msg: first}")
+    assert outcome.hosts["PR1"].errors[0].message == "first"
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "internal", "internal"]
