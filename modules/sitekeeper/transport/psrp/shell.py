@@ -254,12 +254,13 @@ class Shell:
 
     def _envelope(self, action: str, resource: ET.Element, options: OptionSet, timeout: int | None) -> bytes:
         envelope = ET.Element(f"{{{NAMESPACES['s']}}}Envelope")
-        _, header = self._wsman._create_header(  # noqa: SLF001 - the same envelope must be sent twice, which invoke() cannot do
+        shell = self._pool.shell
+        _, header = self._wsman._create_header(  # noqa: SLF001 - invoke() cannot send one envelope twice
             action,
-            self._pool.shell.resource_uri,
+            shell.resource_uri,
             options,
-            self._pool.shell._selector_set,
-            timeout,
+            shell._selector_set,
+            timeout,  # noqa: SLF001 - it has no public name
         )
         envelope.append(header)
         ET.SubElement(envelope, f"{{{NAMESPACES['s']}}}Body").append(resource)
