@@ -88,12 +88,12 @@ class Attempts:
         judged = self.variables().over({"result": seen} | ({task.register: seen} if task.register else {}))
         try:
             if task.failed_when is not None:
-                if templating.condition(task.failed_when, judged, task.origin):
+                if templating.condition(task.failed_when, judged, task.body.of("failed_when")):
                     error = error or Failed("failed_when is true")
                 elif error is not None:
                     result, error = Result(msg=error.message), None
             waits = task.until is not None and not self.check  # what is only planned never comes true
-            if error is None and waits and not templating.condition(task.until, judged, task.origin):
+            if error is None and waits and not templating.condition(task.until, judged, task.body.of("until")):
                 error = Failed(f"`until` was still false after {task.retries + 1} tries")
         except UnknownValueError:
             pass  # what only applying can tell is no failure of a plan

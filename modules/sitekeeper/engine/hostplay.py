@@ -138,7 +138,7 @@ class HostPlay:
         for item in self._loop(block, layers):
             inside = layers.over(item)
             try:
-                holds = templating.condition(block.when, self._variables(inside), block.origin)
+                holds = templating.condition(block.when, self._variables(inside), block.body.of("when"))
             except UnknownValueError as error:
                 self._pass_over(block, tags, error.unknown)
                 continue
@@ -203,7 +203,7 @@ class HostPlay:
             return [{}]
         variables = self._variables(layers)
         try:
-            values = templating.render(item.loop, variables, item.origin)
+            values = templating.render(item.loop, variables, item.body.of("loop"))
         except UsageError as error:
             # Ansible's way: what is not to be run may be undefined.
             if self._surely_false(item.when, variables, item):
@@ -213,7 +213,7 @@ class HostPlay:
         if isinstance(values, Unknown):
             return [{"item": values, "item_index": values}]
         if not isinstance(values, list | tuple):
-            raise self._failed(item, UsageError("`loop` is not a list", origin=item.origin))
+            raise self._failed(item, UsageError("`loop` is not a list", origin=item.body.of("loop")))
         if not values:
             module = item.module.name() if isinstance(item, Task) else ""
             self._told(item.name, module, "skipped", 0, msg="nothing to loop over")
@@ -247,7 +247,7 @@ class HostPlay:
         """One task, or one item of its loop: conditions, attempts, and what is told of it."""
         name = task.module.name()
         try:
-            if not templating.condition(task.when, self._variables(layers), task.origin):
+            if not templating.condition(task.when, self._variables(layers), task.body.of("when")):
                 self._told(task.name, name, "skipped", 0)
                 return SKIPPED
         except UnknownValueError as error:

@@ -106,7 +106,7 @@ class _Reader:
             return self.tasks(body[name], origins.below(name), f"{path}.{name}", file, in_block=in_block)
 
         return Block(
-            path=path, name=keys.get("name", "block"), origin=origins.of(),
+            path=path, name=keys.get("name", "block"), origin=origins.of(), body=origins,
             tasks=part("block", in_block=True), rescue=part("rescue", in_block=False), always=part("always", in_block=False),
             vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True),
         )  # fmt: skip
@@ -136,7 +136,7 @@ class _Reader:
         undo = self.undo_of(keys, found, origins, in_block=in_block)
         return Task(
             path=path, name=keys.get("name", name), module=found, params=params, origins=origins.below(name),
-            origin=origins.of_key(name), vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()),
+            origin=origins.of_key(name), body=origins, vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()),
             when=keys.get("when", True), register=keys.get("register"), loop=keys.get("loop"),
             retries=keys.get("retries", 3 if "until" in keys else 0), until=keys.get("until"),
             delay=keys.get("delay", timedelta(seconds=5)), failed_when=keys.get("failed_when"),
@@ -177,7 +177,7 @@ class _Reader:
         tasks = self.tasks(items, document.origins, f"{path}.include", file.parent / target, in_block=in_block)
         self.including = self.including[:-1]
         return Block(
-            path=path, name=keys.get("name", f"include {target}"), tasks=tasks, origin=origin, scoped=False,
+            path=path, name=keys.get("name", f"include {target}"), tasks=tasks, origin=origin, body=origins, scoped=False,
             vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True), loop=keys.get("loop"),
         )  # fmt: skip
 
@@ -207,7 +207,7 @@ class _Reader:
         except ValidationError as error:
             left = [one for one in error.errors() if not one["loc"] or one["loc"][0] not in open_fields]
             if left:
-                raise parameter_error(found, left[0], origins) from None
+                raise parameter_error(found, left, origins) from None
 
     def keywords(self, body: Any, origins: Origins, level: str) -> dict[str, Any]:
         """The keywords of a play, block or task, each checked by its kind."""

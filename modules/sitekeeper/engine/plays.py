@@ -23,6 +23,8 @@ class Task:
     origins: Origins
     """Looks from the parameters."""
     origin: Origin
+    body: Origins
+    """Looks from the task, for its keywords."""
     vars: dict[str, Any] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     when: Any = True
@@ -46,6 +48,8 @@ class Block:
     rescue: tuple[Task | Block, ...] = ()
     always: tuple[Task | Block, ...] = ()
     origin: Origin
+    body: Origins
+    """Looks from the block, for its keywords."""
     vars: dict[str, Any] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     when: Any = True

@@ -11,7 +11,7 @@ from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.hostplay import Settings
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.origin import Origin, Origins
+from sitekeeper.engine.origin import Key, Origins
 from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.validation import refuse_secrets, validated
 from sitekeeper.engine.variables import Layers, lazy
@@ -47,12 +47,12 @@ class _Walk:
         for item in items:
             inside = {*known, *item.vars} | (ROUND if item.loop is not None else set())
             below = layers.over(lazy(item.vars))
-            runs = self.condition(item.when, inside, item.origin, self.base.over(below, self.extra))
+            runs = self.condition(item.when, inside, item.body.below("when"), self.base.over(below, self.extra))
             if not runs:
                 known |= self.registers(item)
                 continue
             inside |= _asked_for(item.when)
-            self.names(item.loop, inside, item.origin)
+            self.names(item.loop, inside, item.body.below("loop"))
             if isinstance(item, Task):
                 self.task(item, below, inside)
                 known |= self.gives(item)
@@ -80,12 +80,12 @@ class _Walk:
 
     def task(self, task: Task, layers: Layers, known: set[str]) -> None:
         judged = known | {"result"} | ({task.register} if task.register else set())
-        for source in (task.until, task.failed_when):
+        for keyword, source in (("until", task.until), ("failed_when", task.failed_when)):
             for one in source if isinstance(source, list) else [source]:
                 if isinstance(one, str):
-                    self.names(_as_template(one), judged, task.origin)
+                    self.names(_as_template(one), judged, task.body.below(keyword))
         for key, value in task.params.items():
-            self.names(value, known, task.origins.of(key), task.origins.below(key))
+            self.names(value, known, task.origins.below(key))
         self.values(task, layers)
 
     def values(self, task: Task, layers: Layers) -> None:
@@ -105,7 +105,7 @@ class _Walk:
     def _decided(self, value: Any, variables: Layers) -> bool:
         """Whether the inventory alone decides a value."""
         used = self._reached(value, variables)
-        needed = {name for source in _sources(value) for name in templating.names_in(source)}
+        needed = {name for _, source in _sources(value) for name in templating.names_in(source)}
         return not used & (self.later | ROUND | {CAUGHT}) and all(name in variables for name in needed)
 
     def whole(self, module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
@@ -117,7 +117,7 @@ class _Walk:
     def _reached(self, value: Any, variables: Layers, depth: int = 0) -> set[str]:
         """Names that a value uses, through the templates of the variables that it names."""
         names = {
-            name for source in _sources(value) for name in templating.names_in(source) | templating.asked_for(source)
+            name for _, source in _sources(value) for name in templating.names_in(source) | templating.asked_for(source)
         }
         for name in list(names):
             if name in variables and depth < 20 and name not in self.later:
@@ -125,17 +125,17 @@ class _Walk:
                 names |= self._reached(getattr(held, "value", None), variables, depth + 1)
         return names
 
-    def condition(self, source: Any, known: set[str], origin: Origin, variables: Layers) -> bool:
+    def condition(self, source: Any, known: set[str], origins: Origins, variables: Layers) -> bool:
         """Refuse undefined names; answers False where the inventory alone decides that it is false."""
         true = True
         for one in source if isinstance(source, list) else [source]:
             if isinstance(one, str):
                 asked = _as_template(one)
-                self.names(asked, known | _asked_for(source), origin)
+                self.names(asked, known | _asked_for(source), origins)
                 if not self._decided(asked, variables):
                     continue
                 try:
-                    true = templating.condition(one, variables, origin)
+                    true = templating.condition(one, variables, origins.of())
                 except SitekeeperError as error:
                     raise error.at(host=self.host) from None
             else:
@@ -144,12 +144,12 @@ class _Walk:
                 return False
         return True
 
-    def names(self, value: Any, known: set[str], origin: Origin, origins: Origins | None = None) -> None:
-        for source in _sources(value):
+    def names(self, value: Any, known: set[str], origins: Origins) -> None:
+        for path, source in _sources(value):
             for name in sorted(templating.names_in(source) - known):
                 near = get_close_matches(name, known, 1)
                 raise UsageError(
-                    f"`{name}` is undefined", host=self.host, origin=origins.of() if origins else origin,
+                    f"`{name}` is undefined", host=self.host, origin=origins.of(*path),
                     hint=f"did you mean `{near[0]}`?" if near else "give it a value in vars, the inventory or -e",
                 )  # fmt: skip
 
@@ -164,12 +164,10 @@ def _asked_for(when: Any) -> set[str]:
     return {name for one in conditions if isinstance(one, str) for name in templating.asked_for(_as_template(one))}
 
 
-def _sources(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _sources(one)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _sources(one)
-    elif templating.is_template(value):
-        yield value
+def _sources(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:
+    """All templates inside a value, and where in it they stand."""
+    inside = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for key, one in inside:
+        yield from _sources(one, (*path, key))
+    if templating.is_template(value):
+        yield path, value

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.lazy import Lazy
-from sitekeeper.engine.plan import Unknown, UnknownValueError
+from sitekeeper.engine.plan import Unknown, UnknownValueError, unknowns
 
 if TYPE_CHECKING:
     from jinja2.compiler import Frame
@@ -81,6 +81,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         return _join(list(parts))
 
     def call_binop(self, context: Any, operator_: str, left: Any, right: Any) -> Any:
+        for unknown in unknowns([left, right]):
+            raise UnknownValueError(unknown)
         if secrets.find([left, right]):
             return secrets.derived("%", operator.mod, (left, right), {})
         return super().call_binop(context, operator_, left, right)
@@ -88,6 +90,8 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call(self, context: Any, method: Any, /, *args: Any, **kwargs: Any) -> Any:
         name = getattr(method, "__name__", "call")
         of_text = isinstance(getattr(method, "__self__", None), str) or name in {"format", "format_map"}
+        for unknown in unknowns([*args, *kwargs.values()]) if of_text else ():
+            raise UnknownValueError(unknown)
         if of_text and secrets.find([*args, *kwargs.values()]):
             return secrets.derived(name, method, args, kwargs)
         return super().call(context, method, *args, **kwargs)

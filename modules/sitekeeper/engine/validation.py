@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,7 +25,7 @@ def validated(module: type[Module[Any, Any]], values: dict[str, Any], origins: O
     try:
         return module.params_type.model_validate(values)
     except ValidationError as error:
-        raise parameter_error(module, error.errors()[0], origins) from None
+        raise parameter_error(module, error.errors(), origins) from None
 
 
 def refuse_secrets(module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> None:
@@ -39,8 +39,11 @@ def refuse_secrets(module: type[Module[Any, Any]], values: dict[str, Any], origi
             )  # fmt: skip
 
 
-def parameter_error(module: type[Module[Any, Any]], found: Mapping[str, Any], origins: Origins) -> SitekeeperError:
-    """One finding of pydantic as an error at its line."""
+def parameter_error(
+    module: type[Module[Any, Any]], findings: Sequence[Mapping[str, Any]], origins: Origins
+) -> SitekeeperError:
+    """The first of pydantic's findings as an error at its line; a name that is none explains others that are missing."""
+    found = next((one for one in findings if one["type"] == "extra_forbidden"), findings[0])
     loc = tuple(part for part in found["loc"] if isinstance(part, str | int))
     name = str(loc[0]) if loc else ""
     if found["type"] == "extra_forbidden" and len(loc) == 1:
