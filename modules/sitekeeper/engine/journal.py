@@ -207,9 +207,11 @@ def private_folder(folder: Path) -> None:
         UsageError: it exists and others may enter it. OSError: it cannot be made.
 
     """
-    if not folder.exists():
+    try:
         folder.mkdir(parents=True, mode=0o700)
         folder.chmod(0o700)
+    except FileExistsError:
+        pass  # there before, or made by another host's thread a moment ago
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077 and folder.stat().st_uid == os.getuid():
         raise UsageError(f"{folder} is open to others ({mode:04o})", hint=f"chmod 700 {folder}")

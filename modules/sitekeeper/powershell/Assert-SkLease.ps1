@@ -4,6 +4,7 @@ function Assert-SkLease {
     # not stop the next statement).
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [long]$Generation)
+    trap { break }  # a failed .NET call would only end its statement
     $held = Read-SkLease -Drive $Drive
     if (-not $held -or $held.Run -ne $Run -or $held.Generation -ne $Generation -or $held.Expires -le [DateTime]::UtcNow) {
         Write-Error -Message ('lease lost: run ' + $Run + ' generation ' + $Generation) -ErrorId 'SkLeaseLost' -Category OperationStopped -TargetObject $Run

@@ -3,6 +3,7 @@ function Enter-SkLease {
     # holds and that has not expired by this host's own clock is refused (SkLeaseHeld).
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Owner, [int]$Seconds, [long]$AtLeast)
+    trap { break }  # a failed .NET call would only end its statement
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run
     $root = Get-SkFolder -Drive $Drive

@@ -3,6 +3,7 @@ function Export-SkRegistry {
     # Name is SMS or NAL; View is native or wow (what 32-bit programs see on a 64-bit Windows).
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name, [string]$View)
+    trap { break }  # a failed .NET call would only end its statement
     if (@('SMS', 'NAL') -cnotcontains $Name) { throw 'SkInvalidName' }
     if (@('native', 'wow') -cnotcontains $View) { throw 'SkInvalidView' }
     $branch = 'SOFTWARE\Microsoft\' + $Name
@@ -16,6 +17,7 @@ function Export-SkRegistry {
         New-Object PSObject -Property @{ Name = $Name; View = $View; Found = $false; Bytes = [long]0; ExitCode = 0 }
         return
     }
+    $global:LASTEXITCODE = -1
     $said = & reg.exe export ('HKLM\' + $branch) $file 2>&1
     $code = $LASTEXITCODE
     $bytes = [long]0

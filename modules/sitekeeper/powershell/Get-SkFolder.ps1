@@ -3,6 +3,7 @@ function Get-SkFolder {
     # Takes a drive letter and ids, never a path; both are checked before a path is made of them.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
+    trap { break }  # a failed .NET call would only end its statement
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     $path = $Drive + ':\sitekeeper'
     if ($Run) {

@@ -2,6 +2,7 @@ function Get-SkShadowRoot {
     # The folder through which copy number Index of this run's shadow set is read.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index)
+    trap { break }  # a failed .NET call would only end its statement
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     $file = [IO.Path]::Combine($folder, 'mark.txt')
     if (-not [IO.File]::Exists($file)) { throw 'SkNoShadowSet' }

@@ -3,6 +3,7 @@ function Get-SkState {
     # window that was broken in between is seen.
     [CmdletBinding()]
     param([string[]]$Service)
+    trap { break }  # a failed .NET call would only end its statement
     $boot = (Get-WmiObject -Class Win32_OperatingSystem).LastBootUpTime
     foreach ($one in @(Get-WmiObject -Class Win32_Service)) {
         if ($Service -contains $one.Name) {

@@ -5,6 +5,7 @@ function Get-SkTree {
     # Lines travel in blocks: one string per 500.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index, [string]$Path)
+    trap { break }  # a failed .NET call would only end its statement
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index
     $start = $root

@@ -3,6 +3,7 @@ function Measure-SkTree {
     # Path is relative to the drive's root. Reads names and sizes only.
     [CmdletBinding()]
     param([string]$Drive, [string]$Path)
+    trap { break }  # a failed .NET call would only end its statement
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }
     $start = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Drive + ':\' + $Path)

@@ -3,6 +3,7 @@ function New-SkShadowCopy {
     # It is read as a previous version through the volume's administrative share (the @GMT name).
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Volume, [string[]]$Service)
+    trap { break }  # a failed .NET call would only end its statement
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }

@@ -5,6 +5,7 @@ function New-SkShadowSet {
     # Whether that is a success is judged by the caller; diskshadow's exit code says little.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
+    trap { break }  # a failed .NET call would only end its statement
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }
@@ -30,6 +31,7 @@ function New-SkShadowSet {
     [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'set.dsh'), [string]::Join("`r`n", $script) + "`r`n", [Text.Encoding]::ASCII)
 
     $before = @(Get-SkState -Service $Service)
+    $global:LASTEXITCODE = -1
     $transcript = @(& diskshadow.exe /s ($plain + '\set.dsh') 2>&1 | ForEach-Object { [string]$_ })
     $code = $LASTEXITCODE
     $after = @(Get-SkState -Service $Service)

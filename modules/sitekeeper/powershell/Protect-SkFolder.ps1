@@ -3,6 +3,7 @@ function Protect-SkFolder {
     # somebody else may have put files there that we would run or believe.
     [CmdletBinding()]
     param([string]$Drive)
+    trap { break }  # a failed .NET call would only end its statement
     $root = Get-SkFolder -Drive $Drive
     $closed = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)'
     if ([IO.Directory]::Exists($root)) {

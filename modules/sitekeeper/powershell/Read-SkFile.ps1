@@ -5,6 +5,7 @@ function Read-SkFile {
     # A file that is shorter or longer at its end than when it was opened ends the stream with an error.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Index, [string[]]$Path, [long]$Offset)
+    trap { break }  # a failed .NET call would only end its statement
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index
     $block = New-Object byte[] 262144
     $fill = 0

@@ -2,6 +2,7 @@ function Read-SkLease {
     # The lease on this host as it is written down, or nothing. Reads only.
     [CmdletBinding()]
     param([string]$Drive)
+    trap { break }  # a failed .NET call would only end its statement
     $file = [IO.Path]::Combine((Get-SkFolder -Drive $Drive), 'lease.txt')
     if (-not [IO.File]::Exists($file)) { return }
     $lines = [IO.File]::ReadAllText($file).Replace("`r", '').Split("`n")

@@ -3,6 +3,7 @@ function Remove-SkFolder {
     # Never follows a link. Twice does no harm.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
+    trap { break }  # a failed .NET call would only end its statement
     if (-not $Run -or -not $Name) { throw 'SkInvalidName' }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name $Name
     $todo = @()

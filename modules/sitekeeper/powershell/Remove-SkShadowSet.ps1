@@ -3,6 +3,7 @@ function Remove-SkShadowSet {
     # Never another's. Twice does no harm; answers what is still there.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run)
+    trap { break }  # a failed .NET call would only end its statement
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if (-not [IO.Directory]::Exists($folder)) { return }
     $plain = $Drive + ':\sitekeeper\' + $Run + '\shadow'

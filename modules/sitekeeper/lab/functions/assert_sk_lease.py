@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, number, same, text, twin, value_of, written_error
 
-SHA256 = "ad18a6cf19d5f58ca19dafa4675ba4b210fa76482bc700cb23aec04e146777bc"
+SHA256 = "468b938eed659c254d25dcd5886ffffc0249e554fc8c4321cce52b2e74864e7b"
 
 
 _STOPPED = 14

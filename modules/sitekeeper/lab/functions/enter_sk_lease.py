@@ -19,7 +19,7 @@ from sitekeeper.lab.functions._twin import (
     written_error,
 )
 
-SHA256 = "a75e0a8cbfa95daf6a851352d814083c3f0461cc36fbb63c884a97ebb2fcb452"
+SHA256 = "d666601a5c9f1b3c49c7addaf9dc1f6406536aa97a541cf36367bd9801b5774e"
 
 
 _BUSY = 19

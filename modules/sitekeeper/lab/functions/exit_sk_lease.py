@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, same, text, twin, value_of
 
-SHA256 = "19173160a779c37361551c492ea6bca642fec92546c277b41676b83b12a16f94"
+SHA256 = "9c5ac8e9edf412840ab38c9369991c84aad995db4bd394bb295a3e97c9ca084d"
 
 
 def run(call: Call) -> Iterator[object]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, run_tool, text, thrown, twin, written_error
 
-SHA256 = "d1da239f976c4305cc00b2f2a480511b1ece47b31d95dcafa8067608805ab1ea"
+SHA256 = "f26c1d3f2b1abaf049d55acdf1a1ee2ba280b4a46d95d7e70183557f9be418c0"
 
 
 _WRITE_ERROR = 23

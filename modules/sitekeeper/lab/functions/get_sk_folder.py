@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, method_failed, text, thrown, twin
 
-SHA256 = "1bfa8a9ca7f041a5dfd03a99611b978184028779d8af3fc30a11cf5ec5969966"
+SHA256 = "c0613e2a581d46aec58cd7b3eddba34c788f4d74e983324f6d8d749cad09e4d2"
 
 
 def run(call: Call) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
 
-SHA256 = "71ea32122b133beb934d8b476e49b0cc1fd2f0b572929c9f509d57af6d2544ef"
+SHA256 = "2137ce55ca8b0bc05e632281297ea1fe9c97d7c8edf27c4fdc2caec378411583"
 
 
 def run(call: Call) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, twin
 
-SHA256 = "15637d395bbad90c85bcfe4bdc2f066d30f074bbcc228996a116f432b89f27f5"
+SHA256 = "053d92cd5c972241b7b7f661371f1766119626581f9e0684a749e4806217bf45"
 
 
 def run(call: Call) -> Iterator[PsObject]:

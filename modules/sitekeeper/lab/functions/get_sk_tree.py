@@ -12,7 +12,7 @@ from sitekeeper.lab.windows.model import Metadata
 
 _NOT_FOUND, _FOLDER, _BLOCK = 13, 16, 500
 
-SHA256 = "933146ec1abeb1529b51aa9b9e419cd5ccb4642c2e75db66dcc11f74ee930a37"
+SHA256 = "0c5f8d223cdc744aa4fd699c5afa5188caf936ae09d9cf9b652dee46d7d16dd7"
 
 
 def run(call: Call) -> Iterator[str]:

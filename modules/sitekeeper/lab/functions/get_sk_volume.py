@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "c962ad4f6bfa5cb289567e901b479d9720cc44fb9adcc37d7e2dcceb9933f1af"
+SHA256 = "ca625f0dbb2bfb12649bf04db5536e0b654aad0105989f3e6811254ec0e1b209"
 
 
 def run(call: Call) -> Iterator[str]:

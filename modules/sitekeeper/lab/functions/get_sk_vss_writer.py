@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, twin
 
-SHA256 = "723f094782c4b57fffb37a93207a124128c5cc60bc9271a416b4c15d6073ba05"
+SHA256 = "ee17f7fa91d0202f629d1183344d6ac10e24c6f5df166cb4b531269ac07c7c0e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

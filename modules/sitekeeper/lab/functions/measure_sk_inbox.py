@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, check_path, custom, text, thrown, twin
 
-SHA256 = "3d01fbc26eb14f4992d6f5c5dfda6a69731a2394edd20cfd46d2d980aa6cb574"
+SHA256 = "9bcf59a90d474e75f8005b8db3dc9c8090cfa4de172b4307ce08e3b67fa237d5"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, check_path, custom, text, thrown, twin
 
-SHA256 = "47f3db555f05c70ff5f0ac3b0abe2d5a84b7374a4c2b485c480e2a6d271024a1"
+SHA256 = "d7791875c7187af00fb685bd0cce57df5a307d68be717aa9bb8e4d92ec62d8ba"
 
 
 def run(call: Call) -> Iterator[PsObject]:

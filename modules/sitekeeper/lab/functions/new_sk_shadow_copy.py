@@ -11,7 +11,7 @@ from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin, wri
 
 _UNAVAILABLE = 21
 
-SHA256 = "00597c7ba1b06964e83bf06950bad57b39ec4463037e9602819c825349e4ad63"
+SHA256 = "56cc4f72a1e53db00e492f5819c291081f38fb119f01505e23b0dbcf512b2b24"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "336343f61331738d78d94a94713aaaf7505c5f63377f87037a2935c30b4ca968"
+SHA256 = "cdc993ac42d063f7b53bb5d26da9beb5af9c8d4e840b58032d66b0fb6e781175"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "0da365ad3aafac894c11c0cb4d6e8042bd85f8a96969a638e7e4885b298f6e7e"
+SHA256 = "6b7f4ecc9caf045e4f75616c4c710c6f1296532b7d496f0e4501cdd064351303"
 
 
 _ONLY_US = re.compile(r"D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+\Z", re.IGNORECASE)

@@ -12,7 +12,7 @@ from sitekeeper.lab.functions._twin import MAX_PATH, Call, check_path, file_fail
 
 _BLOCK = 262_144
 
-SHA256 = "b6afc7fbc3728b6646cb1d21135598f55d045e52f1dbb89f0117ce99eb7efb32"
+SHA256 = "becd68d1acfdf14d04b29feeee81b7ecfcb42d85a202406abdb5bff83a5d4f84"
 
 
 def run(call: Call) -> Iterator[bytes]:

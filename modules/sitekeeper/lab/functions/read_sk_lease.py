@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, parse_round_trip, text, twin
 
-SHA256 = "7426bd50659f9ef1d6b9ce5e08373106b13d30443e14092c0414ab4a246ba564"
+SHA256 = "a5e3c397524bc95bed1897bf10f6238cde1db7b34452dddc6134aa4d2d091a88"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "99d272f5846372243a92163cf40d19b371185416a1a889f6426f443680572bef"
+SHA256 = "7a682669991d5457554bbb6ef3e79df97e5a2537a4781649d1dacc31916ac933"
 
 
 def run(call: Call) -> Iterator[object]:

@@ -10,7 +10,7 @@ from sitekeeper.lab.windows.model import ShadowCopy
 
 _BUSY = 19
 
-SHA256 = "8790669ee2e8475df290a15230a514138d1322d76892cdca9946b7ac33552df5"
+SHA256 = "bf45529aebefb19e39579cd2eea60bee94d229bf38b1661e13922416c00483df"
 
 
 def run(call: Call) -> Iterator[object]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, text, twin
 
-SHA256 = "8377e6431359531cad4ec3bd07fe369e2c1214a68236927ad6bd1cf750b696fc"
+SHA256 = "907ce805ec5a8ea3b63b230a5b1a4a1fa8e7152a420ad06d3404314f5cf9082b"
 
 
 def run(call: Call) -> Iterator[PsObject]:
