@@ -41,7 +41,7 @@ CASES: list[tuple[str, str, tuple[int, int], str, str]] = [
     ("unknown filter", "- test.read: {value: '{{ 1 | nofilter }}'}", (3, 26), "not a template: No filter named", ""),
     ("undo without undo", "- test.once: {name: a}\n      undo: play", (4, 13), "test.once has nothing to undo", ""),
     ("undo: block outside", "- test.change: {name: a}\n      undo: block", (4, 13), "`undo: block` outside of a block", "use play"),
-    ("undo: block in rescue", "- block: []\n      rescue:\n        - test.change: {name: a}\n          undo: block", (6, 17), "outside", ""),
+    ("undo in rescue", "- block: []\n      rescue:\n        - test.change: {name: a}\n          undo: block", (6, 17), "outside", ""),
     ("wrong undo", "- test.change: {name: a}\n      undo: always", (4, 13), "`undo` must be failure, block, play or never", ""),
     ("wrong flag", "- test.read:\n      ignore_errors: yes", (4, 22), "`ignore_errors` must be true or false", ""),
     ("wrong duration", "- test.read:\n      delay: 5", (4, 14), "`delay`: a duration is written like", ""),
