@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench lab clean
+.PHONY: setup demo test drops check bench lab clean
 
 setup: $(READY)
 
@@ -19,6 +19,9 @@ demo: $(READY)          ## start a simulated hierarchy, back it up, look at the 
 
 test: $(READY)          ## all tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadscope
+
+drops: $(READY)         ## the connection dropped at every single request of a backup (some 20 minutes)
+	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py
 
 check: $(READY)         ## formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .

@@ -18,7 +18,7 @@ from typing import Any
 
 from pypsrp.client import Client
 from pypsrp.powershell import PowerShell, RunspacePool
-from pypsrp.wsman import WSMan
+from pypsrp.wsman import WSMan, WSManAction
 
 from sitekeeper.engine import inventory as inventories
 from sitekeeper.engine import module as modules
@@ -222,7 +222,7 @@ def decrypt_only(inventory: inventories.Inventory, timed: Timed) -> None:
     pipeline = shell.start([Statement(call)])
     resource, options = shells._receive_request(pipeline)  # noqa: SLF001
     while True:
-        envelope = shell._envelope(shells.WSManAction.RECEIVE, resource, options, 20)  # noqa: SLF001
+        envelope = shell._envelope(WSManAction.RECEIVE, resource, options, 20)  # noqa: SLF001
         if b"CommandState/Done" in shell._exchange(envelope, repeat=True):  # noqa: SLF001
             break
     timed.end()

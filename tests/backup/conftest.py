@@ -52,7 +52,9 @@ class Stage:
     def inventory(self) -> Path:
         return self.lab.folder / "hosts.yml"
 
-    def run(self, *arguments: str, playbook: str | Path = "playbooks/backup.yml", inventory: Path | None = None) -> Outcome:
+    def run(
+        self, *arguments: str, playbook: str | Path = "playbooks/backup.yml", inventory: Path | None = None
+    ) -> Outcome:
         code = main([
             "run", str(ROOT / playbook), "-i", str(inventory or self.inventory), "-e", f"store={self.store}",
             "--runs", str(self.root / "runs"), "--json", *self.extra, *arguments,

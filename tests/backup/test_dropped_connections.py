@@ -32,7 +32,9 @@ def requests_of(here: Any, host: str, after: int) -> list[int]:
 
 @pytest.mark.timeout(3600 if EVERY else 300)
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("host", ["PR1", "PR2"])  # PR1 speaks the old protocol, where a lost command cannot be asked for
+@pytest.mark.parametrize(
+    "host", ["PR1", "PR2"]
+)  # PR1 speaks the old protocol, where a lost command cannot be asked for
 def test_every_request(stage: Any, host: str, when: str) -> None:
     here = stage(host, change=small)
     here.extra = ["-e", "settle=0.1s"]

@@ -27,7 +27,9 @@ def with_vars(here: Any, **variables: Any) -> Path:
 def secure(here: Any, **more: Any) -> Path:
     """https with the lab's own CA."""
     port = here.lab.machines["PR2"].wsman.https_port
-    data = yaml.safe_load(with_vars(here, ansible_psrp_protocol="https", ansible_psrp_ca_cert=str(here.lab.ca), **more).read_text())
+    data = yaml.safe_load(
+        with_vars(here, ansible_psrp_protocol="https", ansible_psrp_ca_cert=str(here.lab.ca), **more).read_text()
+    )
     data["all"]["children"]["sites"]["hosts"]["PR2"]["ansible_port"] = port
     file: Path = here.root / "secure.yml"
     file.write_text(yaml.safe_dump(data))
@@ -61,7 +63,9 @@ def test_client_certificate(stage: Any) -> None:
 def test_untrusted_certificate(stage: Any) -> None:
     here = stage("PR2")
     inventory = secure(here)
-    inventory.write_text("\n".join(line for line in inventory.read_text().splitlines() if "ansible_psrp_ca_cert" not in line))
+    inventory.write_text(
+        "\n".join(line for line in inventory.read_text().splitlines() if "ansible_psrp_ca_cert" not in line)
+    )
     outcome = here.run(playbook=CHECK, inventory=inventory)
     assert outcome.code == 6
     assert "not trusted" in outcome.error("PR2")
@@ -81,7 +85,9 @@ def test_wrong_password(stage: Any) -> None:
 
 def test_account_without_rights(stage: Any) -> None:
     here = stage("PR2")
-    outcome = here.run(playbook=CHECK, inventory=with_vars(here, ansible_user="LAB\\reader", ansible_password="Lab-Reader-1"))
+    outcome = here.run(
+        playbook=CHECK, inventory=with_vars(here, ansible_user="LAB\\reader", ansible_password="Lab-Reader-1")
+    )
     assert outcome.code in {6, 11}, outcome.error("PR2")
 
 

@@ -122,20 +122,34 @@ def test_list_and_verify_and_a_flipped_byte(stage: Any) -> None:
 @pytest.mark.timeout(120)
 def test_check_mode_changes_nothing(stage: Any) -> None:
     here = stage()
-    before = {host: (here.state(host).machine.services, here.state(host).machine.shadows) for host in ("CEN", "PR1", "PR2")}
+    before = {
+        host: (here.state(host).machine.services, here.state(host).machine.shadows) for host in ("CEN", "PR1", "PR2")
+    }
     changes = [line for line in here.audit("change") if "sitekeeper" in json.dumps(line)]
     outcome = here.run("--check")
     assert outcome.code == 0
     asked = {line["command"] for line in here.audit("call")}
-    assert asked & {"Invoke-WmiMethod", "Enter-SkLease", "Export-SkRegistry", "New-SkShadowSet", "Remove-SkShadowSet"} == set()
+    assert (
+        asked & {"Invoke-WmiMethod", "Enter-SkLease", "Export-SkRegistry", "New-SkShadowSet", "Remove-SkShadowSet"}
+        == set()
+    )
     assert [line for line in here.audit("change") if "sitekeeper" in json.dumps(line)] == changes
     for host, (services, shadows) in before.items():
         now = here.state(host).machine
-        assert {name: (s.state, s.pid) for name, s in now.services.items()} == {name: (s.state, s.pid) for name, s in services.items()}
+        assert {name: (s.state, s.pid) for name, s in now.services.items()} == {
+            name: (s.state, s.pid) for name, s in services.items()
+        }
         assert now.shadows == shadows
     assert not here.store.exists()
-    planned = "\n".join(change for event in outcome.events if event["event"] == "TaskEnded" for change in event["changes"])
-    for expected in ("service SMS_EXECUTIVE: Running -> Stopped", "registry HKLM", "volume PR2:E:\\Mounts\\Log\\", "size to come"):
+    planned = "\n".join(
+        change for event in outcome.events if event["event"] == "TaskEnded" for change in event["changes"]
+    )
+    for expected in (
+        "service SMS_EXECUTIVE: Running -> Stopped",
+        "registry HKLM",
+        "volume PR2:E:\\Mounts\\Log\\",
+        "size to come",
+    ):
         assert expected in planned
 
 

@@ -97,8 +97,11 @@ class PythonRunspace:
             try:
                 self._statement(statement, pipeline.input, sink)
             except OSError as error:
-                # A .NET call failed: the script would go on behind it, the twin does not; the error is the same.
-                sink.error(_io_failed(error))
+                # A .NET call failed, and the function's trap ended it.
+                record = _io_failed(error)
+                if alone:
+                    raise record from error
+                sink.error(record)
             except ErrorRecord as record:
                 if alone or record.terminates_pipeline:
                     raise

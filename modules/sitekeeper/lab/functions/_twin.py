@@ -60,11 +60,11 @@ def written_error(call: Call, message: str, error_id: str, category: int, target
     )
 
 
-def method_failed(method: str, count: int, kind: str, message: str) -> ErrorRecord:
-    """A .NET method threw: the record that PowerShell makes of it (measured)."""
+def method_failed(call: Call, method: str, count: int, kind: str, message: str) -> ErrorRecord:
+    """A .NET method threw, and the function's trap ended it: the record that PowerShell makes of it (measured)."""
     return ErrorRecord(
         f'Exception calling "{method}" with "{count}" argument(s): "{message}"',
-        kind,
+        f"{kind},{call.name}",
         0,
         "System.Management.Automation.MethodInvocationException",
     )
@@ -84,8 +84,7 @@ def file_failure(error: OSError, path: str) -> str:
 def run_tool(call: Call, name: str, *arguments: str) -> tuple[list[str], int | None]:
     """``& name arguments 2>&1`` and ``$LASTEXITCODE``.
 
-    A tool that does not exist ends its statement, not the function: an error is written, and the exit code is that of
-    the last tool that ran (measured).
+    A tool that does not exist ends the function by its trap (measured).
     """
     # Imported here: the tools import the host's VSS, which imports nothing of the engine, but this file is imported early.
     from sitekeeper.lab.engines.call import command_not_found  # noqa: PLC0415  # as above
@@ -94,8 +93,9 @@ def run_tool(call: Call, name: str, *arguments: str) -> tuple[list[str], int | N
 
     tool = find_tool(name, call.host)
     if tool is None:
-        call.write_error(command_not_found(name))
-        return [], call.session.last_exit_code
+        missing = command_not_found(name)
+        missing.error_id = f"{missing.error_id},{call.name}"
+        raise missing
     call.host.audit.write("native", call.host.name, command=name, arguments=list(arguments))
     try:
         answer = tool(arguments, call.host)

@@ -26,9 +26,7 @@ def run(call: Call) -> Iterator[str]:
         path += "\\" + name
     if not any(volume.letter == f"{drive}:" for volume in call.host.machine.volumes):
         message = f"Cannot find drive. A drive with the name '{drive}' does not exist."
-        # A .NET exception ends its statement, not the function: an error, and no output.
-        call.write_error(method_failed("GetUnresolvedProviderPathFromPSPath", 1, "DriveNotFoundException", message))
-        return
+        raise method_failed(call, "GetUnresolvedProviderPathFromPSPath", 1, "DriveNotFoundException", message)
     yield path
 
 

@@ -260,7 +260,7 @@ class Shell:
             shell.resource_uri,
             options,
             shell._selector_set,
-            timeout,  # noqa: SLF001 - it has no public name
+            timeout,
         )
         envelope.append(header)
         ET.SubElement(envelope, f"{{{NAMESPACES['s']}}}Body").append(resource)
