@@ -128,7 +128,7 @@ def speed() -> list[dict[str, Any]]:
                         f"times faster than ten single commands (aim >= 4); {share(ours)}"))  # fmt: skip
         ours, floor, ratio = pair(lab, "pull-big", "decrypt-only", 1, 3)
         rows.append(row(f"pull of {BIG_MIB} MiB", BIG_MIB / ours["seconds"], "MiB/s", BIG_MIB / floor["seconds"], ratio,
-                        f"of a client that only decrypts (aim 0.8); peak {ours['rss_mb']:.0f} MB; {share(ours)}", rss_mb=ours["rss_mb"]))  # fmt: skip
+                        f"of a client that only decrypts (aim 0.8); peak {ours['rss_mb']:.0f} MB; {share(ours)}"))  # fmt: skip
         fetched = client(lab, "fetch")
         rows.append(row(f"pull of {BIG_MIB} MiB", ours["seconds"], "s", fetched["seconds"], fetched["seconds"] / ours["seconds"],
                         f"times faster than pypsrp's Client.fetch, peak {fetched['rss_mb']:.0f} MB (aim >= 15)"))  # fmt: skip

@@ -255,13 +255,8 @@ class Shell:
     def _envelope(self, action: str, resource: ET.Element, options: OptionSet, timeout: int | None) -> bytes:
         envelope = ET.Element(f"{{{NAMESPACES['s']}}}Envelope")
         shell = self._pool.shell
-        _, header = self._wsman._create_header(  # noqa: SLF001 - invoke() cannot send one envelope twice
-            action,
-            shell.resource_uri,
-            options,
-            shell._selector_set,
-            timeout,
-        )
+        selectors = shell._selector_set  # noqa: SLF001 - it has no public name
+        _, header = self._wsman._create_header(action, shell.resource_uri, options, selectors, timeout)  # noqa: SLF001 - invoke() cannot send one envelope twice
         envelope.append(header)
         ET.SubElement(envelope, f"{{{NAMESPACES['s']}}}Body").append(resource)
         return bytes(ET.tostring(envelope, encoding="utf-8", method="xml"))
