@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+
+from sitekeeper.report.screen import plain_table, screen_of
 
 
 def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
@@ -20,9 +20,9 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     if not rows:
         print(empty)
         return
-    table = Table()
+    table = plain_table()
     for column in columns:
-        table.add_column(column.replace("_", " "))
+        table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if row.get(column) is None else str(row[column])) for column in columns))
-    Console(file=sys.stdout, highlight=False, soft_wrap=True).print(table)
+    screen_of(sys.stdout).print(table)

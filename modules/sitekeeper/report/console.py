@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from rich.console import Console as Screen
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from sitekeeper.engine import events
+from sitekeeper.report.screen import plain_table, screen_of
 
 _COLOURS = {
     "ok": "green",
@@ -27,7 +27,7 @@ class Console:
     """Listens to a run's events, live or read back from its journal."""
 
     def __init__(self, out: TextIO, *, diff: bool = False) -> None:
-        self._screen = Screen(file=out, highlight=False, soft_wrap=True)
+        self._screen = screen_of(out)
         self._diff = diff
         self._now: dict[str, str] = {}
         self._spoken: dict[str, float] = {}
@@ -105,9 +105,7 @@ class Console:
             self._say(f"[red]{escape(event.error)}[/red]")
 
     def _summary(self, event: events.RunEnded) -> None:
-        table = Table(
-            title=f"run {event.run}: exit code {event.exit_code}, {event.seconds:.1f} s", title_justify="left"
-        )
+        table = plain_table(f"run {event.run}: exit code {event.exit_code}, {event.seconds:.1f} s")
         for title, justify in (
             ("site", "left"),
             ("result", "left"),
@@ -117,7 +115,7 @@ class Console:
             ("time", "right"),
             ("set", "left"),
         ):
-            table.add_column(title, justify=justify, no_wrap=title != "set")  # type: ignore[arg-type]  # a literal of the table above
+            table.add_column(title, justify=justify, no_wrap=title != "set", overflow="fold")  # type: ignore[arg-type]  # a literal of the table above
         for ended in self._ended:
             facts = ended.summary
             result = (
