@@ -86,7 +86,7 @@ def _opened(value: Any) -> Any:
         return value.reveal()
     if isinstance(value, list | tuple):
         return type(value)(_opened(one) for one in value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # not any Mapping: Jinja's context is one
         return {key: _opened(one) for key, one in value.items()}
     return value
 
