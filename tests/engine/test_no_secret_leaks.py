@@ -78,7 +78,7 @@ def test_where_they_do_not_belong(stage: Any, said: dict[str, StringIO], task: s
 def test_in_a_bug_about_one(stage: Any, said: dict[str, StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*_: Any) -> None:
         try:
-            {}[PW]
+            dict[str, int]()[PW]
         except KeyError:
             raise ValueError(f"cannot use {ENV}")  # noqa: B904 - the chain is what is tried here
 

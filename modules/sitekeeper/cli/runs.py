@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,20 +86,11 @@ def show(options: argparse.Namespace) -> int:
     console = Console(sys.stdout, diff=options.diff)
     for row in rows:
         if row.kind == "event":
-            console(_event(row.data))
+            try:
+                console(events.event_of(row.data))
+            except events.UnknownEventError as unknown:
+                print(f"an event `{unknown}` that this version does not know")
     console.close()
     for left in journal.open_changes(folder):
         print(f"open: {left.host} {left.data['module']} ({left.data['name']}), change {left.change}")
     return 0
-
-
-def _event(data: dict[str, Any]) -> events.Event:
-    """An event as it was."""
-    values = dict(data)
-    kind = getattr(events, values.pop("event"))
-    values["at"] = datetime.fromisoformat(values["at"])
-    for name in ("hosts", "changes"):
-        if name in values:
-            values[name] = tuple(values[name])
-    event: events.Event = kind(**values)
-    return event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
@@ -113,6 +113,29 @@ class RunEnded(Event):
     run: str
     exit_code: int
     seconds: float
+
+
+class UnknownEventError(Exception):
+    """An event that this version does not know; its message is the event's name."""
+
+
+def event_of(values: Mapping[str, Any]) -> Event:
+    """An event as it was, from what ``as_dict`` made of it.
+
+    Raises:
+        UnknownEventError: there is no such event.
+
+    """
+    kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
+    kind = kinds.get(values["event"])
+    names = {one.name for one in dataclasses.fields(kind)} if kind else set()
+    if kind is None or names != set(values) - {"event"}:
+        raise UnknownEventError(values["event"])
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names
+    }
+    given["at"] = datetime.fromisoformat(values["at"])
+    return kind(**given)
 
 
 Listener = Callable[[Event], None]
