@@ -48,7 +48,7 @@ def _shown(told: list[events.Event], *, diff: bool = False) -> str:
 
 
 def test_a_line_per_task_and_a_table() -> None:
-    folder = f"/{'long-way-down/' * 10}store/PR1/PR1-000001"
+    folder = f"/{'long-way-down/' * 6}store/PR1/PR1-000001"
     facts = {"offline": 12.34, "files": 7, "bytes": 3 << 20, "folder": folder}
     text = _shown(_run(summary=facts), diff=True)
     assert "run r1 play[1].yml (check: nothing is changed)" in text
