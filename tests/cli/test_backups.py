@@ -1,0 +1,178 @@
+"""``sitekeeper backups`` on a small store made by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitekeeper.site._results import Machine
+from sitekeeper.store import _manifest
+from sitekeeper.store._manifest import Entry, Manifest, Offline
+
+FILES = {
+    "C/inboxes/sitectrl.ct0": b"site control file",
+    "C/logs/[smsexec].log": b"log\n" * 99,
+    "registry/SMS.reg": b"reg",
+}
+
+
+def _set(store: Path, site: str, generation: int, taken_at: str, consistency: Any = "writer") -> Path:
+    folder = store / site / f"{site}-{generation:06d}"
+    entries = [Entry(kind="folder", path="C:\\empty", file="C/empty")]
+    for name, data in FILES.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        entries.append(Entry(kind="file", path=name.replace("/", "\\"), file=name, size=len(data), sha256=digest))
+    (folder / "C/empty").mkdir()
+    machine = Machine(
+        name="SRV",
+        caption="Windows",
+        version="6.3.9600",
+        language=1033,
+        installed="2020",
+        booted="2026",
+        guid="g",
+        x64=True,
+    )
+    _manifest.write(
+        folder,
+        Manifest(
+            id=folder.name, site=site, site_name="Site [one]", site_type="primary", parent=None, product="2012", version="5.00.8239",
+            install_dir="C:\\SMS", generation=generation, run="r1", tool="0.1.0", taken_at=taken_at, published_at=taken_at,
+            offline=Offline(started="a", ended="b", seconds=12.5), consistency=consistency, gap=0, shadow_set="s", before=(),
+            after=(), machine=machine, volumes=(), services=(), database=None, registry=(), feeds=("restore drills",),
+            left_out=_manifest.LEFT_OUT, files=len(FILES), bytes=sum(map(len, FILES.values())), entries=tuple(entries),
+        ),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    root = tmp_path / "store"
+    _set(root, "PR1", 1, "2026-01-01T00:00:00+00:00")
+    _set(root, "PR1", 12, "2026-01-02T00:00:00+00:00")
+    _set(root, "CEN", 3, "2026-01-03T00:00:00+00:00", "separate")
+    (root / ".staging" / "PR1-000013.r2").mkdir(parents=True)
+    return root
+
+
+def test_list(sitekeeper: Any, store: Path) -> None:
+    done = sitekeeper("backups", "list", "--store", store)
+    assert done.code == 0
+    lines = [line for line in done.out.splitlines() if "-0000" in line]
+    assert [line.split()[0] for line in lines] == ["CEN-000003", "PR1-000001", "PR1-000012"]
+    assert "separate" in lines[0]
+    rows = sitekeeper("backups", "list", "--store", store, "--json", "--site", "PR1").json
+    assert [(row["id"], row["offline_seconds"], row["files"], row["folder"]) for row in rows] == [
+        ("PR1-000001", 12.5, 3, str(store / "PR1/PR1-000001")),
+        ("PR1-000012", 12.5, 3, str(store / "PR1/PR1-000012")),
+    ]
+
+
+def test_show(sitekeeper: Any, store: Path) -> None:
+    done = sitekeeper("backups", "show", "--store", store, "PR1")
+    assert "id: PR1-000012\n" in done.out  # a site code means its newest
+    assert "site_name: Site [one]\n" in done.out
+    assert "sitectrl" not in done.out
+    about = sitekeeper("backups", "show", "--store", store, "--json", "CEN-000003").json
+    assert about["consistency"] == "separate"
+    assert len(about["entries"]) == 4
+    both = sitekeeper("backups", "show", "--store", store, "--json", "CEN", "PR1-000001").json
+    assert [one["id"] for one in both] == ["CEN-000003", "PR1-000001"]
+
+
+def test_verify(sitekeeper: Any, store: Path) -> None:
+    done = sitekeeper("backups", "verify", "--store", store)
+    assert (done.code, done.out.splitlines()) == (0, ["CEN-000003: ok", "PR1-000001: ok", "PR1-000012: ok"])
+    rows = sitekeeper("backups", "verify", "--store", store, "--json", "PR1").json
+    assert rows == [{"id": "PR1-000012", "result": "ok", "problems": []}]
+
+
+def _flip(folder: Path) -> str:
+    file = folder / "C/logs/[smsexec].log"
+    data = bytearray(file.read_bytes())
+    data[7] ^= 1
+    file.write_bytes(data)
+    return "C/logs/[smsexec].log: the content was changed (SHA-256)"
+
+
+def _cut(folder: Path) -> str:
+    (folder / "registry/SMS.reg").write_bytes(b"r")
+    return "registry/SMS.reg: 1 bytes instead of 3"
+
+
+def _lose(folder: Path) -> str:
+    (folder / "registry/SMS.reg").unlink()
+    return "registry/SMS.reg: the file is missing"
+
+
+def _link(folder: Path) -> str:
+    (folder / "registry/SMS.reg").unlink()
+    (folder / "registry/SMS.reg").symlink_to(folder / "C/inboxes/sitectrl.ct0")
+    return "registry/SMS.reg: the file is missing"
+
+
+def _add(folder: Path) -> str:
+    (folder / "C/extra").write_text("x")
+    return "C/extra: not in the manifest"
+
+
+def _lose_folder(folder: Path) -> str:
+    (folder / "C/empty").rmdir()
+    return "C/empty: the folder is missing"
+
+
+def _change_manifest(folder: Path) -> str:
+    file = folder / "manifest.json"
+    file.write_text(file.read_text().replace("PR1-000001", "PR1-000002", 1))
+    return "was changed after it was published"
+
+
+def _lose_manifest(folder: Path) -> str:
+    (folder / "manifest.json").unlink()
+    return "no readable manifest"
+
+
+@pytest.mark.parametrize("damage", [_flip, _cut, _lose, _link, _add, _lose_folder, _change_manifest, _lose_manifest])
+def test_damage_is_named_and_fails(sitekeeper: Any, store: Path, damage: Any) -> None:
+    said = damage(store / "PR1/PR1-000001")
+    done = sitekeeper("backups", "verify", "--store", store)
+    assert done.code == 10
+    assert done.out.splitlines()[1] == "PR1-000001: DAMAGED"
+    assert said in done.out
+    rows = {row["id"]: row for row in sitekeeper("backups", "verify", "--store", store, "--json").json}
+    assert [row["result"] for row in rows.values()] == ["ok", "damaged", "ok"]
+    assert said in rows["PR1-000001"]["problems"][0]
+
+
+def test_a_set_without_a_good_manifest_is_listed_as_damaged(sitekeeper: Any, store: Path) -> None:
+    _change_manifest(store / "PR1/PR1-000001")
+    done = sitekeeper("backups", "list", "--store", store)
+    assert (done.code, "DAMAGED" in done.out) == (10, True)
+    assert sitekeeper("backups", "show", "--store", store, "PR1-000001").code == 10
+
+
+def test_nothing_to_look_at(sitekeeper: Any, tmp_path: Path) -> None:
+    done = sitekeeper("backups", "list", "--store", tmp_path / "none")
+    assert (done.code, "error[usage]: no store at" in done.err) == (2, True)
+    (tmp_path / "empty").mkdir()
+    assert sitekeeper("backups", "list", "--store", tmp_path / "empty").code == 0
+    assert sitekeeper("backups", "list", "--store", tmp_path / "empty", "--json").json == []
+    done = sitekeeper("backups", "verify", "--store", tmp_path / "empty")
+    assert (done.code, "nothing to verify" in done.err) == (10, True)
+    done = sitekeeper("backups", "verify", "--store", tmp_path / "empty", "--json")
+    assert done.code == 10
+    assert done.json == []
+
+
+@pytest.mark.parametrize("name", ["PR1-000099", "XYZ", "../PR1", "PR1-1", ""])
+def test_no_such_set(sitekeeper: Any, store: Path, name: str) -> None:
+    for action in ("show", "verify"):
+        done = sitekeeper("backups", action, "--store", store, name)
+        assert (done.code, "error[usage]: no set" in done.err) == (2, True)
