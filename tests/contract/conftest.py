@@ -138,6 +138,9 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **PR2),
         call("New-SkShadowCopy", **PR2, Volume=three[2], Service=SERVICES),
         call("Remove-SkShadowSet", **PR2),
+        call("Test-SkVshadow", Drive="D", Try=True),
+        call("Test-SkVshadow", Drive="Q"),
+        call("New-SkVshadow", **PR2, Volume=three, Service=SERVICES, SqlWriter=False),
         call("New-SkShadowSet", **{**shadow, "Volume": ["not a volume"]}),
         call("Remove-SkShadowSet", **PR2),
         call("Exit-SkLease", **PR2),
@@ -146,8 +149,9 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
 
 
 def on_2003(volumes: dict[str, str]) -> list[Call]:
-    """The WMI way, on a host without diskshadow."""
+    """The WMI way, on a host without diskshadow; and vshadow, which the operator put there."""
     run = {"Drive": "D", "Run": "r3"}
+    two = {"Volume": [volumes["D:\\"], volumes["C:\\"]], "Service": SERVICES}
     return [
         call("Enter-SkLease", **run, Owner="ci", Seconds=600, AtLeast=0),
         call("Export-SkRegistry", **run, Name="SMS", View="wow"),
@@ -160,6 +164,32 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **run),
         fault("snapshot_in_progress"),
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
+        call("Remove-SkShadowSet", **run),
+        call("Test-SkVshadow", Drive="C", Try=True),
+        call("Test-SkVshadow", Drive="D"),
+        call("Test-SkVshadow", Drive="D", Try=True),
+        call("New-SkVshadow", **run, **two, SqlWriter=False),
+        call("New-SkVshadow", **run, **two, SqlWriter=False),
+        call("Get-SkShadowRoot", **run, Index=1),
+        call("Test-SkShadowSet", **run),
+        call("Get-SkTree", **run, Index=0, Path="SMS\\data"),
+        call("Read-SkFile", **run, Index=0, Path=["SMS\\data\\packageids.dat", "no such file"], Offset=0),
+        call("Remove-SkShadowSet", **run),
+        call("Remove-SkShadowSet", **run),
+        call("Test-SkShadowSet", **run),
+        call("New-SkVshadow", **run, **two, SqlWriter=True),
+        call("Remove-SkShadowSet", **run),
+        fault("snapshot_fails"),
+        call("New-SkVshadow", **run, **two, SqlWriter=False),
+        call("Remove-SkShadowSet", **run),
+        fault("snapshot_in_progress"),
+        call("New-SkVshadow", **run, **two, SqlWriter=False),
+        call("Remove-SkShadowSet", **run),
+        fault("vanish_after_create"),
+        call("New-SkVshadow", **run, **two, SqlWriter=False),
+        call("Test-SkShadowSet", **run),
+        call("Remove-SkShadowSet", **run),
+        call("New-SkVshadow", **run, Volume=["not a volume"], Service=[], SqlWriter=False),
         call("Remove-SkShadowSet", **run),
         call("Exit-SkLease", **run),
     ]

@@ -43,14 +43,17 @@ function Set-Acl {
     [void](Invoke-StandIn @{ acl = (ConvertTo-WindowsPath $Path); sddl = $AclObject.Sddl })
 }
 foreach ($tool in (Invoke-StandIn @{ tools = $true }).tools) {
+    # A tool that is called by its path has the path of its real file as name.
+    if ($tool -match '^([A-Z]):\\(.+)$') { $tool = [IO.Path]::Combine($StandInVolumes, $matches[1], $matches[2].Replace('\', '/')) }
     $body = {
-        $plain = @($args | ForEach-Object { ConvertTo-WindowsPath ([string]$_) })
-        $answer = Invoke-StandIn @{ tool = $MyInvocation.MyCommand.Name; arguments = $plain }
+        $plain = @($args | ForEach-Object { foreach ($one in @($_)) { ConvertTo-WindowsPath ([string]$one) } })
+        $name = ConvertTo-WindowsPath $MyInvocation.MyCommand.Name
+        $answer = Invoke-StandIn @{ tool = $name; arguments = $plain }
         $answer.lines
         foreach ($line in $answer.errors) { $line }
         $global:LASTEXITCODE = [int]$answer.code
     }
-    Set-Item -Path ('function:global:' + $tool) -Value $body
+    [void](New-Item -Path 'function:' -Name ('global:' + $tool) -Value $body -Force)
 }
 foreach ($drive in [IO.Directory]::GetDirectories($StandInVolumes)) {
     $name = [IO.Path]::GetFileName($drive)

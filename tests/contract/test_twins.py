@@ -29,7 +29,7 @@ from sitekeeper.lab.build import build_host
 from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, PsObject
 from sitekeeper.lab.engines.python import PythonEngine, PythonRunspace
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
-from sitekeeper.lab.host import Host
+from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Host
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "modules" / "sitekeeper" / "powershell"
@@ -66,7 +66,7 @@ def test_a_twin_takes_exactly_the_parameters_of_its_function() -> None:
 
 
 def test_every_function_is_asked_something(scenarios: Scenarios) -> None:
-    volumes = dict.fromkeys(("D:\\", "E:\\", "E:\\Mounts\\Log\\"), "")
+    volumes = dict.fromkeys(("C:\\", "D:\\", "E:\\", "E:\\Mounts\\Log\\"), "")
     asked = {name for scenario in scenarios.values() for name, _, _ in scenario(volumes)}
     assert asked - {""} == set(twin_modules())
 
@@ -106,6 +106,11 @@ def make_host(folder: Path, hierarchy: Hierarchy, name: str) -> Host:
     files = {"big.bin": 1_000_003, "edge.bin": 262_144 - 12, "empty.bin": 0}
     for file, size in files.items():
         host.files.resolve(f"D:\\{file}").write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    if name == "PR1":
+        for letter in ("C", "D"):
+            host.make_folder(f"{letter}:\\sitekeeper")
+            host.write(f"{letter}:\\sitekeeper\\vshadow.exe", b"MZ")
+        host.set_acl("D:\\sitekeeper", ADMINISTRATORS_ONLY)  # C: stays open to others
     host.save()
     return host
 

@@ -7,17 +7,19 @@ function Remove-SkShadowSet {
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     if (-not [IO.Directory]::Exists($folder)) { return }
     $plain = $Drive + ':\sitekeeper\' + $Run + '\shadow'
-    $file = [IO.Path]::Combine($folder, 'mark.txt')
+    # The mark, and what vshadow itself wrote: a run that was cut off between the two left only the latter.
+    $sets = @()
     $ids = @()
-    if ([IO.File]::Exists($file)) {
+    foreach ($name in @('mark.txt', 'setvar.cmd')) {
+        $file = [IO.Path]::Combine($folder, $name)
+        if (-not [IO.File]::Exists($file)) { continue }
         foreach ($line in [IO.File]::ReadAllText($file).Replace("`r", '').Split("`n")) {
             $word = $line.Split(' ')
-            if ($word[0] -eq 'set' -and $word[1] -match '^\{') {
-                foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) { if ($one.SetID -eq $word[1]) { $ids += $one.ID } }
-            }
             if ($word[0] -eq 'copy') { $ids += $word[3] }
+            if ($line -match '^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$') { $sets += $matches[2] }
         }
     }
+    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) { if ($sets -contains $one.SetID) { $ids += $one.ID } }
     foreach ($one in [IO.Directory]::GetDirectories($folder)) {
         $name = [IO.Path]::GetFileName($one)
         if ($name -match '^[0-9]+$') { [void](& mountvol.exe ($plain + '\' + $name) /D 2>&1) }

@@ -10,7 +10,9 @@ from sitekeeper.lab.windows.model import ShadowCopy
 
 _BUSY = 19
 
-SHA256 = "bf45529aebefb19e39579cd2eea60bee94d229bf38b1661e13922416c00483df"
+SHA256 = "6a7e7baea21dc04ceb21fc6d5462c232bd11b621eba60a247f7bfd7ccf4c4fea"
+
+_SET = re.compile(r"^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$", re.IGNORECASE)
 
 
 def run(call: Call) -> Iterator[object]:
@@ -20,7 +22,7 @@ def run(call: Call) -> Iterator[object]:
     host = call.host
     if not host.exists(folder):
         return
-    ids = _written_down(call, f"{folder}\\mark.txt")
+    ids = _written_down(call, folder)
     for entry in sorted(host.files.resolve(folder).iterdir()):
         # A mount point is a folder to Windows, even when what it led to is gone.
         if re.search(r"^[0-9]+$", entry.name) and (entry.is_dir() or entry.is_symlink()):
@@ -36,17 +38,20 @@ def run(call: Call) -> Iterator[object]:
     yield from ()
 
 
-def _written_down(call: Call, file: str) -> set[str]:
+def _written_down(call: Call, folder: str) -> set[str]:
     ids: set[str] = set()
-    if not call.host.exists(file):
-        return ids
-    for line in call.host.read(file).decode("utf-8").replace("\r", "").split("\n"):
-        word = line.split(" ")
-        if word[0].lower() == "set" and word[1:] and word[1].startswith("{"):
-            ids |= {_braced(copy) for copy in call.host.machine.shadows if f"{{{copy.set_id}}}" == word[1].lower()}
-        if word[0].lower() == "copy":
-            ids.add(word[3].lower())
-    return ids
+    sets: set[str] = set()
+    for name in ("mark.txt", "setvar.cmd"):
+        file = f"{folder}\\{name}"
+        if not call.host.exists(file):
+            continue
+        for line in call.host.read(file).decode("utf-8").replace("\r", "").split("\n"):
+            word = line.split(" ")
+            if word[0].lower() == "copy":
+                ids.add(word[3].lower())
+            if match := _SET.match(line):
+                sets.add(match[2].lower())
+    return ids | {_braced(copy) for copy in call.host.machine.shadows if f"{{{copy.set_id}}}" in sets}
 
 
 def _braced(copy: ShadowCopy) -> str:

@@ -1,4 +1,4 @@
-"""Windows' own command-line tools, as far as our functions call them: ``run(tool, arguments, host)``.
+"""Command-line tools as far as our functions call them: ``run(tool, arguments, host)``. Windows' own, and an operator's.
 
 One module a tool, each a function from (arguments, host) to what it prints and its exit code.
 """
@@ -13,6 +13,7 @@ from sitekeeper.lab.windows.native.diskshadow import diskshadow
 from sitekeeper.lab.windows.native.expand import expand
 from sitekeeper.lab.windows.native.mountvol import mountvol
 from sitekeeper.lab.windows.native.reg import reg
+from sitekeeper.lab.windows.native.vshadow import vshadow
 from sitekeeper.lab.windows.native.vssadmin import vssadmin
 
 Tool = Callable[[Sequence[str], Host], Answer]
@@ -24,12 +25,26 @@ TOOLS: dict[str, tuple[Tool, tuple[int, int]]] = {
     "reg.exe": (reg, (5, 2)),
     "vssadmin.exe": (vssadmin, (5, 2)),
 }
-"""Each tool, and the first Windows (major, minor) that has it."""
+"""Each tool of Windows, and the first Windows (major, minor) that has it."""
+
+SUPPLIED: dict[str, Tool] = {"vshadow.exe": vshadow}
+"""Tools that are there only where somebody put them; they are called by their path."""
 
 
 def find_tool(name: str, host: Host) -> Tool | None:
-    """A tool by its name with ``.exe``, or None where this Windows has none."""
+    """A tool by its name with ``.exe``, or a supplied one by its path; None where this host has none."""
+    folder, _, last = name.rpartition("\\")
+    if folder:
+        return SUPPLIED.get(last.lower()) if host.exists(name) else None
     found = TOOLS.get(name.lower())
     if found is None or host.machine.os.level < found[1]:
         return None
     return found[0]
+
+
+def tools_of(host: Host) -> list[str]:
+    """What can be called on this host: names of Windows' own tools, paths of supplied ones in the work roots."""
+    names = [name for name in TOOLS if find_tool(name, host)]
+    letters = [volume.letter for volume in host.machine.volumes if volume.letter]
+    paths = [f"{letter}\\sitekeeper\\{name}" for letter in letters for name in SUPPLIED]
+    return names + [path for path in paths if find_tool(path, host)]

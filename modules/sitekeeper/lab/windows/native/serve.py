@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.native import TOOLS, find_tool
+from sitekeeper.lab.windows.native import find_tool, tools_of
 from sitekeeper.lab.windows.wmi import Wmi
 
 
@@ -52,7 +52,7 @@ def _answer(host: Host, wmi: Wmi, request: dict[str, Any]) -> dict[str, Any]:
         case {"acl": path}:
             return {"sddl": host.acl(path)}
         case {"tools": True}:
-            return {"tools": [name for name in TOOLS if find_tool(name, host)]}
+            return {"tools": tools_of(host)}
         case {"fault": name}:
             host.faults.add(name)
             return {}

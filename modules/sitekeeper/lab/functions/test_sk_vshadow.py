@@ -1,0 +1,28 @@
+"""The twin of Test-SkVshadow.ps1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, twin
+
+SHA256 = "da3b8755f2ec327ead7fdd7137b8af51a3f2dac2d475f722032f548f5f888e00"
+
+_CLOSED = re.compile(r"^D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+$", re.IGNORECASE)
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Whether there is a vshadow.exe in the work root, and whether it works."""
+    root = call.one("Get-SkFolder", Drive=text(call, "Drive"))
+    tool = f"{root}\\vshadow.exe"
+    found = call.host.exists(tool)
+    closed = found and bool(_CLOSED.search(call.host.acl(root)))
+    code: int | None = -1
+    if closed and call.bound.switch("Try"):
+        _, code = run_tool(call, tool, "-ws")
+    yield custom(Found=found, Closed=closed, ExitCode=code)
+
+
+TWIN = twin("Test-SkVshadow", SHA256, run, Drive="string", Try="bool")
