@@ -90,7 +90,7 @@ class Stage:
         for volume in ("C", "D"):
             work = state.path(f"{volume}:\\sitekeeper")
             left = [entry.name for entry in work.iterdir()] if work.is_dir() else []
-            assert [name for name in left if name not in {"generation.txt", "lease.lock"}] == []
+            assert [name for name in left if name not in {"generation.txt", "lease.lock", "vshadow.exe"}] == []
         staging = self.store / ".staging"
         assert not staging.is_dir() or list(staging.iterdir()) == []
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sitekeeper.engine.errors import RemoteError, SqlError
 from sitekeeper.engine.session import Call, Context
+from sitekeeper.site._check_volumes import volumes
+from sitekeeper.site._found import Asked, Found
 from sitekeeper.site._results import Database, SiteFacts, Volume
 from sitekeeper.windows import _vss
 
@@ -26,31 +26,6 @@ INSTALLERS = (
 )
 """Programs that change a site while they run: setup, reset, update, component installation (believed, see docs/unverified.md)."""
 UNBOUNDED = 2**63
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A finding."""
-
-    name: str
-    status: Literal["ok", "warning", "failed"]
-    said: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the checks compare with; sizes in bytes, times in seconds."""
-
-    site: SiteFacts
-    size: int
-    seconds: float
-    growth: int
-    longest: float
-    skew: float
-    tries: int
-    store_free: int
-    store_root: Path
 
 
 def predicted_bytes(ctx: Context, site: SiteFacts) -> int:
@@ -173,26 +148,6 @@ def _old(asked: Asked, where: Context) -> bool:
     return machine.old and where.host == (asked.site.database.host if asked.site.database else "")
 
 
-def volumes(ctx: Context, asked: Asked) -> Iterator[Found]:
-    """One shadow copy set must be able to hold them all."""
-    site = asked.site
-    bad = [
-        volume.name
-        for volume in (*site.volumes, *site.database_volumes)
-        if volume.file_system.upper() not in {"NTFS", "REFS"}
-    ]
-    if bad:
-        yield Found("volumes", "failed", f"not NTFS: {', '.join(bad)}", "shadow copies need NTFS")
-    elif site.machine.old and len(site.volumes) > 1:
-        names = ", ".join(volume.name for volume in site.volumes)
-        yield Found(
-            "volumes", "failed", f"Server 2003 copies one volume at a time, and this site lies on {names}",
-            "move the database to the volume of the site, or use ConfigMgr's own backup task",
-        )  # fmt: skip
-    else:
-        yield Found("volumes", "ok", f"{', '.join(volume.name for volume in site.volumes)} in one shadow copy set")
-
-
 def lost_copies(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Volsnap 25 and 36: Windows dropped shadow copies for want of room."""
     since = (ctx.clock.now() - timedelta(days=1)).strftime("%Y%m%d%H%M%S.000000+000")
@@ -214,7 +169,8 @@ def room(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Room on both ends, and time: the shadow copies must live as long as the pull."""
     if asked.seconds > asked.longest:
         yield Found(
-            "duration", "failed", f"about {asked.seconds / 3600:.1f} h at the expected rate, shadow copies may live {asked.longest / 3600:.1f} h",
+            "duration", "failed",
+            f"about {asked.seconds / 3600:.1f} h at the expected rate, shadow copies may live {asked.longest / 3600:.1f} h",
             "raise rate if the line is faster, or longest",
         )  # fmt: skip
     else:

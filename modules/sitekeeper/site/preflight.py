@@ -12,6 +12,7 @@ from sitekeeper.engine.plan import Plan, Record, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Size
 from sitekeeper.site import _checks
+from sitekeeper.site._found import Asked, Found
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.store._folder import Folder
 from sitekeeper.store.set import store_of
@@ -64,7 +65,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
             "Get-WmiObject": "-Class or -Query on Win32_Process, Win32_NTLogEvent, Win32_ShadowCopy, Win32_ShadowStorage, Win32_Service",
             "Write-Output": "markers",
         },
-        functions=("Get-SkVssWriter", "Measure-SkTree"),
+        functions=("Get-SkVssWriter", "Measure-SkTree", "Test-SkVshadow"),
         rights="read shadow copies and their storage (Administrators)",
     )
 
@@ -72,7 +73,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         size = _checks.predicted_bytes(ctx, params.site)
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))
-        asked = _checks.Asked(
+        asked = Asked(
             site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
             longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,
             store_free=store.free(), store_root=store.root,
@@ -96,19 +97,19 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         )
 
 
-def _all(ctx: Context, asked: _checks.Asked) -> Iterator[_checks.Found]:
+def _all(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Every check; one that cannot even be made has failed."""
     for check in _checks.ALL:
         yield from _tried(check, ctx, asked)
 
 
-def _tried(check: Callable[..., Iterator[_checks.Found]], ctx: Context, asked: _checks.Asked) -> list[_checks.Found]:
+def _tried(check: Callable[..., Iterator[Found]], ctx: Context, asked: Asked) -> list[Found]:
     try:
         return list(check(ctx, asked))
     except UnreachableError:
         raise
     except _checks.CANNOT as error:
-        return [_checks.Found(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
+        return [Found(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
 
 
 def _size(size: int) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UnreachableError, UsageError
+from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import Database, SiteFacts, Volume
+from sitekeeper.site._results import Database, SiteFacts
 from sitekeeper.windows import _vss
+from sitekeeper.windows._hosts import HostIntent, refuse_old, sql_writer_allowed, with_vshadow
 from sitekeeper.windows._results import Copy, ShadowSet, Watched
 
 MAX_GAP_SECONDS = 60.0
@@ -27,15 +28,6 @@ class SnapshotParams(Params):
     """The site: its volumes, its database and the services that must be down."""
     services: Many[str] = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
     """Services whose state is read directly before and after: all must be Stopped both times."""
-
-
-class HostIntent(Record):
-    """Where a set is being made."""
-
-    host: str
-    drive: str
-    volumes: tuple[Volume, ...]
-    old: bool = False
 
 
 class SnapshotIntent(Record):
@@ -56,9 +48,12 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
 
     needs = Needs(
         cmdlets={"Get-WmiObject": "-Query on Win32_Service", "Write-Output": "markers"},
-        functions=("New-SkShadowSet", "New-SkShadowCopy", "Remove-SkShadowSet", "Test-SkShadowSet", "Get-SkVssWriter"),
+        functions=(
+            "New-SkShadowSet", "New-SkShadowCopy", "New-SkVshadow", "Remove-SkShadowSet", "Test-SkShadowSet", "Test-SkVshadow",
+            "Get-SkVssWriter",
+        ),
         rights="make and delete shadow copies (Administrators)",
-    )
+    )  # fmt: skip
     reversible = True
     intent_type = SnapshotIntent
 
@@ -73,6 +68,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                     old=machine.old if machine else False,
                 )
             )  # fmt: skip
+        hosts = [with_vshadow(ctx, one) if one.old else one for one in hosts]
         for one in hosts:
             refuse_old(one)
         copies = tuple(
@@ -133,7 +129,12 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         ids = [volume.id for volume in one.volumes]
         services = list(params.services)
         try:
-            if one.old:
+            if one.vshadow:
+                rows = ctx.ps.change(
+                    "New-SkVshadow", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=ctx.run_id, Volume=ids,
+                    Service=services, SqlWriter=sql_writer_allowed(ctx),
+                )  # fmt: skip
+            elif one.old:
                 rows = ctx.ps.change(
                     "New-SkShadowCopy",
                     deadline=SNAPSHOT_SECONDS,
@@ -178,22 +179,6 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                 hint=f"their ids are in sitekeeper\\{intent.run}\\shadow\\mark.txt on the host",
             )
         return "shadow copies and their links dropped"
-
-
-def refuse_old(one: HostIntent) -> None:
-    """Server 2003 has no diskshadow: one volume through WMI is all that can be had.
-
-    Raises:
-        UsageError: more than one volume on Server 2003.
-
-    """
-    if one.old and len(one.volumes) > 1:
-        names = ", ".join(volume.name for volume in one.volumes)
-        raise UsageError(
-            f"{one.host} runs Server 2003, and its site lies on {len(one.volumes)} volumes ({names}): "
-            "Windows cannot copy them at one instant without vshadow",
-            host=one.host, hint="move the database to the volume of the site, or use ConfigMgr's own backup task",
-        )  # fmt: skip
 
 
 def prove_window(before: tuple[Watched, ...], after: tuple[Watched, ...], services: tuple[str, ...]) -> None:
@@ -257,7 +242,8 @@ def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> _vss.Mark:
     said = f" ({codes[0]}: {_vss.MEANINGS.get(codes[0], 'see the events of the host')})" if codes else ""
     tail = " / ".join(line.strip() for line in transcript.splitlines()[-3:] if line.strip())
     text = f"the shadow copy set was not made on {one.host}{said}"
-    hint = f"diskshadow ended with {answer['ExitCode']}; its last words: {tail or 'none'}"
+    tool = "vshadow" if one.vshadow else "diskshadow"
+    hint = f"{tool} ended with {answer['ExitCode']}; its last words: {tail or 'none'}"
     if NO_ROOM.intersection(codes):
         raise SpaceError(text, hint=hint)
     raise RemoteError(text, hint=hint)
@@ -281,6 +267,7 @@ def _consistency(site: SiteFacts, hosts: list[HostIntent]) -> Literal["writer", 
     if site.database is None:
         return "files"
     holder = next(one for one in hosts if one.host == site.database.host)
+    # vshadow with the SQL writer may well have frozen the database, but leaves nothing that proves it.
     return "crash" if holder.old else "writer"
 
 
