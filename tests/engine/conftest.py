@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -384,9 +383,3 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         found[one.name()] = one
     monkeypatch.setattr(module, "available", lambda: found)
     return Stage(tmp_path)
-
-
-@pytest.fixture
-def pool() -> Any:
-    with ThreadPoolExecutor(4) as threads:
-        yield threads

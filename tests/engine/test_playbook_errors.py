@@ -218,3 +218,12 @@ def test_a_playbook_that_is_not_there(stage: Any, tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="cannot read"):
         playbook.load(tmp_path / "no.yml")
+
+
+def test_a_variable_of_the_inventory_that_is_no_template_is_told_there(stage: Any) -> None:
+    hosts = stage.hosts("all:\n  hosts:\n    PR1: {path: '{{ base }}/x', base: '{{ a + }}', unused: '{{ b + }}'}\n")
+    for task in ("test.read: {value: '{{ path }}'}", "{test.read: , when: path is defined}"):
+        error = stage.refused(PLAY + f"    - {task}\n")
+        assert error.message.startswith("not a template")
+        assert str(error.origin) == f"{hosts}:3:39"
+    assert stage.tasks("- test.read: {value: 1}").exit_code == 0

@@ -10,6 +10,7 @@ from sitekeeper.engine import templating
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.hostplay import Settings
 from sitekeeper.engine.hosts import Inventory
+from sitekeeper.engine.lazy import Lazy
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.origin import Key, Origins
 from sitekeeper.engine.plays import Block, Play, Task
@@ -38,6 +39,7 @@ def _scope(play: Play, host: str, inventory: Inventory, settings: Settings) -> s
 class _Walk:
     def __init__(self, play: Play, host: str, inventory: Inventory, settings: Settings) -> None:
         self.host = host
+        self.inventory = inventory
         self.extra = lazy(settings.extra)
         self.base = Layers(settings.magic, lazy(inventory.vars_of(host)), lazy(play.vars))
         self.later: set[str] = set()
@@ -122,7 +124,10 @@ class _Walk:
         for name in list(names):
             if name in variables and depth < 20 and name not in self.later:
                 held = variables[name]
-                names |= self._reached(getattr(held, "value", None), variables, depth + 1)
+                try:
+                    names |= self._reached(held.value if isinstance(held, Lazy) else None, variables, depth + 1)
+                except UsageError as error:  # the file is right, a variable of the inventory is not
+                    raise error.at(host=self.host, origin=self.inventory.origin_of(self.host, name)) from None
         return names
 
     def condition(self, source: Any, known: set[str], origins: Origins, variables: Layers) -> bool:

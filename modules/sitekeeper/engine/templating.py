@@ -39,14 +39,21 @@ def _compiled(source: str) -> tuple[jinja2.Template, bool]:
 @functools.lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str]:
     """Variables that a template cannot do without: not those that it asks for with ``default`` or ``is defined``."""
-    tree = _ENVIRONMENT.parse(source)
+    tree = _parsed(source)
     return frozenset(meta.find_undeclared_variables(tree) - _guarded(tree) - set(_ENVIRONMENT.globals))
 
 
 @functools.lru_cache(maxsize=4096)
 def asked_for(source: str) -> frozenset[str]:
     """Variables of which a template asks whether there are such (``default``, ``is defined``)."""
-    return frozenset(_guarded(_ENVIRONMENT.parse(source)))
+    return frozenset(_guarded(_parsed(source)))
+
+
+def _parsed(source: str) -> nodes.Template:
+    try:
+        return _ENVIRONMENT.parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise UsageError(f"not a template: {error.message}") from None
 
 
 def _guarded(tree: nodes.Template) -> set[str]:
