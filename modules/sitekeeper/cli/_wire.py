@@ -6,20 +6,26 @@ import getpass
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from threading import Event
 from types import FrameType
 from typing import Any
 
-from sitekeeper.engine import events, playbook, secrets
+from sitekeeper.engine import events, playbook, resume, secrets
 from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.errors import RunInterruptedError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.inventory import load as load_inventory
+from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.openrun import OpenRun
+from sitekeeper.engine.rollback import Rollback
 from sitekeeper.engine.run import Options, Run, RunOutcome
 from sitekeeper.engine.session import Connector
-from sitekeeper.transport.context import HostConnector
+from sitekeeper.transport.context import HostConnector, at_hand
 
 
 def vault_password(file: str | None) -> secrets.Secret | None:
@@ -48,8 +54,9 @@ def run_playbook(
     options: Options,
     vault: secrets.Secret | None,
     *listeners: events.Listener,
+    again: OpenRun | None = None,
 ) -> RunOutcome:
-    """Run a playbook; a first Ctrl-C or SIGTERM stops it cleanly.
+    """Run a playbook, or go on with a run; a first Ctrl-C or SIGTERM stops it cleanly, a second one leaves at once.
 
     Raises:
         SitekeeperError: it cannot be started.
@@ -58,20 +65,50 @@ def run_playbook(
     clock = SystemClock()
 
     def connect(run_id: str, stop: Event) -> Connector:
-        owner = f"{getpass.getuser()}@{socket.gethostname()}"
         return HostConnector(
-            inventory, clock, run_id=run_id, owner=owner, check=options.check, stop=stop, extra=options.extra
+            inventory, clock, run_id=run_id, owner=owner(), check=options.check, stop=stop, extra=options.extra
         )
 
-    run = Run(playbook.load(file, vault), inventory, connect, options, listeners, clock)
+    run = Run(playbook.load(file, vault), inventory, connect, options, listeners, clock, again=again)
     with _stopping(run):
         return run.run()
+
+
+def roll_back(run: OpenRun, inventory: Inventory, forks: int, listener: events.Listener) -> RunOutcome:
+    """Take back what a run left behind."""
+    clock = SystemClock()
+    connector = HostConnector(
+        inventory, clock, run_id=run.run_id, owner=owner(), check=False, stop=Event(), extra=dict(run.head["extra"])
+    )
+    journal = Journal(run.folder, again=True)
+    try:
+        return Rollback(run, journal, connector, (listener,), clock, forks).run()
+    finally:
+        journal.close()
+
+
+def owner() -> str:
+    """Who holds a lease: this process, and no later one of the same run."""
+    return f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+
+
+def find_secrets(run: OpenRun, inventory: Inventory) -> None:
+    """Say which secrets are missing, all of them, before anything is begun."""
+    resume.secrets_at_hand(run, inventory, at_hand)
 
 
 @contextmanager
 def _stopping(run: Run) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
-        run.interrupt()
+        if not run.stop.is_set():
+            run.interrupt()
+            return
+        run.leave()
+        print(
+            f"left at once: what is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`",
+            file=sys.stderr,
+        )
+        os._exit(RunInterruptedError.exit_code)
 
     before: Mapping[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def work(options: argparse.Namespace) -> int:
         forks=options.forks,
         extra=extra_vars(options.extra_vars, vault),
         runs=_wire.runs_folder(options.runs),
+        version=version("sitekeeper"),
     )
     if options.json:
         return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)))

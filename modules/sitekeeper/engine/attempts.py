@@ -124,7 +124,8 @@ class Attempts:
         task, host = self.task, self.ctx.host
         if module.on_host:
             self.ctx.lease.take()
-        data = {"module": module.name(), "policy": task.undo, "name": task.name, "intent": plan.intent}
+        item = self.variables().get("item_index", 0)
+        data = {"module": module.name(), "policy": task.undo, "name": task.name, "item": item, "intent": plan.intent}
         number = self.journal.intent(data, host=host, task=task.path)
         change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx)
         self.undo.push(change)

@@ -86,9 +86,11 @@ class HostPlay:
         self.registered: dict[str, Any] = {}
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
         self.extra = lazy(settings.extra)
-        self.undo = UndoStack(journal, self._told_undone)
+        self.undo = UndoStack(journal, self.told_undone)
         self.outcome = HostOutcome(ctx.host)
         self.task_name = ""
+        self.finished: Mapping[tuple[str, int], Any] = {}
+        """Results of tasks that were finished before the run was cut off, by task path and loop index."""
         self._ending = 0
         """Inside how many ``always:`` parts: they run even when the operator stops the run."""
 
@@ -101,9 +103,11 @@ class HostPlay:
             failure = failed.error
         except Exception as error:  # noqa: BLE001 - a bug of ours: what is open must be taken back all the same
             failure = self._own(error)
-        policies = {"play", "failure"} if failure is not None else {"play"}
+        policies = {"block", "play"} | ({"failure"} if failure is not None else set())
         self._take_back(lambda change: change.policy in policies)
         self.undo.keep()
+        if failure is None and not self.undo.left:
+            self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
         if failure is not None and not any(failure is error for error in self.outcome.errors):
             self.outcome.errors.insert(0, failure)
         if not self.undo.left and not self.settings.check:
@@ -165,7 +169,6 @@ class HostPlay:
             self._register(task, value)
 
     def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
-        depth = self.undo.mark()
         failed: _Failed | None = None
         try:
             self._items(block.tasks, layers, tags)
@@ -174,7 +177,8 @@ class HostPlay:
         except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are taken back all the same
             failed = _Failed(self._own(error), final=True)
         if block.scoped:
-            left = self._take_back(lambda change: change.policy == "block" and change.number > depth)
+            inside = f"{block.path}."
+            left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
             if left:
                 failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
@@ -246,9 +250,16 @@ class HostPlay:
     def _item(self, task: Task, layers: Layers) -> Any:
         """One task, or one item of its loop: conditions, attempts, and what is told of it."""
         name = task.module.name()
+        earlier = self.finished.get((task.path, layers.get("item_index", 0)), self)
+        if earlier is not self:
+            if isinstance(earlier, Result):
+                self._remember(earlier)
+            self._told(task.name, name, "earlier", 0, msg="finished before the run was resumed")
+            return earlier
         try:
             if not templating.condition(task.when, self._variables(layers), task.body.of("when")):
                 self._told(task.name, name, "skipped", 0)
+                self._done(task, layers, "", dict(SKIPPED))
                 return SKIPPED
         except UnknownValueError as error:
             self._told(task.name, name, "unknown", 0, msg=str(error))
@@ -284,7 +295,15 @@ class HostPlay:
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
         self._remember(result)
         self._told(task.name, name, status, seconds, msg=result.msg, changes=changes)
+        self._done(task, layers, name, result)
         return result
+
+    def _done(self, task: Task, layers: Mapping[str, Any], module: str, result: Any) -> None:
+        """Note a finished task: where a resumed run goes on."""
+        if self.settings.check:
+            return
+        data = {"item": layers.get("item_index", 0), "module": module, "result": result}
+        self.journal.note("done", data, host=self.ctx.host, task=task.path)
 
     def _failed(
         self, item: Task | Block, error: SitekeeperError, started: float | None = None, *, final: bool = False
@@ -325,7 +344,7 @@ class HostPlay:
             )
         )  # fmt: skip
 
-    def _told_undone(self, change: OpenChange, msg: str, *, ok: bool) -> None:
+    def told_undone(self, change: OpenChange, msg: str, *, ok: bool) -> None:
         self.bus.emit(
             events.Undone(
                 at=self.clock.now(), host=self.ctx.host, task=change.name, module=change.module.name(), ok=ok, msg=msg

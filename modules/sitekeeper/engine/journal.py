@@ -6,6 +6,7 @@ who needs a record to be on disk before going on waits for the commit that holds
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import queue
@@ -23,7 +24,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
 from sitekeeper.engine.plan import Unknown
 from sitekeeper.engine.secrets import Secret
 
@@ -67,14 +68,23 @@ class _Entry:
 class Journal:
     """Writes one run's records. ``close`` waits until everything is on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, again: bool = False) -> None:
+        """Begin a journal, or with ``again`` go on with one.
+
+        Raises:
+            UsageError: there is no such journal, or it cannot be made. LimitError: a process is writing it.
+
+        """
+        self.folder = folder
+        self.file = folder / "journal.db"
+        if again and not self.file.is_file():
+            raise UsageError(f"no run at {folder}", hint="see: sitekeeper runs list")
         try:
             private_folder(folder.parent)
             private_folder(folder)
+            self._owned = _owned(folder)
         except OSError as error:
             raise UsageError(f"cannot keep a journal in {folder}: {error.strerror}", hint="see --runs") from None
-        self.folder = folder
-        self.file = folder / "journal.db"
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._failed: BaseException | None = None
         self._change = 0
@@ -83,8 +93,11 @@ class Journal:
             connection = sqlite3.connect(self.file, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version={FORMAT}")
+            if not again:
+                connection.execute(_SCHEMA)
+                connection.execute(f"PRAGMA user_version={FORMAT}")
+            (newest,) = connection.execute("SELECT COALESCE(MAX(change), 0) FROM record").fetchone()
+            self._change = int(newest)
             connection.commit()
         except sqlite3.Error as error:
             raise IntegrityError(f"the journal {self.file} could not be written: {error}") from None
@@ -119,6 +132,7 @@ class Journal:
         """
         self._queue.put(None)
         self._thread.join()
+        os.close(self._owned)
         if self._failed is not None:
             raise self._error()
         self._failed = ValueError("it is closed")
@@ -198,6 +212,17 @@ def open_changes(folder: Path) -> list[Row]:
         elif row.kind in {"undone", "kept"}:
             open_.pop(row.change, None)
     return list(open_.values())
+
+
+def _owned(folder: Path) -> int:
+    """The lock of a run's folder: held as long as a process writes its journal, whatever becomes of that process."""
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise LimitError(f"run {folder.name} is still going on in another process") from None
+    return handle
 
 
 def private_folder(folder: Path) -> None:

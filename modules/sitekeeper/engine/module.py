@@ -89,6 +89,13 @@ class Module(Generic[P, R]):
         """Make the planned change."""
         raise NotImplementedError
 
+    def in_place(self, ctx: Context, intent: Any, outcome: R, generation: int) -> bool:
+        """Whether a change is still what it was made to be, found out by looking: only then a resumed run builds on it.
+
+        ``generation`` is the lease's now.
+        """
+        return False
+
     def undo(self, ctx: Context, intent: Any, outcome: R | None) -> str:
         """Take a change back; answers in words what was done.
 

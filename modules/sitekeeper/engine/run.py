@@ -10,13 +10,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from sitekeeper.engine import bugs, events, order
+from sitekeeper.engine import bugs, events, order, resume
 from sitekeeper.engine.clock import Clock, SystemClock
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, UsageError, exit_code_of
 from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Settings
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.hostvars import HostVars
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.openrun import OpenRun
 from sitekeeper.engine.plays import Play, Playbook
 from sitekeeper.engine.precheck import precheck
 from sitekeeper.engine.selection import Selection
@@ -33,6 +34,8 @@ class Options:
     forks: int = 8
     extra: Mapping[str, Any] = field(default_factory=dict)
     runs: Path
+    version: str = ""
+    """Of sitekeeper: a run is resumed only by the version that began it."""
 
 
 @dataclass(slots=True)
@@ -85,15 +88,18 @@ class Run:
         listeners: tuple[events.Listener, ...] = (),
         clock: Clock | None = None,
         stop: Event | None = None,
+        again: OpenRun | None = None,
     ) -> None:
         self.playbook = playbook
         self.inventory = inventory
         self.options = options
         self.clock = clock or SystemClock()
-        self.run_id = new_run_id(self.clock)
+        self.again = again
+        self.run_id = again.run_id if again is not None else new_run_id(self.clock)
         self.stop = stop or Event()
         self.connector = connect(self.run_id, self.stop)
         self._listeners = listeners
+        self._journal: Journal | None = None
 
     def hosts_of(self, play: Play) -> list[str]:
         """The play's hosts, limited as asked and in its order.
@@ -129,7 +135,8 @@ class Run:
         plays = [(play, self.hosts_of(play)) for play in self.playbook.plays]
         for play, hosts in plays:
             precheck(play, hosts, self.inventory, settings)
-        journal = Journal(self.options.runs / self.run_id)
+        journal = Journal(self.options.runs / self.run_id, again=self.again is not None)
+        self._journal = journal
         try:
             return self._journaled(plays, settings, journal)
         finally:
@@ -139,10 +146,12 @@ class Run:
         started = self.clock.monotonic()
         outcome = RunOutcome(self.run_id)
         bus = events.Bus(lambda event: self._keep(journal, event), *self._listeners)
-        journal.commit("run", {
+        journal.commit("run" if self.again is None else "resumed", {
             "run": self.run_id, "playbook": self.playbook.file, "inventory": self.inventory.file,
             "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
-            "texts": self.playbook.texts,
+            "texts": self.playbook.texts, "version": self.options.version, "tags": sorted(self.options.selection.tags),
+            "skip_tags": sorted(self.options.selection.skip), "forks": self.options.forks,
+            "hosts": {host: self.inventory.vars_of(host) for host in self.inventory.hosts},
         })  # fmt: skip
         bus.emit(
             events.RunStarted(
@@ -150,16 +159,26 @@ class Run:
             )
         )
         for play, hosts in plays:
-            self._play(play, [host for host in hosts if not outcome.out(host)], settings, journal, bus, outcome)
+            going = [host for host in hosts if not outcome.out(host) and not self._finished(play, host)]
+            self._play(play, going, settings, journal, bus, outcome)
         outcome.interrupted = self.stop.is_set()
         outcome.errors += [_unreported(error, journal.folder) for error in bus.broken if _matters(error)]
         seconds = self.clock.monotonic() - started
         bus.emit(events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds))
         return outcome
 
+    def leave(self) -> None:
+        """Put on disk what the journal still holds: the process is about to leave without undoing anything."""
+        if self._journal is not None:
+            self._journal.commit("left", {})
+
     def interrupt(self) -> None:
         """Ask all hosts to stop after what cannot be left half-done, and to undo."""
         self.stop.set()
+
+    def _finished(self, play: Play, host: str) -> bool:
+        """Whether a host had ended this play well before the run was cut off."""
+        return self.again is not None and host in self.again.hosts and play.path in self.again.hosts[host].plays
 
     @staticmethod
     def _keep(journal: Journal, event: events.Event) -> None:
@@ -253,6 +272,8 @@ class Run:
                 journal=journal, bus=bus, clock=self.clock,
             )  # fmt: skip
             hostplay.outcome = ended
+            if self.again is not None and host in self.again.hosts:
+                resume.take_up(hostplay, self.again.hosts[host])
             running.append(hostplay)
             hostplay.run()
         finally:

@@ -32,14 +32,16 @@ class OpenChange:
     outcome: Any = None
 
 
-class _Tell(Protocol):
+class Tell(Protocol):
+    """Told of every change that was taken back, or could not be."""
+
     def __call__(self, change: OpenChange, msg: str, *, ok: bool) -> None: ...
 
 
 class UndoStack:
     """The open changes of one host's play."""
 
-    def __init__(self, journal: Journal, tell: _Tell) -> None:
+    def __init__(self, journal: Journal, tell: Tell) -> None:
         self._journal = journal
         self._tell = tell
         self._open: list[OpenChange] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -84,6 +85,12 @@ class Set(Module[SetParams, Staging]):
             generation=generation,
         )
 
+    def in_place(self, ctx: Context, intent: SetIntent, outcome: Staging, generation: int) -> bool:
+        store = _folder.Folder(Path(intent.store))
+        if store.path(outcome.id).is_dir():
+            return True  # published: its generation matters to nobody any more
+        return outcome.generation == generation and store.staging(outcome.id, intent.run).is_dir()
+
     def undo(self, ctx: Context, intent: SetIntent, outcome: Staging | None) -> str:
         store = _folder.Folder(Path(intent.store))
         dropped = [
@@ -92,8 +99,9 @@ class Set(Module[SetParams, Staging]):
             if store.discard(staging.name.split(".")[0], intent.run)
         ]
         for claim in (store.root / ".claims").glob(f"{intent.site}-*") if (store.root / ".claims").is_dir() else ():
-            if claim.read_text() == intent.run:
-                store.discard(claim.name, intent.run)
+            with suppress(OSError):  # another run of the site may take its claim back at this moment
+                if claim.read_text() == intent.run:
+                    store.discard(claim.name, intent.run)
         return f"staging set {', '.join(dropped)} discarded" if dropped else "no staging set left"
 
 
@@ -109,4 +117,7 @@ def store_of(ctx: Context, given: str | None) -> Path:
         raise UsageError(
             "no store is given", hint="set the variable `store` in the inventory, or -e store=/srv/backups"
         )
-    return Path(path).expanduser().absolute()
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"the store {path} names a user who does not exist") from None

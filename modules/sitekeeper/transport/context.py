@@ -114,6 +114,16 @@ class HostContext:
         )  # fmt: skip
 
 
+def at_hand(secret: Secret) -> None:
+    """Find out whether a secret can be had, and forget it.
+
+    Raises:
+        SecretError: it cannot.
+
+    """
+    secret.reveal()
+
+
 class HostConnector:
     """Makes the contexts of a run."""
 

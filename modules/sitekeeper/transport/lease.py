@@ -59,14 +59,20 @@ class HostLease:
     def give_back(self) -> None:
         """Release it; without one nothing happens."""
         if self._generation:
-            self._session.raw("Exit-SkLease", Drive=self._drive, Run=self._run)
+            self._session.raw("Exit-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner)
             self._generation = 0
             self._session.fence = None
 
     def _fence(self) -> Call:
         return Call(
             "Assert-SkLease",
-            {"Drive": self._drive, "Run": self._run, "Generation": self._generation, "ErrorAction": "Stop"},
+            {
+                "Drive": self._drive,
+                "Run": self._run,
+                "Owner": self._owner,
+                "Generation": self._generation,
+                "ErrorAction": "Stop",
+            },
         )
 
     def _explained(self, error: RemoteError) -> Exception:

@@ -76,6 +76,14 @@ class Registry(Module[RegistryParams, RegistryResult]):
             exports.append(Exported(name=key.name, view=key.view, found=True, bytes=int(row["Bytes"])))
         return RegistryResult(changed=True, exports=tuple(exports), msg=f"{len(exports)} keys exported")
 
+    def in_place(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult, generation: int) -> bool:
+        folder = f"{intent.drive}:\\sitekeeper\\{intent.run}\\registry"
+        calls = [
+            Call("Test-Path", {"LiteralPath": f"{folder}\\{one.name.lower()}.{one.view}.reg"})
+            for one in outcome.exports
+        ]
+        return all(bool(answer.output and answer.output[0]) for answer in ctx.ps.read(calls))
+
     def undo(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult | None) -> str:
         ctx.ps.change("Remove-SkFolder", Drive=intent.drive, Run=intent.run, Name="registry")
         return "exports deleted"

@@ -121,6 +121,10 @@ class Service(Module[ServiceParams, ServicesResult]):
         except SitekeeperError as second:
             error.hint = f"putting the services back failed too: {second.message}; it is tried again"
 
+    def in_place(self, ctx: Context, intent: ServiceIntent, outcome: ServicesResult, generation: int) -> bool:
+        wanted = "Stopped" if intent.state == "stopped" else "Running"
+        return all(one.state == wanted for one in states(ctx, intent.names))
+
     def undo(self, ctx: Context, intent: ServiceIntent, outcome: ServicesResult | None) -> str:
         running = tuple(one for one in intent.found if one.state in {"Running", "Start Pending"})
         if intent.state == "started":

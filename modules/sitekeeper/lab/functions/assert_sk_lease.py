@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, number, same, text, twin, value_of, written_error
 
-SHA256 = "468b938eed659c254d25dcd5886ffffc0249e554fc8c4321cce52b2e74864e7b"
+SHA256 = "2d05ed1b2e8aa297c789a7ccd20b15dfe46dcec3f32aaf79bfc2a656ef247718"
 
 
 _STOPPED = 14
@@ -19,6 +19,7 @@ def run(call: Call) -> Iterator[object]:
     if (
         not held
         or not same(value_of(held[0], "Run"), run_id)
+        or not same(value_of(held[0], "Owner"), text(call, "Owner"))
         or value_of(held[0], "Generation") != generation
         or value_of(held[0], "Expires") <= call.host.now()
     ):
@@ -26,4 +27,4 @@ def run(call: Call) -> Iterator[object]:
     yield from ()
 
 
-TWIN = twin("Assert-SkLease", SHA256, run, Drive="string", Run="string", Generation="long")
+TWIN = twin("Assert-SkLease", SHA256, run, Drive="string", Run="string", Owner="string", Generation="long")

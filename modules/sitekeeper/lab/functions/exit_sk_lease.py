@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, same, text, twin, value_of
 
-SHA256 = "9c5ac8e9edf412840ab38c9369991c84aad995db4bd394bb295a3e97c9ca084d"
+SHA256 = "44ac75ed348e0573c8c292e8a5b3bb71e3e6d880ec889a4fd0f792997a7f1f1f"
 
 
 def run(call: Call) -> Iterator[object]:
@@ -17,9 +17,10 @@ def run(call: Call) -> Iterator[object]:
     host = call.host
     if host.exists(folder) and not any(host.files.resolve(folder).iterdir()):
         host.delete_folder(folder)
-    if held and same(value_of(held[0], "Run"), run_id):
+    ours = held and same(value_of(held[0], "Run"), run_id) and same(value_of(held[0], "Owner"), text(call, "Owner"))
+    if ours:
         host.delete_file(call.one("Get-SkFolder", Drive=drive) + "\\lease.txt")
     yield from ()
 
 
-TWIN = twin("Exit-SkLease", SHA256, run, Drive="string", Run="string")
+TWIN = twin("Exit-SkLease", SHA256, run, Drive="string", Run="string", Owner="string")

@@ -1,0 +1,129 @@
+"""Going on with a run that was cut off: per host at its first unfinished task, or from its start with everything undone.
+
+A host goes on where it was only if every change that it still has open is in place, as its module says from looking.
+Otherwise the rest of the undo is done, and its play runs again from the start, with a new generation: a set belongs to one
+shadow copy set, and two are never mixed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, UsageError
+from sitekeeper.engine.hostplay import HostPlay
+from sitekeeper.engine.hosts import Inventory
+from sitekeeper.engine.journal import plain
+from sitekeeper.engine.openrun import HostProgress, OpenRun, stack_of
+from sitekeeper.engine.plays import Playbook
+from sitekeeper.engine.secrets import find
+
+
+def same_sources(run: OpenRun, playbook: Playbook, inventory: Inventory, extra: dict[str, Any], version: str) -> None:
+    """Refuse to go on with other sources than those that the run began with.
+
+    Raises:
+        UsageError: names what is different.
+
+    """
+    head = run.head
+    if head.get("check"):
+        raise UsageError(f"run {run.run_id} was a check: there is nothing to go on with")
+    for file, text in head["texts"].items():
+        if playbook.texts.get(file) != text:
+            raise UsageError(f"{file} was changed since the run began", hint="roll the run back and start a new one")
+    if head.get("version") != version:
+        raise UsageError(
+            f"the run was begun by sitekeeper {head.get('version')}, this is {version}",
+            hint="roll the run back and start a new one",
+        )
+    if head["extra"] != plain(extra):
+        raise UsageError("-e is different from what the run began with")
+    same_hosts(run, inventory, everything=True)
+
+
+def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) -> None:
+    """Refuse an inventory in which a host of the run is missing, or has another address.
+
+    Raises:
+        UsageError: names the host and the variable.
+
+    """
+    for host in run.hosts:
+        if host not in inventory.hosts:
+            raise UsageError(f"host {host} of the run is not in {inventory.file}")
+        before, now = run.head["hosts"][host], plain(inventory.vars_of(host))
+        for name in sorted({*before, *now}):
+            if before.get(name) == now.get(name) or _moved_secret(before.get(name), now.get(name)):
+                continue
+            if everything or name in {"ansible_host", "ansible_port", "site_code", "database_host"}:
+                raise UsageError(
+                    f"{name} of {host} is {now.get(name)}, it was {before.get(name)} when the run began",
+                    origin=inventory.origin_of(host, name), hint="a run goes on only against the same machines",
+                )  # fmt: skip
+
+
+def _moved_secret(before: Any, now: Any) -> bool:
+    """A secret may stand elsewhere on another control host; what it is nobody compares."""
+    return all(isinstance(one, str) and one.startswith("<secret ") for one in (before, now))
+
+
+def secrets_at_hand(run: OpenRun, inventory: Inventory, reveal: Any) -> None:
+    """Find every secret that cannot be had before anything is begun; ``reveal`` opens one.
+
+    Raises:
+        SecretError: lists all that are missing.
+
+    """
+    missing: dict[str, str] = {}
+    for host in run.hosts:
+        for secret in find(list(inventory.vars_of(host).values())):
+            try:
+                reveal(secret)
+            except SecretError as error:
+                missing[secret.reference] = error.message
+    if missing:
+        raise SecretError("secrets are missing: " + "; ".join(f"{name} ({text})" for name, text in missing.items()))
+
+
+def take_up(play: HostPlay, progress: HostProgress) -> None:
+    """Bring a host's play to where it was, or to its start with nothing left open.
+
+    Raises:
+        UndoError: what was left behind could not be taken back.
+
+    """
+    ctx = play.ctx
+    ctx.notes.update(progress.notes)
+    if not progress.open and not progress.finished:
+        return
+    generation = ctx.lease.take()
+    if _in_place(play, progress, generation):
+        play.undo = stack_of(ctx, progress, play.journal, play.told_undone)
+        # Cut off between a change's outcome and its task's end: the outcome is the task's result.
+        made = {(one.path, one.item): one.outcome for one in progress.open if one.outcome is not None}
+        play.finished = made | progress.finished
+        return
+    stack = stack_of(ctx, progress, play.journal, play.told_undone)
+    errors = stack.take_back(lambda change: change.policy != "never")
+    stack.keep()
+    if errors:
+        raise UndoError(f"cannot go on: {errors[0].message}", host=ctx.host, hint=errors[0].hint)
+    ctx.notes.clear()
+    play.journal.commit("anew", {}, host=ctx.host)
+    ctx.lease.take(at_least=generation + 1)
+
+
+def _in_place(play: HostPlay, progress: HostProgress, generation: int) -> bool:
+    """Whether every open change is whole and still there."""
+    for change in progress.open:
+        if not change.module.reversible:
+            continue  # done again, or found done, by its own task
+        if change.outcome is None or change.intent is None:
+            return False
+        try:
+            play.ctx.needs(change.module.needs)
+            if not change.module().in_place(play.ctx, change.intent, change.outcome, generation):
+                return False
+        except SitekeeperError:
+            return False
+    return True

@@ -1,0 +1,159 @@
+"""The control host's process is killed in the middle of a backup; resume goes on or starts anew, rollback leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitekeeper.cli.main import main
+from sitekeeper.engine import journal
+from sitekeeper.lab.sql.attach import attach
+
+pytestmark = pytest.mark.timeout(180)
+ROOT = Path(__file__).resolve().parents[2]
+Seen = Callable[[list[journal.Row]], bool]
+
+
+def killed_when(here: Any, seen: Seen) -> str:
+    """Start a backup in a process of its own and SIGKILL it once its journal shows what was asked for; its run id."""
+    runs = here.root / "runs"
+    child = subprocess.Popen(
+        [
+            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
+            "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(runs), "--json",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    folder: Path | None = None
+    while time.monotonic() < until and child.poll() is None:
+        found = [one for one in runs.iterdir() if (one / "journal.db").is_file()] if runs.is_dir() else []
+        if found:
+            folder = found[0]
+            try:
+                if seen(list(journal.read(folder))):
+                    break
+            except Exception:  # noqa: BLE001 - the journal is just being made
+                continue
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert folder is not None
+    assert not any(row.data.get("event") == "RunEnded" for row in journal.read(folder) if row.kind == "event")
+    return folder.name
+
+
+def intent_of(module: str) -> Seen:
+    return lambda rows: any(row.kind == "intent" and row.data["module"] == module for row in rows)
+
+
+def outcome_of(module: str) -> Seen:
+    def seen(rows: list[journal.Row]) -> bool:
+        changes = {row.change for row in rows if row.kind == "intent" and row.data["module"] == module}
+        return any(row.kind == "outcome" and row.change in changes for row in rows)
+
+    return seen
+
+
+POINTS = {
+    "store.set begun": intent_of("store.set"),
+    "services being stopped": intent_of("windows.service"),
+    "services stopped": outcome_of("windows.service"),
+    "registry exported": outcome_of("windows.registry"),
+    "snapshot being made": intent_of("windows.snapshot"),
+    "snapshot made": outcome_of("windows.snapshot"),
+    "pull begun": intent_of("store.pull"),
+    "pulled": outcome_of("store.pull"),
+    "published": outcome_of("store.publish"),
+}
+
+
+def again(here: Any, command: str, run: str) -> int:
+    code = main([command, run, "--runs", str(here.root / "runs"), "--json"])
+    here.told = here.capture.readouterr().out
+    return code
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_resume(stage: Any, point: str) -> None:
+    here = stage("PR2")
+    run = killed_when(here, POINTS[point])
+    assert again(here, "resume", run) == 0, here.told
+    (folder,) = here.sets("PR2")
+    files = {file.suffix.lower(): file for file in (folder / "SiteDBServer").iterdir()}
+    inbox = int((folder / "SiteServer/SMSServer/inboxes/labcounter.box/counter.txt").read_text().split()[0])
+    assert attach(files[".mdf"], files[".ldf"]).counter == inbox
+    assert main(["backups", "verify", "--store", str(here.store)]) == 0
+    here.assert_clean("PR2")
+    assert journal.open_changes(here.root / "runs" / run) == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_rollback(stage: Any, point: str) -> None:
+    here = stage("PR2")
+    run = killed_when(here, POINTS[point])
+    assert again(here, "rollback", run) == 0, here.told
+    here.assert_clean("PR2")
+    assert journal.open_changes(here.root / "runs" / run) == []
+    assert len(here.sets("PR2")) == (point == "published")
+
+
+def test_a_set_is_not_pulled_twice(stage: Any) -> None:
+    """What was whole before the kill is not read from the host again."""
+    here = stage("PR2")
+    run = killed_when(here, outcome_of("store.pull"))
+    reads = len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"])
+    assert again(here, "resume", run) == 0, here.told
+    assert len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"]) == reads
+
+
+def test_refused_with_other_sources(stage: Any) -> None:
+    here = stage("PR2")
+    run = killed_when(here, outcome_of("windows.snapshot"))
+    inventory = here.inventory.read_text()
+    here.inventory.write_text(inventory.replace("127.81.0.3", "127.81.0.4"))
+    assert again(here, "resume", run) == 2
+    assert "ansible_host" in json.loads(here.told)["message"]
+    assert again(here, "rollback", run) == 2
+    here.inventory.write_text(inventory)
+    assert main(["resume", run, "--runs", str(here.root / "runs"), "--json", "-e", "store=/elsewhere"]) == 2
+    assert again(here, "rollback", run) == 0
+    here.assert_clean("PR2")
+    assert again(here, "rollback", run) == 0 or "nothing" in here.told
+
+
+def test_a_run_that_goes_on_is_not_resumed(stage: Any) -> None:
+    here = stage("PR2")
+    run = killed_when(here, outcome_of("windows.snapshot"))
+    owner = journal.Journal(here.root / "runs" / run, again=True)
+    assert again(here, "rollback", run) == 12
+    owner.close()
+    assert again(here, "rollback", run) == 0
+
+
+def test_interrupted_run_undoes(stage: Any) -> None:
+    """SIGTERM: what was changed is taken back, with an exit code of its own."""
+    here = stage("PR2")
+    here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=2)
+    child = subprocess.Popen(
+        [
+            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
+            "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(here.root / "runs"), "--json",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
+        time.sleep(0.02)
+    child.terminate()
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 14, out[-2000:]
+    here.assert_clean("PR2")
+    assert here.sets("PR2") == []
