@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.store._manifest import Entry
 
 NAME = ".entries.jsonl"
+SHADOW_NAME = ".shadow-set"
 
 
 class EntryLog:
     """Appends entries to a staging set, and gives every file a name of its own."""
 
     def __init__(self, staging: Path) -> None:
-        self._file = staging / NAME
-        self._names = {entry.file for entry in read(staging)}
-        self._handle = self._file.open("a", encoding="ascii")
+        self.earlier = {(entry.source, entry.path): entry for entry in read(staging) if _whole(staging, entry)}
+        """What an earlier, interrupted pull of the same set left whole: every byte is hashed again."""
+        self._names = {entry.file for entry in self.earlier.values()}
+        file = staging / NAME
+        file.write_text("".join(_line(entry) for entry in self.earlier.values()), encoding="ascii")
+        self._handle = file.open("a", encoding="ascii")
 
     def unique(self, name: str) -> str:
         """The name, or one beside it when it is taken (two data files of one name on two volumes)."""
@@ -29,11 +35,29 @@ class EntryLog:
 
     def add(self, entry: Entry) -> None:
         """Note an entry."""
-        self._handle.write(json.dumps(entry.model_dump(), ensure_ascii=True) + "\n")
+        self._handle.write(_line(entry))
 
     def close(self) -> None:
         """Nothing more comes."""
         self._handle.close()
+
+
+def one_shadow_set(staging: Path, shadow_set: str) -> None:
+    """A set belongs to one shadow copy set: two are never mixed.
+
+    Raises:
+        IntegrityError: something of another one is in it already.
+
+    """
+    file = staging / SHADOW_NAME
+    if file.exists():
+        before = file.read_text(encoding="utf-8")
+        if before != shadow_set:
+            raise IntegrityError(
+                f"{staging.name} holds files of shadow copy set {before}: it is never mixed with {shadow_set}"
+            )
+        return
+    file.write_text(shadow_set, encoding="utf-8")
 
 
 def read(staging: Path) -> Iterator[Entry]:
@@ -43,4 +67,20 @@ def read(staging: Path) -> Iterator[Entry]:
         return
     with file.open(encoding="ascii") as lines:
         for line in lines:
-            yield Entry.model_validate_json(line)
+            if line.endswith("\n"):  # the last one may have been cut off
+                yield Entry.model_validate_json(line)
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(entry.model_dump(), ensure_ascii=True) + "\n"
+
+
+def _whole(staging: Path, entry: Entry) -> bool:
+    """Whether what an entry says is on the disk: after a power failure it may not be."""
+    path = staging / entry.file
+    if entry.kind != "file":
+        return entry.kind == "link" or path.is_dir()
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.size:
+        return False
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest() == entry.sha256

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
 from sitekeeper.engine.journal import private_folder
-from sitekeeper.store import _manifest
 
 _SET = re.compile(r"([A-Z0-9]{3})-(\d{6,})\Z")
 
@@ -40,16 +39,19 @@ class Folder:
         """
         try:
             for folder in (self.root, self.root / ".staging", self.root / ".claims"):
-                private_folder(folder)
+                _closed(folder)
         except OSError as error:
             raise store_error(error, self.root) from None
 
     def free(self) -> int:
         """Bytes that can still be written."""
         at = self.root
-        while not at.exists():
-            at = at.parent
-        usage = os.statvfs(at)
+        try:
+            while not at.exists():
+                at = at.parent
+            usage = os.statvfs(at)
+        except OSError as error:
+            raise store_error(error, self.root) from None
         return usage.f_bavail * usage.f_frsize
 
     def newest(self, site: str) -> int:
@@ -72,9 +74,11 @@ class Folder:
         """
         try:
             handle = os.open(self.root / ".claims" / set_id, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            os.write(handle, run.encode())
-            os.fsync(handle)
-            os.close(handle)
+            try:
+                os.write(handle, run.encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
             staging = self.staging(set_id, run)
             staging.mkdir(mode=0o700)
         except FileExistsError:
@@ -88,13 +92,21 @@ class Folder:
         return self.root / ".staging" / f"{set_id}.{run}"
 
     def discard(self, set_id: str, run: str) -> bool:
-        """Delete a staging folder and its claim; a published set is left alone. Answers whether there was one."""
+        """Delete a staging folder and its claim; a published set is left alone. Answers whether there was one.
+
+        Raises:
+            SpaceError: it cannot be deleted.
+
+        """
         staging = self.staging(set_id, run)
-        there = staging.exists()
-        if there:
-            shutil.rmtree(staging)
-        if not self.path(set_id).exists():
-            (self.root / ".claims" / set_id).unlink(missing_ok=True)
+        try:
+            there = staging.exists()
+            if there:
+                shutil.rmtree(staging)
+            if not self.path(set_id).exists():
+                (self.root / ".claims" / set_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise store_error(error, self.root) from None
         return there
 
     def path(self, set_id: str) -> Path:
@@ -110,7 +122,7 @@ class Folder:
         """
         staging, final = self.staging(set_id, run), self.path(set_id)
         try:
-            final.parent.mkdir(mode=0o700, exist_ok=True)
+            _closed(final.parent)
             sync_file_system(staging)
             if final.exists():
                 raise IntegrityError(f"set {set_id} is published already")
@@ -122,7 +134,7 @@ class Folder:
         return final
 
     def sets(self, site: str | None = None) -> Iterator[Path]:
-        """Published sets, by site and generation. Only folders that hold a manifest are sets."""
+        """Published sets, by site and generation; one whose manifest is gone is among them, and is damaged."""
         if not self.root.is_dir():
             raise UsageError(f"no store at {self.root}")
         for folder in sorted(self.root.iterdir()):
@@ -137,13 +149,31 @@ class Folder:
             UsageError: there is none.
 
         """
-        if _SET.match(set_id) and (self.path(set_id) / _manifest.NAME).exists():
+        if _SET.match(set_id) and self.path(set_id).is_dir():
             return self.path(set_id)
         if re.fullmatch(r"[A-Z0-9]{3}", set_id):
             of_site = list(self.sets(set_id))
             if of_site:
                 return of_site[-1]
         raise UsageError(f"no set {set_id} in {self.root}", hint=f"see: sitekeeper backups list --store {self.root}")
+
+
+def _closed(folder: Path) -> None:
+    """Make a folder that is ours alone, or refuse it.
+
+    Raises:
+        UsageError: others may enter it, or it belongs to somebody else, who may. OSError: it cannot be made.
+
+    """
+    private_folder(folder)
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise UsageError(
+            f"{folder} belongs to another user ({found.st_uid})",
+            hint=f"chown it to the user who backs up, and chmod 700 {folder}",
+        )
+    if found.st_mode & 0o077:
+        raise UsageError(f"{folder} is open to others ({found.st_mode & 0o7777:04o})", hint=f"chmod 700 {folder}")
 
 
 def set_id_of(site: str, generation: int) -> str:

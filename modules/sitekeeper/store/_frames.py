@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
+from sitekeeper.engine.errors import IntegrityError
+
 _HEAD = Struct("<iq")
 _COUNT = Struct("<i")
 DIGEST = 32
+LONGEST_REASON = 4096
+"""Bytes of a reason; the name of a .NET exception is far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,11 @@ Frame = Opened | Bytes | Ended | Unreadable
 
 
 class Frames:
-    """Feed it blocks; it answers what they hold. ``offset``: bytes that the first file's stream leaves out."""
+    """Feed it blocks; it answers what they hold. ``offset``: bytes that the first file's stream leaves out.
+
+    Files come in the order in which they were asked for; what comes in another, or with an impossible length, is refused
+    with an IntegrityError, since nothing after it can be believed.
+    """
 
     def __init__(self, offset: int = 0) -> None:
         self._rest = b""
@@ -79,7 +87,10 @@ class Frames:
                 self._state = "digest"
             need = {"head": _HEAD.size, "digest": DIGEST, "reason": _COUNT.size}[self._state]
             if self._state == "reason" and len(here) >= need:
-                need += _COUNT.unpack_from(here)[0]
+                count = _COUNT.unpack_from(here)[0]
+                if not 0 <= count <= LONGEST_REASON:
+                    raise IntegrityError(f"the host sent a stream that makes no sense (a reason of {count} bytes)")
+                need += count
             if len(here) < need:
                 self._rest = bytes(here)
                 return
@@ -88,7 +99,12 @@ class Frames:
 
     def _fixed(self, field: memoryview) -> Iterator[Frame]:
         if self._state == "head":
-            self._number, length = _HEAD.unpack(field)
+            number, length = _HEAD.unpack(field)
+            if number != self._number + 1 or length < -1 or 0 <= length < self._skip:
+                raise IntegrityError(
+                    f"the host sent a stream that makes no sense (file {number} of {length} bytes after {self._number})"
+                )
+            self._number = number
             self._state = "body" if length >= 0 else "reason"
             if length >= 0:
                 self._left = length - self._skip

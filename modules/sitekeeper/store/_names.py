@@ -28,6 +28,22 @@ def _hashed(encoded: bytes) -> str:
     return f"_sk_{hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
+def relative_to(folder: str, path: str) -> str:
+    """A path of a listing, relative to the folder that was listed; Windows does not tell case apart.
+
+    Raises:
+        IntegrityError: it does not lie there, which no honest host answers.
+
+    """
+    if not folder:
+        return path
+    if path.lower() == folder.lower():
+        return ""
+    if not path.lower().startswith(folder.lower() + "\\"):
+        raise IntegrityError(f"the host named a path outside of the folder {folder!r}: {path!r}")
+    return path[len(folder) + 1 :]
+
+
 def stored_path(folder: str, windows_path: str) -> str:
     """A path below the set's folder for a path relative to a Windows folder.
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from sitekeeper.engine.errors import IntegrityError
 
-HEADER = "Windows Registry Editor Version 5.00"
-_KEY = re.compile(r"\[-?(HKEY_[A-Z_]+(?:\\.*)?)\]\Z")
+HEADER = "Windows Registry Editor Version 5.00\r\n"
+_KEY = re.compile(r"\[(HKEY_[A-Z_]+(?:\\[^\r\n]*)?)\]\r\n")
+_TEXT = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_BYTES = r"(?:\\\r\n +)?[0-9a-fA-F]{2}(?:,(?:\\\r\n +)?[0-9a-fA-F]{2})*"
 _VALUE = re.compile(
-    r'(?:@|"(?:[^"\\]|\\.)*")=(?:"(?:[^"\\]|\\.)*"|dword:[0-9a-fA-F]{8}|hex(?:\([0-9a-fA-F]+\))?:[0-9a-fA-F, ]*|-)\Z',
+    rf"(?P<name>@|{_TEXT})=(?P<data>{_TEXT}|dword:[0-9a-fA-F]{{8}}|hex(?:\([0-9a-fA-F]+\))?:(?:{_BYTES})?)\r\n",
     re.DOTALL,
 )
+"""A text may hold line ends as they are; bytes go on in the next line after a backslash."""
+_SITE = ("\\SMS\\IDENTIFICATION", '"Site Code"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,14 @@ class RegFile:
     root: str
     keys: int
     values: int
+    site_code: str = ""
+    """``SMS\\Identification: Site Code``: only the site's own view of the SMS key has one, a client's has not."""
 
 
 def parse(data: bytes, name: str) -> RegFile:
     """Read an export.
+
+    reg.exe ends every key with an empty line, so one that is cut off anywhere but between two keys is seen here.
 
     Raises:
         IntegrityError: it is no export, or is cut off; names the line.
@@ -33,49 +41,28 @@ def parse(data: bytes, name: str) -> RegFile:
     """
     if not data.startswith(b"\xff\xfe"):
         raise IntegrityError(f"{name} is no registry export: it does not start as UTF-16")
-    try:
-        text = data[2:].decode("utf-16-le")
-    except UnicodeDecodeError:
-        raise IntegrityError(f"{name} is cut off: half a character at its end") from None
-    lines = text.split("\r\n")
-    if lines[0] != HEADER:
-        raise IntegrityError(f"{name} is no registry export: {lines[0][:40]!r}")
-    root, keys, values = "", 0, 0
-    open_value = ""
-    for number, line in enumerate(lines[1:], 2):
-        if open_value:
-            open_value += line.strip() if line.startswith("  ") and open_value.endswith("\\") else "\r\n" + line
-            open_value = open_value if _continues(open_value) else _counted(open_value, name, number)
-            values += not open_value
-        elif not line:
-            continue
-        elif match := _KEY.match(line):
-            keys += 1
-            root = root or match[1]
-        elif line[0] in '"@':
-            open_value = line if _continues(line) else _counted(line, name, number)
-            values += not open_value
+    if len(data) % 2:
+        raise IntegrityError(f"{name} is cut off: half a character at its end")
+    text = data[2:].decode("utf-16-le", "surrogatepass")  # a value may hold half a surrogate pair
+    if not text.startswith(HEADER):
+        raise IntegrityError(f"{name} is no registry export: {text[:40]!r}")
+    root, key, site_code, keys, values = "", "", "", 0, 0
+    at = len(HEADER)
+    while at < len(text):
+        if text.startswith("\r\n", at):
+            at += 2
+        elif match := _KEY.match(text, at):
+            key, keys, at = match[1], keys + 1, match.end()
+            root = root or key
+        elif match := _VALUE.match(text, at):
+            values, at = values + 1, match.end()
+            if key.upper().endswith(_SITE[0]) and match["name"] == _SITE[1]:
+                site_code = match["data"].strip('"').upper()
         else:
-            raise IntegrityError(f"{name} line {number} is neither a key nor a value: {line[:40]!r}")
-    if open_value:
-        raise IntegrityError(f"{name} is cut off in the middle of a value")
-    if not text.endswith("\r\n") or keys == 0:
+            line = text.count("\r\n", 0, at) + 1
+            raise IntegrityError(
+                f"{name} line {line} is neither a key nor a value, or is cut off: {text[at : at + 40]!r}"
+            )
+    if keys == 0 or not text.endswith("\r\n\r\n"):
         raise IntegrityError(f"{name} is cut off or empty")
-    return RegFile(root, keys, values)
-
-
-def _continues(value: str) -> bool:
-    """Whether a value goes on in the next line: hex with a backslash, or a text with a line end in it."""
-    joined = value.replace("\\\r\n", "")
-    if re.match(r'(?:@|"(?:[^"\\]|\\.)*")=hex', joined, re.DOTALL):
-        return joined.endswith("\\")
-    return bool(re.match(r'(?:@|"(?:[^"\\]|\\.)*")="(?:[^"\\]|\\.)*\Z', joined, re.DOTALL)) or (
-        re.match(r'"(?:[^"\\]|\\.)*\Z', joined, re.DOTALL) is not None
-    )
-
-
-def _counted(value: str, name: str, number: int) -> str:
-    plain = re.sub(r",\\\s*", ",", value)
-    if not _VALUE.match(plain):
-        raise IntegrityError(f"{name} line {number} is not a value: {value[:60]!r}")
-    return ""
+    return RegFile(root, keys, values, site_code)

@@ -12,7 +12,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _entries, _folder, _manifest, _regfile
+from sitekeeper.store import _complete, _entries, _folder, _manifest
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.windows._results import ShadowSet
 from sitekeeper.windows.snapshot import prove_window
@@ -39,7 +39,10 @@ class Publish(Module[PublishParams, Published]):
     - store.publish: {set: "{{ set }}", site: "{{ site }}", snapshot: "{{ snapshot }}"}
     """
 
-    needs = Needs(cmdlets={"Write-Output": "markers"}, functions=("Test-SkShadowSet", "Assert-SkLease"))
+    needs = Needs(
+        cmdlets={"Get-WmiObject": "-Class Win32_OperatingSystem", "Write-Output": "markers"},
+        functions=("Test-SkShadowSet", "Read-SkLease"),
+    )
 
     def plan(self, ctx: Context, params: PublishParams) -> Plan[Published]:
         predicted = Published.model_construct(
@@ -52,17 +55,27 @@ class Publish(Module[PublishParams, Published]):
     def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
         params: PublishParams = plan.data
         site, snapshot = params.site, params.snapshot
-        prove_window(snapshot.before, snapshot.after, tuple(one.name for one in snapshot.before))
+        if not site.services_to_stop:
+            raise IntegrityError(f"nothing is known of the services of {site.code}: nothing proves that they were down")
+        prove_window(snapshot.before, snapshot.after, site.services_to_stop)
         if not (ctx.lease.generation == snapshot.generation == params.set.generation):
             raise LimitError(
                 f"the lease changed under the run: set {params.set.generation}, shadow copy {snapshot.generation}, "
                 f"now {ctx.lease.generation}"
             )
+        lease_still_ours(ctx)
         shadows_still_there(ctx, snapshot)
+        store = _folder.Folder(Path(params.set.store))
+        done = published_before(store, params.set.id, ctx.run_id)
+        if done is not None:
+            return done
         staging = Path(params.set.folder)
         entries = tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
-        registry = _registry(staging, entries)
-        has_database = _complete(site, snapshot, entries, registry)
+        own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
+        _complete.same_on_disk(staging, entries, own)
+        has_database = _complete.has_database(site, entries)
+        registry = _complete.registry(staging, entries, site)
+        links = _complete.not_followed(entries)
         consistency = snapshot.consistency if has_database or site.database is None else "separate"
         files = [entry for entry in entries if entry.kind == "file"]
         offline = ctx.notes.get("offline")
@@ -75,16 +88,17 @@ class Publish(Module[PublishParams, Published]):
             consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
             machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
             services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
-            registry=registry, feeds=_manifest.feeds_of(site.product, consistency), left_out=_manifest.LEFT_OUT,
+            registry=registry, feeds=_manifest.feeds_of(site.product, consistency), left_out=(*_manifest.LEFT_OUT, *links),
             files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
         )  # fmt: skip
         try:
-            (staging / _entries.NAME).unlink()
             _manifest.write(staging, manifest)
+            for name in (_entries.NAME, _entries.SHADOW_NAME):
+                (staging / name).unlink(missing_ok=True)
         except OSError as error:
             raise _folder.store_error(error, Path(params.set.store)) from None
         ctx.lease.take()
-        final = _folder.Folder(Path(params.set.store)).publish(params.set.id, ctx.run_id)
+        final = store.publish(params.set.id, ctx.run_id)
         partial = (
             ""
             if consistency != "separate" or "separate" in params.accept
@@ -93,8 +107,39 @@ class Publish(Module[PublishParams, Published]):
         return Published(
             changed=True, id=params.set.id, folder=str(final), files=len(files), bytes=manifest.bytes, consistency=consistency,
             offline_seconds=manifest.offline.seconds if manifest.offline else None, partial=partial,
-            msg=f"{params.set.id} published: {len(files)} files, {manifest.bytes} bytes, {consistency}",
+            msg=f"{params.set.id} published: {len(files)} files, {manifest.bytes} bytes, {consistency}"
+            + (f"; {len(links)} links were not followed" if links else ""),
         )  # fmt: skip
+
+
+def published_before(store: _folder.Folder, set_id: str, run: str) -> Published | None:
+    """The set, if this run had published it already before it was cut off."""
+    folder = store.path(set_id)
+    if not folder.is_dir():
+        return None
+    manifest = _manifest.read(folder)
+    if manifest.run != run:
+        raise IntegrityError(f"set {set_id} is published already, by run {manifest.run}")
+    return Published(
+        changed=True, id=set_id, folder=str(folder), files=manifest.files, bytes=manifest.bytes, consistency=manifest.consistency,
+        offline_seconds=manifest.offline.seconds if manifest.offline else None, msg=f"{set_id} was published already",
+    )  # fmt: skip
+
+
+def lease_still_ours(ctx: Context) -> None:
+    """The host itself is asked: what we remember is no proof that nobody else has changed it meanwhile.
+
+    Raises:
+        LimitError: another run has, or could have.
+
+    """
+    (system,) = ctx.ps.call("Get-WmiObject", Class="Win32_OperatingSystem", Property=["SystemDrive"])
+    rows = ctx.ps.call("Read-SkLease", Drive=str(system["SystemDrive"])[0].upper())
+    if len(rows) != 1 or rows[0]["Run"] != ctx.run_id or int(rows[0]["Generation"]) != ctx.lease.generation:
+        held = f"run {rows[0]['Run']}, generation {rows[0]['Generation']}" if rows else "nobody"
+        raise LimitError(
+            f"the lease of this host is held by {held}: it may have been changed under the run", host=ctx.host
+        )
 
 
 def shadows_still_there(ctx: Context, snapshot: ShadowSet) -> None:
@@ -114,49 +159,3 @@ def shadows_still_there(ctx: Context, snapshot: ShadowSet) -> None:
                 f"the shadow copy of {host} {', '.join(gone)} is gone: what was read may be incomplete",
                 hint="Windows drops shadow copies when their storage is full: see volsnap events 25 and 36",
             )
-
-
-def _registry(staging: Path, entries: tuple[_manifest.Entry, ...]) -> tuple[_manifest.RegistryCount, ...]:
-    exports = [e for e in entries if e.kind == "file" and e.file.startswith("SiteServer/Registry/")]
-    parsed = {e.file: _regfile.parse((staging / e.file).read_bytes(), e.file) for e in exports}
-    return tuple(
-        _manifest.RegistryCount(file=file, root=found.root, keys=found.keys, values=found.values)
-        for file, found in parsed.items()
-    )
-
-
-def _complete(
-    site: SiteFacts,
-    snapshot: ShadowSet,
-    entries: tuple[_manifest.Entry, ...],
-    registry: tuple[_manifest.RegistryCount, ...],
-) -> bool:
-    """Refuse a set that lacks what a recovery needs; answers whether the database is in it.
-
-    Raises:
-        IntegrityError: names what is missing.
-
-    """
-    del snapshot
-    files = {entry.file.lower() for entry in entries if entry.kind == "file"}
-    folders = {entry.file.lower() for entry in entries if entry.kind == "folder"}
-    missing = [name for name in ("inboxes", "logs", "data", "srvacct") if f"siteserver/smsserver/{name}" not in folders]
-    if site.product == "2007" and "siteserver/smsserver/inboxes/sitectrl.box/sitectrl.ct0" not in files:
-        missing.append("inboxes\\sitectrl.box\\sitectrl.ct0 (the master site control file)")
-    for name in ("SMS", "NAL"):
-        if not any(count.root.upper().endswith(f"\\MICROSOFT\\{name}") for count in registry):
-            missing.append(f"the registry export of {name}")
-    if missing:
-        raise IntegrityError(f"the set of {site.code} lacks {', '.join(missing)}")
-    if site.database is None:
-        return False
-    wanted = {file.path.lower() for file in site.database.files}
-    have = {
-        (entry.source.partition(":")[2] + entry.path).lower()
-        for entry in entries
-        if entry.file.startswith("SiteDBServer/")
-    }
-    left = sorted(wanted - have)
-    if left and len(left) < len(wanted):
-        raise IntegrityError(f"the set of {site.code} lacks database files: {', '.join(left)}")
-    return not left

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+from pydantic import Field
 
 from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
@@ -15,13 +18,14 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, Size
 from sitekeeper.site._results import Part
-from sitekeeper.store import _frames
+from sitekeeper.store import _entries, _frames, _tree
 from sitekeeper.store._entries import EntryLog
 from sitekeeper.store._folder import store_error
 from sitekeeper.store._manifest import Entry
-from sitekeeper.store._names import stored_path
+from sitekeeper.store._names import relative_to, stored_path
 from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._tree import Found, entries
+from sitekeeper.store._tree import Found
+from sitekeeper.store._verify import inside
 from sitekeeper.windows._results import Copy, ShadowSet
 
 BATCH_FILES = 500
@@ -43,7 +47,7 @@ class PullParams(Params):
     """The shadow copy set; everything comes out of this one."""
     what: Many[Part]
     """Folders and files, as ``site.what`` names them."""
-    rate: Size | None = None
+    rate: Annotated[Size, Field(gt=0)] | None = None
     """At most this many bytes a second."""
 
 
@@ -61,9 +65,17 @@ class Pull(Module[PullParams, Pulled]):
     on_host = False
 
     def plan(self, ctx: Context, params: PullParams) -> Plan[Pulled]:
+        lost = [part for part in params.what if _copy(params.snapshot, part) is None and part.kind != "database"]
+        if lost:
+            raise IntegrityError(
+                f"{lost[0].host}: {lost[0].path or lost[0].to} lies on no volume of the shadow copy set: the set would lack it"
+            )
         wanted = [part for part in params.what if _copy(params.snapshot, part) is not None]
         if not wanted:
             raise IntegrityError("nothing to pull: no part of the site is on a volume of the shadow copy set")
+        outside = [part.to for part in wanted if not inside(part.to)]
+        if outside:
+            raise IntegrityError(f"a part of the site would go outside of the set: {outside[0]!r}")
         changes = tuple(
             Change(f"set {params.set.id} {part.to}", "empty", f"{part.host}: {part.path or 'the whole volume'}")
             for part in wanted
@@ -78,13 +90,18 @@ class Pull(Module[PullParams, Pulled]):
     def apply(self, ctx: Context, plan: Plan[Pulled]) -> Pulled:
         params, wanted = plan.data
         started = ctx.clock.monotonic()
-        log = EntryLog(Path(params.set.folder))
-        puller = _Puller(ctx, params, log)
-        listed = [(part, *puller.listing(part)) for part in wanted]
-        puller.total = sum(one.size for _, _, found in listed for one in found if one.kind == "file")
-        for part, copy, found in listed:
-            puller.part(part, copy, found)
-        log.close()
+        try:
+            _entries.one_shadow_set(
+                Path(params.set.folder), f"{params.snapshot.set_id} {params.snapshot.database_set_id}".strip()
+            )
+            with closing(EntryLog(Path(params.set.folder))) as log:
+                puller = _Puller(ctx, params, log, frozenset(part.to.casefold() for part in wanted))
+                listed = [(part, *puller.listing(part)) for part in wanted]
+                puller.total = sum(one.size for _, _, found in listed for one in found if one.kind == "file")
+                for part, copy, found in listed:
+                    puller.part(part, copy, found)
+        except OSError as error:
+            raise store_error(error, Path(params.set.store)) from None
         seconds = ctx.clock.monotonic() - started
         return Pulled(
             changed=True, files=puller.files, bytes=puller.bytes, seconds=round(seconds, 3),
@@ -128,10 +145,12 @@ class _Target:
 
 
 class _Puller:
-    def __init__(self, ctx: Context, params: PullParams, log: EntryLog) -> None:
+    def __init__(self, ctx: Context, params: PullParams, log: EntryLog, places: frozenset[str]) -> None:
         self.ctx = ctx
         self.params = params
         self.log = log
+        self.places = places
+        """Where parts go: a mount point at such a place is no link that is left out, its volume is a part."""
         self.root = Path(params.set.folder)
         self.files = 0
         self.bytes = 0
@@ -151,22 +170,31 @@ class _Puller:
                 blocks = self.of(part.host).ps.stream(
                     "Get-SkTree", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index, Path=part.path
                 )
-                return copy, list(entries(blocks))
+                return copy, list(_tree.entries(blocks, whole_volume=not part.path))
             except UnreachableError as error:
                 last = error
         raise last or UnreachableError("no listing")
 
     def part(self, part: Part, copy: Copy, found: Sequence[Found]) -> None:
         """Make the folders, note the links, and stream the files."""
-        targets: list[_Target] = []
+        files: list[tuple[Found, str]] = []
         folders: list[tuple[Path, int]] = []
         source = f"{part.host}:{copy.name}"
-        single = len(found) == 1 and found[0].kind == "file" and found[0].path == part.path
+        single = len(found) == 1 and found[0].kind == "file" and found[0].path.lower() == part.path.lower()
+        _refuse_links(part, found)
         for one in found:
-            below = one.path.rpartition("\\")[2] if single else one.path[len(part.path) :].lstrip("\\")
-            name = self.log.unique(stored_path(part.to, below))
+            earlier = self.log.earlier.get((source, one.path))
+            if earlier is not None and earlier.size == one.size:
+                self.files += earlier.kind == "file"
+                self.bytes += earlier.size
+                continue
+            below = one.path.rpartition("\\")[2] if single else relative_to(part.path, one.path)
+            stored = stored_path(part.to, below)
+            if one.kind == "link" and stored.casefold() in self.places:
+                continue
+            name = self.log.unique(stored)
             if one.kind == "file":
-                targets.append(_Target(one, one.path, name, source))
+                files.append((one, name))
                 continue
             if one.kind == "folder":
                 folder = self.root / name
@@ -176,9 +204,9 @@ class _Puller:
                 Entry(kind="folder" if one.kind == "folder" else "link", path=one.path, file=name, modified=one.modified,
                       attributes=one.attributes, source=source)
             )  # fmt: skip
-        for target in targets:
-            self._made((self.root / target.file).parent)
-        for batch in _batches(targets):
+        for parent in {(self.root / name).parent for _, name in files}:
+            self._made(parent)
+        for batch in _batches(_Target(one, one.path, name, source) for one, name in files):
             self._watch_storage(part.host)
             self._batch(part, copy, batch)
         for folder, modified in reversed(folders):
@@ -248,16 +276,21 @@ class _Puller:
             raise store_error(error, self.root) from None
         finally:
             if handle is not None:
-                handle.close()
+                with suppress(OSError):  # a full disk fails once more; what was to be said of it is said
+                    handle.close()
 
     def _open(self, target: _Target, length: int) -> BinaryIO:
         if target.written and length != target.length:
             raise IntegrityError(f"{target.path} has another length than before the connection was lost")
+        if length != target.found.size:
+            raise IntegrityError(
+                f"{target.path} was listed with {target.found.size} bytes and is read with {length}: not from a shadow copy"
+            )
         target.length = length
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if target.written else os.O_EXCL)
         file = self.root / target.file
-        if not target.written and file.exists():
-            file.unlink()  # left by a try that wrote nothing
+        if not target.written:
+            file.unlink(missing_ok=True)  # left by a try that did not end
         handle = os.fdopen(os.open(file, flags, 0o600), "wb")
         handle.seek(target.written)
         return handle
@@ -295,7 +328,10 @@ class _Puller:
 
     def _watch_storage(self, host: str) -> None:
         """Stop cleanly before Windows drops our copies for want of room."""
+        ours = [copy.volume for copy in self.params.snapshot.copies if copy.host == host]
         for row in self.of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
+            if not any(volume in str(row.get("Volume") or "").lower() for volume in ours):
+                continue
             most, used = int(row.get("MaxSpace") or 0), int(row.get("UsedSpace") or 0)
             if 0 < most < 2**63 and used > most * FULL_SHARE:
                 raise SpaceError(
@@ -304,7 +340,29 @@ class _Puller:
                 )
 
 
-def _batches(targets: Sequence[_Target]) -> Iterator[list[_Target]]:
+def _refuse_links(part: Part, found: Sequence[Found]) -> None:
+    """What would be read through a link comes from the live volume; what is kept elsewhere would not come at all.
+
+    Raises:
+        IntegrityError: the part itself is a link, or a file's bytes are not in the file.
+
+    """
+    for one in found:
+        if not one.attributes & _tree.REPARSE_POINT:
+            continue
+        if one.path.lower() == part.path.lower() and part.path:
+            raise IntegrityError(
+                f"{part.host}: {part.path} is a link: its files are not in the shadow copy of this volume",
+                hint="ConfigMgr and SQL Server must name the folder itself, or the link must become a mount point",
+            )
+        if one.kind != "folder" and not one.attributes & _tree.DIRECTORY and one.attributes & _tree.ELSEWHERE:
+            raise IntegrityError(
+                f"{part.host}: the bytes of {one.path} are kept elsewhere (deduplication or hierarchical storage)",
+                hint="leave the folders of the site and its database out of it",
+            )
+
+
+def _batches(targets: Iterable[_Target]) -> Iterator[list[_Target]]:
     batch: list[_Target] = []
     text = 0
     for target in targets:
