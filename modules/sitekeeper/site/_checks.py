@@ -111,7 +111,7 @@ def writers(ctx: Context, asked: Asked) -> Iterator[Found]:
         for attempt in range(max(1, asked.tries)):
             (row,) = where.ps.call("Get-SkVssWriter")
             found = _vss.writers(str(row["Text"]))
-            bad = [writer for writer in found if not writer.healthy]
+            bad = _vss.unhealthy(found)
             if not bad or attempt == asked.tries - 1:
                 break
             where.clock.sleep(pause, where.stop)

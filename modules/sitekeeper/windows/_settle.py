@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sitekeeper.engine.errors import RemoteTimeoutError
+from sitekeeper.engine.errors import RemoteError, RemoteTimeoutError
 from sitekeeper.engine.session import Context
 from sitekeeper.windows._results import ServiceState
 
@@ -34,10 +34,24 @@ class _Seen:
     inboxes: list[dict[str, int]] = field(default_factory=list)
 
 
-def wait_until_settled(ctx: Context, what: Settling, states: States, start: Callable[[str], None]) -> None:
+def log_length(ctx: Context, what: Settling) -> int | None:
+    """Bytes of the component manager's log before anything is started; None where that cannot be told.
+
+    It is never a reason not to start: what is wrong with the host shows again afterwards.
+    """
+    try:
+        return _activity(ctx, what)[0]
+    except RemoteError:
+        return None
+
+
+def wait_until_settled(
+    ctx: Context, what: Settling, states: States, start: Callable[[str], None], log_before: int | None = None
+) -> None:
     """Watch until all services have kept their processes for the whole time and the site works.
 
-    One that dies meanwhile is started again (``start``), and the time counts anew.
+    One that dies meanwhile is started again (``start``), and the time counts anew. ``log_before``: length of the log before
+    the start; it is written in a burst, which may be over when the processes are first seen.
 
     Raises:
         RemoteTimeoutError: that did not come to be in time; says what is missing.
@@ -58,7 +72,9 @@ def wait_until_settled(ctx: Context, what: Settling, states: States, start: Call
                     start(one.name)
             seen, missing = None, ", ".join(f"{one.name} is {one.state}" for one in found if one.state != "Running")
         elif seen is None or seen.pids != pids:
-            seen, missing = _Seen(now, pids, log, [inboxes]), "they have just been started"
+            first = seen is None and log_before is not None
+            seen = _Seen(now, pids, log_before if first and log_before is not None else log, [inboxes])
+            missing = "they have just been started"
         else:
             seen.inboxes.append(inboxes)
             missing = _missing(seen, now, log, what)
@@ -74,7 +90,7 @@ def _missing(seen: _Seen, now: float, log: int, what: Settling) -> str:
         return f"running for {now - seen.since:.0f} of {what.seconds:.0f} s"
     if not what.path:
         return ""
-    if log <= seen.log:
+    if log == seen.log:  # a shorter one was begun anew, by writing to it
         return "the component manager's log does not grow"
     rising = [
         name

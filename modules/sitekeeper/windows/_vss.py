@@ -1,12 +1,14 @@
 """What VSS tools say, read by ids and numbers: their texts are localised.
 
 Sources: recorded transcripts; state numbers: VSS_WRITER_STATE (Microsoft Learn); element and attribute names of the backup
-components document: Microsoft's published VSS headers. That its backupType reads ``copy`` is believed (docs/unverified.md).
+components document: Microsoft's published VSS headers. Believed (docs/unverified.md): that its backupType reads ``copy``, and
+that vssadmin writes one and the same text for every writer without an error.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -16,7 +18,10 @@ STABLE = 1
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STATE = re.compile(r"\[(\d+)\]")
 _NAME = re.compile(r"['\"]([^'\"]+)['\"]")
-_NO_ERROR = re.compile(r"no error|aucune erreur|kein fehler", re.IGNORECASE)
+NO_ERROR = frozenset({"no error", "aucune erreur"})
+"""Last errors of healthy writers as recorded, in lower case; what they are in another language is found out (``unhealthy``)."""
+FEWEST = 3
+"""Stable writers that must agree before their text is taken for "no error": every Windows has more than that."""
 _HRESULT = re.compile(r"0x8004[0-9a-fA-F]{4}")
 
 
@@ -29,26 +34,46 @@ class Writer:
     state: int
     last_error: str
 
-    @property
-    def healthy(self) -> bool:
-        """Stable and without an error; a stable writer may still have one."""
-        return self.state == STABLE and bool(_NO_ERROR.search(self.last_error))
+
+def unhealthy(found: list[Writer]) -> list[Writer]:
+    """Writers that are not Stable, or Stable with an error (recorded: ``[1] Stable`` with ``Retryable error``).
+
+    vssadmin gives no number for the error. Where a text is known to mean "no error", only that is one; in a language that we
+    do not know, the text that most stable writers share. Too few, or no clear majority: none counts as healthy.
+    """
+    stable = Counter(one.last_error.casefold() for one in found if one.state == STABLE)
+    fine = NO_ERROR.intersection(stable)
+    if not fine and stable:
+        text, number = stable.most_common(1)[0]
+        if text and number >= FEWEST and number * 2 > stable.total():
+            fine = frozenset({text})
+    return [one for one in found if one.state != STABLE or one.last_error.casefold() not in fine]
 
 
 def writers(text: str) -> list[Writer]:
-    """The writers of a transcript: blocks of five lines, in whatever language."""
+    """The writers of a transcript: blocks of five lines, in whatever language.
+
+    Raises:
+        ValueError: something in it looks like a writer and cannot be read; it may be the one that failed.
+
+    """
     found: list[Writer] = []
     for block in re.split(r"\r?\n\s*\r?\n", text):
         lines = [line for line in block.splitlines() if line.strip()]
-        while lines and not _NAME.search(lines[0]):
-            lines.pop(0)
-        if len(lines) < 5:
-            continue
-        guid, state = re.search(_GUID, lines[1]), _STATE.search(lines[3])
-        name = _NAME.search(lines[0])
+        ids = [number for number, line in enumerate(lines) if re.search(_GUID, line)]
+        if not ids:
+            continue  # the banner, or words about waiting
+        first = ids[0] - 1
+        here = lines[first : first + 5] if first >= 0 else []
+        name, guid, state = (
+            (_NAME.search(here[0]), re.search(_GUID, here[1]), _STATE.search(here[3]))
+            if len(here) == 5
+            else (None,) * 3
+        )
         if guid is None or state is None or name is None:
-            continue
-        found.append(Writer(name[1], guid[0].lower(), int(state[1]), lines[4].partition(":")[2].strip()))
+            raise ValueError(f"not to be read as a VSS writer: {lines[0].strip()[:60]!r}")
+        said = re.split("[:\uff1a]", here[4], maxsplit=1)[-1].strip()  # East Asian Windows may write a wide colon
+        found.append(Writer(name[1], guid[0].lower(), int(state[1]), said))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.errors import IntegrityError, RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Call, Context
@@ -48,7 +48,14 @@ class Registry(Module[RegistryParams, RegistryResult]):
 
     def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryResult]:
         calls = [Call("Test-Path", {"LiteralPath": _path(key)}) for key in params.export]
-        found = [bool(answer.output and answer.output[0]) for answer in ctx.ps.read(calls)]
+        answers = ctx.ps.read(calls)
+        for key, answer in zip(params.export, answers, strict=True):
+            if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not exported
+                said = answer.errors[0] if answer.errors else None
+                raise RemoteError(
+                    f"cannot tell whether {key} exists: {said.message if said else 'no answer'}", record=said
+                )
+        found = [bool(answer.output[0]) for answer in answers]
         if not any(there for key, there in zip(params.export, found, strict=True) if key.name == "SMS"):
             raise IntegrityError("no SMS key in any registry view: this is no site server")
         keys = tuple(key for key, there in zip(params.export, found, strict=True) if there)

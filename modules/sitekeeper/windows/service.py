@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sitekeeper.engine.errors import RemoteError, RemoteTimeoutError, SitekeeperError, UndoError, UsageError
+from sitekeeper.engine.errors import (
+    LimitError,
+    RemoteError,
+    RemoteTimeoutError,
+    SitekeeperError,
+    UndoError,
+    UsageError,
+)
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Many
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.windows._results import ServicesResult, ServiceState
-from sitekeeper.windows._settle import Settling, wait_until_settled
+from sitekeeper.windows._settle import Settling, log_length, wait_until_settled
 
 NEVER_STOPPED = frozenset({"sms_site_vss_writer", "sqlwriter", "vss", "sms_site_backup"})
 """They make the backup: stopping them loses the writers (Microsoft Learn, "Back up a site")."""
@@ -103,7 +110,7 @@ class Service(Module[ServiceParams, ServicesResult]):
         if intent.state == "started":
             start_all(ctx, intent, timeout)
         else:
-            ctx.notes["offline"] = {"from": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+            _going_down(ctx)
             try:
                 for name in intent.names:
                     stop_one(ctx, name, timeout)
@@ -126,29 +133,56 @@ class Service(Module[ServiceParams, ServicesResult]):
         return all(one.state == wanted for one in states(ctx, intent.names))
 
     def undo(self, ctx: Context, intent: ServiceIntent, outcome: ServicesResult | None) -> str:
-        running = tuple(one for one in intent.found if one.state in {"Running", "Start Pending"})
+        # A paused service was stopped by us too; one that was going down by itself was not.
+        running = tuple(one for one in intent.found if one.state not in {"Stopped", "Stop Pending"})
         if intent.state == "started":
             for one in reversed(intent.found):
                 if one.state == "Stopped":
                     stop_one(ctx, one.name, intent.timeout)
             return "stopped again what was stopped before"
+        wanted = intent.model_copy(update={"names": tuple(one.name for one in running)})
         try:
-            start_all(ctx, intent.model_copy(update={"names": tuple(one.name for one in running)}), intent.timeout)
+            try:
+                start_all(ctx, wanted, intent.timeout)
+            except LimitError:  # another run came in between and is gone again: what we stopped is started all the same
+                ctx.lease.take()
+                start_all(ctx, wanted, intent.timeout)
         except RemoteTimeoutError as error:
             raise UndoError(
                 f"{error.message}; look at the service on the host",
                 hint="a service that hangs in Stop Pending is never killed by us",
             ) from None
-        offline = ctx.notes.get("offline")
-        seconds = 0.0
-        if offline and "until" not in offline:
-            up = offline.pop("up", None) or ctx.clock.now().isoformat()
-            offline["until"] = up
-            seconds = (datetime.fromisoformat(up) - datetime.fromisoformat(offline["from"])).total_seconds()
-            offline["seconds"] = round(seconds, 3)
+        seconds = _came_up(ctx)
         return f"running again and settled: {', '.join(one.name for one in running) or 'nothing was running'}" + (
             f" (offline for {seconds:.1f} s)" if seconds else ""
         )
+
+
+def _going_down(ctx: Context) -> None:
+    """Note the beginning of the offline window; of several tasks that stop services, the first counts."""
+    offline = ctx.notes.get("offline")
+    if offline is None or "until" in offline:
+        ctx.notes["offline"] = {"from": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+
+
+def _running_again(ctx: Context) -> None:
+    """Note that all services of a task run; they have yet to settle. Seconds are those of the monotonic clock."""
+    offline = ctx.notes.get("offline")
+    if offline is not None:
+        offline["up"] = {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+
+
+def _came_up(ctx: Context) -> float:
+    """Note the end of the offline window; of several tasks that put services back, the last counts. Answers its seconds."""
+    offline = ctx.notes.get("offline")
+    if offline is None:
+        return 0.0
+    up = offline.pop("up", None) or {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+    seconds = float(up["clock"]) - float(offline["clock"])
+    if seconds < 0:  # the control host was restarted in between
+        seconds = (datetime.fromisoformat(up["at"]) - datetime.fromisoformat(offline["from"])).total_seconds()
+    offline.update({"until": up["at"], "seconds": round(seconds, 3)})
+    return seconds
 
 
 def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
@@ -213,14 +247,27 @@ def _dependents(code: int) -> str | None:
 def start_all(ctx: Context, intent: ServiceIntent, timeout: float) -> None:
     """Start services in order, each only if it is not running by then, and wait until all have settled.
 
-    ConfigMgr's order: its component manager starts the executive by itself; only if it does not, we do.
+    ConfigMgr's order: its component manager starts the executive by itself; only if it does not, we do. One that cannot be
+    started keeps none of the others down.
     """
-    for name in intent.names:
-        _start_one(ctx, name, timeout)
-    if intent.names and ctx.notes.get("offline") is not None:
-        ctx.notes["offline"].setdefault("up", ctx.clock.now().isoformat())
     settling = Settling(intent.names, intent.settle, timeout, intent.drive, intent.path)
-    wait_until_settled(ctx, settling, states, lambda name: _start_one(ctx, name, timeout))
+    log = log_length(ctx, settling)
+    errors: list[RemoteError] = []
+    for name in intent.names:
+        try:
+            _start_one(ctx, name, timeout)
+        except RemoteError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    if intent.names:
+        _running_again(ctx)
+
+    def again(name: str) -> None:
+        _start_one(ctx, name, timeout)
+        _running_again(ctx)
+
+    wait_until_settled(ctx, settling, states, again, log)
 
 
 def _start_one(ctx: Context, name: str, timeout: float) -> None:

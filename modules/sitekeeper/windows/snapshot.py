@@ -111,7 +111,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                 f"{gap:.0f} s between the shadow copies of site server and database host (at most {MAX_GAP_SECONDS:.0f})"
             )
         before, after = _watched(made[0][1]["Before"]), _watched(made[0][1]["After"])
-        prove_window(before, after, params.services)
+        prove_window(before, after, (*params.services, *site.services_to_stop))
         copies = tuple(
             Copy(host=one.host, drive=one.drive, index=number, volume=volume, name=_name_of(one, volume), id=copy)
             for one, (_, _, mark) in zip(intent.hosts, made, strict=True)
@@ -127,7 +127,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
     @staticmethod
     def _make(ctx: Context, one: HostIntent, params: SnapshotParams, *, verify_sql: bool) -> dict[str, Any]:
         ids = [volume.id for volume in one.volumes]
-        services = list(params.services)
+        services = list(dict.fromkeys((*params.services, *params.site.services_to_stop)))
         try:
             if one.vshadow:
                 rows = ctx.ps.change(
@@ -171,8 +171,9 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                     where.lease.give_back()
             except SitekeeperError as error:
                 errors.append(error)
-        if errors and isinstance(errors[0], UnreachableError):
-            raise errors[0]  # the engine tries again: an undo may be done twice
+        lost = next((one for one in errors if isinstance(one, UnreachableError)), None)
+        if lost is not None:
+            raise lost  # the engine tries again: an undo may be done twice
         if errors:
             raise UndoError(
                 f"shadow copies may be left: {errors[0].message}",
@@ -197,7 +198,10 @@ def prove_window(before: tuple[Watched, ...], after: tuple[Watched, ...], servic
     missing = {name.lower() for name in services} - {one.name.lower() for one in before}
     if missing:
         raise IntegrityError(f"nothing is known of {', '.join(sorted(missing))} around the shadow copy")
-    if len({one.boot for one in (*before, *after)}) > 1:
+    boots = {one.boot for one in (*before, *after)}
+    if boots & {"", "None"}:
+        raise IntegrityError("nothing is known of the host's last start around the shadow copy")
+    if len(boots) > 1:
         raise IntegrityError("the window was broken: the host was restarted around the shadow copy")
 
 
@@ -224,7 +228,7 @@ def prove_database(answer: dict[str, Any], database: Database) -> None:
             f"the SQL writer did not take part for {database}: its files are not all in the set",
             hint="read the Application log of the database host (sources VSS and SQLWRITER)",
         )
-    if not mine[0].succeeded:
+    if not all(one.succeeded for one in mine):
         raise IntegrityError(f"the SQL writer says that its backup of {database} failed")
     if document.backup_type != "copy":
         raise IntegrityError(f"the shadow copy was made as a {document.backup_type} backup and not as a copy")
@@ -252,7 +256,7 @@ def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> _vss.Mark:
 def _has_sms_writer(ctx: Context) -> bool:
     """Whether the SMS Writer is registered: excluding a writer that is not there may be an error."""
     (row,) = ctx.ps.call("Get-SkVssWriter")
-    return any(writer.id == _vss.SMS_WRITER for writer in _vss.writers(str(row["Text"])))
+    return _vss.SMS_WRITER in str(row["Text"]).lower()
 
 
 def _watched(rows: Any) -> tuple[Watched, ...]:
