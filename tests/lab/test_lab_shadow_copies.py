@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Rebooted
 from sitekeeper.lab.windows.native import find_tool
 from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
 
@@ -117,19 +118,24 @@ def test_something_restarts_the_services_just_before_the_copy(lab_session: Sessi
     assert before["Pid"] != after["Pid"]
 
 
-def test_a_reboot_just_before_the_copy_changes_the_boot_time(lab_session: Sessions) -> None:
+def test_a_reboot_just_before_the_copy_ends_whoever_asked_for_it(lab_session: Sessions) -> None:
     session = lab_session("PR2")
+    before = session.state.machine.boot_time
+    cut = []
+    session.host.on_reboot.append(lambda: cut.append(True))
     session.host.faults.add("reboot")
-    said = session(
-        "New-SkShadowSet",
-        **RUN,
-        Volume=ids(session, "D:\\"),
-        Service=["SMS_EXECUTIVE"],
-        ExcludeSms=True,
-        VerifySql=False,
-    )
-    made = said.output[0].extended
-    assert made["Before"][0].extended["Boot"] != made["After"][0].extended["Boot"]
+    with pytest.raises(Rebooted):
+        session(
+            "New-SkShadowSet",
+            **RUN,
+            Volume=ids(session, "D:\\"),
+            Service=["SMS_EXECUTIVE"],
+            ExcludeSms=True,
+            VerifySql=False,
+        )
+    assert session.state.machine.boot_time != before
+    assert session.state.machine.shadows == []
+    assert cut == [True]
 
 
 def test_copies_vanish_when_their_storage_runs_over(lab_session: Sessions) -> None:
@@ -174,7 +180,7 @@ def test_server_2003_has_no_diskshadow_and_reads_copies_by_the_share(lab_session
         ExcludeSms=True,
         VerifySql=False,
     )
-    assert said.ids == ["CommandNotFoundException"]
+    assert said.failed.error_id == "CommandNotFoundException,New-SkShadowSet"
     session("New-SkShadowCopy", **RUN, Volume=ids(session, "D:\\")[0], Service=[])
     root = session("Get-SkShadowRoot", **RUN, Index=0).output[0]
     assert root.startswith("\\\\127.0.0.1\\D$\\@GMT-")
@@ -182,6 +188,61 @@ def test_server_2003_has_no_diskshadow_and_reads_copies_by_the_share(lab_session
     assert [
         copy["State"] for copy in (o.adapted for o in session("Get-WmiObject", Class="Win32_ShadowCopy").output)
     ] == [12]
+
+
+def with_vshadow(session: Any) -> Any:
+    session.host.make_folder("D:\\sitekeeper")
+    session.host.set_acl("D:\\sitekeeper", ADMINISTRATORS_ONLY)
+    session.host.write("D:\\sitekeeper\\vshadow.exe", b"MZ")
+    return session
+
+
+def make_by_vshadow(session: Any) -> Any:
+    said = session("New-SkVshadow", **RUN, Volume=ids(session, "D:\\", "C:\\"), Service=[], SqlWriter=False)
+    assert not said.failed
+    return said.output[0].extended
+
+
+def test_vshadow_is_there_only_where_somebody_put_it(lab_session: Sessions) -> None:
+    session = lab_session("PR1")
+    assert find_tool("vshadow.exe", session.host) is None
+    assert find_tool("D:\\sitekeeper\\vshadow.exe", session.host) is None
+    assert session("New-SkVshadow", **RUN, Volume=[], Service=[]).failed.error_id == "SkVshadowMissing"
+    assert find_tool("D:\\sitekeeper\\vshadow.exe", with_vshadow(session).host) is not None
+
+
+def test_vshadow_copies_several_volumes_at_one_instant(lab_session: Sessions) -> None:
+    session = with_vshadow(lab_session("PR1"))
+    made = make_by_vshadow(session)
+    assert made["ExitCode"] == 0
+    copies = session.state.machine.shadows
+    assert len({copy.set_id for copy in copies}) == len({copy.created for copy in copies}) == 1
+    assert [copy.exposed for copy in copies] == [f"D:\\sitekeeper\\run-1\\shadow\\{number}\\" for number in (0, 1)]
+    assert session.host.exists("D:\\sitekeeper\\run-1\\shadow\\1\\WINDOWS")
+    assert {copy.client_accessible for copy in copies} == {False}
+
+
+@pytest.mark.parametrize("prefix", ["SHADOW", "VSHADOW"])
+def test_a_run_that_was_cut_off_before_its_mark_is_found_by_what_vshadow_wrote(
+    lab_session: Sessions, prefix: str
+) -> None:
+    """Microsoft's page and its source name the variables differently."""
+    session = with_vshadow(lab_session("PR1"))
+    make_by_vshadow(session)
+    script = "D:\\sitekeeper\\run-1\\shadow\\setvar.cmd"
+    text = session.host.read(script).decode("ascii").replace("SET SHADOW", f"SET {prefix}")
+    session.host.write(script, text.encode("ascii"))
+    session.host.delete_file("D:\\sitekeeper\\run-1\\shadow\\mark.txt")
+    session("Invoke-WmiMethod", Class="Win32_ShadowCopy", Name="Create", ArgumentList=["ClientAccessible", "D:\\"])
+    assert not session("Remove-SkShadowSet", **RUN).errors
+    assert [copy.client_accessible for copy in session.state.machine.shadows] == [True], "another's stays"
+    assert not session.host.exists("D:\\sitekeeper\\run-1\\shadow")
+
+
+def test_vshadow_on_another_windows_is_loud(lab_session: Sessions) -> None:
+    session = with_vshadow(lab_session("PR2"))
+    said = session("Test-SkVshadow", Drive="D", Try=True)
+    assert said.failed.error_id.startswith("EmulatorNotImplemented")
 
 
 def test_a_script_without_carriage_returns_loses_its_last_letters(lab_session: Sessions) -> None:

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 from pypsrp.client import Client
-from pypsrp.exceptions import AuthenticationError, WSManFaultError
+from pypsrp.exceptions import AuthenticationError, WinRMError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
@@ -75,6 +75,36 @@ def test_pypsrps_own_fetch_and_copy(lab: Lab, tmp_path: Path) -> None:
         client.copy(str(tmp_path / "out.bin"), "D:\\in.bin")
         client.fetch("D:\\in.bin", str(tmp_path / "back.bin"))
     assert (tmp_path / "back.bin").read_bytes() == (tmp_path / "out.bin").read_bytes()
+
+
+def test_a_reboot_cuts_connections_and_forgets_shells(lab: Lab) -> None:
+    machine = lab.machines["PR2"].wsman
+    with connect(lab, "PR2") as client:
+        pool = RunspacePool(client)
+        pool.open()
+        lost = PowerShell(pool).add_cmdlet("Get-Service")
+        assert len(machine.shell_ids) == 1
+        lab.fault("PR2", "reboot")
+        assert machine.shell_ids == []
+        # The client's HTTP library may connect again by itself, but nobody there knows its login or its shell.
+        with pytest.raises((WinRMError, requests.ConnectionError)):
+            lost.invoke()
+    with RunspacePool(connect(lab, "PR2")) as again, PowerShell(again) as ps:
+        ps.add_cmdlet("Get-Service").add_parameter("Name", ["SMS_EXECUTIVE"])
+        ps.add_cmdlet("Select-Object").add_parameter("ExpandProperty", "Status")
+        assert ps.invoke() == ["Running"]
+
+
+def test_versions_of_a_2016_are_the_recorded_ones(tmp_path: Path, lab_hierarchy: Hierarchy) -> None:
+    spec = lab_hierarchy.hosts["PR2"].model_copy(update={"windows": "2016"})
+    lab = Lab(lab_hierarchy.with_(hosts={"PR2": spec}), tmp_path / "lab")
+    with lab, RunspacePool(connect(lab, "PR2")) as pool:
+        assert pool.application_private_data is not None
+        table = dict(pool.application_private_data.data["PSVersionTable"])
+    assert str(table["PSVersion"]) == "5.1.14393.2248"
+    assert table["PSEdition"] == "Desktop"
+    assert [str(each) for each in table["PSCompatibleVersions"]][-2:] == ["5.0", "5.1.14393.2248"]
+    assert str(table["PSRemotingProtocolVersion"]) == "2.3"
 
 
 def test_the_counter_is_one_in_a_set_while_everybody_writes(lab: Lab) -> None:

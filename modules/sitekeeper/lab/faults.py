@@ -14,7 +14,7 @@ KNOWN: dict[str, str] = {
     "start_hangs": "`service` stays in START_PENDING",
     "start_and_die": "`service` starts and stops by itself a moment later",
     "restart_between": "something starts the site's services again just before the next shadow copy is made",
-    "reboot": "the host reboots: asked of a lab at once, with `later` just before the next shadow copy is made",
+    "reboot": "the host reboots, shells and connections are gone: at once, with `later` just before the next shadow copy",
     "snapshot_fails": "diskshadow's CREATE fails with `code` (default 0x8004231f); its exit code stays 0",
     "snapshot_in_progress": "another shadow copy set is being made (0x80042316)",
     "writer_failed": "writer `id` (default the SQL writer's) is failed: `state`, `error`",

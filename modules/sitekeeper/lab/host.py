@@ -27,6 +27,10 @@ class DiskFull(OSError):  # noqa: N818  # what happened, in the field's words
     """There is not enough space on the disk."""
 
 
+class Rebooted(Exception):  # noqa: N818  # what happened: the program that ran on the host ended with it
+    """The host rebooted under a running program."""
+
+
 class FrozenDatabase(Protocol):
     """What a shadow copy with the SQL writer needs of a running database."""
 
@@ -72,6 +76,8 @@ class Host:
         self.databases: list[FrozenDatabase] = []
         self.on_service: list[Callable[[str, str], None]] = []
         """Called with (service, new state) after each change of a service."""
+        self.on_reboot: list[Callable[[], None]] = []
+        """Called when the host has rebooted: what was connected to it is cut off."""
         self.on_written: list[Callable[[str], None]] = []
         """Called with a volume's id after bytes were counted against its diff area."""
 

@@ -85,6 +85,7 @@ class Machine:
             faults=self.faults,
             on_request=self._saw,
         )
+        self.host.on_reboot.append(self._rebooted)
         self.instance: Instance | None = None
         self.sql: TdsServer | None = None
         self.site_databases: dict[str, Database] = {}
@@ -137,6 +138,11 @@ class Machine:
         """Take the databases offline."""
         if self.instance is not None:
             self.instance.close()
+
+    def _rebooted(self) -> None:
+        self.wsman.reboot()
+        if self.sql is not None:
+            self.sql.disconnect_all()
 
     def _saw(self, seen: RequestSeen) -> None:
         self.host.audit.write(

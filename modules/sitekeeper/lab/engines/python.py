@@ -20,7 +20,7 @@ from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
 from sitekeeper.lab.engines.wmi_cmdlets import WMI
 from sitekeeper.lab.functions import functions_by_hash
-from sitekeeper.lab.host import Host
+from sitekeeper.lab.host import Host, Rebooted
 from sitekeeper.lab.windows.wmi import Wmi
 
 _BUILDS = {
@@ -57,14 +57,25 @@ class PythonEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """PSVersionTable as ApplicationPrivateData carries it; PSVersion is "2.0" up to 2012 R2 (recorded)."""
+        """PSVersionTable as ApplicationPrivateData carries it, as recorded of 2008 R2, 2012 R2 and 2016.
+
+        PSVersion is "2.0" up to 2012 R2, where only the compatible versions tell the truth; 5.1 writes its build out and
+        has a PSEdition.
+        """
         system = self.host.machine.os
+        modern = system.level >= (10, 0)
+        build = _BUILDS.get(system.version, f"{system.version}.0")
+        own = f"{system.powershell}.{build.split('.', 2)[2]}" if modern else system.powershell
+        major = int(system.powershell.split(".")[0])
+        known = [f"{number}.0" for number in range(1, major + 1)]
         return {
-            "PSVersion": system.powershell if system.level >= (10, 0) else "2.0",
-            "BuildVersion": _BUILDS.get(system.version, f"{system.version}.0"),
+            "PSVersion": own if modern else "2.0",
+            **({"PSEdition": "Desktop"} if modern else {}),
+            "PSCompatibleVersions": ", ".join([*known, own] if modern else known),
+            "BuildVersion": build,
             "CLRVersion": system.clr,
             "WSManStackVersion": system.winrm_stack,
-            "PSRemotingProtocolVersion": "2.1" if system.winrm_stack == "2.0" else "2.2",
+            "PSRemotingProtocolVersion": "2.3" if modern else "2.1" if system.winrm_stack == "2.0" else "2.2",
             "SerializationVersion": "1.1.0.1",
         }
 
@@ -96,6 +107,10 @@ class PythonRunspace:
                 return
             try:
                 self._statement(statement, pipeline.input, sink)
+            except Rebooted:
+                if sink.stopped.is_set():  # the shell is gone, and nobody is left to be told
+                    return
+                raise
             except OSError as error:
                 # A .NET call failed, and the function's trap ended it.
                 record = _io_failed(error)

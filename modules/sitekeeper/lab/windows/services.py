@@ -70,7 +70,7 @@ class ServiceControl:
         return DONE
 
     def reboot(self) -> None:
-        """Everything is off and on again: a new boot time, new process ids, automatic services run."""
+        """Everything is off and on again: a new boot time, new process ids, automatic services run, connections are cut."""
         host = self.host
         with host.lock:
             before = host.machine.boot_time
@@ -83,6 +83,8 @@ class ServiceControl:
             host.change("boot", host.name, before, host.machine.boot_time)
         for service in host.machine.services.values():
             self._tell(service)
+        for cut in host.on_reboot:
+            cut()
 
     def put_down(self, *names: str) -> None:
         """Stop services at once and wait for it, as the SMS writer does in its part of a shadow copy."""

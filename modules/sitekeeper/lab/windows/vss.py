@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import quoteattr
 
-from sitekeeper.lab.host import Host
+from sitekeeper.lab.host import Host, Rebooted
 from sitekeeper.lab.windows.machine import SMS_WRITER, SQL_WRITER
 from sitekeeper.lab.windows.model import DatabaseFacts, ShadowCopy, Writer
 from sitekeeper.lab.windows.services import COMPONENT_MANAGER, EXECUTIVE, ServiceControl
@@ -90,7 +90,7 @@ class Vss:
             persistent: the copies outlive their requester.
 
         Raises:
-            VssError: nothing was made.
+            VssError: nothing was made. Rebooted: nor here; the program that asked is gone.
 
         """
         host = self.host
@@ -103,6 +103,7 @@ class Vss:
             control.restart(EXECUTIVE, COMPONENT_MANAGER)
         if host.faults.take("reboot"):
             control.reboot()
+            raise Rebooted(host.name)
         taking = [w for w in self.writers() if with_writers and not {w.id, w.name.lower()} & excluded]
         sql = any(writer.id == SQL_WRITER for writer in taking)
         sms = any(writer.id == SMS_WRITER for writer in taking)

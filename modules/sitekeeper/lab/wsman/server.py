@@ -172,6 +172,11 @@ class WsmanServer:
         for connection in connections:
             connection.drop()
 
+    def reboot(self) -> None:
+        """Break every connection and forget every shell, as a reboot does; new clients are served at once."""
+        self._service.shells.close()
+        self.drop_connections()
+
     def stop(self) -> None:
         """Close every socket and shell, wait for every thread.
 
