@@ -16,7 +16,7 @@ from sitekeeper.engine.plays import Task
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.undo import OpenChange, UndoStack
 from sitekeeper.engine.validation import validated
-from sitekeeper.engine.variables import Layers
+from sitekeeper.engine.variables import Layers, round_of
 
 
 class NotTakenBackError(Exception):
@@ -124,8 +124,10 @@ class Attempts:
         task, host = self.task, self.ctx.host
         if module.on_host:
             self.ctx.lease.take()
-        item = self.variables().get("item_index", 0)
-        data = {"module": module.name(), "policy": task.undo, "name": task.name, "item": item, "intent": plan.intent}
+        data = {
+            "module": module.name(), "policy": task.undo, "name": task.name, "round": round_of(self.variables()),
+            "intent": plan.intent,
+        }  # fmt: skip
         number = self.journal.intent(data, host=host, task=task.path)
         change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx)
         self.undo.push(change)

@@ -16,7 +16,7 @@ from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.undo import OpenChange, UndoStack
-from sitekeeper.engine.variables import Layers, lazy
+from sitekeeper.engine.variables import ROUND, Layers, lazy, round_of
 
 SKIPPED: Mapping[str, Any] = {
     "skipped": True, "failed": False, "changed": False, "msg": "skipped: its condition is false",
@@ -89,8 +89,8 @@ class HostPlay:
         self.undo = UndoStack(journal, self.told_undone)
         self.outcome = HostOutcome(ctx.host)
         self.task_name = ""
-        self.finished: Mapping[tuple[str, int], Any] = {}
-        """Results of tasks that were finished before the run was cut off, by task path and loop index."""
+        self.finished: Mapping[tuple[str, str], Any] = {}
+        """Results of tasks that were finished before the run was cut off, by task path and round."""
         self._ending = 0
         """Inside how many ``always:`` parts: they run even when the operator stops the run."""
 
@@ -140,7 +140,7 @@ class HostPlay:
         if not any(True for _ in self._wanted(block, tags)):
             return
         for item in self._loop(block, layers):
-            inside = layers.over(item)
+            inside = layers.over(item, {ROUND: round_of(layers.over(item))} if item else {})
             try:
                 holds = templating.condition(block.when, self._variables(inside), block.body.of("when"))
             except UnknownValueError as error:
@@ -250,7 +250,7 @@ class HostPlay:
     def _item(self, task: Task, layers: Layers) -> Any:
         """One task, or one item of its loop: conditions, attempts, and what is told of it."""
         name = task.module.name()
-        earlier = self.finished.get((task.path, layers.get("item_index", 0)), self)
+        earlier = self.finished.get((task.path, round_of(layers)), self)
         if earlier is not self:
             if isinstance(earlier, Result):
                 self._remember(earlier)
@@ -302,7 +302,7 @@ class HostPlay:
         """Note a finished task: where a resumed run goes on."""
         if self.settings.check:
             return
-        data = {"item": layers.get("item_index", 0), "module": module, "result": result}
+        data = {"round": round_of(layers), "module": module, "result": result}
         self.journal.note("done", data, host=self.ctx.host, task=task.path)
 
     def _failed(

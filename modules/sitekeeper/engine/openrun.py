@@ -31,8 +31,8 @@ class Journaled:
     module: type[Module[Any, Any]]
     intent: Record | None
     outcome: Result | None
-    item: int = 0
-    """Loop index."""
+    round: str = ""
+    """Of the loops around it."""
 
 
 @dataclass(slots=True)
@@ -41,8 +41,8 @@ class HostProgress:
 
     open: list[Journaled] = field(default_factory=list)
     """Changes that are neither taken back nor meant to stay, oldest first."""
-    finished: dict[tuple[str, int], Any] = field(default_factory=dict)
-    """Results of finished tasks, by task path and loop index."""
+    finished: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Results of finished tasks, by task path and round of its loops."""
     notes: dict[str, Any] = field(default_factory=dict)
     plays: set[str] = field(default_factory=set)
     """Paths of the plays that it ended well."""
@@ -92,7 +92,7 @@ def read(folder: Path) -> OpenRun:
                 progress.open = [one for one in progress.open if one.number != row.change]
                 progress.notes.update(row.data.get("notes") or {})
             case "done":
-                progress.finished[(row.task, int(row.data["item"]))] = _result(row.data)
+                progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
             case "anew":
                 progress.finished.clear()
             case "play done":
@@ -113,7 +113,7 @@ def _change(row: journal.Row) -> Journaled:
         intent = _model(found.intent_type, row.data["intent"], row)
     return Journaled(
         number=row.change or 0, host=row.host, path=row.task, name=row.data["name"], policy=row.data["policy"], module=found,
-        intent=intent, outcome=None, item=int(row.data.get("item", 0)),
+        intent=intent, outcome=None, round=str(row.data["round"]),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _with_outcome(change: Journaled, data: dict[str, Any]) -> Journaled:
         outcome = None  # undo works without it
     return Journaled(
         number=change.number, host=change.host, path=change.path, name=change.name, policy=change.policy,
-        module=change.module, intent=change.intent, outcome=outcome, item=change.item,
+        module=change.module, intent=change.intent, outcome=outcome, round=change.round,
     )  # fmt: skip
 
 

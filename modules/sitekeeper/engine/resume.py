@@ -100,7 +100,7 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     if _in_place(play, progress, generation):
         play.undo = stack_of(ctx, progress, play.journal, play.told_undone)
         # Cut off between a change's outcome and its task's end: the outcome is the task's result.
-        made = {(one.path, one.item): one.outcome for one in progress.open if one.outcome is not None}
+        made = {(one.path, one.round): one.outcome for one in progress.open if one.outcome is not None}
         play.finished = made | progress.finished
         return
     stack = stack_of(ctx, progress, play.journal, play.told_undone)

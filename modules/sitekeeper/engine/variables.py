@@ -38,3 +38,13 @@ class Layers(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len({name for layer in self._layers for name in layer})
+
+
+ROUND = "_sitekeeper_round"
+"""Rounds of the loops of the blocks around a task, as ``2.0``."""
+
+
+def round_of(variables: Mapping[str, Any]) -> str:
+    """Which round of all its loops a task is in: with its path it names one execution of it."""
+    outer, index = variables.get(ROUND, ""), variables.get("item_index")
+    return outer if index is None else f"{outer}.{index}"

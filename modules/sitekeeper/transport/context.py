@@ -9,9 +9,9 @@ from typing import Any
 
 from sitekeeper.engine import templating
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import AuthError, InventoryError, SitekeeperError
+from sitekeeper.engine.errors import AuthError, InventoryError, SitekeeperError, UsageError
 from sitekeeper.engine.inventory import Inventory
-from sitekeeper.engine.secrets import Secret
+from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
 from sitekeeper.engine.variables import Layers, lazy
 from sitekeeper.transport.lease import HostLease
@@ -106,12 +106,17 @@ class HostContext:
         return SqlTarget(
             server=str(values.get("sql_host", values.get("ansible_host", server))),
             port=values.get("sql_port", None if named else 1433), instance=named, database=database,
-            user=None if user is None else str(user), password=password.reveal() if password is not None else None,
+            user=None if user is None else opened(user), password=password.reveal() if password is not None else None,
             driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
             tds_version=values.get("sql_tds_version"), login_timeout=int(values.get("sql_login_timeout", 15)),
             idle_timeout=int(values.get("sql_idle_timeout", 120)),
         )  # fmt: skip
+
+
+def opened(value: Any) -> str:
+    """A connection variable as text, where it may be a secret too."""
+    return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def at_hand(secret: Secret) -> None:
@@ -148,11 +153,19 @@ class HostConnector:
 
     def variables(self, host: str) -> dict[str, Any]:
         """A host's variables with their templates filled in; one that cannot be filled in without the run stays out."""
-        layers = Layers(lazy(self.inventory.vars_of(host)), self._extra)
+        layers = Layers(lazy(self.inventory.vars_of(host)), lazy(self._extra))
         filled: dict[str, Any] = {}
         for name in layers:
-            value = getattr(layers[name], "value", layers[name])
-            filled[name] = templating.render(value, layers, self.inventory.origin_of(host, name))
+            origin = self.inventory.origin_of(host, name)
+            try:
+                value = templating.render(getattr(layers[name], "value", layers[name]), layers, origin)
+            except UsageError:
+                if name.startswith(("ansible_", "sql_", "database_", "site_")):
+                    raise
+                continue
+            if name in SECRET_VARIABLES and value is not None and not isinstance(value, Secret):
+                value = inline(str(value), str(origin))
+            filled[name] = value
         return filled
 
     def open(self, host: str, progress: Progress) -> Opened:

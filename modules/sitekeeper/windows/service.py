@@ -10,6 +10,7 @@ from sitekeeper.engine.errors import (
     LimitError,
     RemoteError,
     RemoteTimeoutError,
+    RunInterruptedError,
     SitekeeperError,
     UndoError,
     UsageError,
@@ -113,7 +114,7 @@ class Service(Module[ServiceParams, ServicesResult]):
             _going_down(ctx)
             try:
                 for name in intent.names:
-                    stop_one(ctx, name, timeout)
+                    stop_one(ctx, name, timeout, heed=True)
             except SitekeeperError as error:
                 self._put_back(ctx, intent, error)
                 raise
@@ -221,8 +222,10 @@ def _state(ctx: Context, name: str) -> ServiceState:
     return states(ctx, [name])[0]
 
 
-def stop_one(ctx: Context, name: str, timeout: float) -> None:
+def stop_one(ctx: Context, name: str, timeout: float, *, heed: bool = False) -> None:
     """Stop one service and wait until it is; a stop that is under way is waited out.
+
+    ``heed``: the operator's stop ends the waiting (never while something is being put back).
 
     Raises:
         RemoteTimeoutError: it did not stop in time. RemoteError: Windows refused.
@@ -237,7 +240,7 @@ def stop_one(ctx: Context, name: str, timeout: float) -> None:
         raise RemoteError(f"{name} cannot be stopped: {RETURN_CODES.get(code, f'code {code}')}", hint=_dependents(code))
     if code == 5 and _state(ctx, name).state == "Running":
         raise RemoteError(f"{name} does not accept a stop now")
-    _wait(ctx, name, {"Stopped"}, until, "stop")
+    _wait(ctx, name, {"Stopped"}, until, "stop", heed=heed)
 
 
 def _dependents(code: int) -> str | None:
@@ -291,7 +294,9 @@ def _control(ctx: Context, name: str, method: str) -> int:
     return int(answer[0]["ReturnValue"]) if answer else 0
 
 
-def _wait(ctx: Context, name: str, wanted: set[str], until: float, verb: str, patience: float = 0.0) -> str:
+def _wait(
+    ctx: Context, name: str, wanted: set[str], until: float, verb: str, patience: float = 0.0, *, heed: bool = False
+) -> str:
     """Poll until the service is in a wanted state; ``patience``: seconds for which Stopped does not count yet."""
     pause = 0.1
     hopeful = ctx.clock.monotonic() + patience
@@ -301,6 +306,8 @@ def _wait(ctx: Context, name: str, wanted: set[str], until: float, verb: str, pa
         if state in wanted and not (state == "Stopped" and ctx.clock.monotonic() < hopeful):
             return state
         now = ctx.clock.monotonic()
+        if heed and ctx.stop.is_set():
+            raise RunInterruptedError(f"stopped by the operator while {name} was {state}")
         if now >= until:
             raise RemoteTimeoutError(
                 f"{name} did not {verb} within its time-out: it is still {state} after {now - started:.0f} s"

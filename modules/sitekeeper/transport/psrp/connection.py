@@ -106,7 +106,7 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
         port=number("ansible_port", 5986 if ssl else 5985),
         ssl=ssl,
         auth=auth,
-        user=None if user is None else str(user),
+        user=user.reveal() if isinstance(user, Secret) else None if user is None else str(user),
         password=password,
         verify=verify,
         configuration=str(variables.get("ansible_psrp_configuration_name", "Microsoft.PowerShell")),
