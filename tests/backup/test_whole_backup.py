@@ -53,7 +53,14 @@ def test_three_sites(stage: Any) -> None:
             assert f"siteserver/smsserver/{name}" in entries
         if manifest["product"] == "2007":
             assert "siteserver/smsserver/inboxes/sitectrl.box/sitectrl.ct0" in entries
-        assert {count["root"].rpartition("\\")[2].upper() for count in manifest["registry"]} == {"SMS", "NAL"}
+        assert {count["root"].upper() for count in manifest["registry"]} == {
+            f"HKEY_LOCAL_MACHINE\\SOFTWARE\\{view}MICROSOFT\\{key}"
+            for view in ("", "WOW6432NODE\\")
+            for key in ("SMS", "NAL")
+        }
+        assert {file.name for file in (folder / "SiteServer" / "Registry").iterdir()} == {
+            f"{key}.{view}.reg" for key in ("sms", "nal") for view in ("native", "wow")
+        }
         assert manifest["offline"]["seconds"] > 0
         assert manifest["machine"]["guid"]
         assert manifest["left_out"]

@@ -156,6 +156,7 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
     return [
         call("Enter-SkLease", **run, Owner="ci", Seconds=600, AtLeast=0),
         call("Export-SkRegistry", **run, Name="SMS", View="wow"),
+        call("Export-SkRegistry", **run, Name="NAL", View="native"),
         call("New-SkShadowSet", **run, Volume=[volumes["D:\\"]], Service=SERVICES, ExcludeSms=True, VerifySql=False),
         call("Remove-SkShadowSet", **run),
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),

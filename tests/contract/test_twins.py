@@ -111,6 +111,8 @@ def make_host(folder: Path, hierarchy: Hierarchy, name: str) -> Host:
             host.make_folder(f"{letter}:\\sitekeeper")
             host.write(f"{letter}:\\sitekeeper\\vshadow.exe", b"MZ")
         host.set_acl("D:\\sitekeeper", ADMINISTRATORS_ONLY)  # C: stays open to others
+        host.registry.delete("HKLM\\SOFTWARE\\Microsoft\\NAL")
+        host.registry.save()
     host.save()
     return host
 

@@ -70,7 +70,7 @@ def test_registry_items_carry_typed_values_and_their_place(lab_session: Sessions
     assert values["Installation Directory"] == r"C:\Program Files (x86)\Microsoft Configuration Manager"
     assert values["Type"] == 1
     assert values["PSPath"].endswith(r"Registry::HKEY_LOCAL_MACHINE\SOFTWARE\Wow6432Node\Microsoft\SMS\Setup")
-    assert not session("Test-Path", Path=r"HKLM:\SOFTWARE\Microsoft\SMS").output[0]
+    assert not session("Test-Path", Path=r"HKLM:\SOFTWARE\Microsoft\SMS\Identification").output[0]
     missing = session("Get-ItemProperty", Path=r"HKLM:\SOFTWARE\Microsoft\SMS\Setup")
     assert missing.ids == ["PathNotFound,Microsoft.PowerShell.Commands.GetItemPropertyCommand"]
 

@@ -38,6 +38,11 @@ def branch(generation: int) -> str:
     return r"HKLM\SOFTWARE\Wow6432Node\Microsoft" if generation == 2007 else r"HKLM\SOFTWARE\Microsoft"
 
 
+def other_branch(generation: int) -> str:
+    """The view in which the site is not: its client and console parts of the other width leave their keys there."""
+    return branch(2012 if generation == 2007 else 2007)
+
+
 def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.Random) -> None:
     """Add the site's services and its writer."""
     machine.site = Site(
@@ -135,10 +140,26 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
         for value, data in content.items():
             registry.set(f"{sms}\\{name}", value, "REG_DWORD" if isinstance(data, int) else "REG_SZ", data)
     registry.set(f"{sms}\\Operations Management", "Server Roles", "REG_MULTI_SZ", ["SMS Site Server", "SMS SQL Server"])
+    _other_view(registry, spec)
     nal = branch(spec.generation) + "\\NAL"
     path = f'["Display=\\\\{machine.name}\\"]MSWNET:["SMS_SITE={spec.code}"]\\\\{machine.name}\\'
     registry.set(nal + "\\Client\\Providers", "MSWNET", "REG_SZ", "mswnet.dll")
     registry.set(nal + "\\Server\\Site", "Path", "REG_SZ", path)
     registry.set(nal + "\\Server\\Site", "Key", "REG_BINARY", bytes(range(0, 240, 7)))
     registry.set(nal + "\\Server\\Site", "Expand", "REG_EXPAND_SZ", "%SystemRoot%\\system32")
+    registry.set(nal + "\\Logging", "Log To", "REG_DWORD", 2)
+
+
+def _other_view(registry: Registry, spec: SiteSpec) -> None:
+    # That both views exist on a 64-bit site server is known; which values stand in the lesser one is believed. It has a
+    # Setup key without an installation directory, so that only that value tells the views apart.
+    sms, nal = other_branch(spec.generation) + "\\SMS", other_branch(spec.generation) + "\\NAL"
+    registry.set(sms + "\\Setup", "UI Installation Directory", "REG_SZ", spec.install + "\\AdminConsole")
+    registry.set(sms + "\\Mobile Client", "ProductVersion", "REG_SZ", VERSIONS[spec.generation])
+    registry.set(sms + "\\Mobile Client", "AssignedSiteCode", "REG_SZ", spec.code)
+    registry.set(sms + "\\Tracing\\SMS_ADMIN_UI", "Enabled", "REG_DWORD", 1)
+    registry.set(
+        sms + "\\Tracing\\SMS_ADMIN_UI", "TraceFilename", "REG_SZ", spec.install + "\\AdminConsole\\AdminUI.log"
+    )
+    registry.set(nal + "\\Client\\Providers", "MSWNET", "REG_SZ", "mswnet.dll")
     registry.set(nal + "\\Logging", "Log To", "REG_DWORD", 2)
