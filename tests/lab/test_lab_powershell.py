@@ -71,7 +71,7 @@ def test_registry_items_carry_typed_values_and_their_place(lab_session: Sessions
     assert values["Type"] == 1
     assert values["PSPath"].endswith(r"Registry::HKEY_LOCAL_MACHINE\SOFTWARE\Wow6432Node\Microsoft\SMS\Setup")
     assert not session("Test-Path", Path=r"HKLM:\SOFTWARE\Microsoft\SMS\Identification").output[0]
-    missing = session("Get-ItemProperty", Path=r"HKLM:\SOFTWARE\Microsoft\SMS\Setup")
+    missing = session("Get-ItemProperty", Path=r"HKLM:\SOFTWARE\Microsoft\SMS\SQL Server")
     assert missing.ids == ["PathNotFound,Microsoft.PowerShell.Commands.GetItemPropertyCommand"]
 
 
