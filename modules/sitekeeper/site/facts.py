@@ -11,7 +11,8 @@ from sitekeeper.engine.errors import IntegrityError, InventoryError, RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Answer, Call, Context
-from sitekeeper.site._results import Database, Machine, Part, RegistryKey, Service, SiteFacts, Volume
+from sitekeeper.site._layout import parts_of, root_of, volumes_inside, volumes_of
+from sitekeeper.site._results import Database, Machine, RegistryKey, Service, SiteFacts, Volume
 from sitekeeper.sql._read import database_of
 
 STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
@@ -63,6 +64,8 @@ def site_facts(ctx: Context) -> SiteFacts:
     site, sql = setup[view]["Identification"], setup[view]["SQL Server"]
     install = str(setup[view]["Setup"]["Installation Directory"]).rstrip("\\")
     code = str(site.get("Site Code", "")).upper()
+    if not re.fullmatch(r"[A-Z0-9]{3}", code):
+        raise IntegrityError(f"{ctx.host} has no site code in SMS\\Identification that could be one: {code!r}")
     expected = ctx.site_code()
     if expected is not None and code != expected:
         raise IntegrityError(f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}")
@@ -72,10 +75,10 @@ def site_facts(ctx: Context) -> SiteFacts:
     product_version, product = _version(ctx, install)
     database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
     used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
-    inner = [volume for volume in volumes if volume.name.lower().startswith(install.lower() + "\\")]
-    used += [volume for volume in inner if volume not in used]
+    inner = volumes_inside(volumes, install)
+    used += [volume for volume in (*inner, *root_of(volumes, install)) if volume not in used]
     names = {service.name.lower(): service.name for service in services}
-    what = _what(ctx, install, used, inner, database, elsewhere)
+    what = parts_of(ctx, install, used, inner, database, elsewhere)
     return SiteFacts(
         msg=f"{code}: ConfigMgr {product_version}, {len(used)} volumes",
         code=code, name=str(site.get("Site Name", "")), type=str(ctx.vars.get("site_type", "primary")), product=product,
@@ -164,29 +167,6 @@ def _volumes(answer: Answer) -> list[Volume]:
     return found
 
 
-def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
-    """The volumes that hold these paths; the deepest mount wins.
-
-    Raises:
-        IntegrityError: a path lies on none of them.
-
-    """
-    chosen: list[Volume] = []
-    for path in paths:
-        volume = volume_of(volumes, path)
-        if volume not in chosen:
-            chosen.append(volume)
-    return chosen
-
-
-def volume_of(volumes: Sequence[Volume], path: str) -> Volume:
-    """The volume that holds a path."""
-    holding = [volume for volume in volumes if (path.lower() + "\\").startswith(volume.name.lower())]
-    if not holding:
-        raise IntegrityError(f"{path} lies on no local volume", hint="a site on a network drive cannot be backed up")
-    return max(holding, key=lambda volume: len(volume.name))
-
-
 def _services(answer: Answer) -> tuple[Service, ...]:
     if answer.errors:
         raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
@@ -253,52 +233,9 @@ def _database(
     everything = _volumes(answers[3])
     database = database.model_copy(update={"mounts": tuple(volume.name for volume in everything)})
     volumes = volumes_of(everything, [file.path for file in database.files])
-    letter = f"{database.files[0].path[0].upper()}:\\"
-    root = next((volume for volume in everything if volume.name.upper() == letter), None)
-    if root is not None and root not in volumes:
-        volumes.append(root)
+    volumes += [volume for volume in root_of(everything, database.files[0].path) if volume not in volumes]
     return database, _machine(other, answers), volumes
 
 
 def _files_on(database: Database | None, host: str) -> list[str]:
     return [file.path for file in database.files] if database is not None and database.host == host else []
-
-
-def _what(
-    ctx: Context, install: str, used: Sequence[Volume], inner: Sequence[Volume], database: Database | None,
-    elsewhere: Sequence[Volume],
-) -> tuple[Part, ...]:  # fmt: skip
-    """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""
-    home = volume_of(used, install)
-    parts = [Part(kind="files", host=ctx.host, volume=home.id, path=_below(home, install), to="SiteServer/SMSServer")]
-    for volume in inner:
-        place = volume.name[len(install) + 1 :].strip("\\").replace("\\", "/")
-        parts.append(Part(kind="files", host=ctx.host, volume=volume.id, path="", to=f"SiteServer/SMSServer/{place}"))
-    letter = next((volume for volume in used if volume.name.upper() == f"{install[0].upper()}:\\"), home)
-    parts.append(
-        Part(
-            kind="registry",
-            host=ctx.host,
-            volume=letter.id,
-            path=f"sitekeeper\\{ctx.run_id}\\registry",
-            to="SiteServer/Registry",
-        )
-    )
-    if database is not None:
-        volumes = used if database.host == ctx.host else elsewhere
-        for file in database.files:
-            volume = volume_of(volumes, file.path)
-            parts.append(
-                Part(
-                    kind="database",
-                    host=database.host,
-                    volume=volume.id,
-                    path=_below(volume, file.path),
-                    to="SiteDBServer",
-                )
-            )
-    return tuple(parts)
-
-
-def _below(volume: Volume, path: str) -> str:
-    return path[len(volume.name) :].strip("\\")

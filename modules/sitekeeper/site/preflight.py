@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from sitekeeper.engine.errors import PreflightError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
@@ -42,7 +44,7 @@ class PreflightParams(Params):
     """The site."""
     store: str | None = None
     """Where the set shall go; the variable ``store`` when left out."""
-    rate: Size = 10 * 1024 * 1024
+    rate: Annotated[Size, Field(gt=0)] = 10 * 1024 * 1024
     """Bytes a second that the pull is expected to reach: the predicted duration comes of it."""
     growth: Size = 20 * 1024 * 1024
     """Bytes a minute by which the shadow storage is expected to grow while the pull runs."""

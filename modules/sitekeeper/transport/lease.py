@@ -6,10 +6,11 @@ Kept on the system drive, so that it can be taken before anything is known of th
 from __future__ import annotations
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import LimitError, RemoteError, UsageError
+from sitekeeper.engine.errors import LimitError, RemoteError, UnreachableError, UsageError
 from sitekeeper.engine.session import Call
 from sitekeeper.transport.psrp.session import PsrpSession
 
+GIVE_BACK_ATTEMPTS = 2
 SECONDS = 4 * 3600
 """How long a lease holds when it is not renewed. Renewed when half of it is over and something is changed."""
 
@@ -25,6 +26,10 @@ class HostLease:
         self._drive = ""
         self._taken = 0.0
         self._generation = 0
+        self._asked = False
+        """Whether the host may have given it to us: an answer can be lost."""
+        self._lost = False
+        """Whether the fence said that we do not hold it any more."""
 
     @property
     def generation(self) -> int:
@@ -38,12 +43,15 @@ class HostLease:
             LimitError: another run holds it. UsageError: the work folder on the host is open to others.
 
         """
-        fresh = self._clock.monotonic() - self._taken < SECONDS / 2
+        fresh = self._clock.monotonic() - self._taken < SECONDS / 2 and not self._lost
         if self._generation and self._generation >= at_least and fresh:
             return self._generation
         if not self._drive:
             (system,) = self._session.raw("Get-WmiObject", Class="Win32_OperatingSystem", Property=["SystemDrive"])
             self._drive = str(system["SystemDrive"])[0].upper()
+        if self._lost:
+            self._refuse_other_process()
+        self._asked = True
         try:
             (row,) = self._session.raw(
                 "Enter-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner, Seconds=SECONDS,
@@ -53,15 +61,44 @@ class HostLease:
             raise self._explained(error) from None
         self._taken = self._clock.monotonic()
         self._generation = int(row["Generation"])
+        self._lost = False
         self._session.fence = self._fence
+        self._session.renew = self._renewed
         return self._generation
 
     def give_back(self) -> None:
-        """Release it; without one nothing happens."""
-        if self._generation:
-            self._session.raw("Exit-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner)
-            self._generation = 0
-            self._session.fence = None
+        """Release it; without one nothing happens. Twice does no harm, so a lost connection is no reason to keep it."""
+        if not self._asked:
+            return
+        for attempt in range(1, GIVE_BACK_ATTEMPTS + 1):
+            try:
+                self._session.raw("Exit-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner)
+                break
+            except UnreachableError:
+                if attempt == GIVE_BACK_ATTEMPTS:
+                    raise
+        self._generation = 0
+        self._asked = self._lost = False
+        self._session.fence = self._session.renew = None
+
+    def _renewed(self) -> bool:
+        """The fence said no. Renews a lease that is still written down as ours and has only run out: the host's clock was set.
+
+        Otherwise somebody else may have changed the host, and the change that was to be made must not be.
+        """
+        self._lost = True
+        before = self._generation
+        rows = self._session.raw("Read-SkLease", Drive=self._drive)
+        ours = (self._run, self._owner, before)
+        if [(row["Run"], row["Owner"], int(row["Generation"])) for row in rows] != [ours]:
+            return False
+        return self.take() == before
+
+    def _refuse_other_process(self) -> None:
+        """A run that another process has taken up must not be gone on with by this one, not even to undo."""
+        for row in self._session.raw("Read-SkLease", Drive=self._drive):
+            if row["Run"] == self._run and row["Owner"] != self._owner:
+                raise LimitError(f"run {self._run} was taken up by {row['Owner']}")
 
     def _fence(self) -> Call:
         return Call(

@@ -27,10 +27,16 @@ _KNOWN = frozenset(
         "reconnection_retries", "reconnection_backoff",
     )
 )  # fmt: skip
+_PASSED_ON = (
+    "negotiate_delegate", "negotiate_hostname_override", "negotiate_send_cbt", "negotiate_service", "proxy",
+)  # fmt: skip
+"""Variables that pypsrp understands by the same name. Of the others that Ansible has, ``reconnection_*`` have no meaning here:
+a lost connection is taken up again in our own way (``shell``)."""
 _CHOICES = {
     "ansible_psrp_protocol": ("http", "https"),
     "ansible_psrp_auth": AUTHS,
     "ansible_psrp_cert_validation": ("validate", "ignore"),
+    "ansible_psrp_message_encryption": ("auto", "always", "never"),
     "ansible_connection": ("psrp",),
 }
 
@@ -57,6 +63,8 @@ class Target:
     envelope: int | None = None
     certificate: str | None = None
     certificate_key: str | None = None
+    passed_on: tuple[tuple[str, Any], ...] = ()
+    """Further settings of pypsrp."""
     origin: Origin | None = None
     password_origin: Origin | None = field(default=None)
 
@@ -92,6 +100,12 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
             "basic authentication over http would send the password in the clear", host=host,
             origin=origins.get("ansible_psrp_auth", origin), hint="use https, or negotiate",
         )  # fmt: skip
+    certificate = variables.get("ansible_psrp_certificate_pem"), variables.get("ansible_psrp_certificate_key_pem")
+    if auth == "certificate" and not (ssl and all(isinstance(one, str) and one for one in certificate)):
+        raise InventoryError(
+            "a client certificate needs https, ansible_psrp_certificate_pem and ansible_psrp_certificate_key_pem", host=host,
+            origin=origins.get("ansible_psrp_auth", origin),
+        )  # fmt: skip
     verify: bool | str = variables.get("ansible_psrp_cert_validation", "validate") != "ignore"
     if verify and variables.get("ansible_psrp_ca_cert"):
         verify = str(variables["ansible_psrp_ca_cert"])
@@ -103,7 +117,7 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     return Target(
         host=host,
         server=str(variables.get("ansible_host", variables.get("ansible_psrp_host", host))),
-        port=number("ansible_port", 5986 if ssl else 5985),
+        port=number("ansible_port", number("ansible_psrp_port", 5986 if ssl else 5985)),
         ssl=ssl,
         auth=auth,
         user=user.reveal() if isinstance(user, Secret) else None if user is None else str(user),
@@ -116,8 +130,11 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
         encryption=str(variables.get("ansible_psrp_message_encryption", "auto")),
         path=str(variables.get("ansible_psrp_path", "wsman")),
         envelope=number("ansible_psrp_max_envelope_size", 0) or None,
-        certificate=variables.get("ansible_psrp_certificate_pem"),
-        certificate_key=variables.get("ansible_psrp_certificate_key_pem"),
+        certificate=certificate[0],
+        certificate_key=certificate[1],
+        passed_on=tuple(
+            (name, variables[f"ansible_psrp_{name}"]) for name in _PASSED_ON if f"ansible_psrp_{name}" in variables
+        ),
         origin=origins.get("ansible_host", origin),
         password_origin=origins.get("ansible_password", origin),
     )
@@ -125,9 +142,9 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
 
 def wsman_of(target: Target) -> WSMan:
     """A pypsrp connection that has not been used yet. Reveals the password: the only place that does."""
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = dict(target.passed_on)
     if target.auth == "certificate":
-        extra = {"certificate_pem": target.certificate, "certificate_key_pem": target.certificate_key}
+        extra |= {"certificate_pem": target.certificate, "certificate_key_pem": target.certificate_key}
     if target.envelope is not None:
         extra["max_envelope_size"] = target.envelope
     return WSMan(
@@ -143,7 +160,7 @@ def wsman_of(target: Target) -> WSMan:
         read_timeout=target.read_timeout,
         operation_timeout=target.operation_timeout,
         encryption=target.encryption,
-        no_proxy=True,
+        no_proxy="proxy" not in extra,  # those of the environment are meant for browsers
         **extra,
     )
 

@@ -46,9 +46,13 @@ class Joiner:
         whole: list[Message] = []
         at = 0
         while at < len(data):
+            if len(data) - at < _HEADER.size:
+                raise FragmentGapError
             object_id, number, flags, length = _HEADER.unpack_from(data, at)
             at += _HEADER.size
             part = data[at : at + length]
+            if len(part) < length:
+                raise FragmentGapError  # fragments are never split: the answer was cut off
             at += length
             parts = self._parts.setdefault(object_id, [])
             if len(parts) != number:

@@ -36,6 +36,8 @@ class PsrpSession:
         self.target = target
         self.fence: Fence | None = None
         """The first statement of every change; without one nothing can be changed."""
+        self.renew: Callable[[], bool] | None = None
+        """Asked when the fence says no: whether the lease could be renewed without anybody having been in between."""
         self.needs: Needs | None = None
         """What may be sent now: the declared needs of the module at work. None: anything (our own set-up)."""
         self._clock = clock
@@ -72,38 +74,58 @@ class PsrpSession:
                 ours, errors = [], []
             else:
                 ours.append(value)
-        while len(answers) < len(calls):
-            record = strays[-1] if strays else _vanished(calls[len(answers)].command)
-            answers.append(Answer(tuple(ours), (*errors, record)))
-            ours, errors = [], []
-        for record in strays:
-            # A record that did not go the merged way (a parameter that cannot be bound) belongs to the call that answered nothing.
-            silent = next((n for n, one in enumerate(answers) if not one.output and not one.errors), None)
-            if silent is None:
-                raise self._refused(calls[0].command, record)
-            answers[silent] = Answer((), (record,))
+        if len(answers) < len(calls):  # the pipeline ended in the middle, by the last record
+            ending = strays.pop() if strays else None
+            while len(answers) < len(calls):
+                record = ending or _vanished(calls[len(answers)].command)
+                answers.append(Answer(tuple(ours), (*errors, record)))
+                ours, errors = [], []
+        return self._attributed(calls, answers, strays)
+
+    def _attributed(self, calls: Sequence[Call], answers: list[Answer], strays: list[ErrorRecord]) -> list[Answer]:
+        """Give records that did not go the merged way (a parameter that cannot be bound) to the calls that answered nothing.
+
+        Where it is not certain whose they are, each such call gets them: no failure may pass for an empty answer.
+        """
+        if not strays:
+            return answers
+        silent = [number for number, one in enumerate(answers) if not one.output and not one.errors]
+        if not silent:
+            raise self._refused(calls[0].command, strays[0])
+        for place, number in enumerate(silent):
+            own = (strays[place],) if len(strays) == len(silent) else tuple(strays)
+            answers[number] = Answer((), own)
         return answers
 
     def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         """Run one changing command behind the fence; never sent twice."""
         if self.fence is None:
             raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
-        statements = [Statement(self.fence()), Statement(self._allowed(command, args))]
+        output, errors = self._fenced(self.fence, command, args, deadline or CALL_SECONDS)
+        lost = _lease_lost(errors)
+        if lost is not None and self.renew is not None and self.renew():
+            # The fence stopped the pipeline: nothing ran.
+            output, errors = self._fenced(self.fence, command, args, deadline or CALL_SECONDS)
+            lost = _lease_lost(errors)
+        if lost is not None:
+            raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
+    def _fenced(
+        self, fence: Fence, command: str, args: dict[str, Any], seconds: float
+    ) -> tuple[list[Any], list[ErrorRecord]]:
+        statements = [Statement(fence()), Statement(self._allowed(command, args))]
         for statement in statements:
             self._ready(statement.call.command)
         try:
-            output, errors = self._run(statements, deadline or CALL_SECONDS)
+            return self._run(statements, seconds)
         except ShellGoneError:
             self._drop()
             raise UnreachableError(
                 f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
             ) from None
-        for record in errors:
-            if record.short_id == "SkLeaseLost":
-                raise LimitError(f"the lease of this host was lost: {record.message}", host=self.target.host)
-        if errors:
-            raise self._refused(command, errors[0])
-        return output
 
     def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
         """Run one reading command and hand on its objects as they come."""
@@ -263,6 +285,10 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def _lease_lost(errors: list[ErrorRecord]) -> ErrorRecord | None:
+    return next((record for record in errors if record.short_id == "SkLeaseLost"), None)
 
 
 def _vanished(command: str) -> ErrorRecord:

@@ -150,7 +150,7 @@ class Shell:
         for part in parts[1:]:
             try:
                 self._pool.shell.send("stdin", part, command_id=pipeline)
-            except (*_LOST, WinRMTransportError):
+            except (*_LOST, WinRMTransportError, WSManFaultError):
                 self._reset()
                 raise ShellGoneError from None
         return pipeline
