@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,11 +17,20 @@ import pytest
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine import journal
+from sitekeeper.engine.errors import SitekeeperError
 from sitekeeper.lab.sql.attach import attach
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parents[2]
 Seen = Callable[[list[journal.Row]], bool]
+
+
+def rows_of(folder: Path) -> list[journal.Row]:
+    """The records so far; none while the journal is just being made."""
+    try:
+        return list(journal.read(folder))
+    except (SitekeeperError, sqlite3.Error):
+        return []
 
 
 def killed_when(here: Any, seen: Seen) -> str:
@@ -39,11 +49,8 @@ def killed_when(here: Any, seen: Seen) -> str:
         found = [one for one in runs.iterdir() if (one / "journal.db").is_file()] if runs.is_dir() else []
         if found:
             folder = found[0]
-            try:
-                if seen(list(journal.read(folder))):
-                    break
-            except Exception:  # noqa: BLE001 - the journal is just being made
-                continue
+            if seen(rows_of(folder)):
+                break
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert folder is not None

@@ -184,7 +184,8 @@ def test_intent_before_outcome_before_undone(stage: Any) -> None:
     rows = [row for row in stage.rows() if row.change is not None]
     assert [row.kind for row in rows] == ["intent", "outcome", "undone"]
     assert rows[0].data == {
-        "module": "test.change", "policy": "play", "name": "test.change", "intent": {"version": 1, "name": "a", "fails": "no"},
+        "module": "test.change", "policy": "play", "name": "test.change", "round": "",
+        "intent": {"version": 1, "name": "a", "fails": "no"},
     }  # fmt: skip
     assert rows[1].data["made"] == "id of a"
     assert {row.task for row in rows} == {"0.tasks.0"}

@@ -44,6 +44,8 @@ class Attempts:
     clock: Clock
     check: bool
     variables: Callable[[], Layers]
+    take_machines: Callable[[tuple[str, ...]], None]
+    """Waits until these machines are the play's own."""
 
     def run(self) -> tuple[Any, Plan[Any] | None]:
         """The result and its plan; an Unknown and None where check mode cannot tell.
@@ -117,6 +119,8 @@ class Attempts:
                 raise
             return held[0], None
         applies = bool(plan.changes) and not self.check
+        if applies:
+            self.take_machines(module.machines(params))
         return self._apply(module, plan) if applies else plan.result, plan
 
     def _apply(self, module: Module[Any, Any], plan: Plan[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import BugError, RunInterruptedError, SitekeeperError, UnreachableError, UsageError
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.limits import Held, Limit, Limits, declared
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
 from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.selection import Selection
@@ -76,6 +78,7 @@ class HostPlay:
         journal: Journal,
         bus: events.Bus,
         clock: Clock,
+        limits: Limits,
     ) -> None:
         self.play = play
         self.ctx = ctx
@@ -83,6 +86,9 @@ class HostPlay:
         self.journal = journal
         self.bus = bus
         self.clock = clock
+        self.limits = limits
+        self.machines: list[Held] = []
+        """Machines that are this play's own until it ends."""
         self.registered: dict[str, Any] = {}
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
         self.extra = lazy(settings.extra)
@@ -115,6 +121,8 @@ class HostPlay:
                 self.ctx.lease.give_back()
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error))
+        for held in self.machines:
+            held.release()
         return self.outcome
 
     def _own(self, error: Exception, task: str | None = None) -> SitekeeperError:
@@ -269,10 +277,11 @@ class HostPlay:
         started = self.clock.monotonic()
         self.bus.emit(events.TaskStarted(at=self.clock.now(), host=self.ctx.host, task=task.name, module=name))
         try:
-            result, plan = Attempts(
-                task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
-                variables=lambda: self._variables(layers),
-            ).run()  # fmt: skip
+            with self._holding(task, layers):
+                result, plan = Attempts(
+                    task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
+                    variables=lambda: self._variables(layers), take_machines=self._take_machines,
+                ).run()  # fmt: skip
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
             raise self._failed(task, failed.error, started, final=True) from None
@@ -304,6 +313,32 @@ class HostPlay:
             return
         data = {"round": round_of(layers), "module": module, "result": result}
         self.journal.note("done", data, host=self.ctx.host, task=task.path)
+
+    @contextmanager
+    def _holding(self, task: Task, layers: Layers) -> Iterator[None]:
+        """Hold the task's limits while it runs."""
+        variables = self._variables(layers)
+        names = templating.render(list(task.uses) if task.uses else [], variables, task.body.of("uses"))
+        if self.settings.check or not names:
+            yield
+            return
+        known = declared(templating.render("{{ limits | default({}) }}", variables, task.body.of("uses")))
+        wanted = [known.get(str(name), Limit(str(name))) for name in names]
+        held = self.limits.hold(wanted, self.ctx.stop, self._waiting)
+        self.ctx.rate = held.rate
+        try:
+            yield
+        finally:
+            self.ctx.rate = None
+            held.release()
+
+    def _take_machines(self, machines: tuple[str, ...]) -> None:
+        if machines:
+            wanted = [Limit(f"machine:{name}") for name in machines]
+            self.machines.append(self.limits.hold(wanted, self.ctx.stop, self._waiting))
+
+    def _waiting(self, text: str) -> None:
+        self.ctx.progress(0, None, "", text)
 
     def _failed(
         self, item: Task | Block, error: SitekeeperError, started: float | None = None, *, final: bool = False

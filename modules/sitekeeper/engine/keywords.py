@@ -62,7 +62,7 @@ KEYWORDS: dict[str, Keyword] = {
             "The site undoes by itself when we are not heard from for this long.",
             ready=False,
         ),
-        _keyword("uses", "words", "task", "Named shared limits to hold meanwhile.", ready=False),
+        _keyword("uses", "list", "task", "Named shared limits (variable `limits`) to hold while the task runs."),
     )
 }
 

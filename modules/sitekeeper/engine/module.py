@@ -81,6 +81,10 @@ class Module(Generic[P, R]):
         area, file = cls.__module__.rsplit(".", 2)[-2:]
         return f"{area}.{file.removesuffix('_')}"
 
+    def machines(self, params: P) -> tuple[str, ...]:
+        """Identities of machines that belong to this play alone from now on: each is a limit of 1 by itself."""
+        return ()
+
     def plan(self, ctx: Context, params: P) -> Plan[R]:
         """Look, touch nothing, and answer what would change."""
         raise NotImplementedError

@@ -140,8 +140,17 @@ class _Reader:
             when=keys.get("when", True), register=keys.get("register"), loop=keys.get("loop"),
             retries=keys.get("retries", 3 if "until" in keys else 0), until=keys.get("until"),
             delay=keys.get("delay", timedelta(seconds=5)), failed_when=keys.get("failed_when"),
-            ignore_errors=keys.get("ignore_errors", False), undo=undo,
+            ignore_errors=keys.get("ignore_errors", False), undo=undo, uses=self.uses_of(keys, found, origins),
         )  # fmt: skip
+
+    def uses_of(self, keys: dict[str, Any], found: type[Module[Any, Any]], origins: Origins) -> Any:
+        """A task that takes whole machines for its play must not wait for them while it holds something else."""
+        if "uses" in keys and found.machines is not Module.machines:
+            raise UsageError(
+                f"{found.name()} takes its machines by itself and cannot hold `uses` meanwhile", origin=origins.of_key("uses"),
+                hint="put `uses` on the tasks that need it",
+            )  # fmt: skip
+        return keys.get("uses", ())
 
     def refuse_extra(self, names: list[str], origins: Origins) -> None:
         unknown = [name for name in names if name != INCLUDE and name not in modules.available()]

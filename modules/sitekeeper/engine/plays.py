@@ -36,6 +36,8 @@ class Task:
     failed_when: Any = None
     ignore_errors: bool = False
     undo: UndoPolicy = "never"
+    uses: Any = ()
+    """Names of limits, templates among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

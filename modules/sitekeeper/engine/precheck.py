@@ -86,6 +86,7 @@ class _Walk:
             for one in source if isinstance(source, list) else [source]:
                 if isinstance(one, str):
                     self.names(_as_template(one), judged, task.body.below(keyword))
+        self.names(task.uses, known, task.body.below("uses"))
         for key, value in task.params.items():
             self.names(value, known, task.origins.below(key))
         self.values(task, layers)

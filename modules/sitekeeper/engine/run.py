@@ -17,6 +17,7 @@ from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Settings
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.hostvars import HostVars
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.limits import Limits
 from sitekeeper.engine.openrun import OpenRun
 from sitekeeper.engine.plays import Play, Playbook
 from sitekeeper.engine.precheck import precheck
@@ -100,6 +101,7 @@ class Run:
         self.connector = connect(self.run_id, self.stop)
         self._listeners = listeners
         self._journal: Journal | None = None
+        self.limits = Limits(options.runs / ".limits", self.clock, self.run_id)
 
     def hosts_of(self, play: Play) -> list[str]:
         """The play's hosts, limited as asked and in its order.
@@ -269,7 +271,7 @@ class Run:
         try:
             hostplay = HostPlay(
                 play=play, ctx=opened.context, settings=settings, inventory_vars=self.inventory.vars_of(host),
-                journal=journal, bus=bus, clock=self.clock,
+                journal=journal, bus=bus, clock=self.clock, limits=self.limits,
             )  # fmt: skip
             hostplay.outcome = ended
             if self.again is not None and host in self.again.hosts:

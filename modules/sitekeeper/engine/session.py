@@ -113,6 +113,9 @@ class Context(Protocol):
     def stop(self) -> Event:
         """Set when the operator stops the run."""
 
+    rate: int | None
+    """Bytes a second that the limits held now leave to the task; None: as fast as it can."""
+
     @property
     def notes(self) -> dict[str, Any]:
         """What tasks and undos of one play must know of each other (the offline window); journaled with each undo."""

@@ -44,6 +44,10 @@ class Set(Module[SetParams, Staging]):
     on_host = True
     intent_type = SetIntent
 
+    def machines(self, params: SetParams) -> tuple[str, ...]:
+        site = params.site
+        return tuple(one.guid.lower() for one in (site.machine, site.database_machine) if one is not None and one.guid)
+
     def plan(self, ctx: Context, params: SetParams) -> Plan[Staging]:
         root = store_of(ctx, params.store)
         unknown = Unknown("store.set")

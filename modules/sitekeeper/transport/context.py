@@ -33,6 +33,7 @@ class HostContext:
         self.check = connector.check
         self.stop = connector.stop
         self.notes: dict[str, Any] = {}
+        self.rate: int | None = None
         self._connector = connector
         self._progress = progress
         self._family = family

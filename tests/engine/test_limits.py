@@ -1,0 +1,119 @@
+"""Limits: never more holders than they allow, also across processes; freed by the kernel when a holder dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.errors import LimitError, RunInterruptedError, UsageError
+from sitekeeper.engine.limits import Limit, Limits, declared
+
+
+def limits(folder: Path, run: str = "run-1") -> Limits:
+    return Limits(folder / "limits", SystemClock(), run)
+
+
+def nothing(_: str) -> None:
+    pass
+
+
+def test_declared() -> None:
+    assert declared({"wan": {"count": 2, "rate": "40MB"}, "sql": 3}) == {
+        "wan": Limit("wan", 2, 40_000_000), "sql": Limit("sql", 3),
+    }  # fmt: skip
+    assert Limit("wan", 2, 40_000_000).share == 20_000_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {"a": "b"}, {"a": {"count": 0}}, {"a": {"count": True}}, {"a": {"rate": "fast"}}, {"a": {"speed": 1}}]
+)
+def test_declared_wrongly(wrong: Any) -> None:
+    with pytest.raises(UsageError):
+        declared(wrong)
+
+
+def test_as_many_as_it_allows(tmp_path: Path) -> None:
+    mine, other = limits(tmp_path), limits(tmp_path, "run-2")
+    first = mine.hold([Limit("a", 2)], threading.Event(), nothing)
+    second = other.hold([Limit("a", 2)], threading.Event(), nothing)
+    told: list[str] = []
+    with pytest.raises(LimitError, match=r"run-1.*run-2"):
+        mine.hold([Limit("a", 2)], threading.Event(), told.append, wait=0.2)
+    assert told
+    second.release()
+    second.release()
+    mine.hold([Limit("a", 2)], threading.Event(), nothing, wait=1).release()
+    first.release()
+
+
+def test_threads_overlap_no_more_than_allowed(tmp_path: Path) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    shared = limits(tmp_path)
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(5):
+            held = shared.hold([Limit("b", 2), Limit("a", 3)], threading.Event(), nothing)
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            threading.Event().wait(0.002)
+            with lock:
+                inside -= 1
+            held.release()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 2
+
+
+def _hold_and_wait(folder: Path, ready: Any) -> None:
+    limits(folder, "killed").hold([Limit("machine:x")], threading.Event(), nothing)
+    ready.set()
+    signal.pause()
+
+
+def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    child = spawn.Process(target=_hold_and_wait, args=(tmp_path, ready))
+    child.start()
+    assert ready.wait(30)
+    with pytest.raises(LimitError, match="killed"):
+        limits(tmp_path).hold([Limit("machine:x")], threading.Event(), nothing, wait=0.1)
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    limits(tmp_path).hold([Limit("machine:x")], threading.Event(), nothing, wait=5).release()
+
+
+def test_the_operator_ends_the_waiting(tmp_path: Path) -> None:
+    held = limits(tmp_path).hold([Limit("a")], threading.Event(), nothing)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(RunInterruptedError):
+        limits(tmp_path).hold([Limit("a")], stop, nothing)
+    held.release()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_descriptor_is_left(tmp_path: Path) -> None:
+    before = open_files()
+    held = limits(tmp_path).hold([Limit("z")], threading.Event(), nothing)
+    with pytest.raises(LimitError):
+        limits(tmp_path).hold([Limit("a"), Limit("z")], threading.Event(), nothing, wait=0.05)
+    held.release()
+    assert open_files() == before
