@@ -237,6 +237,10 @@ class Stand:
     notes: dict[str, Any] = field(default_factory=dict)
     needed: list[Any] = field(default_factory=list)
 
+    def bound(self, until: float | None, what: str = "") -> None:
+        self.bounds = getattr(self, "bounds", [])
+        self.bounds.append((until, what))
+
     def needs(self, needs: Any) -> None:
         self.needed.append(needs)
 

@@ -51,7 +51,6 @@ CASES: list[tuple[str, str, tuple[int, int], str, str]] = [
     ("keyword of a play on a task", "- test.read:\n      serial: 1", (4, 7), "`serial` does not belong on a task", "it belongs on a play"),
     ("keyword of a task on a block", "- block: []\n      register: x", (4, 7), "`register` does not belong on a block", "on a task"),
     ("guard", "- block: []\n      guard: 15m", (4, 7), "`guard` is not yet available", ""),
-    ("deadline", "- test.read:\n      deadline: 5m", (4, 7), "`deadline` is not yet available", ""),
     ("parameters as text", "- test.read: a=b", (3, 18), "parameters of test.read are written as a mapping", ""),
     ("include without file", "- core.include_tasks: nowhere.yml", (3, 27), "cannot read", ""),
     ("include of a template", "- core.include_tasks: '{{ x }}.yml'", (3, 27), "takes the name of a file, written out", ""),

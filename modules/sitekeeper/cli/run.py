@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sitekeeper.engine import secrets, yamlfile
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.run import Options, RunOutcome
 from sitekeeper.engine.selection import Selection
+from sitekeeper.engine.types import parse_duration
 from sitekeeper.report.console import Console
 from sitekeeper.report.jsonl import JsonLines
 
@@ -37,6 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME=VALUE|@FILE",
         help="variables that win over all others",
     )
+    command.add_argument("--deadline", help="how long the whole run may take, like 6h; then it undoes and ends")
     command.add_argument("--runs", help="folder of the journals")
     command.add_argument("--vault-password-file", help="file with the Ansible Vault password")
     command.add_argument("--json", action="store_true", help="events as JSON lines on standard output")
@@ -55,6 +58,7 @@ def work(options: argparse.Namespace) -> int:
         selection=Selection(_words(options.tags), _words(options.skip_tags)),
         forks=options.forks,
         extra=extra_vars(options.extra_vars, vault),
+        deadline=_duration(options.deadline),
         runs=_wire.runs_folder(options.runs),
         version=version("sitekeeper"),
     )
@@ -71,6 +75,13 @@ def _ended(outcome: RunOutcome) -> int:
     for error in outcome.errors:
         print(error.render(), file=sys.stderr)
     return outcome.exit_code
+
+
+def _duration(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--deadline: {error}") from None
 
 
 def _words(text: str) -> frozenset[str]:

@@ -44,6 +44,8 @@ class Attempts:
     clock: Clock
     check: bool
     variables: Callable[[], Layers]
+    take_back: Callable[[Callable[[OpenChange], bool]], list[SitekeeperError]]
+    """Undoes changes, whatever deadline has passed."""
     take_machines: Callable[[tuple[str, ...]], None]
     """Waits until these machines are the play's own."""
 
@@ -62,7 +64,7 @@ class Attempts:
             if error is None:
                 return result, plan
             # At once, newest first: a half-made change is one that nothing later would know of.
-            undo = self.undo.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+            undo = self.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
             if undo:
                 raise NotTakenBackError(error, undo)
             if left <= 0 or isinstance(error, UsageError | BugError):

@@ -10,7 +10,15 @@ from typing import Any
 from sitekeeper.engine import bugs, events, templating
 from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import BugError, RunInterruptedError, SitekeeperError, UnreachableError, UsageError
+from sitekeeper.engine.deadlines import Deadlines
+from sitekeeper.engine.errors import (
+    BugError,
+    RemoteTimeoutError,
+    RunInterruptedError,
+    SitekeeperError,
+    UnreachableError,
+    UsageError,
+)
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.limits import Held, Limit, Limits, declared
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
@@ -63,6 +71,8 @@ class Settings:
     extra: Mapping[str, Any]
     magic: Mapping[str, Any]
     """``run``, ``groups``, ``hostvars``."""
+    until: float | None = None
+    """When the run must be over (monotonic seconds)."""
 
 
 class HostPlay:
@@ -87,6 +97,7 @@ class HostPlay:
         self.bus = bus
         self.clock = clock
         self.limits = limits
+        self.deadlines = Deadlines(ctx, clock, settings.until)
         self.machines: list[Held] = []
         """Machines that are this play's own until it ends."""
         self.registered: dict[str, Any] = {}
@@ -118,7 +129,8 @@ class HostPlay:
             self.outcome.errors.insert(0, failure)
         if not self.undo.left and not self.settings.check:
             try:
-                self.ctx.lease.give_back()
+                with self.deadlines.lifted():
+                    self.ctx.lease.give_back()
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error))
         for held in self.machines:
@@ -131,9 +143,13 @@ class HostPlay:
             return error.at(host=self.ctx.host, task=task)
         return bugs.report(error, host=self.ctx.host, folder=self.journal.folder, task=task)
 
+    def _undone(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
+        with self.deadlines.lifted():
+            return self.undo.take_back(which)
+
     def _take_back(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
         """Undo; what could not be is a failure of the host."""
-        errors = self.undo.take_back(which)
+        errors = self._undone(which)
         self.outcome.errors += errors
         return errors
 
@@ -179,9 +195,12 @@ class HostPlay:
     def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
         failed: _Failed | None = None
         try:
-            self._items(block.tasks, layers, tags)
+            with self.deadlines.within(block.deadline, f"block `{block.name}`"):
+                self._items(block.tasks, layers, tags)
         except _Failed as error:
             failed = error
+        except RemoteTimeoutError as error:
+            failed = self._failed(block, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are taken back all the same
             failed = _Failed(self._own(error), final=True)
         if block.scoped:
@@ -277,10 +296,11 @@ class HostPlay:
         started = self.clock.monotonic()
         self.bus.emit(events.TaskStarted(at=self.clock.now(), host=self.ctx.host, task=task.name, module=name))
         try:
-            with self._holding(task, layers):
+            with self.deadlines.within(task.deadline, f"task `{task.name}`"), self._holding(task, layers):
                 result, plan = Attempts(
                     task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
                     variables=lambda: self._variables(layers), take_machines=self._take_machines,
+                    take_back=self._undone,
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo

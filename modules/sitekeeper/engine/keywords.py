@@ -54,7 +54,7 @@ KEYWORDS: dict[str, Keyword] = {
             "play",
             "Start no more hosts once more than this share of all has failed.",
         ),
-        _keyword("deadline", "duration", "block task", "Fail when it takes longer than this.", ready=False),
+        _keyword("deadline", "duration", "block task", "Fail when it takes longer than this; undo is not bound by it."),
         _keyword(
             "guard",
             "duration",

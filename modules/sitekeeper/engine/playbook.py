@@ -109,6 +109,7 @@ class _Reader:
             path=path, name=keys.get("name", "block"), origin=origins.of(), body=origins,
             tasks=part("block", in_block=True), rescue=part("rescue", in_block=False), always=part("always", in_block=False),
             vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True),
+            deadline=keys.get("deadline"),
         )  # fmt: skip
 
     def task(self, body: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool) -> Task | Block:
@@ -141,6 +142,7 @@ class _Reader:
             retries=keys.get("retries", 3 if "until" in keys else 0), until=keys.get("until"),
             delay=keys.get("delay", timedelta(seconds=5)), failed_when=keys.get("failed_when"),
             ignore_errors=keys.get("ignore_errors", False), undo=undo, uses=self.uses_of(keys, found, origins),
+            deadline=keys.get("deadline"),
         )  # fmt: skip
 
     def uses_of(self, keys: dict[str, Any], found: type[Module[Any, Any]], origins: Origins) -> Any:

@@ -36,6 +36,7 @@ class Task:
     failed_when: Any = None
     ignore_errors: bool = False
     undo: UndoPolicy = "never"
+    deadline: timedelta | None = None
     uses: Any = ()
     """Names of limits, templates among them."""
 
@@ -56,6 +57,7 @@ class Block:
     tags: frozenset[str] = frozenset()
     when: Any = True
     loop: Any = None
+    deadline: timedelta | None = None
     scoped: bool = True
     """False for an include: ``undo: block`` in it belongs to the block around."""
 

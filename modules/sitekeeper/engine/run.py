@@ -6,6 +6,7 @@ import secrets as random_bytes
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -35,6 +36,8 @@ class Options:
     forks: int = 8
     extra: Mapping[str, Any] = field(default_factory=dict)
     runs: Path
+    deadline: timedelta | None = None
+    """How long the whole run may take; what it has changed by then is taken back."""
     version: str = ""
     """Of sitekeeper: a run is resumed only by the version that began it."""
 
@@ -131,7 +134,8 @@ class Run:
             "hostvars": HostVars(self.inventory, self.options.extra),
         }
         settings = Settings(
-            run_id=self.run_id, check=self.options.check, selection=self.options.selection, extra=self.options.extra, magic=magic
+            run_id=self.run_id, check=self.options.check, selection=self.options.selection, extra=self.options.extra, magic=magic,
+            until=None if self.options.deadline is None else self.clock.monotonic() + self.options.deadline.total_seconds(),
         )  # fmt: skip
         settings.selection.check(self.playbook.tags())
         plays = [(play, self.hosts_of(play)) for play in self.playbook.plays]

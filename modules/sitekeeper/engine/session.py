@@ -129,6 +129,9 @@ class Context(Protocol):
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""
 
+    def bound(self, until: float | None, what: str = "") -> None:
+        """From now on every call fails that is not over at this moment (monotonic seconds); None lifts it."""
+
     def needs(self, needs: Any) -> None:
         """Limit what may be sent to a module's declared ``Needs``; None lifts it."""
 

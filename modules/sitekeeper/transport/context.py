@@ -48,6 +48,7 @@ class HostContext:
         if host not in self._family:
             self._family[host] = HostContext(host, self._connector, self._progress, self._family)
             self._family[host].ps.needs = self.ps.needs
+            self._family[host].ps.bound = self.ps.bound
         return self._family[host]
 
     def sql(self, server: str, database: str, instance: str | None = None) -> SqlSession:
@@ -71,6 +72,11 @@ class HostContext:
         """The host's site code in the inventory."""
         sites = self._connector.inventory.sites.values()
         return next((site.code for site in sites if site.host == self.host), None)
+
+    def bound(self, until: float | None, what: str = "") -> None:
+        """Bound every call on all sessions of this play by a moment; None lifts it."""
+        for one in (self, *self._family.values()):
+            one.ps.bound = None if until is None else (until, what)
 
     def needs(self, needs: Any) -> None:
         """Limit what may be sent, on all sessions of this play, to what a module declared."""

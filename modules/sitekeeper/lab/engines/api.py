@@ -52,7 +52,7 @@ class PsObject:
 
 
 @dataclass(slots=True)
-class ErrorRecord(Exception):
+class ErrorRecord(Exception):  # noqa: N818 - named as PowerShell names it
     """A PowerShell error record. Raised, it ends the statement (or the pipeline, see ``Runspace.run``)."""
 
     message: str

@@ -38,6 +38,8 @@ class PsrpSession:
         """The first statement of every change; without one nothing can be changed."""
         self.renew: Callable[[], bool] | None = None
         """Asked when the fence says no: whether the lease could be renewed without anybody having been in between."""
+        self.bound: tuple[float, str] | None = None
+        """The nearest deadline around the work that is being done: a moment (monotonic seconds), and its name."""
         self.needs: Needs | None = None
         """What may be sent now: the declared needs of the module at work. None: anything (our own set-up)."""
         self._clock = clock
@@ -139,7 +141,7 @@ class PsrpSession:
             finished = False
             try:
                 # Deadline per message: a stream may take hours, but not stand still.
-                for message in shell.messages(pipeline, lambda: self._clock.monotonic() + CALL_SECONDS):
+                for message in shell.messages(pipeline, lambda: self._until(CALL_SECONDS)):
                     value = self._value(message, errors)
                     if value is not _NOTHING:
                         yield value
@@ -151,9 +153,8 @@ class PsrpSession:
             self._drop()
             raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
         except TimeoutError:
-            raise RemoteTimeoutError(
-                f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)", host=self.target.host
-            ) from None
+            text = f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)"
+            raise self._overdue(text, command) from None
         if errors:
             raise self._refused(command, errors[0])
 
@@ -203,13 +204,29 @@ class PsrpSession:
                     break
         raise UnreachableError(f"the connection was lost during {statements[0].call.command}", host=self.target.host)
 
+    def _until(self, seconds: float) -> float:
+        """When a pipeline that starts now must be over."""
+        until = self._clock.monotonic() + seconds
+        return until if self.bound is None else min(until, self.bound[0])
+
+    def _overdue(self, text: str, command: str) -> RemoteTimeoutError:
+        """The error of a deadline that fired, which says its own name."""
+        if self.bound is not None and self._clock.monotonic() >= self.bound[0]:
+            text = f"{self.bound[1]} passed during {command}"
+        return RemoteTimeoutError(text, host=self.target.host)
+
+    def _opened_in_time(self, command: str) -> Shell:
+        if self.bound is not None and self._clock.monotonic() >= self.bound[0]:
+            raise RemoteTimeoutError(f"{self.bound[1]} has passed before {command}", host=self.target.host)
+        return self._opened()
+
     def _run(self, statements: list[Statement], seconds: float) -> tuple[list[Any], list[ErrorRecord]]:
-        shell = self._opened()
+        shell = self._opened_in_time(statements[-1].call.command)
         pipeline = shell.start(statements)
         self._running = pipeline
         output: list[Any] = []
         errors: list[ErrorRecord] = []
-        deadline = self._clock.monotonic() + seconds
+        deadline = self._until(seconds)
         try:
             for message in shell.messages(pipeline, lambda: deadline):
                 value = self._value(message, errors)
@@ -218,9 +235,7 @@ class PsrpSession:
         except TimeoutError:
             shell.stop(pipeline)
             name = statements[-1].call.command
-            raise RemoteTimeoutError(
-                f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", host=self.target.host
-            ) from None
+            raise self._overdue(f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name) from None
         finally:
             self._running = None
         shell.end(pipeline)

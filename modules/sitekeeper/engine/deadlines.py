@@ -1,0 +1,72 @@
+"""Deadlines of tasks, blocks and the run: the nearest one bounds every call of a host, and says its name when it passes.
+
+Taking back is never bound: what was changed must be undone however late it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import RemoteTimeoutError
+from sitekeeper.engine.session import Context
+
+
+class Deadlines:
+    """The deadlines around one host's play, outermost first."""
+
+    def __init__(self, ctx: Context, clock: Clock, run_until: float | None) -> None:
+        self._ctx = ctx
+        self._clock = clock
+        self._open: list[tuple[float, str]] = [] if run_until is None else [(run_until, "the deadline of the run")]
+        self._apply()
+
+    @contextmanager
+    def within(self, length: timedelta | None, what: str) -> Iterator[None]:
+        """Bound everything inside, if a length is given.
+
+        Raises:
+            RemoteTimeoutError: it had passed before anything was begun.
+
+        """
+        if length is None:
+            self.check()
+            yield
+            return
+        seconds = length.total_seconds()
+        self._open.append((self._clock.monotonic() + seconds, f"the deadline of {what} ({seconds:.0f} s)"))
+        self._apply()
+        try:
+            yield
+        finally:
+            self._open.pop()
+            self._apply()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """No deadline holds inside: for taking back."""
+        self._ctx.bound(None)
+        try:
+            yield
+        finally:
+            self._apply()
+
+    def check(self) -> None:
+        """Refuse to begin something whose time is over.
+
+        Raises:
+            RemoteTimeoutError: names the deadline.
+
+        """
+        for until, what in self._open:
+            if self._clock.monotonic() >= until:
+                raise RemoteTimeoutError(f"{what} has passed", host=self._ctx.host)
+
+    def _apply(self) -> None:
+        nearest = min(self._open, default=None)
+        if nearest is None:
+            self._ctx.bound(None)
+        else:
+            self._ctx.bound(*nearest)
