@@ -22,8 +22,19 @@ def two_volumes(hierarchy: dict[str, Any]) -> None:
     spec["site"] |= {"data": "E:\\MSSQL\\Data", "log": "E:\\MSSQL\\Data"}
 
 
-def supply_vshadow(here: Any, *, closed: bool = True) -> None:
-    host = here.lab.host("PR1")
+def database_elsewhere(hierarchy: dict[str, Any]) -> None:
+    """CEN's database on a Server 2003 of its own, data and log on two volumes."""
+    site = hierarchy["hosts"]["CEN"]
+    del site["sql"]
+    site["site"] |= {"database_host": "SQL1", "data": "D:\\Data", "log": "E:\\Log"}
+    hierarchy["hosts"]["SQL1"] = {
+        "address": "127.81.0.9", "windows": "2003", "sql": {"version": "2005"},
+        "volumes": [{"mount": "C:\\"}, {"mount": "D:\\"}, {"mount": "E:\\"}],
+    }  # fmt: skip
+
+
+def supply_vshadow(here: Any, name: str = "PR1", *, closed: bool = True) -> None:
+    host = here.lab.host(name)
     host.make_folder(WORK)
     host.write(f"{WORK}\\vshadow.exe", b"MZ")
     if closed:
@@ -36,8 +47,8 @@ def allow_sql_writer(here: Any) -> None:
     here.inventory.write_text(yaml.safe_dump(inventory))
 
 
-def tools(here: Any) -> list[list[str]]:
-    return [line["arguments"] for line in here.audit("native", "PR1") if line["command"].endswith("vshadow.exe")]
+def tools(here: Any, name: str = "PR1") -> list[list[str]]:
+    return [line["arguments"] for line in here.audit("native", name) if line["command"].endswith("vshadow.exe")]
 
 
 def services_were_never_touched(here: Any) -> bool:
@@ -133,3 +144,42 @@ def test_check_mode_plans_with_it_and_changes_nothing(stage: Any, tmp_path: Path
     planned = [change for event in outcome.events if event["event"] == "TaskEnded" for change in event["changes"]]
     assert "volume PR1:E:\\: no copy -> in one shadow copy set" in planned
     assert here.state("PR1").machine.shadows == []
+
+
+def test_a_host_that_reboots_before_the_copy_is_left_clean(stage: Any) -> None:
+    here = stage("PR1", change=two_volumes)
+    supply_vshadow(here)
+    here.lab.fault("PR1", "reboot", later=True)
+    outcome = here.run()
+    assert outcome.code != 0
+    assert here.sets("PR1") == []
+    here.assert_clean("PR1")
+
+
+def test_copies_that_vanish_at_once_are_no_set(stage: Any) -> None:
+    here = stage("PR1", change=two_volumes)
+    supply_vshadow(here)
+    here.lab.fault("PR1", "vanish_after_create")
+    outcome = here.run()
+    assert outcome.code == 7, outcome.error("PR1")
+    assert here.sets("PR1") == []
+    here.assert_clean("PR1")
+
+
+def test_a_database_host_on_server_2003_needs_its_own(stage: Any) -> None:
+    here = stage("CEN", change=database_elsewhere)
+    outcome = here.run()
+    assert outcome.code == 11
+    assert "the files on SQL1 lie on D:\\, E:\\" in outcome.error("CEN")
+    assert "put vshadow.exe into D:\\sitekeeper" in outcome.error("CEN")
+    supply_vshadow(here, "SQL1")
+    outcome = here.run()
+    assert outcome.code == 0, outcome.error("CEN")
+    (folder,) = here.sets("CEN")
+    files = {file.suffix.lower(): file for file in (folder / "SiteDBServer").iterdir()}
+    inbox = (folder / "SiteServer/SMSServer/inboxes/labcounter.box/counter.txt").read_text().split()[0]
+    assert attach(files[".mdf"], files[".ldf"]).counter == int(inbox)
+    assert here.manifest("CEN")["consistency"] == "crash"
+    assert [words[-2:] for words in tools(here, "SQL1") if "-p" in words] == [["D:", "E:"]]
+    here.assert_clean("CEN")
+    assert here.state("SQL1").machine.shadows == []

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError, UndoError, UnreachableError
+from sitekeeper.engine.errors import (
+    IntegrityError,
+    RemoteError,
+    SitekeeperError,
+    SpaceError,
+    UndoError,
+    UnreachableError,
+)
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -64,7 +71,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
             machine = site.database_machine
             hosts.append(
                 HostIntent(
-                    host=site.database.host, drive=_letter(site.database), volumes=site.database_volumes,
+                    host=site.database.host, drive=site.database.files[0].path[0].upper(), volumes=site.database_volumes,
                     old=machine.old if machine else False,
                 )
             )  # fmt: skip
@@ -159,6 +166,17 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         if len(rows) != 1:
             raise IntegrityError("the host answered nothing about its shadow copies")
         return dict(rows[0])
+
+    def in_place(self, ctx: Context, intent: SnapshotIntent, outcome: ShadowSet, generation: int) -> bool:
+        if outcome.generation != generation:
+            return False
+        for one in intent.hosts:
+            where = ctx if one.host == ctx.host else ctx.of(one.host)
+            rows = where.ps.call("Test-SkShadowSet", Drive=one.drive, Run=intent.run)
+            alive = {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
+            if not all(copy.id in alive for copy in outcome.copies if copy.host == one.host):
+                return False
+        return True
 
     def undo(self, ctx: Context, intent: SnapshotIntent, outcome: ShadowSet | None) -> str:
         errors: list[SitekeeperError] = []
@@ -273,10 +291,6 @@ def _consistency(site: SiteFacts, hosts: list[HostIntent]) -> Literal["writer", 
     holder = next(one for one in hosts if one.host == site.database.host)
     # vshadow with the SQL writer may well have frozen the database, but leaves nothing that proves it.
     return "crash" if holder.old else "writer"
-
-
-def _letter(database: Database) -> str:
-    return database.files[0].path[0].upper()
 
 
 def _name_of(one: HostIntent, volume: str) -> str:
