@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import struct
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +161,7 @@ class FakeContext:
         self.notes: dict[str, Any] = {}
         self.vars: dict[str, Any] = {}
         self.lease = FakeLease(7)
+        self.rate: int | None = None
         self.told: list[int] = []
         self.others: dict[str, FakeContext] = {}
 
@@ -231,6 +234,22 @@ def store(tmp_path: Path) -> Folder:
 def staging(store: Folder) -> Staging:
     folder = store.claim("PR1-000007", RUN)
     return Staging(id="PR1-000007", store=str(store.root), folder=str(folder), generation=7)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(place)], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
 
 
 @dataclass(frozen=True)

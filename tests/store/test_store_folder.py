@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,22 +141,6 @@ def test_a_store_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "store").chmod(0o600)
     with pytest.raises(SpaceError, match="cannot be written"):
         Folder(tmp_path / "store").prepare()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if (
-        not ROOT
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(place)], check=False, capture_output=True
-        ).returncode
-    ):
-        pytest.skip("no file system can be mounted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_store(small_disk: Path) -> None:

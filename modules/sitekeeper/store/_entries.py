@@ -18,12 +18,24 @@ class EntryLog:
     """Appends entries to a staging set, and gives every file a name of its own."""
 
     def __init__(self, staging: Path) -> None:
-        self.earlier = {(entry.source, entry.path): entry for entry in read(staging) if _whole(staging, entry)}
-        """What an earlier, interrupted pull of the same set left whole: every byte is hashed again."""
-        self._names = {entry.file for entry in self.earlier.values()}
+        whole = [entry for entry in read(staging) if _whole(staging, entry)]
+        self._earlier: dict[tuple[str, str], list[Entry]] = {}
+        for entry in whole:
+            self._earlier.setdefault((entry.source, entry.path), []).append(entry)
+        self._names = {entry.file for entry in whole}
         file = staging / NAME
-        file.write_text("".join(_line(entry) for entry in self.earlier.values()), encoding="ascii")
+        file.write_text("".join(_line(entry) for entry in whole), encoding="ascii")
         self._handle = file.open("a", encoding="ascii")
+
+    def earlier(self, source: str, path: str, to: str) -> Entry | None:
+        """What an earlier, interrupted pull of the same set left whole: every byte was hashed again.
+
+        ``to``: the folder in the set; one file may go to two (a database inside the install folder).
+        """
+        for entry in self._earlier.get((source, path), ()):
+            if f"{entry.file}/".startswith(f"{to}/"):
+                return entry
+        return None
 
     def unique(self, name: str) -> str:
         """The name, or one beside it when it is taken (two data files of one name on two volumes)."""

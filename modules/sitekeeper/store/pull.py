@@ -183,8 +183,8 @@ class _Puller:
         single = len(found) == 1 and found[0].kind == "file" and found[0].path.lower() == part.path.lower()
         _refuse_links(part, found)
         for one in found:
-            earlier = self.log.earlier.get((source, one.path))
-            if earlier is not None and earlier.size == one.size:
+            earlier = self.log.earlier(source, one.path, part.to)
+            if earlier is not None and (earlier.kind, earlier.size) == (one.kind, one.size):
                 self.files += earlier.kind == "file"
                 self.bytes += earlier.size
                 continue
