@@ -1,0 +1,304 @@
+"""Publishing: every refusal, each with a set that is otherwise good; and verification of what was published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitekeeper.engine.errors import IntegrityError, LimitError, SitekeeperError
+from sitekeeper.engine.plan import Plan
+from sitekeeper.site._results import Database, DatabaseFile
+from sitekeeper.store import _manifest
+from sitekeeper.store._results import Published, Staging
+from sitekeeper.store._verify import verify_set
+from sitekeeper.store.publish import Publish, PublishParams
+from sitekeeper.store.pull import Pull, PullParams
+
+Edit = Callable[["Good"], None]
+
+
+def export(key: str, code: str = "") -> bytes:
+    text = f"Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\{key}]\r\n\r\n"
+    if code:
+        text += f'[HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\{key}\\Identification]\r\n"Site Code"="{code}"\r\n\r\n'
+    return b"\xff\xfe" + text.encode("utf-16-le")
+
+
+def database(files: tuple[str, ...] = ("D:\\Data\\CM.mdf", "E:\\Mounts\\Log\\CM.ldf")) -> Database:
+    return Database(
+        host="PR1", server="PR1", instance="MSSQLSERVER", name="CM_PR1", version="11", edition="Standard", collation="x",
+        recovery_model="SIMPLE", owner="sa", trustworthy=True, broker=True, clr=True, compatibility=110,
+        files=tuple(DatabaseFile(logical=path[-6:], path=path, kind="data", bytes=4) for path in files),
+    )  # fmt: skip
+
+
+class Good:
+    """A set with everything in it, and what a test spoils."""
+
+    def __init__(self, kit: Any, staging: Staging) -> None:
+        self.kit = kit
+        self.staging = staging
+        self.disk = kit.Disk({
+            "SMS\\inboxes\\sitectrl.box\\sitectrl.ct0": b"ctl", "SMS\\logs\\a.log": b"log", "SMS\\data": None, "SMS\\srvacct": None,
+            "work\\sms.native.reg": export("SMS", "PR1"), "work\\nal.native.reg": export("NAL"), "Data\\CM.mdf": b"data",
+        })  # fmt: skip
+        self.host = kit.Host(disks={0: self.disk, 1: kit.Disk({"CM.ldf": b"log."})})
+        self.ctx = kit.Context(self.host)
+        self.ctx.notes["offline"] = {"from": "a", "until": "b", "seconds": 12.5}
+        self.site = kit.site_facts(database=database())
+        self.snapshot = kit.shadow_set(consistency="writer")
+        self.parts = [
+            kit.part("SMS"), kit.part("work", "SiteServer/Registry", "registry"), kit.part("Data\\CM.mdf", "SiteDBServer", "database"),
+            kit.part("CM.ldf", "SiteDBServer", "database", volume=kit.E),
+        ]  # fmt: skip
+        self.accept: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.staging.folder)
+
+    def pull(self) -> None:
+        params = PullParams(set=self.staging, snapshot=self.snapshot, what=tuple(self.parts))
+        Pull().apply(self.ctx, Pull().plan(self.ctx, params))
+
+    def publish(self) -> Published:
+        params = PublishParams(set=self.staging, site=self.site, snapshot=self.snapshot, accept=self.accept)
+        plan: Plan[Published] = Publish().plan(self.ctx, params)
+        return Publish().apply(self.ctx, plan)
+
+
+@pytest.fixture
+def good(kit: Any, staging: Staging) -> Good:
+    return Good(kit, staging)
+
+
+def test_a_good_set(good: Good) -> None:
+    good.pull()
+    result = good.publish()
+    assert (result.files, result.consistency, result.offline_seconds, result.partial) == (6, "writer", 12.5, "")
+    folder = Path(str(result.folder))
+    assert verify_set(folder) == []
+    assert not good.folder.exists()
+    manifest = _manifest.read(folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "SiteServer",
+        "SiteDBServer",
+        "manifest.json",
+        "manifest.sha256",
+    }
+    assert (manifest.files, manifest.bytes) == (6, sum(entry.size for entry in manifest.entries))
+    assert {count.root.rpartition("\\")[2] for count in manifest.registry} == {"SMS", "NAL"}
+    assert [one.state for one in (*manifest.before, *manifest.after)] == ["Stopped"] * 4
+    for function in ("Read-SkLease", "Test-SkShadowSet"):
+        assert function in [command for command, _ in good.host.asked]
+
+
+def without(path: str) -> Edit:
+    def edit(good: Good) -> None:
+        del good.disk.files[path]
+
+    return edit
+
+
+def snapshot(**changes: Any) -> Edit:
+    def edit(good: Good) -> None:
+        good.snapshot = good.snapshot.model_copy(update=changes)
+
+    return edit
+
+
+def site(**changes: Any) -> Edit:
+    def edit(good: Good) -> None:
+        good.site = good.site.model_copy(update=changes)
+
+    return edit
+
+
+def file(path: str, data: bytes) -> Edit:
+    def edit(good: Good) -> None:
+        good.disk.files[path] = data
+
+    return edit
+
+
+def inbox_link(good: Good) -> None:
+    del good.disk.files["SMS\\data"]
+    good.disk.links["SMS\\data"] = 16
+
+
+REFUSED: list[tuple[str, Edit, str]] = [
+    ("no inboxes", without("SMS\\inboxes\\sitectrl.box\\sitectrl.ct0"), r"lacks inboxes"),
+    ("no logs", without("SMS\\logs\\a.log"), "lacks logs"),
+    ("no data", without("SMS\\data"), "lacks data"),
+    ("data is a link", inbox_link, "lacks data"),
+    ("no srvacct", without("SMS\\srvacct"), "lacks srvacct"),
+    ("another control file", lambda good: good.disk.files.update({
+        "SMS\\inboxes\\sitectrl.box\\sitectrl.ct1": good.disk.files.pop("SMS\\inboxes\\sitectrl.box\\sitectrl.ct0")}),
+        "master site control file"),
+    ("no NAL", without("work\\nal.native.reg"), "lacks the registry export of NAL"),
+    ("no SMS", without("work\\sms.native.reg"), "lacks the registry export of SMS"),
+    ("SMS of a client only", file("work\\sms.native.reg", export("SMS")), "of site none"),
+    ("SMS of another site", file("work\\sms.native.reg", export("SMS", "PR2")), "of site PR2"),
+    ("SMS cut off", file("work\\sms.native.reg", export("SMS", "PR1")[:-4]), "cut off"),
+    ("one of two database files", lambda good: good.parts.pop(), "lacks database files"),
+    ("no file of the database is known", lambda good: setattr(good, "site", good.site.model_copy(update={
+        "database": database(())})), "nothing is known of the files"),
+    ("a service ran before", lambda good: snapshot(before=good.kit.watched("Running"))(good), "window was broken"),
+    ("a service ran after", lambda good: snapshot(after=good.kit.watched("Start Pending"))(good), "window was broken"),
+    ("restarted in between", lambda good: snapshot(after=good.kit.watched(boot="another"))(good), "restarted"),
+    ("the boot is not known", lambda good: snapshot(
+        before=good.kit.watched(boot="None"), after=good.kit.watched(boot="None"))(good), "last start"),
+    ("nothing was watched", snapshot(before=(), after=()), "nothing is known of sms_executive"),
+    ("one service was not watched", lambda good: snapshot(
+        before=good.kit.watched(names=["SMS_EXECUTIVE"]), after=good.kit.watched(names=["SMS_EXECUTIVE"]))(good),
+        "nothing is known of sms_site_component_manager"),
+    ("others after than before", lambda good: snapshot(after=good.kit.watched(names=["X"]))(good), "other services"),
+    ("no services to stop", site(services_to_stop=()), "nothing proves"),
+    ("a copy is gone", lambda good: good.host.alive.pop(), "is gone"),
+    ("all copies are gone", lambda good: good.host.alive.clear(), "is gone"),
+    ("another generation at the snapshot", snapshot(generation=6), "lease changed"),
+    ("another generation now", lambda good: setattr(good.ctx.lease, "generation", 8), "lease changed"),
+    ("another generation on the host", lambda good: setattr(good.host, "lease", (good.kit.run, 8)), "generation 8"),
+    ("another run on the host", lambda good: setattr(good.host, "lease", ("other", 7)), "run other"),
+    ("no lease on the host", lambda good: setattr(good.host, "lease", None), "held by nobody"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "says"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_refused(good: Good, edit: Edit, says: str) -> None:
+    generation = good.snapshot.generation
+    alive = list(good.host.alive)
+    edit(good)
+    good.host.alive, gone = alive, good.host.alive
+    good.pull()
+    good.host.alive = gone
+    with pytest.raises((IntegrityError, LimitError), match=says):
+        good.publish()
+    store = good.folder.parent.parent
+    assert good.folder.exists()
+    assert [path.name for path in store.iterdir() if not path.name.startswith(".")] in ([], ["PR1"])
+    assert generation == 7
+
+
+def test_nothing_was_pulled(good: Good) -> None:
+    with pytest.raises(IntegrityError, match="lacks inboxes, logs, data, srvacct"):
+        good.publish()
+
+
+SPOILED: list[tuple[str, Callable[[Path], object], str]] = [
+    ("a file is gone", lambda at: (at / "SiteDBServer/CM.mdf").unlink(), "CM.mdf is not in the staging set"),
+    ("a file is shorter", lambda at: (at / "SiteDBServer/CM.mdf").write_bytes(b"x"), "CM.mdf is not in the staging set"),
+    ("a folder is gone", lambda at: (at / "SiteServer/SMSServer/data").rmdir(), "data is not in the staging set any more"),
+    ("a file too many", lambda at: (at / "SiteServer/extra").write_bytes(b""), "SiteServer/extra"),
+    ("a folder too many", lambda at: (at / "SiteServer/more").mkdir(), "SiteServer/more"),
+    ("a link", lambda at: (at / "SiteServer/SMSServer/x").symlink_to("/etc"), "a link"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "says"), [case[1:] for case in SPOILED], ids=[case[0] for case in SPOILED])
+def test_a_staging_set_that_is_not_what_was_pulled(good: Good, spoil: Callable[[Path], object], says: str) -> None:
+    good.pull()
+    spoil(good.folder)
+    with pytest.raises(IntegrityError, match=says):
+        good.publish()
+
+
+def test_without_its_database_a_set_is_worth_less(good: Good) -> None:
+    good.parts = good.parts[:2]
+    good.pull()
+    result = good.publish()
+    assert result.consistency == "separate"
+    assert "no database" in result.partial
+
+
+def test_unless_that_was_wanted(good: Good) -> None:
+    good.parts = good.parts[:2]
+    good.accept = ("separate",)
+    good.pull()
+    assert good.publish().partial == ""
+
+
+def test_a_secondary_site_has_no_database(good: Good) -> None:
+    good.parts = good.parts[:2]
+    good.site = good.site.model_copy(update={"database": None, "type": "secondary"})
+    good.snapshot = good.snapshot.model_copy(update={"consistency": "files"})
+    good.pull()
+    result = good.publish()
+    assert (result.consistency, result.partial) == ("files", "")
+    assert _manifest.read(Path(str(result.folder))).feeds == ("restore drills of files only",)
+
+
+def test_links_are_named_among_what_is_left_out(good: Good) -> None:
+    good.disk.links["SMS\\inboxes\\away"] = 16
+    good.pull()
+    result = good.publish()
+    assert "1 links were not followed" in result.msg
+    assert "what lies behind the link PR1:D:\\: SMS\\inboxes\\away" in _manifest.read(Path(str(result.folder))).left_out
+
+
+def published(good: Good) -> Path:
+    good.pull()
+    return Path(str(good.publish().folder))
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    """A manifest and its checksum, both written anew: what somebody would do who wants to hide something."""
+    manifest = _manifest.read(folder)
+    _manifest.write(folder, manifest.model_copy(update=changes))
+
+
+def flip(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[0] ^= 1
+    (folder / name).write_bytes(data)
+
+
+def replaced_by_link(folder: Path, name: str) -> None:
+    (folder / name).rename(folder.parent / "elsewhere")
+    (folder / name).symlink_to(folder.parent / "elsewhere")
+
+
+DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
+    ("a flipped byte", lambda at: flip(at, "SiteDBServer/CM.mdf"), "SiteDBServer/CM.mdf: the content was changed"),
+    ("a missing file", lambda at: (at / "SiteDBServer/CM.mdf").unlink(), "SiteDBServer/CM.mdf: the file is missing"),
+    ("a longer file", lambda at: (at / "SiteDBServer/CM.mdf").write_bytes(b"12345"), "5 bytes instead of 4"),
+    ("a missing folder", lambda at: (at / "SiteServer/SMSServer/data").rmdir(), "data: the folder is missing"),
+    ("an extra file", lambda at: (at / "SiteServer/x").write_bytes(b""), "SiteServer/x: not in the manifest"),
+    ("an extra folder", lambda at: (at / "SiteServer/y").mkdir(), "SiteServer/y: a folder that is not"),
+    ("a file that is a link", lambda at: replaced_by_link(at, "SiteDBServer/CM.mdf"), "SiteDBServer/CM.mdf: the file is missing"),
+    ("a folder that is a link", lambda at: replaced_by_link(at, "SiteServer/SMSServer/logs"), "logs: the folder is missing"),
+    ("a folder above that is a link", lambda at: replaced_by_link(at, "SiteServer"), "SiteServer: a link"),
+    ("a changed manifest", lambda at: flip(at, "manifest.json"), "changed after it was published"),
+    ("no manifest", lambda at: (at / "manifest.json").unlink(), "no readable manifest"),
+    ("no checksum", lambda at: (at / "manifest.sha256").write_text(""), "no readable manifest"),
+    ("entries taken out", lambda at: rewrite(at, entries=_manifest.read(at).entries[1:]), "does not list the 6 files"),
+    ("the manifest of another set", lambda at: rewrite(at, id="PR1-000001"), "it is of set PR1-000001"),
+    ("an entry that goes outside", lambda at: rewrite(at, entries=tuple(
+        entry.model_copy(update={"file": "../../x"}) if entry.file.endswith("mdf") else entry
+        for entry in _manifest.read(at).entries)), "../../x: outside of the set"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "says"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])
+def test_verification_names_what_is_wrong(good: Good, damage: Callable[[Path], object], says: str) -> None:
+    folder = published(good)
+    damage(folder)
+    problems = verify_set(folder)
+    assert problems, "nothing was seen"
+    assert any(says in problem for problem in problems), problems
+
+
+def test_a_manifest_of_another_format(good: Good) -> None:
+    folder = published(good)
+    data = json.loads((folder / "manifest.json").read_text())
+    data["format"] = 2
+    text = json.dumps(data)
+    (folder / "manifest.json").write_text(text)
+    (folder / "manifest.sha256").write_text(hashlib.sha256(text.encode()).hexdigest())
+    with pytest.raises(SitekeeperError, match="not a manifest that this version reads"):
+        _manifest.read(folder)
