@@ -1,0 +1,212 @@
+"""What VSS tools say, in whatever language, and what proves a shadow copy set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
+from sitekeeper.site._results import Database, Volume
+from sitekeeper.windows import _vss
+from sitekeeper.windows._hosts import HostIntent
+from sitekeeper.windows._results import Watched
+from sitekeeper.windows.snapshot import _checked, prove_database, prove_window
+
+RECORDED = os.environ.get("SITEKEEPER_RECORDED")
+LABELS = {
+    "en": ("Writer name: '{}'", "Writer Id: {}", "Writer Instance Id: {}", "State: [{}] Stable", "Last error: {}"),
+    # Labels seen in a French transcript: a space before the colon, names in English.
+    "fr": (
+        "Nom du rédacteur : '{}'", "ID du rédacteur : {}", "ID de l\u2019instance du rédacteur : {}", "État : [{}] Stable",
+        "Dernière erreur : {}",
+    ),
+    "wide": ("N\uff1a'{}'", "I\uff1a{}", "J\uff1a{}", "S\uff1a[{}] ok", "E\uff1a{}"),
+}  # fmt: skip
+BANNER = "vssadmin 1.1 - l'outil d'administration\r\n(C) Copyright 2001-2013 Microsoft Corp.\r\n\r\n"
+
+
+def transcript(language: str, *writers: tuple[int, str], banner: str = BANNER) -> str:
+    blocks = []
+    for number, (state, error) in enumerate(writers):
+        values = (
+            f"Writer {number}",
+            "{" + f"{number:08x}-1111-2222-3333-444444444444" + "}",
+            "{" + _vss.SQL_WRITER + "}",
+            state,
+            error,
+        )
+        lines = [label.format(value) for label, value in zip(LABELS[language], values, strict=True)]
+        blocks.append("\r\n   ".join(lines))
+    return banner + "\r\n\r\n".join(blocks) + "\r\n\r\n"
+
+
+@pytest.mark.parametrize("language", LABELS)
+@pytest.mark.parametrize("banner", ["", BANNER])
+def test_writers_by_their_places(language: str, banner: str) -> None:
+    found = _vss.writers(transcript(language, (1, "fine"), (8, "bad"), banner=banner))
+    assert [(one.name, one.state, one.last_error) for one in found] == [("Writer 0", 1, "fine"), ("Writer 1", 8, "bad")]
+    assert found[1].id == "00000001-1111-2222-3333-444444444444"
+
+
+@pytest.mark.parametrize(
+    ("writers", "bad"),
+    [
+        ([(1, "No error")] * 3, []),
+        ([(1, "No error"), (1, "Retryable error")], [1]),  # recorded: Stable with an error
+        ([(1, "Retryable error")] * 9 + [(1, "No error")], list(range(9))),  # where we know the words, they decide
+        ([(1, "Aucune erreur"), (7, "Erreur")], [1]),
+        ([(1, "Keine Fehler")] * 5 + [(1, "Wiederholbarer Fehler"), (5, "Keine Fehler")], [5, 6]),
+        ([(1, "エラーなし")] * 3, []),
+        ([(1, "a")] * 2, [0, 1]),  # too few to know
+        ([(1, "a")] * 3 + [(1, "b")] * 3, list(range(6))),  # no majority
+        ([(1, "")] * 9, list(range(9))),  # nothing was said
+        ([(5, "No error")] * 3, [0, 1, 2]),
+        ([], []),
+    ],
+)
+def test_no_error_in_any_language(writers: list[tuple[int, str]], bad: list[int]) -> None:
+    found = _vss.writers(transcript("en", *writers))
+    assert [found.index(one) for one in _vss.unhealthy(found)] == bad
+
+
+@pytest.mark.parametrize("drop", [0, 3, 4])
+def test_a_writer_that_cannot_be_read_is_no_healthy_one(drop: int) -> None:
+    lines = transcript("en", (8, "Retryable error"), banner="").splitlines()
+    text = transcript("en", (1, "No error")) + "\n" + "\n".join(line for n, line in enumerate(lines) if n != drop)
+    with pytest.raises(ValueError, match="not to be read"):
+        _vss.writers(text)
+
+
+@pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
+@pytest.mark.parametrize(
+    ("name", "number", "bad"),
+    [("exchange-failed", 5, ["Microsoft Exchange Writer"]), ("ntds-failed-11", 1, ["NTDS"])],
+)
+def test_recorded_writers(name: str, number: int, bad: list[str]) -> None:
+    text = (Path(str(RECORDED)) / "windows" / "text" / f"vssadmin-list-writers-{name}.txt").read_text()
+    found = _vss.writers(text)
+    assert len(found) == number
+    assert [one.name for one in _vss.unhealthy(found)] == bad
+
+
+@pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
+@pytest.mark.parametrize("name", ["diskshadow-script-create-expose.txt", "diskshadow-script-with-writers-verbose.txt"])
+def test_recorded_transcripts_of_sets_that_were_made_have_no_error_code(name: str) -> None:
+    text = (Path(str(RECORDED)) / "windows" / "text" / name).read_text(encoding="utf-8", errors="replace")
+    assert _vss.hresults(text) == []
+
+
+V1, V2 = "11111111-0000-0000-0000-000000000001", "11111111-0000-0000-0000-000000000002"
+S1, S2 = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
+MARK = f"run r1\r\nset {{5E75E75E-0000-0000-0000-000000000000}}\r\ncopy 0 {V1} {{{S1.upper()}}}\r\ncopy 1 {V2} {{{S2}}}\r\n"
+ONE = HostIntent(
+    host="PR1",
+    drive="D",
+    volumes=tuple(Volume(id=v, name=n, capacity=1, free=1) for v, n in ((V1, "D:\\"), (V2, "E:\\"))),
+)
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    return {"Mark": MARK, "Transcript": "", "ExitCode": 0} | changes
+
+
+def test_a_mark() -> None:
+    mark = _checked(answer(), ONE, "r1")
+    assert mark.copies == ((0, V1, S1), (1, V2, S2))
+    assert mark.set_id == "5e75e75e-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Mark": ""},
+        {"Mark": MARK.replace("run r1", "run r2")},
+        {"Mark": MARK.replace("set {", "set %VSS_SHADOW_SET% {")},
+        {"Mark": MARK.partition("copy 1")[0]},
+        {"Mark": MARK.replace(f"{{{S2}}}", "")},
+        {"Mark": MARK.replace(f"{{{S2}}}", "%sk1%")},
+        {"Mark": MARK.replace(V2, "11111111-0000-0000-0000-000000000009")},
+        {"ExitCode": 1},
+        {"ExitCode": -1},
+        {"Transcript": "Le code d'erreur est 0x80042316."},
+    ],
+)
+def test_anything_less_is_no_set_whatever_the_exit_code_says(changes: dict[str, Any]) -> None:
+    with pytest.raises(RemoteError, match="was not made on PR1"):
+        _checked(answer(**changes), ONE, "r1")
+
+
+def test_no_room_is_a_matter_of_space() -> None:
+    with pytest.raises(SpaceError, match="no room"):
+        _checked(answer(Transcript="COM call failed 0x8004231F"), ONE, "r1")
+
+
+DATABASE = Database(
+    host="PR1", server="PR1", instance="INST", name="CM_PR1", version="11", edition="x", collation="x", recovery_model="x",
+    owner="x", trustworthy=True, broker=True, clr=True, compatibility=110, files=(),
+)  # fmt: skip
+
+
+def document(*components: tuple[str, str, str, str], kind: str = "copy") -> dict[str, Any]:
+    inside = "".join(
+        f'<WRITER_COMPONENTS writerId="{writer}"><COMPONENT logicalPath="{path}" componentName="{name}" backupSucceeded="{ok}"/>'
+        "</WRITER_COMPONENTS>"
+        for writer, path, name, ok in components
+    )
+    return {"Document": f'\ufeff<BACKUP_COMPONENTS xmlns="x" backupType="{kind}">{inside}</BACKUP_COMPONENTS>'}
+
+
+MINE = ("{" + _vss.SQL_WRITER.upper() + "}", "pr1\\inst", "cm_pr1", "yes")
+
+
+def test_the_writers_document_names_this_database() -> None:
+    prove_database(document(("x", "a", "b", "yes"), MINE), DATABASE)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"Document": ""}, "no proof"),
+        ({"Document": "<broken"}, "no proof"),
+        (document(), "did not take part"),
+        (document((MINE[0], "PR1", "CM_PR1", "yes")), "did not take part"),  # another instance
+        (document((MINE[0], MINE[1], "master", "yes")), "did not take part"),
+        (document((_vss.SMS_WRITER, *MINE[1:])), "did not take part"),
+        (document((*MINE[:3], "no")), "failed"),
+        (document(MINE, (*MINE[:3], "no")), "failed"),
+        (document(MINE, kind="full"), "as a full backup"),
+        (document(MINE, kind=""), "and not as a copy"),
+    ],
+)
+def test_any_other_document_proves_nothing(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(IntegrityError, match=says):
+        prove_database(given, DATABASE)
+
+
+def seen(state: str = "Stopped", pid: int = 0, boot: str = "b", name: str = "S") -> tuple[Watched, ...]:
+    return (Watched(name=name, state=state, pid=pid, boot=boot),)
+
+
+def test_a_window_that_held() -> None:
+    prove_window(seen(), seen(), ("s",))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (seen("Running", 4), seen(), "directly before the shadow copy was S Running"),
+        (seen(), seen("Stop Pending"), "directly after the shadow copy was S Stop Pending"),
+        (seen(pid=7), seen(), "directly before"),
+        (seen(), seen(boot="c"), "restarted"),
+        (seen(boot=""), seen(boot=""), "last start"),
+        (seen(), seen(name="T"), "other services"),
+        ((), (), "nothing is known of s"),
+        (seen(name="T"), seen(name="T"), "nothing is known of s"),
+    ],
+)
+def test_a_window_that_did_not(before: tuple[Watched, ...], after: tuple[Watched, ...], says: str) -> None:
+    with pytest.raises(IntegrityError, match=says):
+        prove_window(before, after, ("s",))
