@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def default_hierarchy() -> Path:
 
 def up(options: argparse.Namespace) -> int:
     """Start the lab in a process of its own."""
+    missing = [name for name in ("psrpcore", "spnego", "sqlglot") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the lab needs {', '.join(missing)}", hint="pip install 'sitekeeper[lab]'")
     state: Path = options.state.absolute()
     if _alive(state):
         raise UsageError(f"a lab is running in {state} already", hint="sitekeeper lab down")
