@@ -98,12 +98,7 @@ def installations(ctx: Context, asked: Asked) -> Iterator[Found]:
 
 def writers(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Every VSS writer stable and without error; busy ones (another backup) are looked at again."""
-    hosts = (
-        [ctx]
-        if asked.site.database is None or asked.site.database.host == ctx.host
-        else [ctx, ctx.of(asked.site.database.host)]
-    )
-    for where in hosts:
+    for where in _hosts(ctx, asked):
         pause = 1.0
         row: dict[str, Any] = {}
         found: list[_vss.Writer] = []
@@ -143,6 +138,13 @@ def writers(ctx: Context, asked: Asked) -> Iterator[Found]:
             )
 
 
+def _hosts(ctx: Context, asked: Asked) -> list[Context]:
+    """The site server, and the database's own host where it has one: shadow copies are made on both."""
+    if asked.site.database is None or asked.site.database.host == ctx.host:
+        return [ctx]
+    return [ctx, ctx.of(asked.site.database.host)]
+
+
 def _old(asked: Asked, where: Context) -> bool:
     machine = asked.site.machine if asked.site.database_machine is None else asked.site.database_machine
     return machine.old and where.host == (asked.site.database.host if asked.site.database else "")
@@ -151,18 +153,23 @@ def _old(asked: Asked, where: Context) -> bool:
 def lost_copies(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Volsnap 25 and 36: Windows dropped shadow copies for want of room."""
     since = (ctx.clock.now() - timedelta(days=1)).strftime("%Y%m%d%H%M%S.000000+000")
+    for where in _hosts(ctx, asked):
+        yield _dropped(where, since)
+
+
+def _dropped(ctx: Context, since: str) -> Found:
     rows = ctx.ps.call(
         "Get-WmiObject",
         Query="SELECT EventCode,TimeGenerated FROM Win32_NTLogEvent WHERE Logfile='System' AND SourceName='volsnap' "  # noqa: S608 - WQL of our own
         f"AND (EventCode=25 OR EventCode=36) AND TimeGenerated>='{since}'",
     )
     if rows:
-        yield Found(
-            "shadow copies", "failed", f"Windows dropped some {len(rows)} times in the last day (volsnap {rows[0]['EventCode']})",
+        return Found(
+            "shadow copies", "failed",
+            f"{ctx.host}: Windows dropped some {len(rows)} times in the last day (volsnap {rows[0]['EventCode']})",
             "give them more room: vssadmin resize shadowstorage",
         )  # fmt: skip
-    else:
-        yield Found("shadow copies", "ok", "none were dropped in the last day")
+    return Found("shadow copies", "ok", f"{ctx.host}: none were dropped in the last day")
 
 
 def room(ctx: Context, asked: Asked) -> Iterator[Found]:
@@ -184,9 +191,10 @@ def room(ctx: Context, asked: Asked) -> Iterator[Found]:
         )
     else:
         yield Found("store", "ok", f"{asked.store_free} bytes free")
-    rows = ctx.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
-    for volume in asked.site.volumes:
-        yield _storage(volume, rows, asked)
+    for where in _hosts(ctx, asked):
+        rows = where.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
+        for volume in asked.site.volumes if where is ctx else asked.site.database_volumes:
+            yield _storage(volume, rows, asked)
 
 
 def _storage(volume: Volume, rows: list[dict[str, object]], asked: Asked) -> Found:
