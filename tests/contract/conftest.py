@@ -24,6 +24,58 @@ PR2 = {"Drive": "D", "Run": "run-1"}
 INSTALL = "Program Files\\Microsoft Configuration Manager"
 
 
+def guards() -> list[Call]:
+    """Everything about guards, for the run that holds the lease in generation 41 and more."""
+    window = {"Minutes": 2, "Service": ["SMS_SITE_COMPONENT_MANAGER", "MSSQL$A_1-x.y"], "Kind": "window"}
+    beat = {**PR2, "Owner": "ci", "Generation": 42, "Seconds": 600}
+    return [
+        call("Open-SkLock", Drive="D"),
+        call("Open-SkLock", Drive="D"),
+        call("Clear-SkFence"),
+        call("Clear-SkFence"),
+        call("Get-SkGuardScript", **PR2, Number=1, **window),
+        call("Get-SkGuardScript", **PR2, Number=17, Minutes=360, Service=[], Kind="leak"),
+        call("Get-SkGuardScript", **PR2, Number=1, Minutes=2, Kind="Window"),
+        call("Get-SkGuardScript", **PR2, Number=0, **window),
+        call("Get-SkGuardScript", **PR2, Number=1, **{**window, "Minutes": 20_000}),
+        call("Get-SkGuardScript", **PR2, Number=1, **{**window, "Service": ["a", "b&c"]}),
+        call("Get-SkGuardScript", **PR2, Number=1, **{**window, "Service": ["%PATH%"]}),
+        call("Get-SkGuardScript", **PR2, Number=1, **{**window, "Service": ["a\n"]}),
+        call("Get-SkGuardScript", Drive="D", Run="a b", Number=1, **window),
+        call("Get-SkGuardScript", Drive="D", Number=1, **window),
+        call("Test-SkGuard", **PR2, Number=1),
+        call("Test-SkGuard", Drive="D", Number=1),
+        call("Unregister-SkGuard", **PR2, Number=1),
+        call("Unregister-SkGuard", Drive="D", Number=1),
+        call("Register-SkGuard", **PR2, Number=1, **window),
+        call("Test-SkGuard", **PR2, Number=1),
+        call("Send-SkBeat", **beat, Number=0),
+        call("Send-SkBeat", **beat, Number=0),
+        call("Send-SkBeat", **beat, Number=7),
+        call("Send-SkBeat", **{**beat, "Generation": 41}, Number=0),
+        call("Send-SkBeat", **{**beat, "Owner": "other"}, Number=0),
+        call("Send-SkBeat", Drive="E", Run="run-1", Owner="ci", Generation=42, Seconds=600, Number=0),
+        call("Send-SkBeat", Drive="D", Owner="ci", Generation=42, Seconds=600, Number=0),
+        call("Read-SkLease", Drive="D"),
+        call("Register-SkGuard", **PR2, Number=2, Minutes=1, Service=["SMS_EXECUTIVE"], Kind="leak"),
+        call("Test-SkGuard", **PR2, Number=2),
+        call("Read-SkLease", Drive="D"),
+        call("Unregister-SkGuard", **PR2, Number=2),
+        call("Unregister-SkGuard", **PR2, Number=2),
+        fault("task_refused"),
+        call("Register-SkGuard", **PR2, Number=1, **window),
+        call("Test-SkGuard", **PR2, Number=1),
+        call("Unregister-SkGuard", **PR2, Number=1),
+        call("Register-SkGuard", **PR2, Number=3, Minutes=1, Service=["nobody"], Kind="window"),
+        call("Read-SkLease", Drive="D"),
+        call("Test-SkGuard", **PR2, Number=3),
+        call("Unregister-SkGuard", **PR2, Number=3),
+        call("Send-SkBeat", **beat, Number=0),
+        call("Enter-SkLease", Drive="D", Run="guard", Owner="x", Seconds=-5, AtLeast=0),
+        call("Enter-SkLease", **PR2, Owner="ci", Seconds=600, AtLeast=0),
+    ]
+
+
 def on_2012(volumes: dict[str, str]) -> list[Call]:
     """Everything, on a host with diskshadow. ``volumes``: mount name to id."""
     three = [volumes["D:\\"], volumes["E:\\"], volumes["E:\\Mounts\\Log\\"]]
@@ -66,6 +118,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Protect-SkFolder", Drive="D"),
         call("Protect-SkFolder", Drive="C"),
         call("Protect-SkFolder", Drive="E"),
+        *guards(),
         call("Export-SkRegistry", **PR2, Name="SMS", View="native"),
         call("Export-SkRegistry", **PR2, Name="SMS", View="native"),
         call("Export-SkRegistry", **PR2, Name="SMS", View="wow"),
@@ -155,6 +208,13 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
     two = {"Volume": [volumes["D:\\"], volumes["C:\\"]], "Service": SERVICES}
     return [
         call("Enter-SkLease", **run, Owner="ci", Seconds=600, AtLeast=0),
+        call("Get-SkGuardScript", **run, Number=1, Minutes=30, Service=["SMS_EXECUTIVE"], Kind="window"),
+        call("Get-SkGuardScript", **run, Number=2, Minutes=30, Service=[], Kind="leak"),
+        call("Register-SkGuard", **run, Number=2, Minutes=30, Service=[], Kind="leak"),
+        call("Test-SkGuard", **run, Number=2),
+        call("Test-SkGuard", **run, Number=22),
+        call("Unregister-SkGuard", **run, Number=2),
+        call("Test-SkGuard", **run, Number=2),
         call("Export-SkRegistry", **run, Name="SMS", View="wow"),
         call("Export-SkRegistry", **run, Name="NAL", View="native"),
         call("New-SkShadowSet", **run, Volume=[volumes["D:\\"]], Service=SERVICES, ExcludeSms=True, VerifySql=False),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_SETTLE_SECONDS = 60.0
+
 
 class LabClock:
     """Real time plus an offset. ``advance`` only ever goes forward, as time does."""
@@ -17,6 +19,7 @@ class LabClock:
     def __init__(self) -> None:
         self._offset = 0.0
         self._changed = threading.Condition()
+        self._schedulers: list[Scheduler] = []
 
     def now(self) -> datetime:
         """The lab's wall clock, UTC."""
@@ -27,17 +30,36 @@ class LabClock:
         return time.monotonic() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward; what falls due in between happens at once.
+        """Move the clock forward. What falls due in between happens at its own moment, one after the other, before this returns.
 
         Raises:
             ValueError: the number is negative.
+            TimeoutError: something that fell due does not end.
 
         """
         if seconds < 0:
             raise ValueError(f"the lab's clock does not go back: {seconds}")
         with self._changed:
-            self._offset += seconds
-            self._changed.notify_all()
+            end = self._offset + seconds
+            while True:
+                due = [moment for one in self._schedulers if (moment := one.next_due()) is not None]
+                step = min([end, *(self._offset + max(0.0, moment - self.monotonic()) for moment in due)])
+                self._offset = max(self._offset, step)
+                self._changed.notify_all()
+                if not all(one.settle() for one in self._schedulers):
+                    raise TimeoutError("what fell due in the lab does not end")
+                if self._offset >= end:
+                    return
+
+    def attach(self, scheduler: Scheduler) -> None:
+        """From now on stop at each moment when something of it falls due."""
+        with self._changed:
+            self._schedulers.append(scheduler)
+
+    def detach(self, scheduler: Scheduler) -> None:
+        """No more."""
+        with self._changed:
+            self._schedulers.remove(scheduler)
 
     @property
     def changed(self) -> threading.Condition:
@@ -69,6 +91,7 @@ class Scheduler:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._stopping = False
+        self._busy = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -76,6 +99,7 @@ class Scheduler:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="lab-scheduler", daemon=True)
         self._thread.start()
+        self._clock.attach(self)
 
     def stop(self) -> None:
         """End the thread; what was not due yet is forgotten."""
@@ -84,6 +108,7 @@ class Scheduler:
             self._due.clear()
             self._clock.changed.notify_all()
         if self._thread is not None:
+            self._clock.detach(self)
             self._thread.join()
             self._thread = None
 
@@ -93,9 +118,25 @@ class Scheduler:
             heapq.heappush(self._due, (self._clock.monotonic() + seconds, next(self._number), action))
             self._clock.changed.notify_all()
 
+    def next_due(self) -> float | None:
+        """When the next action falls due. Called with the clock's condition held."""
+        return self._due[0][0] if self._due else None
+
+    def settle(self) -> bool:
+        """Wait until nothing is due any more and nothing runs. Called with the clock's condition held; False after a minute."""
+        if threading.current_thread() is self._thread:
+            return True  # an action that moves the clock itself
+        return self._clock.changed.wait_for(self._quiet, _SETTLE_SECONDS)
+
+    def _quiet(self) -> bool:
+        due = self.next_due()
+        return self._stopping or not (self._busy or (due is not None and due <= self._clock.monotonic()))
+
     def _run(self) -> None:
         while True:
             with self._clock.changed:
+                self._busy = False
+                self._clock.changed.notify_all()
                 if self._stopping:
                     return
                 wait = self._due[0][0] - self._clock.monotonic() if self._due else None
@@ -103,4 +144,5 @@ class Scheduler:
                     self._clock.changed.wait(wait)
                     continue
                 action = heapq.heappop(self._due)[2]
+                self._busy = True
             action()

@@ -21,6 +21,8 @@ KNOWN: dict[str, str] = {
     "log_volume_missing": "the SQL writer sees a database file on a volume outside the set: torn",
     "shadow_storage_full": "the diff area runs over: all copies vanish, volsnap logs 25 and 36",
     "vanish_after_create": "the diff area runs over straight after the next shadow copy",
+    "task_refused": "schtasks does not create the next task (exit code 1)",
+    "tasks_do_not_run": "the Task Scheduler takes tasks and runs none of them",
     "disk_full": "writing to `volume` (a letter) fails as on a full disk",
 }
 """Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""

@@ -15,6 +15,7 @@ from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
 from sitekeeper.lab.sql.server import TdsServer
 from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
+from sitekeeper.lab.windows.tasks import Tasks
 from sitekeeper.lab.wsman.accounts import Account
 from sitekeeper.lab.wsman.audit import RequestSeen
 from sitekeeper.lab.wsman.server import Tls, WsmanServer
@@ -73,6 +74,7 @@ class Machine:
             lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler
         )
         self.engine = PythonEngine(self.host, administrators=lab.administrators)
+        self.tasks = Tasks(self.host)
         self.faults = WireFaults()
         certificate, key = lab.authority.server(name, lab.hierarchy.dns, spec.address)
         self.wsman = WsmanServer(
@@ -123,13 +125,15 @@ class Machine:
             )
 
     def start(self) -> None:
-        """Listen."""
+        """Listen, and let tasks fall due."""
+        self.tasks.start()
         self.wsman.start()
         if self.sql is not None:
             self.sql.start()
 
     def stop(self) -> None:
         """Stop listening and close the databases."""
+        self.tasks.stop()
         self.wsman.stop()
         if self.sql is not None:
             self.sql.stop()

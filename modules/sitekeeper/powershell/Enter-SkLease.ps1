@@ -7,11 +7,8 @@ function Enter-SkLease {
     Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run
     $root = Get-SkFolder -Drive $Drive
-    # Caught: a .NET exception ends its statement only, and the function would go on without the lock.
-    $lock = $null
-    try { $lock = [IO.File]::Open([IO.Path]::Combine($root, 'lease.lock'), 'OpenOrCreate', 'ReadWrite', 'None') } catch { }
-    if (-not $lock) {
-        Write-Error -Message 'the lease is being taken by somebody else just now' -ErrorId 'SkLeaseBusy' -Category ResourceBusy -TargetObject $Run
+    if (-not (Open-SkLock -Drive $Drive)) {
+        Write-Error -Message 'somebody else is changing this host just now' -ErrorId 'SkLeaseBusy' -Category ResourceBusy -TargetObject $Run
         return
     }
     try {
@@ -21,9 +18,11 @@ function Enter-SkLease {
             Write-Error -Message ('lease held: run ' + $held.Run + ' owner ' + $held.Owner + ' until ' + $held.Expires.ToString('o')) -ErrorId 'SkLeaseHeld' -Category ResourceBusy -TargetObject $held.Run
             return
         }
+        # The newest that anybody wrote down: a counter that a full disk or a power loss emptied must not go back.
         $generation = [long]0
         $counter = [IO.Path]::Combine($root, 'generation.txt')
-        if ([IO.File]::Exists($counter)) { $generation = [long][IO.File]::ReadAllText($counter) }
+        if ([IO.File]::Exists($counter)) { $generation = [long][IO.File]::ReadAllText($counter).Trim() }
+        if ($held) { $generation = [Math]::Max($generation, $held.Generation) }
         if ($held -and $held.Run -eq $Run) { $generation = $held.Generation - 1 }
         $generation = [Math]::Max($generation + 1, $AtLeast)
         [IO.File]::WriteAllText($counter, [string]$generation)
@@ -32,5 +31,5 @@ function Enter-SkLease {
         [IO.File]::WriteAllText([IO.Path]::Combine($root, 'lease.txt'), [string]::Join("`r`n", $lines))
         [void][IO.Directory]::CreateDirectory($folder)
         New-Object PSObject -Property @{ Run = $Run; Generation = $generation; Expires = $expires.ToString('o') }
-    } finally { $lock.Close() }
+    } finally { Clear-SkFence }
 }

@@ -19,6 +19,8 @@ class Session:
     functions: dict[str, Function]
     last_exit_code: int | None = None
     """``$LASTEXITCODE``: of the last native tool; one that could not be started leaves it as it was."""
+    lock: str | None = None
+    """``$global:SkLock``: the file that this session alone has open. Closed with it, as a process' files are."""
 
 
 @dataclass(slots=True)

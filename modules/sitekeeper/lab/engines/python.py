@@ -92,6 +92,9 @@ class PythonRunspace:
     def close(self) -> None:
         """The shell was deleted."""
         host = self.engine.host
+        if self.session.lock is not None:
+            host.unlock_file(self.session.lock)
+            self.session.lock = None
         host.audit.write("session", host.name, user=self.user, runspace=self.number, what="close")
 
     def run(self, pipeline: Pipeline, sink: Sink) -> None:

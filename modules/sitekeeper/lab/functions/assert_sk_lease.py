@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 from sitekeeper.lab.functions._twin import Call, number, same, text, twin, value_of, written_error
 
-SHA256 = "2d05ed1b2e8aa297c789a7ccd20b15dfe46dcec3f32aaf79bfc2a656ef247718"
+SHA256 = "138f1b6efa3aa5da4b5b6c247c43819bb99a78b76350216b07deda4c24cbd1b1"
 
-
-_STOPPED = 14
+_STOPPED, _BUSY = 14, 19
+BUSY = "somebody else is changing this host just now"
 
 
 def run(call: Call) -> Iterator[object]:
-    """Writes an error unless the run still holds the lease in this generation."""
-    run_id, generation = text(call, "Run"), number(call, "Generation")
-    held = call.function("Read-SkLease", Drive=text(call, "Drive"))
-    if (
-        not held
-        or not same(value_of(held[0], "Run"), run_id)
-        or not same(value_of(held[0], "Owner"), text(call, "Owner"))
-        or value_of(held[0], "Generation") != generation
-        or value_of(held[0], "Expires") <= call.host.now()
-    ):
+    """Writes an error unless the run still holds the lease in this generation; holds the lock if it does."""
+    drive, run_id, generation = text(call, "Drive"), text(call, "Run"), number(call, "Generation")
+    try:
+        held: list[PsObject] = []
+        if call.host.exists(call.one("Get-SkFolder", Drive=drive)):
+            if not call.one("Open-SkLock", Drive=drive):
+                written_error(call, BUSY, "SkLeaseBusy", _BUSY, run_id)
+                return
+            held = call.function("Read-SkLease", Drive=drive)
+    except (ErrorRecord, OSError):
+        call.function("Clear-SkFence")
+        raise
+    if not ours(held, run_id, text(call, "Owner"), generation, call.host.now()):
+        call.function("Clear-SkFence")
         written_error(call, f"lease lost: run {run_id} generation {generation}", "SkLeaseLost", _STOPPED, run_id)
     yield from ()
+
+
+def ours(held: list[PsObject], run_id: str, owner: str, generation: int, now: datetime) -> bool:
+    """Whether the lease that is written down is this process' of this run, in this generation, and has not run out."""
+    return (
+        bool(held)
+        and same(value_of(held[0], "Run"), run_id)
+        and same(value_of(held[0], "Owner"), owner)
+        and bool(value_of(held[0], "Generation") == generation)
+        and bool(value_of(held[0], "Expires") > now)
+    )
 
 
 TWIN = twin("Assert-SkLease", SHA256, run, Drive="string", Run="string", Owner="string", Generation="long")

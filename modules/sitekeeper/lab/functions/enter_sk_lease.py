@@ -18,8 +18,9 @@ from sitekeeper.lab.functions._twin import (
     value_of,
     written_error,
 )
+from sitekeeper.lab.functions.assert_sk_lease import BUSY
 
-SHA256 = "d666601a5c9f1b3c49c7addaf9dc1f6406536aa97a541cf36367bd9801b5774e"
+SHA256 = "9c758b72e50708594f956cafffb12c1949122010bd5c63983dd5dab8bd5e30c0"
 
 
 _BUSY = 19
@@ -32,9 +33,8 @@ def run(call: Call) -> Iterator[PsObject]:
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id)
     root = call.one("Get-SkFolder", Drive=drive)
     host = call.host
-    lock = f"{root}\\lease.lock"
-    if not host.lock_file(lock):
-        written_error(call, "the lease is being taken by somebody else just now", "SkLeaseBusy", _BUSY, run_id)
+    if not call.one("Open-SkLock", Drive=drive):
+        written_error(call, BUSY, "SkLeaseBusy", _BUSY, run_id)
         return
     try:
         now = host.now()
@@ -47,7 +47,9 @@ def run(call: Call) -> Iterator[PsObject]:
             written_error(call, message, "SkLeaseHeld", _BUSY, other)
             return
         counter = f"{root}\\generation.txt"
-        generation = int(host.read(counter)) if host.exists(counter) else 0
+        generation = int(host.read(counter).strip() or 0) if host.exists(counter) else 0
+        if held:
+            generation = max(generation, int(value_of(held[0], "Generation")))
         if mine:
             generation = int(value_of(held[0], "Generation")) - 1
         generation = max(generation + 1, number(call, "AtLeast"))
@@ -57,7 +59,7 @@ def run(call: Call) -> Iterator[PsObject]:
         host.make_folder(folder)
         yield custom(Run=run_id, Generation=PSInt64(generation), Expires=expires)
     finally:
-        host.unlock_file(lock)
+        call.function("Clear-SkFence")
 
 
 TWIN = twin("Enter-SkLease", SHA256, run, Drive="string", Run="string", Owner="string", Seconds="int", AtLeast="long")

@@ -141,6 +141,21 @@ class Event:
 
 
 @dataclass(slots=True)
+class ScheduledTask:
+    """A task of the Task Scheduler, run as SYSTEM."""
+
+    name: str
+    command: str
+    minutes: int | None
+    """Every so many minutes, for ever."""
+    boot: bool
+    """After each start of the host."""
+    last_run: str | None = None
+    last_result: int = 0
+    runs: int = 0
+
+
+@dataclass(slots=True)
 class Writer:
     """A VSS writer."""
 
@@ -219,3 +234,4 @@ class Machine:
     mutable: list[str] = field(default_factory=list)
     """Path prefixes (lower case) whose files something rewrites in place: a shadow copy copies them, links the rest."""
     site: Site | None = None
+    tasks: list[ScheduledTask] = field(default_factory=list)

@@ -24,6 +24,8 @@ from sitekeeper.transport.psrp.shell import Shell, ShellGoneError
 
 CALL_SECONDS = 300.0
 """Default deadline of one pipeline."""
+UNLOCK_SECONDS = 30.0
+"""How long giving up the lock of a broken change may take before its shell is deleted."""
 READ_ATTEMPTS = 3
 """A reading pipeline whose shell was lost is run again in a new one, this often in all."""
 Fence = Callable[[], Call]
@@ -111,6 +113,8 @@ class PsrpSession:
             lost = _lease_lost(errors)
         if lost is not None:
             raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
+        if errors and errors[0].short_id == "SkLeaseBusy":
+            raise LimitError(f"{command}: {errors[0].message}", host=self.target.host)
         if errors:
             raise self._refused(command, errors[0])
         return output
@@ -118,16 +122,31 @@ class PsrpSession:
     def _fenced(
         self, fence: Fence, command: str, args: dict[str, Any], seconds: float
     ) -> tuple[list[Any], list[ErrorRecord]]:
-        statements = [Statement(fence()), Statement(self._allowed(command, args))]
+        """The fence, the change, and the end of the fence: the host's lock is held from the first to the last."""
+        statements = [Statement(fence()), Statement(self._allowed(command, args)), Statement(Call("Clear-SkFence"))]
         for statement in statements:
             self._ready(statement.call.command)
+        ended = False
         try:
-            return self._run(statements, seconds)
+            output, errors = self._run(statements, seconds, command)
+            # A fence that says no holds nothing.
+            ended = not errors or errors[0].short_id in {"SkLeaseLost", "SkLeaseBusy"}
         except ShellGoneError:
             self._drop()
             raise UnreachableError(
                 f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
             ) from None
+        finally:
+            if not ended and self._shell is not None:
+                self._unlock()
+        return output, errors
+
+    def _unlock(self) -> None:
+        """A pipeline that did not come to its last statement left the lock to its shell, which would keep out the guard, too."""
+        try:
+            self._run([Statement(Call("Clear-SkFence"))], UNLOCK_SECONDS)
+        except (ShellGoneError, SitekeeperError):
+            self._drop()  # with the shell's process the lock is free
 
     def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
         """Run one reading command and hand on its objects as they come."""
@@ -220,8 +239,9 @@ class PsrpSession:
             raise RemoteTimeoutError(f"{self.bound[1]} has passed before {command}", host=self.target.host)
         return self._opened()
 
-    def _run(self, statements: list[Statement], seconds: float) -> tuple[list[Any], list[ErrorRecord]]:
-        shell = self._opened_in_time(statements[-1].call.command)
+    def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:
+        name = name or statements[-1].call.command
+        shell = self._opened_in_time(name)
         pipeline = shell.start(statements)
         self._running = pipeline
         output: list[Any] = []
@@ -234,7 +254,6 @@ class PsrpSession:
                     output.append(value)
         except TimeoutError:
             shell.stop(pipeline)
-            name = statements[-1].call.command
             raise self._overdue(f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name) from None
         finally:
             self._running = None

@@ -10,9 +10,13 @@ from collections.abc import Callable, Sequence
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.native.answer import Answer
 from sitekeeper.lab.windows.native.diskshadow import diskshadow
+from sitekeeper.lab.windows.native.eventcreate import eventcreate
 from sitekeeper.lab.windows.native.expand import expand
+from sitekeeper.lab.windows.native.find import find
 from sitekeeper.lab.windows.native.mountvol import mountvol
 from sitekeeper.lab.windows.native.reg import reg
+from sitekeeper.lab.windows.native.sc import sc
+from sitekeeper.lab.windows.native.schtasks import schtasks
 from sitekeeper.lab.windows.native.vshadow import vshadow
 from sitekeeper.lab.windows.native.vssadmin import vssadmin
 
@@ -20,9 +24,13 @@ Tool = Callable[[Sequence[str], Host], Answer]
 
 TOOLS: dict[str, tuple[Tool, tuple[int, int]]] = {
     "diskshadow.exe": (diskshadow, (6, 0)),
+    "eventcreate.exe": (eventcreate, (5, 2)),
     "expand.exe": (expand, (5, 2)),
+    "find.exe": (find, (5, 2)),
     "mountvol.exe": (mountvol, (5, 2)),
     "reg.exe": (reg, (5, 2)),
+    "sc.exe": (sc, (5, 2)),
+    "schtasks.exe": (schtasks, (5, 2)),
     "vssadmin.exe": (vssadmin, (5, 2)),
 }
 """Each tool of Windows, and the first Windows (major, minor) that has it."""

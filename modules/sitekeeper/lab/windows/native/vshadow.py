@@ -1,9 +1,9 @@
-r"""vshadow.exe, which an operator puts on a Server 2003: the commands -ws, -el={id},FOLDER and the making of a set.
+r"""vshadow.exe, which an operator puts on a Server 2003: the commands -ws, -el={id},FOLDER, -ds={id} and the making of a set.
 
 Options, exit codes, the SETVAR script and what little is printed here: Microsoft's published source of the sample (version
 3.0; the build for Server 2003 came with the VSS 7.2 SDK and was not seen). There the script's variables are SHADOW_SET_ID
 and SHADOW_ID_1, while Microsoft's page of examples says VSHADOW_...; the lab follows the source. Every backup is a full one
-(VSS_BT_FULL), as there. The list of ``-ws`` itself is not printed.
+(VSS_BT_FULL), as there. The list of ``-ws`` and the words of ``-ds`` are not printed.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def vshadow(arguments: Sequence[str], host: Host) -> Answer:
                 return Answer([*said, "(Option: List writer status)"])
             case "el", what if what:
                 return _expose(what, host, said)
+            case "ds", identity if identity:
+                return Answer(said, _OK if Vss(host).shadows.delete(identity.strip("{}").lower()) else _FAILED)
             case "", volume if volume:
                 asked.volumes.append(volume)
             case _:

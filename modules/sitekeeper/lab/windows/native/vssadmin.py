@@ -1,4 +1,4 @@
-"""vssadmin.exe list writers, shadows and shadowstorage, as recorded."""
+"""vssadmin.exe list writers, shadows and shadowstorage, as recorded; list providers and delete shadows /shadow from memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.model import ShadowCopy
 from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
+from sitekeeper.lab.windows.shadows import ShadowCopies
 from sitekeeper.lab.windows.vss import Vss
 from sitekeeper.lab.windows.wmi_rows import device_id
 
@@ -22,12 +23,45 @@ def vssadmin(arguments: Sequence[str], host: Host) -> Answer:
         f"(C) Copyright {_YEARS.get(host.machine.os.level, '2001-2013')} Microsoft Corp.",
         "",
     ]
-    lists = {"writers": _writers, "shadows": _shadows, "shadowstorage": _storage}
+    if (
+        len(words) == 4
+        and words[:2] == ["delete", "shadows"]
+        and words[2].startswith("/shadow=")
+        and words[3] == "/quiet"
+    ):
+        return _delete(words[2].removeprefix("/shadow=").strip("{}"), host, banner)
+    lists = {"writers": _writers, "shadows": _shadows, "shadowstorage": _storage, "providers": _providers}
     if len(words) != 2 or words[0] != "list" or words[1] not in lists:
         raise NotEmulated(f"vssadmin.exe {' '.join(arguments)}")
     with host.lock:
         lines = lists[words[1]](host)
     return Answer(banner + (lines or ["No items found that satisfy the query."]))
+
+
+def _delete(copy_id: str, host: Host, banner: list[str]) -> Answer:
+    """Only what any user can see as previous versions: of others it says that they belong to the program that made them."""
+    shadows = ShadowCopies(host)
+    copy = shadows.find(copy_id)
+    if copy is None:
+        return Answer([*banner, "No items found that satisfy the query."], 2)
+    if not copy.client_accessible:
+        words = (
+            "Error: Snapshots were found, but they were outside of your allowed context.  Try removing them with the"
+        )
+        return Answer([*banner, words, "backup application which created them."], 2)
+    shadows.delete(copy_id)
+    return Answer([*banner, "Successfully deleted 1 shadow copies."])
+
+
+def _providers(host: Host) -> list[str]:
+    del host
+    return [
+        "Provider name: 'Microsoft Software Shadow Copy provider 1.0'",
+        "   Provider type: System",
+        "   Provider Id: {b5946137-7b9f-4925-af80-51abd60b20d5}",
+        "   Version: 1.0.0.7",
+        "",
+    ]
 
 
 def _writers(host: Host) -> list[str]:

@@ -1,0 +1,49 @@
+"""The twin of Unregister-SkGuard.ps1."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from sitekeeper.lab.engines.api import ErrorRecord
+from sitekeeper.lab.functions._twin import Call, number, run_tool, text, thrown, twin, value_of, written_error
+from sitekeeper.lab.functions.assert_sk_lease import BUSY
+
+SHA256 = "e535fb8de9fb6efdc207f8b983b05fa217552e0d7ee797c2b66c4d2a64fae75e"
+
+_BUSY = 19
+
+
+def run(call: Call) -> Iterator[object]:
+    """Deletes a guard's task and folder."""
+    drive, run_id, guard, host = text(call, "Drive"), text(call, "Run"), number(call, "Number"), call.host
+    if not run_id:
+        raise thrown("SkInvalidRun")
+    name = f"sitekeeper-{run_id}-{guard}"
+    parent = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="guard")
+    folder = f"{parent}\\{guard}"
+    for task in (name, f"{name}-start"):
+        run_tool(call, "schtasks.exe", "/delete", "/tn", task, "/f")
+    if value_of(call.one("Test-SkGuard", Drive=drive, Run=run_id, Number=guard), "Registered"):
+        written_error(call, f"task still there: {name}", "SkGuardLeft", _BUSY, name)
+        return
+    if not host.exists(folder):
+        return
+    if not call.one("Open-SkLock", Drive=drive):
+        written_error(call, BUSY, "SkLeaseBusy", _BUSY, run_id)
+        return
+    try:
+        host.delete_file(f"{folder}\\guard.cmd")
+        with host.io_lock:
+            shutil.rmtree(host.files.resolve(folder))
+        host.audit.write("change", host.name, kind="folder", what=folder, to="deleted")
+        if not any(host.files.resolve(parent).iterdir()):
+            host.delete_folder(parent)
+    except (ErrorRecord, OSError):
+        call.function("Clear-SkFence")
+        raise
+    call.function("Clear-SkFence")
+    yield from ()
+
+
+TWIN = twin("Unregister-SkGuard", SHA256, run, Drive="string", Run="string", Number="int")
