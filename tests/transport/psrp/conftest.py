@@ -51,6 +51,8 @@ class Engine:
             if command.text == "Write-Output":
                 sink.output(dict(command.parameters)["InputObject"])
                 continue
+            if command.text == "Clear-SkFence":
+                continue  # the end of the fence, behind every change
             self.ran.append(command.text)
             named = {str(name): value for name, value in command.parameters}
             try:

@@ -127,13 +127,14 @@ def test_a_shell_that_is_gone_fails_a_change_and_not_a_read(host: Any) -> None:
     host.on("Test-Fence")
     host.on("Set-It", 2)
     host.session.fence = lambda: FENCE
-    host.session.call("Get-It")
+    assert host.session.change("Set-It") == [2]
     host.session._shell.abandon()
     assert host.session.call("Get-It") == [1]
+    assert host.session.change("Set-It") == [2]
     host.session._shell.abandon()
     with pytest.raises(UnreachableError, match="not known"):
         host.session.change("Set-It")
-    assert "Set-It" not in host.engine.ran
+    assert host.engine.ran.count("Set-It") == 2
     assert host.session.change("Set-It") == [2]
 
 
@@ -216,6 +217,26 @@ def test_another_thread_cancels(host: Any) -> None:
     helper.join()
     assert stopped.wait(30)
     host.on("Get-It", 1)
+    assert host.session.call("Get-It") == [1]
+
+
+def test_a_cancel_that_comes_before_the_start_is_confirmed(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, stopped = blocking(host)
+    host.on("Get-It", 1)
+    host.session.call("Get-It")
+    start = host.session._shell.start
+
+    def late(statements: Any) -> Any:
+        pipeline = start(statements)
+        assert began.wait(30)
+        host.session.cancel()
+        return pipeline
+
+    monkeypatch.setattr(host.session._shell, "start", late)
+    with pytest.raises(RemoteError, match="Wait-It"):
+        host.session.call("Wait-It")
+    assert stopped.wait(30)
+    monkeypatch.undo()
     assert host.session.call("Get-It") == [1]
 
 

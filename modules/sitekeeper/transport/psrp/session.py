@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as random_bytes
 from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 from typing import Any
 
 from sitekeeper.engine.clock import Clock
@@ -48,6 +49,9 @@ class PsrpSession:
         self._shell: Shell | None = None
         self._loaded = False
         self._running: str | None = None
+        self._starting = self._cancelled = False
+        self._lock = Lock()
+        """Of these three: ``cancel`` comes from another thread."""
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command."""
@@ -155,8 +159,7 @@ class PsrpSession:
         shell = self._opened()
         errors: list[ErrorRecord] = []
         try:
-            pipeline = shell.start([Statement(call)])
-            self._running = pipeline
+            pipeline = self._begun(shell, [Statement(call)])
             finished = False
             try:
                 # Deadline per message: a stream may take hours, but not stand still.
@@ -179,7 +182,9 @@ class PsrpSession:
 
     def cancel(self) -> None:
         """Stop what is running, from any thread: a signal over a connection of its own."""
-        pipeline, shell = self._running, self._shell
+        with self._lock:
+            pipeline, shell = self._running, self._shell
+            self._cancelled = self._starting
         if pipeline is not None and shell is not None:
             shell.stop_from_outside(pipeline)
 
@@ -242,8 +247,7 @@ class PsrpSession:
     def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:
         name = name or statements[-1].call.command
         shell = self._opened_in_time(name)
-        pipeline = shell.start(statements)
-        self._running = pipeline
+        pipeline = self._begun(shell, statements)
         output: list[Any] = []
         errors: list[ErrorRecord] = []
         deadline = self._until(seconds)
@@ -259,6 +263,23 @@ class PsrpSession:
             self._running = None
         shell.end(pipeline)
         return output, errors
+
+    def _begun(self, shell: Shell, statements: list[Statement]) -> str:
+        """Start a pipeline; one that was cancelled before its start was confirmed is stopped at once."""
+        with self._lock:
+            self._starting, self._cancelled = True, False
+        try:
+            pipeline = shell.start(statements)
+        except BaseException:
+            with self._lock:
+                self._starting = False
+            raise
+        with self._lock:
+            self._starting, self._running = False, pipeline
+            cancelled = self._cancelled
+        if cancelled:
+            shell.stop(pipeline)
+        return pipeline
 
     @staticmethod
     def _value(message: fragments.Message, errors: list[ErrorRecord]) -> Any:
