@@ -1,7 +1,7 @@
 function Register-SkGuard {
     # Arms a guard: its script in <Drive>:\sitekeeper\<Run>\guard\<Number>, a task of SYSTEM that runs it every minute and
     # after a start of the host, and one run at once. No clock time matters: the script counts its own runs since the last beat.
-    # Armed is what was seen to have run: ask Test-SkGuard. Answers the task's name and the exit codes.
+    # Armed is what was seen to have run: ask Test-SkGuard. Arming counts as a beat. Answers the task's name and the exit codes.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Number, [int]$Minutes, [string[]]$Service, [string]$Kind)
     trap { break }  # a failed .NET call would only end its statement
@@ -13,6 +13,7 @@ function Register-SkGuard {
     $name = 'sitekeeper-' + $Run + '-' + $Number
     [void][IO.Directory]::CreateDirectory($folder)
     [IO.File]::WriteAllText([IO.Path]::Combine($folder, '0.count'), '', [Text.Encoding]::ASCII)
+    [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'beat.txt'), 'beat', [Text.Encoding]::ASCII)
     [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'guard.cmd'), [string]::Join("`r`n", $script) + "`r`n", [Text.Encoding]::ASCII)
 
     $global:LASTEXITCODE = -1

@@ -2,7 +2,8 @@ function Send-SkBeat {
     # Says that the run is alive: renews its lease and drops the beat file that its guards (Number 0: all of them) count from.
     # Answers which guards it was for, and which of them had not taken the beat before this one.
     # A change of ours may have the lock for long. Its guard cannot act meanwhile, but it counts: then the beat is dropped, and
-    # the lease is renewed next time.
+    # the lease is renewed next time. A lease that is still written down as ours has not been anybody else's: that it has run
+    # out by this host's clock, which somebody may have set, is no reason to fall silent.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Owner, [long]$Generation, [int]$Seconds, [int]$Number)
     trap { Clear-SkFence; break }  # a failed .NET call would only end its statement
@@ -14,8 +15,7 @@ function Send-SkBeat {
         $locked = Open-SkLock -Drive $Drive
         $held = Read-SkLease -Drive $Drive
     }
-    $now = [DateTime]::UtcNow
-    if (-not $held -or $held.Run -ne $Run -or $held.Owner -ne $Owner -or $held.Generation -ne $Generation -or $held.Expires -le $now) {
+    if (-not $held -or $held.Run -ne $Run -or $held.Owner -ne $Owner -or $held.Generation -ne $Generation) {
         Clear-SkFence
         if (-not $locked -and [IO.Directory]::Exists($root)) {
             # Whoever has the lock may be writing the lease at this moment.
@@ -27,7 +27,7 @@ function Send-SkBeat {
     }
     $expires = $held.Expires
     if ($locked) {
-        $expires = $now.AddSeconds($Seconds)
+        $expires = [DateTime]::UtcNow.AddSeconds($Seconds)
         $lines = @($held.Run, $held.Owner, [string]$Generation, $expires.ToString('o'))
         [IO.File]::WriteAllText([IO.Path]::Combine($root, 'lease.txt'), [string]::Join("`r`n", $lines))
     }

@@ -36,6 +36,16 @@ class HostLease:
         """The number of this lease; 0 before it is taken."""
         return self._generation
 
+    @property
+    def drive(self) -> str:
+        """The letter of the drive that it lies on; empty before it is taken."""
+        return self._drive
+
+    @property
+    def owner(self) -> str:
+        """Which process holds it."""
+        return self._owner
+
     def take(self, at_least: int = 0) -> int:
         """Take or renew it; answers the generation.
 

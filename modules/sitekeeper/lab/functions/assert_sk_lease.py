@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 from sitekeeper.lab.functions._twin import Call, number, same, text, twin, value_of, written_error
@@ -27,20 +26,20 @@ def run(call: Call) -> Iterator[object]:
     except (ErrorRecord, OSError):
         call.function("Clear-SkFence")
         raise
-    if not ours(held, run_id, text(call, "Owner"), generation, call.host.now()):
+    current = ours(held, run_id, text(call, "Owner"), generation) and value_of(held[0], "Expires") > call.host.now()
+    if not current:
         call.function("Clear-SkFence")
         written_error(call, f"lease lost: run {run_id} generation {generation}", "SkLeaseLost", _STOPPED, run_id)
     yield from ()
 
 
-def ours(held: list[PsObject], run_id: str, owner: str, generation: int, now: datetime) -> bool:
-    """Whether the lease that is written down is this process' of this run, in this generation, and has not run out."""
+def ours(held: list[PsObject], run_id: str, owner: str, generation: int) -> bool:
+    """Whether the lease that is written down is this process' of this run, in this generation."""
     return (
         bool(held)
         and same(value_of(held[0], "Run"), run_id)
         and same(value_of(held[0], "Owner"), owner)
         and bool(value_of(held[0], "Generation") == generation)
-        and bool(value_of(held[0], "Expires") > now)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, number, run_tool, text, twin, written_error
 
-SHA256 = "c9c981c9093b3b7ee376f1b68eb26f4b99be37eb1b395b691f04a1f759690eeb"
+SHA256 = "bdffd504de946a4831345a49c8739686b5612869ae0794b87459a90bf04f3c07"
 
 _UNAVAILABLE = 21
 _SYSTEM = '<Principal id="Author"><UserId>S-1-5-18</UserId><RunLevel>HighestAvailable</RunLevel></Principal>'
@@ -24,6 +24,7 @@ def run(call: Call) -> Iterator[PsObject]:
     name = f"sitekeeper-{run_id}-{guard}"
     host.make_folder(folder)
     host.write(f"{folder}\\0.count", b"")
+    host.write(f"{folder}\\beat.txt", b"beat")
     host.write(f"{folder}\\guard.cmd", "".join(f"{line}\r\n" for line in script).encode("ascii"))
     boot: int | None = 0
     if host.machine.os.level < (6, 0):

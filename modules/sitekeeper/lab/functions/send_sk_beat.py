@@ -19,7 +19,7 @@ from sitekeeper.lab.functions._twin import (
 )
 from sitekeeper.lab.functions.assert_sk_lease import BUSY, ours
 
-SHA256 = "faca4f40c037323a966ec3c9b80dd485f6b226756d91bf163175991d4a2f199b"
+SHA256 = "3c73399e9571070f2b2254aeb59475df1c9d502ef3787c6f5e6d290ece793304"
 
 _STOPPED, _BUSY = 14, 19
 
@@ -43,8 +43,7 @@ def _beat(call: Call) -> Iterator[PsObject]:
     if host.exists(root):
         locked = bool(call.one("Open-SkLock", Drive=drive))
         held = call.function("Read-SkLease", Drive=drive)
-    now = host.now()
-    if not ours(held, run_id, text(call, "Owner"), generation, now):
+    if not ours(held, run_id, text(call, "Owner"), generation):
         call.function("Clear-SkFence")
         if not locked and host.exists(root):
             written_error(call, BUSY, "SkLeaseBusy", _BUSY, run_id)
@@ -53,7 +52,7 @@ def _beat(call: Call) -> Iterator[PsObject]:
         return
     expires = round_trip(value_of(held[0], "Expires"))
     if locked:
-        expires = round_trip(now + timedelta(seconds=number(call, "Seconds")))
+        expires = round_trip(host.now() + timedelta(seconds=number(call, "Seconds")))
         lines = [str(value_of(held[0], "Run")), str(value_of(held[0], "Owner")), str(generation), expires]
         host.write(f"{root}\\lease.txt", "\r\n".join(lines).encode())
     guards: list[int] = []
