@@ -81,6 +81,8 @@ class HostGuard:
         self._clock = clock
         self._run = run_id
         self._number = 0
+        self._made: list[int] = []
+        """Numbers that the host may have: an answer can be lost."""
 
     @property
     def number(self) -> int:
@@ -105,6 +107,7 @@ class HostGuard:
         # Others may be left of a process of this run that died.
         number = max((0, *send_beat(self._session, self._lease, self._run).guards)) + 1
         minutes = max(LEAST_MINUTES, math.ceil(silence / timedelta(minutes=1)))
+        self._made.append(number)
         try:
             self._session.raw(
                 "Register-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number, Minutes=minutes,
@@ -116,8 +119,8 @@ class HostGuard:
             raise RemoteError(
                 f"the guard cannot be armed: {error.message}", record=error.record, host=host, hint=HINT
             ) from None
-        earlier, self._number = self._number, number
-        if earlier:
+        self._number = number
+        for earlier in [one for one in self._made if one != number]:
             self._remove(earlier)
 
     def beat(self) -> Beat:
@@ -130,9 +133,9 @@ class HostGuard:
 
     def disarm(self) -> None:
         """Take it away; twice does no harm."""
-        if self._number:
-            self._remove(self._number)
-            self._number = 0
+        for number in list(self._made):
+            self._remove(number)
+        self._number = 0
 
     def disarm_all(self) -> None:
         """Take away every guard of the run on this host, those of a process that died too."""
@@ -155,6 +158,8 @@ class HostGuard:
 
     def _remove(self, number: int) -> None:
         self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number)
+        if number in self._made:
+            self._made.remove(number)
 
     def _state(self, number: int) -> GuardState:
         (row,) = self._session.raw("Test-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number)
