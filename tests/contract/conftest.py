@@ -199,6 +199,8 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **PR2),
         call("Exit-SkLease", **PR2, Owner="ci"),
         call("Exit-SkLease", **PR2, Owner="ci"),
+        call("Get-SkMaintenance", Kind="scom", Computer=["PR2.lab.example"]),
+        call("Start-SkAgentMaintenance", Minutes=45, Comment="x", Run="run-1"),
     ]
 
 
@@ -257,7 +259,59 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
     ]
 
 
+def maintenance(kind: str) -> list[Call]:
+    """Maintenance mode, asked of a management server of this generation."""
+    soon, past = "2199-01-01T00:00:00.0000000Z", "2001-01-01T00:00:00.0000000Z"
+    one, two = (
+        {"Kind": kind, "Computer": ["PR2.lab.example"]},
+        {"Kind": kind, "Computer": ["pr2.LAB.example", "CEN.lab.example"]},
+    )
+    begin = {"Minutes": 45, "Comment": "site backup \u00e4", "NotAfter": soon}
+    end = {"Kind": kind, "Computer": "PR2.lab.example", "Comment": "", "Later": False}
+    return [
+        call("Get-SkMonitored", Kind=kind, Computer="pr2.lab.example"),
+        call("Get-SkMonitored", Kind=kind, Computer="nobody.lab.example"),
+        call("Get-SkMonitored", Kind=kind, Computer="a' OR 1=1"),
+        call("Get-SkMonitored", Kind=kind, Computer="a\n"),
+        call("Get-SkMonitored", Kind="Scom", Computer="a"),
+        call("Get-SkMaintenance", **two),
+        call("Get-SkMaintenance", Kind=kind, Computer=["nobody", "CEN.lab.example"]),
+        call("Get-SkMaintenance", Kind="other", Computer=["CEN.lab.example"]),
+        call("Get-SkMaintenance", Kind=kind, Computer=[]),
+        call("Start-SkMaintenance", **one, **{**begin, "Minutes": 4}, Run="run-1"),
+        call("Start-SkMaintenance", **one, **begin, Run="Run"),
+        call("Start-SkMaintenance", **one, **{**begin, "NotAfter": past}, Run="run-1"),
+        call("Start-SkMaintenance", **one, **{**begin, "NotAfter": "soon"}, Run="run-1"),
+        call("Start-SkMaintenance", Kind=kind, Computer=["nobody"], **begin, Run="run-1"),
+        call("Start-SkMaintenance", **one, **begin, Run="run-1"),
+        call("Get-SkMonitored", Kind=kind, Computer="PR2.lab.example"),
+        call("Start-SkMaintenance", **two, **begin, Run="run-2"),
+        call("Get-SkMaintenance", **two),
+        call("Start-SkMaintenance", **one, **{**begin, "Minutes": 90}, Run="run-1"),
+        call("Stop-SkMaintenance", **two, Run="run-1", NotAfter=past),
+        call("Stop-SkMaintenance", **two, Run="run 1", NotAfter=soon),
+        call("Stop-SkMaintenance", **two, Run="run-1", NotAfter=soon),
+        call("Stop-SkMaintenance", **two, Run="run-1", NotAfter=soon),
+        call("Start-SkMaintenance", **one, **begin, Run="run-3"),
+        call("Set-SkMaintenanceEnd", **end, Run="run-3", End="2198-01-01T00:00:00.0000000Z"),
+        call("Set-SkMaintenanceEnd", **{**end, "Later": True}, Run="run-1", End="2198-01-01T00:00:00.0000000Z"),
+        call("Set-SkMaintenanceEnd", **{**end, "Later": True}, Run="run-3", End="2198-01-01T00:00:00.0000000Z"),
+        call("Set-SkMaintenanceEnd", **end, Run="run-3", End="never"),
+        call("Set-SkMaintenanceEnd", **{**end, "Computer": "nobody"}, Run="run-3", End=soon),
+        call("Get-SkMaintenance", **two),
+        call("Stop-SkMaintenance", Kind=kind, Computer=["nobody"], Run="run-1", NotAfter=soon),
+        call("Start-SkAgentMaintenance", Minutes=45, Comment="x", Run="run-1"),
+        call("Start-SkAgentMaintenance", Minutes=1, Comment="x", Run="run-1"),
+        call("Start-SkAgentMaintenance", Minutes=45, Comment="x", Run="../x"),
+    ]
+
+
 @pytest.fixture
 def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
     """Host name to what is asked there."""
-    return {"PR2": on_2012, "PR1": on_2003}
+    return {
+        "PR2": on_2012,
+        "PR1": on_2003,
+        "OPS1": lambda _: maintenance("scom"),
+        "RMS1": lambda _: maintenance("opsmgr2007"),
+    }

@@ -16,7 +16,7 @@ function Get-Shape($Value) {
 function Get-Record($Record) {
     @{ id = $Record.FullyQualifiedErrorId; category = [int]$Record.CategoryInfo.Category; message = $Record.Exception.Message; type = $Record.Exception.GetType().FullName }
 }
-$all = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($Cases)) -AsHashtable
+$all = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($Cases)) -AsHashtable -DateKind String
 $answers = @()
 foreach ($scenario in $all) {
     $runspace = [runspacefactory]::CreateRunspace()

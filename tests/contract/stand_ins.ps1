@@ -78,3 +78,72 @@ namespace SkStandIn {
     $accelerators = [psobject].Assembly.GetType('System.Management.Automation.TypeAccelerators')
     $accelerators::Add('Management.ManagementDateTimeConverter', [SkStandIn.DateTimeConverter])
 }
+# Operations Manager, on the host that is its management server; and the agent's module, wherever it is asked for by its path.
+function Get-ItemProperty {
+    [CmdletBinding()]
+    param([string]$LiteralPath)
+    $found = Invoke-StandIn @{ key = $LiteralPath; values = $true }
+    if (-not $found.found) { Write-Error -Message 'no such key' -Category ObjectNotFound } else { $found.values }
+}
+function Import-Module {
+    [CmdletBinding()]
+    param([string]$Name)
+    if ([IO.Path]::GetFileName($Name) -ne 'MaintenanceMode.dll') { Microsoft.PowerShell.Core\Import-Module -Name $Name -ErrorAction Stop }
+}
+function Start-SCOMAgentMaintenanceMode {
+    [CmdletBinding()]
+    param([double]$Duration, [string]$Reason, [string]$Comments)
+    [void](Invoke-StandIn @{ opsmgr = 'agent'; minutes = $Duration; reason = $Reason; comment = $Comments })
+}
+function ConvertTo-Monitored($Rows) {
+    foreach ($one in $Rows) {
+        $one | Add-Member ScriptMethod GetMaintenanceWindow {
+            $window = (Invoke-StandIn @{ opsmgr = 'window'; id = $this.Id }).rows[0]
+            # The SDK's times say nothing of their kind.
+            $until = [DateTime]::Parse($window.until, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind').ToUniversalTime()
+            New-Object PSObject -Property @{ MonitoringObjectId = $this.Id; ScheduledEndTime = [DateTime]::SpecifyKind($until, 'Unspecified'); Comments = $window.comment }
+        }
+        $one | Add-Member ScriptMethod GetRelatedMonitoringObjects {
+            param($Which)
+            $rows = (Invoke-StandIn @{ opsmgr = 'hosted'; id = $this.Id }).rows
+            if ($Which -eq 'Recursive') { ConvertTo-Monitored $rows } else { ConvertTo-Monitored @($rows | Where-Object { $_.FullName.StartsWith($Which.Name + ':') }) }
+        }
+        $one
+    }
+}
+function Set-StandInEnd([string]$Id, [DateTime]$EndTime, [string]$Comment) {
+    if ($EndTime.Kind -ne 'Utc') { throw 'a local time' }
+    [void](Invoke-StandIn @{ opsmgr = 'end'; id = $Id; until = $EndTime.ToString('o'); comment = $Comment })
+}
+function Start-StandIn($Target, [DateTime]$EndTime, [string]$Reason, [string]$Comment) {
+    if ($EndTime.Kind -ne 'Utc') { throw 'a local time' }
+    [void](Invoke-StandIn @{ opsmgr = 'start'; id = $Target.Id; until = $EndTime.ToString('o'); reason = $Reason; comment = $Comment })
+}
+$kind = (Invoke-StandIn @{ opsmgr = 'kind' }).kind
+if ($kind -eq 'scom') {
+    $global:StandInConnected = $false
+    function Get-SCOMManagementGroupConnection { if ($global:StandInConnected) { 'localhost' } }
+    function New-SCOMManagementGroupConnection { [CmdletBinding()] param([string]$ComputerName) $global:StandInConnected = $true; $ComputerName }
+    function Get-SCOMClass { [CmdletBinding()] param([string]$Name) if (-not $global:StandInConnected) { throw 'not connected' }; New-Object PSObject -Property @{ Name = $Name } }
+    function Get-SCOMClassInstance { [CmdletBinding()] param($Class) ConvertTo-Monitored (Invoke-StandIn @{ opsmgr = 'objects'; class = $Class.Name }).rows }
+    function Get-SCOMMaintenanceMode { [CmdletBinding()] param($Instance) $Instance.GetMaintenanceWindow() }
+    function Start-SCOMMaintenanceMode { [CmdletBinding()] param($Instance, [DateTime]$EndTime, [string]$Comment, [string]$Reason) Start-StandIn $Instance $EndTime $Reason $Comment }
+    function Set-SCOMMaintenanceMode { [CmdletBinding()] param($MaintenanceModeEntry, [DateTime]$EndTime, [string]$Comment) Set-StandInEnd $MaintenanceModeEntry.MonitoringObjectId $EndTime $Comment }
+}
+if ($kind -eq 'opsmgr2007') {
+    $global:StandInConnected = $false
+    $global:StandInPlace = ''
+    function Set-Location { [CmdletBinding()] param([string]$Path) $global:StandInPlace = $Path }
+    function Get-ManagementGroupConnection { if ($global:StandInConnected) { 'localhost' } }
+    function New-ManagementGroupConnection { [CmdletBinding()] param([string]$ConnectionString) if ($StandInPlace -ne 'OperationsManagerMonitoring::') { throw 'elsewhere' }; $global:StandInConnected = $true; $ConnectionString }
+    function Get-MonitoringClass { [CmdletBinding()] param([string]$Name) if ($StandInPlace -ne 'localhost') { throw 'elsewhere' }; New-Object PSObject -Property @{ Name = $Name } }
+    function Get-MonitoringObject {
+        [CmdletBinding()]
+        param($MonitoringClass, [string]$Criteria)
+        if ($Criteria -notmatch "^(PrincipalName|HealthServiceName)='(.*)'$") { throw 'criteria' }
+        $wanted = $matches[2]
+        ConvertTo-Monitored @((Invoke-StandIn @{ opsmgr = 'objects'; class = $MonitoringClass.Name }).rows | Where-Object { $_.DisplayName -eq $wanted })
+    }
+    function New-MaintenanceWindow { [CmdletBinding()] param([DateTime]$StartTime, [DateTime]$EndTime, $MonitoringObject, [string]$Reason, [string]$Comment) Start-StandIn $MonitoringObject $EndTime $Reason $Comment }
+    function Set-MaintenanceWindow { [CmdletBinding()] param($MonitoringObject, [DateTime]$EndTime, [string]$Comment) Set-StandInEnd $MonitoringObject.Id $EndTime $Comment }
+}

@@ -78,6 +78,8 @@ def small_hierarchy() -> Hierarchy:
         name: host.model_copy(update={"site": host.site.model_copy(update={"size": 0.1})}) if host.site else host
         for name, host in hierarchy.hosts.items()
     }
+    hosts["PR2"] = hosts["PR2"].model_copy(update={"opsmgr_agent": True})
+    hosts["RMS1"] = hosts["OPS1"].model_copy(update={"opsmgr": "opsmgr2007"})
     return hierarchy.with_(hosts=hosts)
 
 

@@ -12,6 +12,8 @@ from sitekeeper.lab.configmgr.site import install_site, install_sql, site_regist
 from sitekeeper.lab.configmgr.tree import make_tree
 from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.opsmgr.agent import install_agent
+from sitekeeper.lab.opsmgr.group import found_group
 from sitekeeper.lab.windows.machine import make_machine, system_registry
 from sitekeeper.lab.windows.shadows import ShadowCopies
 
@@ -46,6 +48,8 @@ def build_host(
     for volume in machine.volumes:
         if volume.letter is None:
             _mount(folder, volume.name, folder / volume.folder)
+    if spec.opsmgr is not None:
+        found_group(folder, spec.opsmgr, [f"{other}.{machine.domain}" for other in hierarchy.hosts if other != name])
     host = Host(folder, machine, clock=clock, audit=audit, timers=timers)
     for letter in [volume.letter for volume in machine.volumes if volume.letter]:
         machine.mutable.append(f"{letter}\\{_WORK_ROOT}\\".lower())
@@ -60,6 +64,8 @@ def build_host(
         make_tree(host, spec.site, dice)
         holder = hierarchy.hosts[spec.site.database_host or name].sql
         site_registry(host.registry, machine, spec.site, holder.instance if holder else "MSSQLSERVER", hierarchy.dns)
+    if spec.opsmgr_agent:
+        install_agent(host)
     host.registry.save()
     host.save()
     ShadowCopies(host).prepare()

@@ -23,6 +23,7 @@ KNOWN: dict[str, str] = {
     "vanish_after_create": "the diff area runs over straight after the next shadow copy",
     "task_refused": "schtasks does not create the next task (exit code 1)",
     "tasks_do_not_run": "the Task Scheduler takes tasks and runs none of them",
+    "maintenance_refused": "what the management server shall put into maintenance mode next stays out of it, without an error",
     "disk_full": "writing to `volume` (a letter) fails as on a full disk",
 }
 """Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""

@@ -74,6 +74,10 @@ class HostSpec(_Strict):
     site: SiteSpec | None = None
     bias: int = 0
     """Minutes east of UTC."""
+    opsmgr: Literal["scom", "opsmgr2007"] | None = None
+    """The management server of Operations Manager (2012 and later, or 2007) that monitors all other hosts."""
+    opsmgr_agent: bool = False
+    """With an agent that takes wishes for maintenance mode on the host itself (SCOM 2016 and later)."""
 
 
 class Ports(_Strict):
@@ -98,6 +102,8 @@ class Hierarchy(_Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> Hierarchy:
         codes = {spec.site.code: name for name, spec in self.hosts.items() if spec.site}
+        if sum(spec.opsmgr is not None for spec in self.hosts.values()) > 1:
+            raise ValueError("a lab has one management server")
         for name, spec in self.hosts.items():
             if not spec.address.startswith("127."):
                 raise ValueError(f"{name}: the lab listens on 127.0.0.0/8 only, not {spec.address}")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sitekeeper.lab.audit import Audit
 from sitekeeper.lab.clock import AtOnce, LabClock, Timers
 from sitekeeper.lab.faults import Faults
+from sitekeeper.lab.opsmgr import group as opsmgr
 from sitekeeper.lab.state import MACHINE
 from sitekeeper.lab.windows.files import HostFiles
 from sitekeeper.lab.windows.model import Event, Machine, Metadata, Volume
@@ -74,6 +75,12 @@ class Host:
         self._locked: set[str] = set()
         self._counted: dict[str, tuple[float, int]] = {}
         self.databases: list[FrozenDatabase] = []
+        self.management: opsmgr.ManagementGroup | None = None
+        """The management group of Operations Manager whose server this host is."""
+        if (folder / opsmgr.FILE).exists():
+            self.management = opsmgr.ManagementGroup(folder, machine.name, self.clock, self.audit)
+        self.on_agent_request: list[Callable[[int, str], None]] = []
+        """Called with (minutes, comment) when the host's monitoring agent was asked for maintenance mode."""
         self.on_service: list[Callable[[str, str], None]] = []
         """Called with (service, new state) after each change of a service."""
         self.on_reboot: list[Callable[[], None]] = []

@@ -22,6 +22,7 @@ from sitekeeper.lab.faults import WIRE
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.machine import Machine
+from sitekeeper.lab.opsmgr.monitoring import watch
 from sitekeeper.lab.sql.database import Login
 from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.lab.wsman.accounts import Account
@@ -57,6 +58,9 @@ class Lab:
             for name in self.hierarchy.hosts:
                 self.machines[name] = Machine(self, name)
                 stack.callback(self.machines[name].close)
+            for machine in self.machines.values():
+                if machine.host.management is not None:
+                    watch(machine.host.management, [one.host for one in self.machines.values() if one is not machine])
             for name, spec in self.hierarchy.hosts.items():
                 if spec.site is not None:
                     holder = self.machines[spec.site.database_host or name]
@@ -194,11 +198,15 @@ class Lab:
                 "sql_password": login.password,
                 "sql_ca_cert": str(self.ca.absolute()),
             }
-        sites = {name: facts for name, facts in hosts.items() if "site_code" in facts}
-        others = {name: facts for name, facts in hosts.items() if "site_code" not in facts}
-        children: dict[str, Any] = {"sites": {"hosts": sites}}
-        if others:
-            children["databases"] = {"hosts": others}
+        specs = self.hierarchy.hosts
+        management = {name: specs[name].opsmgr for name in hosts if specs[name].opsmgr is not None}
+        how = next(({"management_server": name, "kind": kind} for name, kind in management.items()), "none")
+        groups: dict[str, dict[str, Any]] = {"sites": {}, "databases": {}, "management": {}}
+        for name, facts in hosts.items():
+            group = "sites" if "site_code" in facts else "management" if name in management else "databases"
+            groups[group][name] = facts
+        children: dict[str, Any] = {name: {"hosts": members} for name, members in groups.items() if members}
+        children.setdefault("sites", {"hosts": {}})["vars"] = {"maintenance": how}
         return {"all": {"vars": variables, "children": children}}
 
     def _accounts(self) -> list[Account]:

@@ -17,6 +17,7 @@ from sitekeeper.lab.engines.binding import Parameter, bind, require
 from sitekeeper.lab.engines.call import Call, Cmdlet, Function, Session, command_not_found
 from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
+from sitekeeper.lab.engines.opsmgr_cmdlets import BY_KIND
 from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
 from sitekeeper.lab.engines.wmi_cmdlets import WMI
 from sitekeeper.lab.functions import functions_by_hash
@@ -40,7 +41,8 @@ class PythonEngine:
         self.wmi = Wmi(host)
         self._numbers = itertools.count(1)
         version = tuple(int(part) for part in host.machine.os.powershell.split("."))
-        self.cmdlets = {c.name.lower(): c for c in (*BASIC, *WMI, *ITEMS) if c.since <= version}
+        management = BY_KIND[host.management.content.kind] if host.management is not None else ()
+        self.cmdlets = {c.name.lower(): c for c in (*BASIC, *WMI, *ITEMS, *management) if c.since <= version}
 
     def open(self, user: str) -> PythonRunspace:
         """Start a session.

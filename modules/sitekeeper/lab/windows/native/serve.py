@@ -8,6 +8,9 @@ r"""Answers one JSON request a line over standard input, for a PowerShell that s
 {"acl": "D:\\x"} or with "sddl"                   -> {"sddl": "D:..."}
 {"tools": true}                                  -> {"tools": ["reg.exe", ...]}
 {"fault": "snapshot_fails"}                      -> {}
+{"key": "HKLM:\\SOFTWARE", "values": true}        -> {"found": true, "values": {...}}
+{"opsmgr": "kind"}, {"opsmgr": "objects", "class": ...}, {"opsmgr": "hosted" | "window", "id": ...},
+{"opsmgr": "start" | "end", "id": ..., "until": ..., "comment": ...}, {"opsmgr": "agent", "minutes": 5, "comment": ...}
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.opsmgr.stand_in import answer as answer_opsmgr
 from sitekeeper.lab.windows.native import find_tool, tools_of
 from sitekeeper.lab.windows.wmi import Wmi
 
@@ -44,6 +48,12 @@ def _answer(host: Host, wmi: Wmi, request: dict[str, Any]) -> dict[str, Any]:
         case {"wmi": "remove", "path": path}:
             wmi.remove(path)
             return {}
+        case {"opsmgr": what}:
+            return answer_opsmgr(host, what, request)
+        case {"key": path, "values": True}:
+            key = host.registry.key(path)
+            values = {} if key is None else {value.name: value.data for value in key.values.values()}
+            return {"found": key is not None, "values": values}
         case {"key": path}:
             return {"found": host.registry.key(path) is not None}
         case {"acl": path, "sddl": sddl}:

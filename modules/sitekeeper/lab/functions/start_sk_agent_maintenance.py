@@ -1,0 +1,25 @@
+"""The twin of Start-SkAgentMaintenance.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.functions._opsmgr import check_minutes, check_run, mark
+from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
+from sitekeeper.lab.opsmgr.agent import ask_agent, has_agent
+
+SHA256 = "cf6bc05fe486117cdd25265be987435cb75e13000650292f8d429ae9f5a64c6b"
+
+
+def run(call: Call) -> Iterator[object]:
+    """Asks the host's own agent."""
+    minutes, run_id = number(call, "Minutes"), text(call, "Run")
+    check_minutes(minutes)
+    check_run(run_id)
+    if not has_agent(call.host):
+        raise thrown("SkNoAgent")
+    ask_agent(call.host, minutes, "PlannedOther", text(call, "Comment") + mark(run_id))
+    yield from ()
+
+
+TWIN = twin("Start-SkAgentMaintenance", SHA256, run, Minutes="int", Comment="string", Run="string")

@@ -1,0 +1,27 @@
+"""The twin of Stop-SkMaintenance.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.functions._opsmgr import answered, check_moment
+from sitekeeper.lab.functions._twin import Call, round_trip, text, twin
+
+SHA256 = "bac6d5a26d37f4bc8e8df80f7abebb563470e540437c08c7d70e3d62e65a740c"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Lets a run's maintenance modes end in a minute."""
+    kind, run_id = text(call, "Kind"), text(call, "Run")
+    computers = call.bound.texts("Computer") or []
+    check_moment(call, text(call, "NotAfter"))
+    end = round_trip(call.host.now() + timedelta(minutes=1))
+    for computer in computers:
+        arguments = {"Kind": kind, "Computer": computer, "Run": run_id, "End": end}
+        call.function("Set-SkMaintenanceEnd", **arguments, Comment="", Later=False)
+    yield from answered(call, kind, computers)
+
+
+TWIN = twin("Stop-SkMaintenance", SHA256, run, Kind="string", Computer="string[]", Run="string", NotAfter="string")
