@@ -43,7 +43,7 @@ class Stage:
     def connect(self) -> PsrpSession:
         machine, account = self.lab.machines[self.name], self.lab.hierarchy.accounts[0]
         target = Target(
-            self.name, machine.wsman.address, machine.wsman.http_port, False, "negotiate",
+            self.name, machine.wsman.address, machine.wsman.http_port or 0, False, "negotiate",
             f"{account.domain}\\{account.user}", inline(account.password, "test"),
         )  # fmt: skip
         self.sessions.append(PsrpSession(target, self.clock))

@@ -1,8 +1,8 @@
 function Get-SkGuardScript {
     # The lines of a guard's script: native commands only, so that no execution policy applies, with every path and name written
     # out. Its state is files in its folder: the count is a file's name, because renaming needs no room on a full disk and is
-    # whole or not at all. States of services are judged by their numbers: the only lines of sc with ": 4  " or ": 1  " and no
-    # parenthesis are those of the state, in any language.
+    # whole or not at all. Whether a service runs is judged by a number: sc's line of the state is the only one with ": 4  " and
+    # no parenthesis after it (those are exit codes), in any language.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [int]$Number, [int]$Minutes, [string[]]$Service, [string]$Kind)
     trap { break }  # a failed .NET call would only end its statement
@@ -126,13 +126,15 @@ function Get-SkGuardScript {
     ('if not errorlevel 1 del /f /q ' + $root + '\lease.txt')
     'exit /b 0'
     if ($Kind -eq 'window') {
-        # Running: well. Stopped: started. Anything else is on its way, and is looked at again in a minute.
+        # What is not running is started. One that is on its way to stop or to start refuses that (1056, runs already), and is
+        # asked again in a minute.
         ':service'
-        ($tools + 'sc.exe query %1 | ' + $find + ' ": 4  " | ' + $find + ' /v "(" >nul')
+        ($tools + 'sc.exe query %1 | ' + $find + ' ": 4  (" >nul')
+        'if not errorlevel 1 goto start'
+        ($tools + 'sc.exe query %1 | ' + $find + ' ": 4  " >nul')
         'if not errorlevel 1 exit /b 0'
+        ':start'
         'set left=yes'
-        ($tools + 'sc.exe query %1 | ' + $find + ' ": 1  " | ' + $find + ' /v "(" >nul')
-        'if errorlevel 1 exit /b 0'
         ($tools + 'sc.exe start %1 >nul 2>&1')
         ('>>' + $here + '\acted.txt echo start %1, answered %errorlevel%')
         'exit /b 0'

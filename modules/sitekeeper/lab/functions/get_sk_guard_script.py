@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin, value_of
 
-SHA256 = "c7443317b1b51f9c87b8ddc10aadf0950ee67a20c9b1c0dc24d80021cb66b54c"
+SHA256 = "9019cd6d21afc6fe08b92e3056b50e3d72b412581f5e22a2b35fcf07eb28e56d"
 
 _SERVICE = re.compile(r"[A-Za-z0-9_$.-]{1,80}\Z")
 _TOOLS = "%SystemRoot%\\system32\\"
@@ -194,11 +194,12 @@ def _ends(guard: _Guard) -> Iterator[str]:
 
 def _service(guard: _Guard) -> Iterator[str]:
     yield ":service"
-    yield f'{_TOOLS}sc.exe query %1 | {_FIND} ": 4  " | {_FIND} /v "(" >nul'
+    yield f'{_TOOLS}sc.exe query %1 | {_FIND} ": 4  (" >nul'
+    yield "if not errorlevel 1 goto start"
+    yield f'{_TOOLS}sc.exe query %1 | {_FIND} ": 4  " >nul'
     yield "if not errorlevel 1 exit /b 0"
+    yield ":start"
     yield "set left=yes"
-    yield f'{_TOOLS}sc.exe query %1 | {_FIND} ": 1  " | {_FIND} /v "(" >nul'
-    yield "if errorlevel 1 exit /b 0"
     yield f"{_TOOLS}sc.exe start %1 >nul 2>&1"
     yield f">>{guard.here}\\acted.txt echo start %1, answered %errorlevel%"
     yield "exit /b 0"

@@ -1,4 +1,4 @@
-"""find.exe [/v] [/i] "TEXT" [FILE]: the lines with (without) a text, of a file or of what is piped in."""
+"""find.exe [/i] "TEXT" [FILE]: the lines with a text, of a file or of what is piped in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def find(arguments: Sequence[str], host: Host, given: Sequence[str] | None = Non
     switches: set[str] = set()
     while words and words[0].startswith("/"):
         switches.add(words.pop(0).lower())
-    if switches - {"/v", "/i"} or not 1 <= len(words) <= 2:
+    if switches - {"/i"} or not 1 <= len(words) <= 2:
         raise NotEmulated(f"find.exe {' '.join(arguments)}")
     if len(words) == 2:
         if not host.exists(words[1]):
@@ -22,6 +22,6 @@ def find(arguments: Sequence[str], host: Host, given: Sequence[str] | None = Non
         given = host.read(words[1]).decode("utf-8", "replace").splitlines()
     elif given is None:
         raise NotEmulated("find.exe reading from a console")
-    text = words[0].lower() if "/i" in switches else words[0]
-    found = [line for line in given if (text in (line.lower() if "/i" in switches else line)) is not ("/v" in switches)]
+    text = words[0].lower() if switches else words[0]
+    found = [line for line in given if text in (line.lower() if switches else line)]
     return Answer(found, 0 if found else 1)
