@@ -71,6 +71,7 @@ def of(inventory: Hosts) -> dict[str, Site]:
             )  # fmt: skip
         _no_circle(site, sites, inventory)
     _database_hosts(inventory)
+    _management_servers(inventory)
     return sites
 
 
@@ -102,4 +103,16 @@ def _database_hosts(inventory: Hosts) -> None:
                 f"database_host {other} is no host of this inventory", host=host,
                 origin=inventory.origin_of(host, "database_host"),
                 hint="give the database server an entry of its own, with its connection variables",
+            )  # fmt: skip
+
+
+def _management_servers(inventory: Hosts) -> None:
+    for host in inventory.hosts:
+        how = inventory.vars_of(host).get("maintenance")
+        server = how.get("management_server") if isinstance(how, Mapping) else None
+        if isinstance(server, str) and "{{" not in server and server not in inventory.hosts:
+            raise InventoryError(
+                f"management_server {server} is no host of this inventory", host=host,
+                origin=inventory.origin_of(host, "maintenance"),
+                hint="give the management server an entry of its own, with its connection variables",
             )  # fmt: skip

@@ -52,11 +52,24 @@ class Session(Protocol):
 
         """
 
+    def change_beside(self, home: Session, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
+        """Run one changing command on a host that has no lease, right after the fence of ``home`` has said yes there.
+
+        Not in one step: whoever is held up in between changes this host late. What is sent must bear that.
+
+        Raises:
+            As ``change``, of either host.
+
+        """
+
     def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
         """Run one reading command and hand on its objects as they come, in bounded memory."""
 
     def cancel(self) -> None:
         """Stop what is running, from any thread."""
+
+    def close(self) -> None:
+        """End the session; the next command opens it again."""
 
 
 class Lease(Protocol):

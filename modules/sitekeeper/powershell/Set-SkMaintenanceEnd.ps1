@@ -6,7 +6,7 @@ function Set-SkMaintenanceEnd {
     param([string]$Kind, [string]$Computer, [string]$Run, [string]$End, [string]$Comment, [bool]$Later)
     trap { break }  # a failed .NET call would only end its statement
     if ($Run -cnotmatch '\A[0-9a-z][0-9a-z-]{0,63}\z') { throw 'SkInvalidRun' }
-    $until = [DateTime]::Parse($End, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind')
+    $until = [DateTime]::Parse($End, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind').ToUniversalTime()
     $objects = @(Get-SkMonitored -Kind $Kind -Computer $Computer)
     if ($objects.Length) { $objects += @($objects[0].GetRelatedMonitoringObjects('Recursive')) }
     foreach ($one in $objects) {

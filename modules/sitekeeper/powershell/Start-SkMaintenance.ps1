@@ -10,7 +10,7 @@ function Start-SkMaintenance {
     if ($Minutes -lt 5 -or $Minutes -gt 1051200) { throw 'SkInvalidDuration' }
     if ($Run -cnotmatch '\A[0-9a-z][0-9a-z-]{0,63}\z') { throw 'SkInvalidRun' }
     $now = [DateTime]::UtcNow
-    if ($now -gt [DateTime]::Parse($NotAfter, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind')) { throw 'SkTooLate' }
+    if ($now -gt [DateTime]::Parse($NotAfter, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind').ToUniversalTime()) { throw 'SkTooLate' }
     $end = $now.AddMinutes($Minutes)
     $text = $Comment + ' [sitekeeper ' + $Run + ']'
     foreach ($name in $Computer) {

@@ -5,7 +5,7 @@ function Stop-SkMaintenance {
     param([string]$Kind, [string[]]$Computer, [string]$Run, [string]$NotAfter)
     trap { break }  # a failed .NET call would only end its statement
     $now = [DateTime]::UtcNow
-    if ($now -gt [DateTime]::Parse($NotAfter, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind')) { throw 'SkTooLate' }
+    if ($now -gt [DateTime]::Parse($NotAfter, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind').ToUniversalTime()) { throw 'SkTooLate' }
     foreach ($name in $Computer) {
         Set-SkMaintenanceEnd -Kind $Kind -Computer $name -Run $Run -End $now.AddMinutes(1).ToString('o') -Comment '' -Later $false
     }

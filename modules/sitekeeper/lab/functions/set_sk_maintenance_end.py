@@ -8,7 +8,7 @@ from datetime import datetime
 from sitekeeper.lab.functions._opsmgr import check_run, group_of, mark, objects_of, parsed
 from sitekeeper.lab.functions._twin import Call, text, twin
 
-SHA256 = "0bad79009ef7e3fd82204e5b1a10d5cc973f0f6d6f235e1f29f9ca75aa6d95fc"
+SHA256 = "058d52eb6860e967cf046c5acd66e591db24cc4b5e6db1189b4049b79c9c72a3"
 
 
 def run(call: Call) -> Iterator[object]:

@@ -19,7 +19,7 @@ from sitekeeper.lab.functions._opsmgr import (
 )
 from sitekeeper.lab.functions._twin import Call, number, round_trip, text, thrown, twin
 
-SHA256 = "16af3d17a2bed36294f78185d967287861268d301d5de84ede9b0c0fd4eae75f"
+SHA256 = "872ba443a82a78d0b0bbaa3ee9f0e315544f1477f06b013f600e7c4c51b0fe7f"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -9,7 +9,7 @@ from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._opsmgr import answered, check_moment
 from sitekeeper.lab.functions._twin import Call, round_trip, text, twin
 
-SHA256 = "bac6d5a26d37f4bc8e8df80f7abebb563470e540437c08c7d70e3d62e65a740c"
+SHA256 = "7561c65145ecda4079a0673abe5577cd0f192af3b18478238805642e00f3c0f8"
 
 
 def run(call: Call) -> Iterator[PsObject]:

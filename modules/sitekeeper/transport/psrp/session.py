@@ -17,7 +17,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
 )
 from sitekeeper.engine.module import Needs
-from sitekeeper.engine.session import Answer, Call
+from sitekeeper.engine.session import Answer, Call, Session
 from sitekeeper.transport.psrp import clixml, fragments, functions
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.request import Statement
@@ -119,6 +119,22 @@ class PsrpSession:
             raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
         if errors and errors[0].short_id == "SkLeaseBusy":
             raise LimitError(f"{command}: {errors[0].message}", host=self.target.host)
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
+    def change_beside(self, home: Session, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
+        """Run one changing command without a lease here, right after the fence of ``home`` has said yes; never sent twice."""
+        call = self._allowed(command, args)
+        self._ready(command)
+        home.change("Write-Output", InputObject="fence")
+        try:
+            output, errors = self._run([Statement(call)], deadline or CALL_SECONDS, command)
+        except ShellGoneError:
+            self._drop()
+            raise UnreachableError(
+                f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
+            ) from None
         if errors:
             raise self._refused(command, errors[0])
         return output
