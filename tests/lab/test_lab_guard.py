@@ -306,6 +306,24 @@ def test_it_starts_only_what_its_file_names(site: Site) -> None:
     assert started == {EXECUTIVE}
 
 
+def test_an_exit_code_is_not_taken_for_a_state(site: Site) -> None:
+    site.arm()
+    site.stop()
+    site.host.machine.services[MANAGER].exit_code = 4  # 4 is also the number of Running
+    site.minutes(18)
+    assert site.states() == RUNNING
+    assert site.tasks == []
+
+
+def test_a_service_that_is_gone_keeps_the_lease_with_the_guard(site: Site) -> None:
+    site.arm(services=[EXECUTIVE, "removed"])
+    site.stop()
+    site.minutes(40)
+    assert site.states()[EXECUTIVE] == "Running"
+    assert site.lease[0] == "guard"
+    assert site.guard()["Written"].count("start removed, answered 1060") > 20
+
+
 def test_what_is_disarmed_does_nothing(site: Site) -> None:
     site.arm()
     site.stop()
