@@ -289,9 +289,9 @@ def test_a_reboot_in_between(site: Site) -> None:
     assert site.guard()["Count"] == 11
     site.minutes(4)
     site.until(site.host, EXECUTIVE, "Running")
-    ServiceControl(site.host).reboot()
-    assert site.states() == STOPPED
+    ServiceControl(site.host).reboot()  # in the middle of its work: it goes on after the start
     site.minutes(4)
+    assert site.fired("boot") == 2
     assert site.states() == RUNNING
     assert site.tasks == []
 
@@ -332,6 +332,17 @@ def test_what_is_disarmed_does_nothing(site: Site) -> None:
     assert not site.session("Unregister-SkGuard", **RUN, Number=1).errors
     site.minutes(60)
     assert site.states() == STOPPED
+
+
+def test_a_guard_at_work_is_not_taken_away(site: Site) -> None:
+    site.arm()
+    site.stop()
+    site.minutes(15)
+    assert site.session("Unregister-SkGuard", **RUN, Number=1).ids == ["SkGuardActing,Unregister-SkGuard"]
+    site.minutes(3)
+    assert (site.tasks, site.lease) == ([], [])
+    assert not site.session("Unregister-SkGuard", **RUN, Number=1).errors
+    assert not site.host.exists(f"{ROOT}\\run-1\\guard")
 
 
 def test_a_full_disk_does_not_stop_it(site: Site) -> None:
