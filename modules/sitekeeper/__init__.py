@@ -1,2 +1,1 @@
 """sitekeeper backs up, verifies and restores Microsoft Configuration Manager sites from a Linux control host."""
-

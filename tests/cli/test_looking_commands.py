@@ -96,7 +96,7 @@ def test_modules_doc(sitekeeper: Any, name: str) -> None:
 
 def test_doc_of_keywords_and_of_nothing(sitekeeper: Any) -> None:
     rows = sitekeeper("modules", "doc", "keywords", "--json").json
-    assert {row["keyword"]: row["available"] for row in rows}["guard"] is False
+    assert {row["keyword"]: row["on"] for row in rows}["guard"] == "block"
     assert "max_fail_percentage" in sitekeeper("modules", "doc", "keywords").out
     done = sitekeeper("modules", "doc", "windows.servic")
     assert (done.code, "did you mean `windows.service`?" in done.err) == (2, True)

@@ -153,6 +153,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Get-SkTree", **PR2, Index=2, Path=""),
         call("Get-SkTree", **PR2, Index=0, Path=f"{INSTALL}\\data"),
         call("Get-SkTree", **PR2, Index=0, Path=f"{INSTALL}\\data\\packageids.dat"),
+        call("Get-SkTree", **PR2, Index=0, Path=f"{INSTALL}\\data\\junction\\inside.txt"),
         call("Get-SkTree", **PR2, Index=0, Path="nowhere"),
         call("Get-SkTree", **PR2, Index=0, Path="a\\..\\b"),
         call("Get-SkTree", **PR2, Index=0, Path="C:\\x"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,23 +76,24 @@ def test_threads_overlap_no_more_than_allowed(tmp_path: Path) -> None:
     assert most == 2
 
 
-def _hold_and_wait(folder: Path, ready: Any) -> None:
-    limits(folder, "killed").hold([Limit("machine:x")], threading.Event(), nothing)
-    ready.set()
-    signal.pause()
+HOLDER = """
+import signal, sys, threading
+from pathlib import Path
+from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.limits import Limit, Limits
+Limits(Path(sys.argv[1]) / "limits", SystemClock(), "killed").hold([Limit("machine:x")], threading.Event(), print)
+print("holding", flush=True)
+signal.pause()
+"""
 
 
 def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Event()
-    child = spawn.Process(target=_hold_and_wait, args=(tmp_path, ready))
-    child.start()
-    assert ready.wait(30)
-    with pytest.raises(LimitError, match="killed"):
-        limits(tmp_path).hold([Limit("machine:x")], threading.Event(), nothing, wait=0.1)
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "holding\n"
+        with pytest.raises(LimitError, match="killed"):
+            limits(tmp_path).hold([Limit("machine:x")], threading.Event(), nothing, wait=0.1)
+        child.kill()
     limits(tmp_path).hold([Limit("machine:x")], threading.Event(), nothing, wait=5).release()
 
 

@@ -73,8 +73,7 @@ def doc(options: argparse.Namespace) -> int:
     """Parameters, needs and an example."""
     if options.module == "keywords":
         rows = [
-            {"keyword": word.name, "on": " ".join(sorted(word.levels)), "does": word.doc, "available": word.ready}
-            for word in KEYWORDS.values()
+            {"keyword": word.name, "on": " ".join(sorted(word.levels)), "does": word.doc} for word in KEYWORDS.values()
         ]
         _table.show(rows, ("keyword", "on", "does"), as_json=options.json, empty="")
         return 0

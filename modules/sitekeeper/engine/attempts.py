@@ -11,7 +11,7 @@ from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module
-from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
+from sitekeeper.engine.plan import Covers, Plan, Result, Unknown, UnknownValueError, unknowns
 from sitekeeper.engine.plays import Task
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.undo import OpenChange, UndoStack
@@ -46,6 +46,8 @@ class Attempts:
     variables: Callable[[], Layers]
     take_back: Callable[[Callable[[OpenChange], bool]], list[SitekeeperError]]
     """Undoes changes, whatever deadline has passed."""
+    cover: Callable[[Covers], None]
+    """Arms the guard for a change."""
     take_machines: Callable[[tuple[str, ...]], None]
     """Waits until these machines are the play's own."""
 
@@ -130,6 +132,7 @@ class Attempts:
         task, host = self.task, self.ctx.host
         if module.on_host:
             self.ctx.lease.take()
+            self.cover(module.covers(plan.intent))
         data = {
             "module": module.name(), "policy": task.undo, "name": task.name, "round": round_of(self.variables()),
             "intent": plan.intent,

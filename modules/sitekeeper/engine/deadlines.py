@@ -53,6 +53,10 @@ class Deadlines:
         finally:
             self._apply()
 
+    def passed(self) -> bool:
+        """Whether any of them has: from another thread."""
+        return any(self._clock.monotonic() >= until for until, _ in list(self._open))
+
     def check(self) -> None:
         """Refuse to begin something whose time is over.
 

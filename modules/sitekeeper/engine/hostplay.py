@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sitekeeper.engine import bugs, events, templating
@@ -19,6 +20,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
+from sitekeeper.engine.guarding import LONGEST_BLOCK, Guarding
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.limits import Held, Limit, Limits, declared
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
@@ -98,6 +100,7 @@ class HostPlay:
         self.clock = clock
         self.limits = limits
         self.deadlines = Deadlines(ctx, clock, settings.until)
+        self.guarding = Guarding(ctx, clock, self.deadlines.passed, self._note_guard)
         self.machines: list[Held] = []
         """Machines that are this play's own until it ends."""
         self.registered: dict[str, Any] = {}
@@ -120,6 +123,8 @@ class HostPlay:
             failure = failed.error
         except Exception as error:  # noqa: BLE001 - a bug of ours: what is open must be taken back all the same
             failure = self._own(error)
+        if failure is None and not self.settings.check:
+            self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
         policies = {"block", "play"} | ({"failure"} if failure is not None else set())
         self._take_back(lambda change: change.policy in policies)
         self.undo.keep()
@@ -127,6 +132,7 @@ class HostPlay:
             self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
         if failure is not None and not any(failure is error for error in self.outcome.errors):
             self.outcome.errors.insert(0, failure)
+        self._guard(lambda: self.guarding.end(proven=not self.undo.left))
         if not self.undo.left and not self.settings.check:
             try:
                 with self.deadlines.lifted():
@@ -142,6 +148,29 @@ class HostPlay:
         if isinstance(error, SitekeeperError):
             return error.at(host=self.ctx.host, task=task)
         return bugs.report(error, host=self.ctx.host, folder=self.journal.folder, task=task)
+
+    def _note_guard(self, host: str) -> None:
+        self.journal.commit("guard", {"host": host}, host=self.ctx.host)
+
+    def _enter_guarded(self, block: Block) -> None:
+        """A resumed block has open changes from before: they are guarded again first."""
+        self.guarding.enter(block.guard or timedelta(), block.keep)
+        try:
+            for change in self.undo.inside(f"{block.path}."):
+                self.guarding.cover(change.module.covers(change.intent))
+        except SitekeeperError as error:
+            raise self._failed(block, error, final=True) from None
+
+    def _guard(self, work: Callable[[], None]) -> list[SitekeeperError]:
+        """Something about the guard; that it fails is a failure of the host."""
+        try:
+            with self.deadlines.lifted():
+                work()
+        except SitekeeperError as error:
+            failed = error.at(host=self.ctx.host)
+            self.outcome.errors.append(failed)
+            return [failed]
+        return []
 
     def _undone(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
         with self.deadlines.lifted():
@@ -194,8 +223,12 @@ class HostPlay:
 
     def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
         failed: _Failed | None = None
+        guarded = block.guard is not None and not self.settings.check
+        longest = block.deadline or (LONGEST_BLOCK if guarded else None)
         try:
-            with self.deadlines.within(block.deadline, f"block `{block.name}`"):
+            if guarded:
+                self._enter_guarded(block)
+            with self.deadlines.within(longest, f"block `{block.name}`"):
                 self._items(block.tasks, layers, tags)
         except _Failed as error:
             failed = error
@@ -206,6 +239,8 @@ class HostPlay:
         if block.scoped:
             inside = f"{block.path}."
             left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
+            if guarded:
+                left = left + self._guard(lambda: self.guarding.leave(proven=not left))
             if left:
                 failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
@@ -299,7 +334,7 @@ class HostPlay:
             with self.deadlines.within(task.deadline, f"task `{task.name}`"), self._holding(task, layers):
                 result, plan = Attempts(
                     task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
-                    variables=lambda: self._variables(layers), take_machines=self._take_machines,
+                    variables=lambda: self._variables(layers), take_machines=self._take_machines, cover=self.guarding.cover,
                     take_back=self._undone,
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:

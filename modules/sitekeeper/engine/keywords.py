@@ -13,12 +13,10 @@ class Keyword:
     kind: str
     levels: frozenset[str]
     doc: str
-    ready: bool = True
-    """False: known, but not yet available; using it is an error, never ignored."""
 
 
-def _keyword(name: str, kind: str, levels: str, doc: str, *, ready: bool = True) -> Keyword:
-    return Keyword(name, kind, frozenset(levels.split()), doc, ready)
+def _keyword(name: str, kind: str, levels: str, doc: str) -> Keyword:
+    return Keyword(name, kind, frozenset(levels.split()), doc)
 
 
 KEYWORDS: dict[str, Keyword] = {
@@ -56,12 +54,9 @@ KEYWORDS: dict[str, Keyword] = {
         ),
         _keyword("deadline", "duration", "block task", "Fail when it takes longer than this; undo is not bound by it."),
         _keyword(
-            "guard",
-            "duration",
-            "block",
-            "The site undoes by itself when we are not heard from for this long.",
-            ready=False,
+            "guard", "guard", "block", "The site undoes by itself when not heard from us for this long; or `none`."
         ),
+        _keyword("keep", "duration", "block", "With guard: how long what may be left over stays (default 6h)."),
         _keyword("uses", "list", "task", "Named shared limits (variable `limits`) to hold while the task runs."),
     )
 }

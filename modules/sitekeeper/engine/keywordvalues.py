@@ -39,7 +39,9 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
         raise wrong("failure, block, play or never")
     if kind == "list" and not isinstance(value, list | str):
         raise wrong("a list")
-    if kind == "duration":
+    if kind == "guard" and value == "none":
+        return None
+    if kind in {"duration", "guard"}:
         try:
             return parse_duration(value)
         except ValueError as error:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origi
 from pydantic import BaseModel, ConfigDict
 
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.engine.plan import Plan, Record, Result
+from sitekeeper.engine.plan import Covers, Plan, Record, Result
 from sitekeeper.engine.session import Context
 
 UndoPolicy = Literal["failure", "block", "play", "never"]
@@ -80,6 +80,10 @@ class Module(Generic[P, R]):
             return cls.called
         area, file = cls.__module__.rsplit(".", 2)[-2:]
         return f"{area}.{file.removesuffix('_')}"
+
+    def covers(self, intent: Any) -> Covers:
+        """What a guard around this change must take care of while we are not heard from."""
+        return Covers()
 
     def machines(self, params: P) -> tuple[str, ...]:
         """Identities of machines that belong to this play alone from now on: each is a limit of 1 by itself."""

@@ -44,6 +44,10 @@ class HostProgress:
     finished: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Results of finished tasks, by task path and round of its loops."""
     notes: dict[str, Any] = field(default_factory=dict)
+    guarded: set[str] = field(default_factory=set)
+    """Hosts on which guards were armed."""
+    only_undo: bool = False
+    """All its tasks were done: what is left is the taking back at its play's end."""
     plays: set[str] = field(default_factory=set)
     """Paths of the plays that it ended well."""
 
@@ -93,10 +97,15 @@ def read(folder: Path) -> OpenRun:
                 progress.notes.update(row.data.get("notes") or {})
             case "done":
                 progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
+            case "guard":
+                progress.guarded.add(str(row.data["host"]))
             case "anew":
                 progress.finished.clear()
+            case "tasks done":
+                progress.only_undo = True
             case "play done":
                 progress.plays.add(row.task)
+                progress.only_undo = False
             case "event" if row.data.get("event") == "RunEnded":
                 ended = True
             case _:

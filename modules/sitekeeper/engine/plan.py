@@ -93,6 +93,16 @@ class Change:
         return f"{self.what}: {self.before} -> {self.after}"
 
 
+@dataclass(frozen=True, slots=True)
+class Covers:
+    """What a change needs the switch for."""
+
+    services: tuple[str, ...] = ()
+    """Services to be started again, in this order."""
+    hosts: tuple[str, ...] = ()
+    """Hosts on which something is left that must be dropped after the longer time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Generic[ResultT]):
     """A module's plan. Without ``changes`` there is nothing to do and ``result`` is the task's result."""

@@ -109,7 +109,7 @@ class _Reader:
             path=path, name=keys.get("name", "block"), origin=origins.of(), body=origins,
             tasks=part("block", in_block=True), rescue=part("rescue", in_block=False), always=part("always", in_block=False),
             vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True),
-            deadline=keys.get("deadline"),
+            deadline=keys.get("deadline"), guard=keys.get("guard"), keep=keys.get("keep", timedelta(hours=6)),
         )  # fmt: skip
 
     def task(self, body: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool) -> Task | Block:
@@ -232,8 +232,6 @@ class _Reader:
                 near = get_close_matches(str(key), KEYWORDS, 1)
                 hint = f"did you mean `{near[0]}`?" if near else None
                 raise UsageError(f"`{key}` is no keyword of a {level}", origin=origins.of_key(str(key)), hint=hint)
-            if not keyword.ready:
-                raise UsageError(f"`{key}` is not yet available", origin=origins.of_key(key))
             if level not in keyword.levels:
                 raise UsageError(
                     f"`{key}` does not belong on a {level}", origin=origins.of_key(key),

@@ -58,6 +58,8 @@ class Block:
     when: Any = True
     loop: Any = None
     deadline: timedelta | None = None
+    guard: timedelta | None = None
+    keep: timedelta = timedelta(hours=6)
     scoped: bool = True
     """False for an include: ``undo: block`` in it belongs to the block around."""
 

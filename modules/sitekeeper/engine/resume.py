@@ -1,6 +1,7 @@
 """Going on with a run that was cut off: per host at its first unfinished task, or from its start with everything undone.
 
-A host goes on where it was only if every change that it still has open is in place, as its module says from looking.
+A host goes on where it was only if every change that it still has open is in place, as its module says from looking, or
+if nothing but the undo was left to do: what it published is published once.
 Otherwise the rest of the undo is done, and its play runs again from the start, with a new generation: a set belongs to one
 shadow copy set, and two are never mixed.
 """
@@ -97,7 +98,8 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     if not progress.open and not progress.finished:
         return
     generation = ctx.lease.take()
-    if _in_place(play, progress, generation):
+    play.guarding.adopt(progress.guarded)
+    if progress.only_undo or _in_place(play, progress, generation):
         play.undo = stack_of(ctx, progress, play.journal, play.told_undone)
         # Cut off between a change's outcome and its task's end: the outcome is the task's result.
         made = {(one.path, one.round): one.outcome for one in progress.open if one.outcome is not None}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sitekeeper.engine import bugs, events
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.guarding import Guarding
 from sitekeeper.engine.hostplay import HostOutcome
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.openrun import HostProgress, OpenRun, stack_of
@@ -89,9 +90,12 @@ def take_back_all(
 
     ctx.notes.update(progress.notes)
     ctx.lease.take()
+    guarding = Guarding(ctx, clock, lambda: False)
+    guarding.adopt(progress.guarded)
     stack = stack_of(ctx, progress, journal, tell)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
+    guarding.end(proven=not stack.left)
     if not stack.left:
         ctx.lease.give_back()
     return errors

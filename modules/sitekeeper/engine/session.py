@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Event
 from typing import Any, Protocol
 
@@ -91,6 +92,24 @@ class Lease(Protocol):
         """Release it, at the very end."""
 
 
+class Switch(Protocol):
+    """A dead-man's switch on a host: it counts its own runs since it last heard from us."""
+
+    def arm(self, services: tuple[str, ...], silence: timedelta, *, leak: bool) -> None:
+        """Arm it, and wait until it was seen to run; an earlier arming of the same switch goes afterwards.
+
+        Raises:
+            RemoteError: it cannot be armed, or was not seen to run.
+
+        """
+
+    def disarm(self) -> None:
+        """Take it away; twice does no harm."""
+
+    def disarm_all(self) -> None:
+        """Take away every switch of this run on the host, those of a process that died too."""
+
+
 class Context(Protocol):
     """What a module works with on one host. One thread owns it, one task at a time uses it."""
 
@@ -135,6 +154,12 @@ class Context(Protocol):
 
     def sql(self, server: str, database: str, instance: str | None = None) -> Any:
         """A session to a database (``sitekeeper.transport.sql.SqlSession``), opened on first use, closed with the play."""
+
+    def switch(self) -> Switch:
+        """A new dead-man's switch on the host."""
+
+    def beats(self) -> Sequence[Callable[[], None]]:
+        """How the hosts of this play hear from us, over sessions of the keeper's own; called by its thread alone."""
 
     def of(self, host: str) -> Context:
         """The context of another host of the inventory, with a session of its own."""

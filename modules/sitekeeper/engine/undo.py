@@ -52,6 +52,10 @@ class UndoStack:
         """A change is about to be made."""
         self._open.append(change)
 
+    def inside(self, path: str) -> list[OpenChange]:
+        """Open changes of tasks below a path, oldest first."""
+        return [change for change in self._open if change.path.startswith(path)]
+
     def mark(self) -> int:
         """Number of the newest change: a later one is newer than what is here now."""
         return max((change.number for change in self._open), default=0)

@@ -313,8 +313,9 @@ class _Puller:
         if now - self._told > 0.5:
             self._told = now
             self.ctx.progress(self.bytes, self.total, "B", "pulling")
-        if self.params.rate:
-            ahead = self.bytes / self.params.rate - (now - self._started)
+        rate = min((one for one in (self.params.rate, self.ctx.rate) if one), default=None)
+        if rate:
+            ahead = self.bytes / rate - (now - self._started)
             if ahead > 0:
                 self.ctx.clock.sleep(ahead, self.ctx.stop)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,6 +14,7 @@ from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
 from sitekeeper.engine.variables import Layers, lazy
+from sitekeeper.transport.guard import HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.connection import target_of
 from sitekeeper.transport.psrp.session import PsrpSession
@@ -39,6 +40,7 @@ class HostContext:
         self._family = family
         self._sql: dict[tuple[str, str, str | None], SqlSession] = {}
         self.ps = PsrpSession(self._target(), self.clock)
+        self._keeper: PsrpSession | None = None
         self.lease = HostLease(self.ps, self.clock, self.run_id, connector.owner)
 
     def of(self, host: str) -> HostContext:
@@ -63,6 +65,19 @@ class HostContext:
                 wrong = "sql_password" if isinstance(error, AuthError) else "sql_port"
                 raise error.at(origin=self._connector.inventory.origin_of(holder, wrong)) from None
         return self._sql[key]
+
+    def switch(self) -> HostGuard:
+        """A new dead-man's switch on the host."""
+        return HostGuard(self.ps, self.lease, self.clock, self.run_id)
+
+    def beats(self) -> Sequence[Callable[[], None]]:
+        """One beat for every host of this play whose lease we hold, each over a session that only the keeper uses."""
+        return [one._beat for one in (self, *self._family.values()) if one.lease.generation]  # noqa: SLF001 - our own family
+
+    def _beat(self) -> None:
+        if self._keeper is None:
+            self._keeper = PsrpSession(self._target(), self.clock)
+        send_beat(self._keeper, self.lease, self.run_id)
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""
@@ -89,6 +104,8 @@ class HostContext:
             for session in one._sql.values():  # noqa: SLF001 - our own family
                 session.close()
             one.ps.close()
+            if one._keeper is not None:  # noqa: SLF001 - our own family
+                one._keeper.close()  # noqa: SLF001
 
     def cancel(self) -> None:
         """Stop what is running, from another thread."""

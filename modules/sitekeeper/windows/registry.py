@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Call, Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import RegistryKey, SiteFacts
@@ -27,6 +27,7 @@ class RegistryIntent(Record):
 
     version: Literal[1] = 1
     run: str
+    host: str
     drive: str
     keys: tuple[RegistryKey, ...]
 
@@ -67,8 +68,11 @@ class Registry(Module[RegistryParams, RegistryResult]):
         return Plan(
             result=RegistryResult(changed=True, exports=predicted, msg=f"{len(keys)} keys would be exported"),
             changes=changes,
-            intent=RegistryIntent(run=ctx.run_id, drive=params.site.drive, keys=keys),
+            intent=RegistryIntent(run=ctx.run_id, host=ctx.host, drive=params.site.drive, keys=keys),
         )
+
+    def covers(self, intent: Any) -> Covers:
+        return Covers(hosts=(intent.host,)) if isinstance(intent, RegistryIntent) else Covers()
 
     def apply(self, ctx: Context, plan: Plan[RegistryResult]) -> RegistryResult:
         intent = plan.intent

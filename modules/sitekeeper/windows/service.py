@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sitekeeper.engine.errors import (
     LimitError,
@@ -16,7 +16,7 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Many
 from sitekeeper.site._results import SiteFacts
@@ -102,6 +102,11 @@ class Service(Module[ServiceParams, ServicesResult]):
             ),
             data=params,
         )  # fmt: skip
+
+    def covers(self, intent: Any) -> Covers:
+        if not isinstance(intent, ServiceIntent) or intent.state != "stopped":
+            return Covers()
+        return Covers(services=tuple(one.name for one in intent.found if one.state in {"Running", "Start Pending"}))
 
     def apply(self, ctx: Context, plan: Plan[ServicesResult]) -> ServicesResult:
         intent = plan.intent

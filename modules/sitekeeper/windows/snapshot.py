@@ -13,7 +13,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import Database, SiteFacts
@@ -166,6 +166,10 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         if len(rows) != 1:
             raise IntegrityError("the host answered nothing about its shadow copies")
         return dict(rows[0])
+
+    def covers(self, intent: Any) -> Covers:
+        hosts = intent.hosts if isinstance(intent, SnapshotIntent) else ()
+        return Covers(hosts=tuple(one.host for one in hosts))
 
     def in_place(self, ctx: Context, intent: SnapshotIntent, outcome: ShadowSet, generation: int) -> bool:
         if outcome.generation != generation:

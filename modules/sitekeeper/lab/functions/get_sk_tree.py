@@ -10,9 +10,9 @@ from sitekeeper.lab.functions._twin import MAX_PATH, REPARSE, Call, check_path, 
 from sitekeeper.lab.windows.files import entry_facts
 from sitekeeper.lab.windows.model import Metadata
 
-_NOT_FOUND, _FOLDER, _BLOCK = 13, 16, 500
+_NOT_FOUND, _INVALID_DATA, _FOLDER, _BLOCK = 13, 6, 16, 500
 
-SHA256 = "0c5f8d223cdc744aa4fd699c5afa5188caf936ae09d9cf9b652dee46d7d16dd7"
+SHA256 = "78a514669d96f75bee66a23d3acd7556ca9204e93422c8b5ac861cd83ad3ba85"
 
 
 def run(call: Call) -> Iterator[str]:
@@ -23,6 +23,11 @@ def run(call: Call) -> Iterator[str]:
     shown_root = str(call.host.files.resolve(root))
     real_root = call.host.files.resolve(root).resolve()
     notes = _notes(call, real_root)
+    words = [word for word in path.split("\\") if word]
+    for count in range(1, len(words)):
+        if call.host.files.resolve("\\".join([root, *words[:count]])).is_symlink():
+            written_error(call, f"a link on the way to {path}", "SkLinkInPath", _INVALID_DATA, path)
+            return
     start = call.host.files.resolve(f"{root}\\{path}") if path else real_root
     lines: list[str] = []
     if start.is_file():
