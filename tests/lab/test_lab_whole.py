@@ -54,7 +54,8 @@ def ask(url: str, method: str = "GET", body: Any = None) -> Any:
 def test_a_foreign_client_asks_every_host(lab: Lab) -> None:
     for name in lab.machines:
         with RunspacePool(connect(lab, name)) as pool, PowerShell(pool) as ps:
-            ps.add_cmdlet("Get-Service").add_parameter("Name", ["SMS_EXECUTIVE"])
+            service = "SMS_EXECUTIVE" if lab.hierarchy.hosts[name].site else "WinRM"
+            ps.add_cmdlet("Get-Service").add_parameter("Name", [service])
             ps.add_cmdlet("Select-Object").add_parameter("ExpandProperty", "Status")
             assert ps.invoke() == ["Running"]
 
@@ -234,7 +235,10 @@ def test_a_lab_is_taken_up_again_where_it_was_left(tmp_path: Path, lab_hierarchy
 def test_the_clients_inventory_beside_the_hierarchy_fits_it() -> None:
     hierarchy = load_hierarchy(ROOT / "inventory" / "lab" / "hierarchy.yml")
     client = yaml.safe_load((ROOT / "inventory" / "lab" / "hosts.yml").read_text("utf-8"))["all"]
-    hosts = client["children"]["sites"]["hosts"]
+    hosts = client["children"]["sites"]["hosts"] | client["children"]["management"]["hosts"]
+    (management,) = client["children"]["management"]["hosts"]
+    how = {"management_server": management, "kind": hierarchy.hosts[management].opsmgr}
+    assert client["children"]["sites"]["vars"] == {"maintenance": how}
     assert {name: host["ansible_host"] for name, host in hosts.items()} == {
         name: spec.address for name, spec in hierarchy.hosts.items()
     }
@@ -252,6 +256,7 @@ def test_the_clients_inventory_beside_the_hierarchy_fits_it() -> None:
         ({"site": {"code": "PR9", "install": "Q:\\SMS"}}, "Q:"),
         ({"sql": None}, "no SQL Server on PR1"),
         ({"windows": "95"}, "windows"),
+        ({"opsmgr": "scom"}, "one management server"),
         ({"memory": 1}, "memory"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from sitekeeper.engine.errors import InventoryError, RemoteError, UsageError
 from sitekeeper.engine.plan import Record
@@ -28,6 +28,13 @@ class How(Record):
     management_server: str = ""
     """Inventory name of the management server (2007: the root management server)."""
 
+    @model_validator(mode="after")
+    def _server_where_one_is_asked(self) -> How:
+        if (self.kind in {"scom", "opsmgr2007"}) != bool(self.management_server):
+            needed = "takes no" if self.management_server else "needs a"
+            raise ValueError(f"kind {self.kind} {needed} management_server")
+        return self
+
 
 class Target(Record):
     """One computer, and how it gets there."""
@@ -50,13 +57,9 @@ def how_of(where: Context, given: Any = None) -> How | None:
     if value is None or isinstance(value, How):
         return value
     try:
-        how = How.model_validate({"kind": value} if isinstance(value, str) else value)
+        return How.model_validate({"kind": value} if isinstance(value, str) else value)
     except ValidationError as error:
         raise _wrong(where, given, f"{value!r}: {error.errors()[0]['msg']}") from None
-    if (how.kind in {"scom", "opsmgr2007"}) != bool(how.management_server):
-        needed = "wants" if not how.management_server else "takes no"
-        raise _wrong(where, given, f"kind {how.kind} {needed} management_server")
-    return how
 
 
 def undeclared(host: str) -> UsageError:

@@ -72,7 +72,7 @@ def _get_class(call: Call) -> Iterator[PsObject]:
 
 def _get_instances(call: Call) -> Iterator[PsObject]:
     group = group_of(call)
-    chosen = call.bound.values.get("Class") or call.bound.values.get("MonitoringClass")
+    chosen = call.bound.values.get("Class") or call.bound.values.get("MonitoringClass") or next(iter(call.input), None)
     if not isinstance(chosen, PsObject):
         raise not_emulated(f"{call.name} without a class")
     criteria = call.bound.text("Criteria")
@@ -113,11 +113,18 @@ def _start(call: Call) -> Iterator[Any]:
 def _set(call: Call) -> Iterator[Any]:
     group, bound = group_of(call), call.bound
     until, comment = moment(bound.values["EndTime"]), bound.text("Comment")
-    entry = bound.values.get("MaintenanceModeEntry")
-    if isinstance(entry, PsObject):
+    given = bound.values.get("MaintenanceModeEntry")
+    for entry in [given] if given is not None else call.input:
+        if not isinstance(entry, PsObject) or "MonitoringObjectId" not in entry.extended:
+            raise not_emulated(f"an entry of {call.name} that is no maintenance window")
         group.set_end(group.find(entry.extended["MonitoringObjectId"]), until, comment)
-    for one in _targets(call, "MonitoringObject") if "MonitoringObject" in bound.values else ():
-        group.set_end(one, until, comment)
+    yield from ()
+
+
+def _set_2007(call: Call) -> Iterator[Any]:
+    until, comment = moment(call.bound.values["EndTime"]), call.bound.text("Comment")
+    for one in _targets(call, "MonitoringObject"):
+        group_of(call).set_end(one, until, comment)
     yield from ()
 
 
@@ -159,7 +166,7 @@ SCOM: tuple[Cmdlet, ...] = (
         "Set-SCOMMaintenanceMode",
         _COMMANDS,
         parameters(
-            MaintenanceModeEntry=Parameter("object", 0, mandatory=True),
+            MaintenanceModeEntry=Parameter("object", 0),
             EndTime=Parameter("object", 1, mandatory=True),
             Comment=Parameter("string", 2),
             Reason=_NO,
@@ -201,7 +208,7 @@ OPSMGR2007: tuple[Cmdlet, ...] = (
             MonitoringObject="object[]",
             Path=_NO,
         ),
-        _set,
+        _set_2007,
     ),
 )
 BY_KIND = {"scom": SCOM, "opsmgr2007": OPSMGR2007}
