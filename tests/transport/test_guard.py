@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError
+from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.secrets import inline
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
@@ -200,3 +201,23 @@ def test_a_change_gives_up_the_lock_however_it_ends(stage: Stage) -> None:
             "Export-SkRegistry", Drive="D", Run="run-1", Name="nothing", View="wow", ErrorAction="Stop"
         )
     assert host.lock_file("C:\\sitekeeper\\lease.lock")
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_a_change_whose_connection_is_lost_leaves_no_lock(stage: Stage, when: str) -> None:
+    stage.lease.take()
+    stage.lab.fault(stage.name, "drop_connection", operation="Receive", when=when)
+    with contextlib.suppress(UnreachableError):
+        stage.session.change("Export-SkRegistry", Drive="D", Run="run-1", Name="SMS", View="wow")
+    stage.lab.clear_faults()
+    for session in stage.sessions:
+        session.close()
+    assert stage.lab.host(stage.name).lock_file("C:\\sitekeeper\\lease.lock")
+
+
+def test_a_host_that_restarts_in_the_middle_of_a_change_has_no_lock(stage: Stage) -> None:
+    stage.lease.take()
+    stage.session.raw("Open-SkLock", Drive="C")
+    assert not stage.lab.host(stage.name).lock_file("C:\\sitekeeper\\lease.lock")
+    stage.lab.fault(stage.name, "reboot")
+    assert stage.lab.host(stage.name).lock_file("C:\\sitekeeper\\lease.lock")
