@@ -238,6 +238,17 @@ def test_a_server_that_is_gone_at_the_end_fails_no_site(stand: Stand) -> None:
     assert "ends at" in stand.module.undo(stand.ctx, intent, result)
 
 
+def test_who_was_suspended_in_between_is_too_late(stand: Stand) -> None:
+    late = RemoteError("SkTooLate", record=ErrorRecord("SkTooLate", "SkTooLate,Start-SkMaintenance", 14))
+    plan = stand.plan()
+    stand.server.failures = [late]
+    with pytest.raises(RemoteError, match="OPS1 was asked too late and did nothing"):
+        stand.module.apply(stand.ctx, plan)
+    stand.module.apply(stand.ctx, plan)
+    stand.server.failures = [late]  # and to end it is asked again, with the site's consent
+    assert "ends at" in stand.module.undo(stand.ctx, plan.intent, None)
+
+
 def test_who_lost_the_site_changes_nothing_on_its_server(stand: Stand) -> None:
     plan = stand.plan()
     stand.site.lost = True

@@ -21,6 +21,10 @@ Row = dict[str, Any]
 """What Get-SkMaintenance answers for a computer."""
 
 
+class LateError(RemoteError):
+    """The server was asked too late and did nothing: this process was held up after the site had said yes."""
+
+
 def by_server(targets: Sequence[Target]) -> Iterator[tuple[str, str, list[Target]]]:
     """(server, kind, targets) of each management server."""
     groups: dict[tuple[str, str], list[Target]] = {}
@@ -59,7 +63,7 @@ def end(ctx: Context, server: str, kind: str, targets: Sequence[Target], run: st
     for _ in range(ATTEMPTS - 1):
         try:
             return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
-        except UnreachableError:
+        except (UnreachableError, LateError):
             continue
     return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
 
@@ -78,6 +82,11 @@ def _change(ctx: Context, server: str, kind: str, targets: Sequence[Target], com
         latest = f"{datetime.fromisoformat(before[0]['Now']) + ACT_WITHIN:%Y-%m-%dT%H:%M:%S.%fZ}"
         asked = {"Kind": kind, "Computer": computers, "NotAfter": latest, **arguments}
         return _for_each(server, computers, session.change_beside(ctx.ps, command, **asked))
+    except RemoteError as error:
+        if error.record is not None and error.record.short_id == "SkTooLate":
+            text = f"{server} was asked too late and did nothing: this process was held up for {ACT_WITHIN.seconds} s or more"
+            raise LateError(text, record=error.record, host=server) from None
+        raise
     finally:
         session.close()
 
