@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sitekeeper.engine.errors import (
+    ErrorRecord,
     InventoryError,
     LimitError,
     RemoteError,
