@@ -21,6 +21,7 @@ class Deadlines:
         self._ctx = ctx
         self._clock = clock
         self._open: list[tuple[float, str]] = [] if run_until is None else [(run_until, "the deadline of the run")]
+        self._lifted = False
         self._apply()
 
     @contextmanager
@@ -47,10 +48,18 @@ class Deadlines:
     @contextmanager
     def lifted(self) -> Iterator[None]:
         """No deadline holds inside: for taking back."""
+        self._lifted = True
         self._ctx.bound(None)
         try:
             yield
         finally:
+            self._lifted = False
+            self._apply()
+
+    def end(self, what: str) -> None:
+        """Nothing more is to be done but taking back, from now on: from another thread."""
+        self._open.insert(0, (self._clock.monotonic(), what))
+        if not self._lifted:
             self._apply()
 
     def passed(self) -> bool:
@@ -69,7 +78,7 @@ class Deadlines:
                 raise RemoteTimeoutError(f"{what} has passed", host=self._ctx.host)
 
     def _apply(self) -> None:
-        nearest = min(self._open, default=None)
+        nearest = min(list(self._open), default=None)
         if nearest is None:
             self._ctx.bound(None)
         else:

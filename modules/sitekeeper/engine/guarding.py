@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.errors import LimitError, SitekeeperError
 from sitekeeper.engine.plan import Covers
 from sitekeeper.engine.session import Context, Switch
 
@@ -26,12 +26,27 @@ class Guarding:
     """The switches of one host's play."""
 
     def __init__(
-        self, ctx: Context, clock: Clock, overdue: Callable[[], bool], note: Callable[[str], None] | None = None
+        self,
+        ctx: Context,
+        clock: Clock,
+        *,
+        overdue: Callable[[], bool] = lambda: False,
+        lost: Callable[[str], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Guard what ``ctx`` changes.
+
+        Args:
+            overdue: whether the run is past its deadlines; then the sites do not hear from us.
+            lost: told once, from another thread, when a site says that our lease is lost.
+            note: writes a host down before a switch is armed on it.
+
+        """
         self._ctx = ctx
         self._clock = clock
         self._overdue = overdue
-        self._note = note or (lambda _: None)
+        self._lost = lost
+        self._note = note
         self._windows: list[_Window] = []
         self._services: tuple[str, ...] = ()
         self._window: Switch | None = None
@@ -60,7 +75,8 @@ class Guarding:
         if not self._windows:
             return
         window = self._windows[-1]
-        for host in covers.hosts:
+        # What a block stops it stops to make something: armed now, it costs no time while the site is down.
+        for host in (self._ctx.host, *covers.hosts) if covers.services else covers.hosts:
             if host not in self._leaks:
                 there = self._ctx.of(host)
                 there.lease.take()
@@ -104,7 +120,7 @@ class Guarding:
 
     def _keep(self) -> None:
         if self._hosts and self._keeper is None:
-            self._keeper = _Keeper(self._ctx.beats, self._clock, self._overdue)
+            self._keeper = _Keeper(self._ctx.beats, self._clock, self._overdue, self._lost)
             self._keeper.start()
 
 
@@ -117,25 +133,33 @@ class _Window:
 class _Keeper(threading.Thread):
     """Tells the site that we live, over sessions of its own: the owner's may be busy with a long call.
 
-    It falls silent when the run is past its deadlines, and for good when the site says that the lease is lost.
+    It is silent while the run is past its deadlines, and for good when a site says that the lease is lost.
     """
 
     def __init__(
-        self, beats: Callable[[], Sequence[Callable[[], None]]], clock: Clock, overdue: Callable[[], bool]
+        self,
+        beats: Callable[[], Sequence[Callable[[], None]]],
+        clock: Clock,
+        overdue: Callable[[], bool],
+        lost: Callable[[str], None],
     ) -> None:
         super().__init__(name="keeper", daemon=True)
+        self._lost = lost
         self._open = beats
         self._clock = clock
         self._overdue = overdue
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Beat until stopped; a beat that fails is tried again at the next turn."""
+        """Beat until stopped; a beat that fails is tried again at the next turn, unless the lease is lost."""
         while not self._over.is_set():
             if not self._overdue():
                 for beat in self._open():
                     try:
                         beat()
+                    except LimitError as error:
+                        self._lost(error.message)
+                        return
                     except SitekeeperError:
                         continue
             self._clock.sleep(BEAT_SECONDS, self._over)

@@ -100,7 +100,9 @@ class HostPlay:
         self.clock = clock
         self.limits = limits
         self.deadlines = Deadlines(ctx, clock, settings.until)
-        self.guarding = Guarding(ctx, clock, self.deadlines.passed, self._note_guard)
+        self.guarding = Guarding(
+            ctx, clock, overdue=self.deadlines.passed, lost=self.deadlines.end, note=self._note_guard
+        )
         self.machines: list[Held] = []
         """Machines that are this play's own until it ends."""
         self.registered: dict[str, Any] = {}

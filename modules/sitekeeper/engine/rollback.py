@@ -90,7 +90,7 @@ def take_back_all(
 
     ctx.notes.update(progress.notes)
     ctx.lease.take()
-    guarding = Guarding(ctx, clock, lambda: False)
+    guarding = Guarding(ctx, clock)
     guarding.adopt(progress.guarded)
     stack = stack_of(ctx, progress, journal, tell)
     errors = stack.take_back(lambda change: change.policy != "never")

@@ -132,7 +132,7 @@ def _ignoring_case(base: Path, parts: list[str]) -> Path:
         if not os.path.lexists(exact):
             wanted = part.casefold()
             try:
-                name = next((entry.name for entry in os.scandir(at) if entry.name.casefold() == wanted), None)
+                name = next((one.name for one in at.iterdir() if one.name.casefold() == wanted), None)
             except (FileNotFoundError, NotADirectoryError):
                 name = None
             if name is None:

@@ -1,0 +1,140 @@
+"""The control host dies for good inside the offline window: the site starts by itself, and what is open is taken back later."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sitekeeper.cli.main import main
+from sitekeeper.engine import journal
+from sitekeeper.engine.clock import SystemClock
+
+from .test_killed_runs import ROOT, again, killed_when, outcome_of
+
+pytestmark = pytest.mark.timeout(180)
+RUNNING = {"SMS_SITE_COMPONENT_MANAGER": "Running", "SMS_EXECUTIVE": "Running"}
+
+
+def minutes(here: Any, number: int) -> None:
+    """The night goes on, for the control host too."""
+    for _ in range(number):
+        here.lab.advance(60)
+    here.patch.setattr(SystemClock, "now", lambda _: datetime.now(UTC) + timedelta(minutes=number))
+
+
+def guards(here: Any, host: str) -> list[str]:
+    return [task.name for task in here.state(host).machine.tasks if "sitekeeper" in task.name.lower()]
+
+
+@pytest.fixture
+def dead(stage: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
+    """A run that was killed while the site's services were stopped."""
+    here = stage("PR2")
+    here.patch = monkeypatch
+    run = killed_when(here, outcome_of("windows.registry"))
+    assert here.state("PR2").states(*RUNNING) == dict.fromkeys(RUNNING, "Stopped")
+    return here, run
+
+
+def test_the_site_starts_by_itself_and_not_before(dead: tuple[Any, str]) -> None:
+    here, _ = dead
+    assert len(guards(here, "PR2")) == 2, "one for the services, one for what may be left over"
+    minutes(here, 12)
+    assert here.state("PR2").states(*RUNNING) == dict.fromkeys(RUNNING, "Stopped")
+    minutes(here, 6)
+    assert here.state("PR2").states(*RUNNING) == RUNNING
+
+
+@pytest.mark.parametrize("command", ["rollback", "resume"])
+def test_the_run_is_taken_up_after_the_guard_has_acted(dead: tuple[Any, str], command: str) -> None:
+    here, run = dead
+    minutes(here, 18)
+    assert again(here, command, run) == 0, here.told
+    here.assert_clean("PR2")
+    assert guards(here, "PR2") == []
+    assert journal.open_changes(here.root / "runs" / run) == []
+    assert len(here.sets("PR2")) == (command == "resume")
+    if command == "resume":
+        assert main(["backups", "verify", "--store", str(here.store)]) == 0
+
+
+def test_what_is_left_over_goes_after_hours(dead: tuple[Any, str]) -> None:
+    here, run = dead
+    exports = here.state("PR2").path(f"D:\\sitekeeper\\{run}\\registry")
+    minutes(here, 5 * 60)
+    assert list(exports.iterdir())
+    minutes(here, 61)
+    assert not exports.exists()
+    assert here.state("PR2").machine.shadows == []
+    assert again(here, "rollback", run) == 0, here.told
+    here.assert_clean("PR2")
+
+
+def test_a_new_run_is_not_stopped_by_the_dead_one(dead: tuple[Any, str]) -> None:
+    here, run = dead
+    minutes(here, 18)
+    assert here.run().code == 0
+    assert again(here, "rollback", run) == 0, here.told
+    assert here.run().code == 0
+    assert len(here.sets("PR2")) == 2
+    here.assert_clean("PR2")
+
+
+def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP: the process is there, but silent. When it wakes, the site has fenced it, and it changes nothing more."""
+    here = stage("PR2")
+    here.patch = monkeypatch
+    child = subprocess.Popen(
+        [
+            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
+            "-e", f"store={here.store}", "-e", "settle=5s", "--runs", str(here.root / "runs"), "--json",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while here.state("PR2").states(*RUNNING) != dict.fromkeys(RUNNING, "Stopped") and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(child.pid, signal.SIGSTOP)
+        minutes(here, 18)
+        assert here.state("PR2").states(*RUNNING) == RUNNING
+        os.kill(child.pid, signal.SIGCONT)
+        assert child.wait(90) != 0, "a run that was fenced is no good run"
+    finally:
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGCONT)
+            child.kill()
+            child.wait()
+    assert here.sets("PR2") == []
+    assert here.state("PR2").states(*RUNNING) == RUNNING
+
+
+def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: Any) -> None:
+    here = stage("PR2")
+    assert here.run().code == 0
+    assert guards(here, "PR2") == []
+    calls = here.calls("PR2")
+    armed = [n for n, line in enumerate(calls) if line["command"] == "Register-SkGuard"]
+    stops = [n for n, line in enumerate(calls) if line["arguments"].get("Name") == "StopService"]
+    assert len(armed) == len(stops) == 2
+    assert max(armed) < min(stops)
+    here.assert_clean("PR2")
+
+
+def test_without_a_guard_when_told_so(stage: Any, tmp_path: Path) -> None:
+    here = stage("PR2")
+    plays = yaml.safe_load((ROOT / "playbooks/backup.yml").read_text())
+    next(task for task in plays[0]["tasks"] if "guard" in task)["guard"] = "none"
+    book = tmp_path / "unguarded.yml"
+    book.write_text(yaml.safe_dump(plays, sort_keys=False))
+    assert here.run(playbook=book).code == 0
+    assert "Register-SkGuard" not in [line["command"] for line in here.calls("PR2")]
