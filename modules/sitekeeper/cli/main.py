@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
     options = parser().parse_args(arguments)
     try:
-        return int(options.work(options))
+        code = int(options.work(options))
+        _flush()
     except SitekeeperError as error:
         if getattr(options, "json", False):
             origin = str(error.origin) if error.origin else None
@@ -54,13 +55,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error.render(), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nobody_reads()
         return 0
     except KeyboardInterrupt:
         return RunInterruptedError.exit_code
     except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
         print(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}", file=sys.stderr)
         return SitekeeperError.exit_code
+    else:
+        return code
+
+
+def _flush() -> None:
+    """What is still buffered, for a reader that may have gone away: how the command ended does not depend on it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _nobody_reads()
+
+
+def _nobody_reads() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@ it does is written out in its script (``powershell/Get-SkGuardScript.ps1``).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError
+from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.transport.lease import SECONDS, HostLease
 from sitekeeper.transport.psrp.session import PsrpSession
 
+T = TypeVar("T")
 SEEN_SECONDS = 150.0
 """How long a new task may take until it was seen to have run: it is started at once, and by itself every minute."""
 POLL_SECONDS = 1.0
@@ -105,7 +108,7 @@ class HostGuard:
         if not self._lease.generation:
             raise SitekeeperError("a guard without a lease", host=host)
         # Others may be left of a process of this run that died.
-        number = max((0, *send_beat(self._session, self._lease, self._run).guards)) + 1
+        number = max((0, *self.beat().guards)) + 1
         minutes = max(LEAST_MINUTES, math.ceil(silence / timedelta(minutes=1)))
         self._made.append(number)
         try:
@@ -125,7 +128,7 @@ class HostGuard:
 
     def beat(self) -> Beat:
         """Tell it, and all others of the run on this host, that we live."""
-        return send_beat(self._session, self._lease, self._run)
+        return _again(lambda: send_beat(self._session, self._lease, self._run))
 
     def state(self) -> GuardState:
         """What became of it; of the last one that was armed."""
@@ -157,7 +160,7 @@ class HostGuard:
             return  # why it was not armed is told; what is left of it starts what is stopped, and that is nothing yet
 
     def _remove(self, number: int) -> None:
-        self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number)
+        _again(lambda: self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number))
         if number in self._made:
             self._made.remove(number)
 
@@ -167,3 +170,11 @@ class HostGuard:
             bool(row["Registered"]), bool(row["Seen"]), int(row["Count"]), bool(row["Acting"]), bool(row["Done"]),
             str(row["Written"]),
         )  # fmt: skip
+
+
+def _again(work: Callable[[], T]) -> T:
+    """Once more after a lost connection: for what does no harm twice."""
+    try:
+        return work()
+    except UnreachableError:
+        return work()
