@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,13 @@ def one_shadow_set(staging: Path, shadow_set: str) -> None:
                 f"{staging.name} holds files of shadow copy set {before}: it is never mixed with {shadow_set}"
             )
         return
-    file.write_text(shadow_set, encoding="utf-8")
+    # There whole or not at all: a process that was killed half-way must not leave an empty name behind.
+    half = file.with_name(f"{file.name}.new")
+    with half.open("w", encoding="utf-8") as handle:
+        handle.write(shadow_set)
+        handle.flush()
+        os.fsync(handle.fileno())
+    half.replace(file)
 
 
 def read(staging: Path) -> Iterator[Entry]:
