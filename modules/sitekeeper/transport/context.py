@@ -11,12 +11,13 @@ from sitekeeper.engine import templating
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import AuthError, InventoryError, SitekeeperError, UsageError
 from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
 from sitekeeper.engine.variables import Layers, lazy
 from sitekeeper.transport.guard import HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
-from sitekeeper.transport.psrp.connection import target_of
+from sitekeeper.transport.psrp.connection import number_of, target_of
 from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper.transport.sql import SqlSession, SqlTarget, connect
 
@@ -63,7 +64,7 @@ class HostContext:
             except SitekeeperError as error:
                 error.host = holder
                 wrong = "sql_password" if isinstance(error, AuthError) else "sql_port"
-                raise error.at(origin=self._connector.inventory.origin_of(holder, wrong)) from None
+                raise error.at(origin=self._connector.origin_of(holder, wrong)) from None
         return self._sql[key]
 
     def switch(self) -> HostGuard:
@@ -115,8 +116,8 @@ class HostContext:
                 session.cancel()
 
     def _target(self) -> Any:
-        inventory = self._connector.inventory
-        return target_of(self.host, self.vars, inventory.origin_of(self.host), inventory.hosts[self.host].places)
+        connector = self._connector
+        return target_of(self.host, self.vars, connector.inventory.origin_of(self.host), connector.origins(self.host))
 
     def _sql_target(self, holder: str, server: str, database: str, instance: str | None) -> SqlTarget:
         """From the variables of the database's own host, and where it has none, of the site server."""
@@ -127,14 +128,18 @@ class HostContext:
         if password is not None and not isinstance(password, Secret):
             raise InventoryError("sql_password must be a text or a secret", host=holder)
         named = instance if instance and instance.upper() != "MSSQLSERVER" else None
+
+        def number(name: str, default: int) -> int:
+            return number_of(values, name, default, host=holder, origin=self._connector.origin_of(holder, name))
+
         return SqlTarget(
             server=str(values.get("sql_host", values.get("ansible_host", server))),
-            port=values.get("sql_port", None if named else 1433), instance=named, database=database,
+            port=None if named and "sql_port" not in values else number("sql_port", 1433), instance=named, database=database,
             user=None if user is None else opened(user), password=password.reveal() if password is not None else None,
             driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
-            tds_version=values.get("sql_tds_version"), login_timeout=int(values.get("sql_login_timeout", 15)),
-            idle_timeout=int(values.get("sql_idle_timeout", 120)),
+            tds_version=values.get("sql_tds_version"), login_timeout=number("sql_login_timeout", 15),
+            idle_timeout=number("sql_idle_timeout", 120),
         )  # fmt: skip
 
 
@@ -175,12 +180,20 @@ class HostConnector:
         self.stop = stop
         self._extra = extra
 
+    def origins(self, host: str) -> dict[str, Origin]:
+        """Where each of a host's variables was given; the command line's win."""
+        return {**self.inventory.hosts[host].places, **{name: Origin(f"-e {name}") for name in self._extra}}
+
+    def origin_of(self, host: str, name: str) -> Origin:
+        """Where one variable of a host was given, or else the host."""
+        return self.origins(host).get(name, self.inventory.origin_of(host))
+
     def variables(self, host: str) -> dict[str, Any]:
         """A host's variables with their templates filled in; one that cannot be filled in without the run stays out."""
         layers = Layers(lazy(self.inventory.vars_of(host)), lazy(self._extra))
         filled: dict[str, Any] = {}
         for name in layers:
-            origin = self.inventory.origin_of(host, name)
+            origin = self.origin_of(host, name)
             try:
                 value = templating.render(getattr(layers[name], "value", layers[name]), layers, origin)
             except UsageError:

@@ -86,13 +86,10 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
             )
 
     def number(name: str, default: int) -> int:
-        value = variables.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InventoryError(f"{name} must be a number", host=host, origin=origins.get(name, origin))
-        return value
+        return number_of(variables, name, default, host=host, origin=origins.get(name, origin))
 
-    given = variables.get("ansible_port", variables.get("ansible_psrp_port"))
-    protocol = variables.get("ansible_psrp_protocol", "http" if given in {80, 5985} else "https")
+    port = number("ansible_port", number("ansible_psrp_port", 0))
+    protocol = variables.get("ansible_psrp_protocol", "http" if port in {80, 5985} else "https")
     ssl = protocol == "https"
     auth = str(variables.get("ansible_psrp_auth", "negotiate"))
     if auth == "basic" and not ssl:
@@ -117,7 +114,7 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     return Target(
         host=host,
         server=str(variables.get("ansible_host", variables.get("ansible_psrp_host", host))),
-        port=number("ansible_port", number("ansible_psrp_port", 5986 if ssl else 5985)),
+        port=port or (5986 if ssl else 5985),
         ssl=ssl,
         auth=auth,
         user=user.reveal() if isinstance(user, Secret) else None if user is None else str(user),
@@ -138,6 +135,21 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
         origin=origins.get("ansible_host", origin),
         password_origin=origins.get("ansible_password", origin),
     )
+
+
+def number_of(variables: Mapping[str, Any], name: str, default: int, *, host: str, origin: Origin) -> int:
+    """A variable that is a number; digits in a text count, since ``-e name=value`` gives nothing but texts.
+
+    Raises:
+        InventoryError: it is neither.
+
+    """
+    value = variables.get(name, default)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InventoryError(f"{name} must be a number, not {value!r}", host=host, origin=origin)
+    return value
 
 
 def wsman_of(target: Target) -> WSMan:
