@@ -25,15 +25,29 @@ KNOWN: dict[str, str] = {
     "tasks_do_not_run": "the Task Scheduler takes tasks and runs none of them",
     "maintenance_refused": "what the management server shall put into maintenance mode next stays out of it, without an error",
     "disk_full": "writing to `volume` (a letter) fails as on a full disk",
+    "writer_fails": "the SQL writer fails at `phase` of the next shadow copy (see `windows.vss.PHASES`), with `code`",
 }
 """Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""
 
+AT_ONCE: dict[str, str] = {
+    "winrm_restarts": "the service WinRM starts anew: its shells are gone and what was connected is cut off",
+    "shadows_deleted": "somebody deletes the host's shadow copies",
+    "sql_stops": "the service of the SQL Server stops: who was connected is cut off, nobody listens",
+    "sql_starts": "it starts again",
+    "clock_set": "the host's clock is `seconds` ahead of the lab's from now on, or behind it",
+    "time_zone": "the host's local time is `minutes` further east of UTC: what daylight saving does",
+    "date_format": "the host writes dates as `format` says (strftime) from now on",
+    "all_signed": "a group policy sets PowerShell's execution policy to AllSigned",
+}
+"""What happens when it is asked for and stays so; ``lab.mishaps`` does it."""
+
 WIRE: dict[str, str] = {
     "drop_connection": "WinRM drops the connection at request `at` (or the next `operation`), `when` = before, after or during",
-    "refuse_login": "WinRM refuses the next logins",
+    "refuse_login": "WinRM refuses the next `times` logins; 0: all from now on, as of a locked account",
+    "black_hole": "WinRM takes connections and requests, and never answers",
     "slow_login": "WinRM lets every login wait for `seconds`",
     "sql_drop_connection": "SQL Server cuts the connection at request `at`, `when` = before, after or during",
-    "sql_refuse_login": "SQL Server refuses the next logins",
+    "sql_refuse_login": "SQL Server refuses the next `times` logins (0: all), with `number`",
     "sql_slow_login": "SQL Server lets every login wait for `seconds`",
 }
 """The faults of the two servers, which the lab hands on to them."""
@@ -43,7 +57,7 @@ class UnknownFault(ValueError):  # noqa: N818  # reads as what it is in a traceb
     """No fault has this name; the message lists those that exist."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no fault named {name!r}; known: {', '.join(sorted(KNOWN | WIRE))}")
+        super().__init__(f"no fault named {name!r}; known: {', '.join(sorted(KNOWN | AT_ONCE | WIRE))}")
 
 
 @dataclass(slots=True)

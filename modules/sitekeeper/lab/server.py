@@ -18,10 +18,11 @@ from sitekeeper.lab.certificates import Authority
 from sitekeeper.lab.clock import LabClock, Scheduler
 from sitekeeper.lab.configmgr.life import SiteLife
 from sitekeeper.lab.control import Control
-from sitekeeper.lab.faults import WIRE
+from sitekeeper.lab.faults import AT_ONCE, WIRE
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.machine import Machine
+from sitekeeper.lab.mishaps import happen
 from sitekeeper.lab.opsmgr.monitoring import watch
 from sitekeeper.lab.sql.database import Login
 from sitekeeper.lab.windows.services import ServiceControl
@@ -120,7 +121,7 @@ class Lab:
     # What the control address steers.
 
     def fault(self, host: str, name: str, **arguments: Any) -> None:
-        """Ask for a fault on a host: the names of ``faults.KNOWN`` and ``faults.WIRE``."""
+        """Ask for a fault on a host: the names of ``faults.KNOWN``, ``faults.AT_ONCE`` and ``faults.WIRE``."""
         machine = self.machines[host]
         self.audit.write("fault", host, name=name, arguments=arguments)
         if name in WIRE and name.startswith("sql_"):
@@ -129,6 +130,8 @@ class Lab:
             _wire_fault(machine.sql.faults, name.removeprefix("sql_"), arguments)
         elif name in WIRE:
             _wire_fault(machine.faults, name, arguments)
+        elif name in AT_ONCE:
+            happen(machine, name, arguments)
         elif name == "reboot" and not arguments.get("later"):
             ServiceControl(machine.host).reboot()
         else:
@@ -247,7 +250,9 @@ def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
         case "drop_connection":
             faults.drop(**arguments)
         case "refuse_login":
-            faults.refuse_login(int(arguments.get("times", 1)))
+            faults.refuse_login(**({"times": 1} | arguments))
+        case "black_hole":
+            faults.fall_silent()
         case _:
             faults.slow_login(float(arguments["seconds"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 
@@ -10,14 +11,15 @@ class TdsFaults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._refused = 0
+        self._refused = 0.0
+        self._number = 0
         self._slow = 0.0
         self._drops: list[tuple[int, str, int]] = []
 
-    def refuse_login(self, times: int = 1) -> None:
-        """Let the next logins fail with 18456."""
+    def refuse_login(self, times: int = 1, number: int = 18456) -> None:
+        """Let the next logins fail (0: all of them): 18456, 18486 locked, 18487 password expired."""
         with self._lock:
-            self._refused = times
+            self._refused, self._number = times or math.inf, number
 
     def slow_login(self, seconds: float) -> None:
         """Let every login wait so long for its answer."""
@@ -42,7 +44,7 @@ class TdsFaults:
     def clear(self) -> None:
         """Nothing goes wrong any more."""
         with self._lock:
-            self._refused, self._slow = 0, 0.0
+            self._refused, self._slow = 0.0, 0.0
             self._drops.clear()
 
     def login_delay(self) -> float:
@@ -50,12 +52,12 @@ class TdsFaults:
         with self._lock:
             return self._slow
 
-    def takes_login(self) -> bool:
-        """Whether this login is refused; counts."""
+    def refused(self) -> int:
+        """With which error this login is refused, or 0; counts."""
         with self._lock:
             refused = self._refused > 0
             self._refused -= refused
-            return refused
+            return self._number if refused else 0
 
     def at_request(self, number: int) -> str | None:
         """When to cut the connection for this request: ``before``, ``during``, ``after`` or never."""

@@ -57,8 +57,8 @@ class Handshake:
         self._channel, self._tokens, self._instance = channel, tokens, instance
         self._logins, self._security = logins, security
 
-    def run(self, gate: Callable[[], bool]) -> LoggedIn:
-        """Return who logged in; ``gate`` is asked before the answer, False refuses the login.
+    def run(self, gate: Callable[[], int]) -> LoggedIn:
+        """Return who logged in; ``gate`` is asked before the answer: the number of the error that refuses it, or 0.
 
         Raises:
             ClientGone: nobody did.
@@ -75,10 +75,10 @@ class Handshake:
         if 512 <= request.packet_size <= 32767:
             self._channel.packet_size = request.packet_size
         try:
-            allowed = gate()
+            refusal = gate()
             login = self._windows_login(request) if request.sspi is not None else self._sql_login(request)
-            if not allowed:
-                raise _refused(login.name)
+            if refusal:
+                raise _refused(login.name, refusal)
             database = self._database(request, login)
         except SqlFailure as failure:
             self._refuse(failure, request.user)
@@ -183,8 +183,16 @@ class Handshake:
         tokens.end()
 
 
-def _refused(user: str) -> SqlFailure:
-    return SqlFailure(18456, f"Login failed for user '{user}'.", 14)
+_REASONS = {
+    18456: ".",
+    18486: " because the account is currently locked out. The system administrator can unlock it.",
+    18487: ".  Reason: The password of the account has expired.",
+}
+"""What follows the user's name (``sys.messages``)."""
+
+
+def _refused(user: str, number: int = 18456) -> SqlFailure:
+    return SqlFailure(number, f"Login failed for user '{user}'{_REASONS[number]}", 14)
 
 
 def _agree(client: int, server: int) -> int:

@@ -125,11 +125,11 @@ class Session:
         """End it from another thread."""
         self._channel.abort()
 
-    def _gate(self) -> bool:
+    def _gate(self) -> int:
         delay = self._faults.login_delay()
         if delay:
             self._channel.poll(delay)
-        return not self._faults.takes_login()
+        return self._faults.refused()
 
     def _serve(self, who: LoggedIn) -> None:
         state = SessionState(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class OperatingSystem:
     language: int = 1033
     bias: int = 0
     """Minutes east of UTC."""
+    date_format: str = ""
+    """How a tool writes a moment (strftime); empty: as the United States do."""
     sku: int = 7
     memory: int = 4 * 2**30
 
@@ -36,6 +39,12 @@ class OperatingSystem:
         """(major, minor), for "since Windows …" questions."""
         major, minor, _ = self.version.split(".")
         return int(major), int(minor)
+
+    def written(self, moment: datetime) -> str:
+        """A moment as this Windows' tools write it."""
+        if self.date_format:
+            return moment.strftime(self.date_format)
+        return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S} {moment:%p}"
 
 
 @dataclass(slots=True)

@@ -26,8 +26,27 @@ NAMES = {
     0x80042316: "VSS_E_SNAPSHOT_SET_IN_PROGRESS",
     0x80042317: "VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED",
     0x8004231F: "VSS_E_INSUFFICIENT_STORAGE",
+    0x800423F2: "VSS_E_WRITERERROR_TIMEOUT",
+    0x800423F3: "VSS_E_WRITERERROR_RETRYABLE",
+    0x800423F4: "VSS_E_WRITERERROR_NONRETRYABLE",
 }
 _FAILED_AT_PREPARE_SNAPSHOT = 8
+PHASES = {
+    "identify": 6,
+    "prepare_backup": 7,
+    "prepare_snapshot": 8,
+    "freeze": 9,
+    "thaw": 10,
+    "post_snapshot": 11,
+    "backup_complete": 12,
+}
+"""Where a writer can fail, and the state (VSS_WRITER_STATE) that it is in afterwards."""
+_ERRORS = {
+    0x800423F2: "Timed out",
+    0x800423F3: "Retryable error",
+    0x800423F4: "Non-retryable error",
+}
+"""Last error as vssadmin lists it."""
 
 
 class VssError(Exception):
@@ -105,6 +124,13 @@ class Vss:
             control.reboot()
             raise Rebooted(host.name)
         taking = [w for w in self.writers() if with_writers and not {w.id, w.name.lower()} & excluded]
+        fault = host.faults.take("writer_fails") if any(w.id == SQL_WRITER for w in taking) else None
+        phase = str(fault.arguments["phase"]) if fault else ""
+        code = int(str(fault.arguments.get("code", "0x800423F4")), 0) if fault else 0
+        if fault is not None:
+            self._failed(PHASES[phase], code)
+            if phase != "backup_complete":  # that comes when the copies are made, and the requester has what it wants
+                raise VssError(code)
         sql = any(writer.id == SQL_WRITER for writer in taking)
         sms = any(writer.id == SMS_WRITER for writer in taking)
         whole = self._whole_databases(volume_ids) if sql else []
@@ -132,12 +158,21 @@ class Vss:
         whole = []
         torn_on_purpose = self.host.faults.take("log_volume_missing") is not None
         for database in self.host.machine.databases:
+            server = self.host.machine.services.get(service_of(database.instance))
+            if server is not None and server.state != "Running":
+                continue  # the writer asks the instance for its databases
             inside = [files.volume_of(file.physical) in volume_ids for file in database.files]
             if all(inside) and not torn_on_purpose:
                 whole.append(database)
             elif any(inside):
                 self._torn(database)
         return whole
+
+    def _failed(self, state: int, code: int) -> None:
+        writer = next(w for w in self.host.machine.writers if w.id == SQL_WRITER)
+        with self.host.lock:
+            writer.state, writer.error = state, _ERRORS[code]
+            self.host.change("writer", writer.name, 1, state)
 
     def _torn(self, database: DatabaseFacts) -> None:
         writer = next(w for w in self.host.machine.writers if w.id == SQL_WRITER)
@@ -169,6 +204,12 @@ class Vss:
             f"Instance ID: {{{writer.instance_id}}}\n   Command Line: {service.path}\n   Process ID: {service.pid}",
             "0x800423f0",
         )
+
+
+def service_of(instance: str) -> str:
+    """The service of an instance as the writer names it: the server, a backslash and the name of one that has a name."""
+    _, named, name = instance.partition("\\")
+    return f"MSSQL${name}" if named else "MSSQLSERVER"
 
 
 def _document(writers: Sequence[Writer], databases: Sequence[DatabaseFacts], *, full: bool) -> str:

@@ -19,6 +19,7 @@ from .service import Answer, Caller, Service
 from .wirefaults import When, WireFaults
 
 _SOAP: Final = "application/soap+xml;charset=UTF-8"
+_LOOK_SECONDS: Final = 0.05
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -57,9 +58,9 @@ class _PlannedFault:
         self.when: When | None = None
 
     def before(self, operation: str) -> bool:
-        """Ask, now that the operation is known; whether the connection breaks before it is handled."""
+        """Ask, now that the operation is known; whether it is left unhandled."""
         self.when = self._faults.at_request(self._number, operation)
-        return self.when == "before"
+        return self.when in ("before", "never")
 
 
 class Connection:
@@ -100,7 +101,9 @@ class Connection:
         number = next(self._desk.numbers)
         planned = _PlannedFault(self._desk.faults, number)
         reply = self._reply(login, request, planned)
-        unanswered = planned.when in ("before", "after")
+        if planned.when is None and self._desk.faults.silent():
+            planned.when = "never"  # its answer came too late to get through
+        unanswered = planned.when in ("before", "after", "never")
         answer = reply.answer
         self._desk.on_request(
             RequestSeen(
@@ -118,6 +121,9 @@ class Connection:
         )
         if not unanswered:
             self._stream.write(reply.status, list(reply.headers), reply.body, half=planned.when == "during")
+        if planned.when == "never":
+            while self._desk.faults.silent() and self._stream.alive() and not self._desk.wait(_LOOK_SECONDS):
+                pass
         if planned.when:
             self._stream.drop()
         return planned.when is None and request.keep_alive

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-When = Literal["before", "after", "during"]
-"""before: the request is never handled. after: it is handled, its answer is not sent. during: half of it is sent."""
+When = Literal["before", "after", "during", "never"]
+"""before: the request is never handled. after: it is handled, its answer is not sent. during: half of it is sent.
+never: it is not handled either, and the connection stays open: who waits for an answer waits."""
 
 
 class WireFaults(Protocol):
@@ -21,6 +23,9 @@ class WireFaults(Protocol):
 
     def login_delay(self) -> float:
         """Seconds to wait before a login is answered."""
+
+    def silent(self) -> bool:
+        """Whether nothing is answered now."""
 
 
 class NoFaults:
@@ -38,6 +43,10 @@ class NoFaults:
         """None."""
         return 0.0
 
+    def silent(self) -> bool:
+        """Never."""
+        return False
+
 
 @dataclass(slots=True)
 class _Drop:
@@ -53,8 +62,9 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._drops: list[_Drop] = []
-        self._refusals = 0
+        self._refusals = 0.0
         self._delay = 0.0
+        self._silent = False
 
     def drop(
         self, *, at: int | None = None, operation: str | None = None, when: When = "before", times: int = 1
@@ -66,25 +76,33 @@ class Faults:
             self._drops.append(_Drop(at, operation, when, times))
 
     def refuse_login(self, times: int = 1) -> None:
-        """Refuse the next logins, however right their passwords."""
+        """Refuse the next logins, however right their passwords; 0: all from now on. Who is logged in stays so."""
         with self._lock:
-            self._refusals += times
+            self._refusals += times or math.inf
 
     def slow_login(self, seconds: float) -> None:
         """Let every login wait."""
         with self._lock:
             self._delay = seconds
 
+    def fall_silent(self) -> None:
+        """Take everything and answer nothing, until cleared: a black hole on the way."""
+        with self._lock:
+            self._silent = True
+
     def clear(self) -> None:
         """Forget every fault that has not happened yet."""
         with self._lock:
             self._drops.clear()
-            self._refusals = 0
+            self._refusals = 0.0
             self._delay = 0.0
+            self._silent = False
 
     def at_request(self, number: int, operation: str) -> When | None:
         """As in :class:`WireFaults`."""
         with self._lock:
+            if self._silent:
+                return "never"
             for drop in self._drops:
                 if (drop.at is None or number >= drop.at) and drop.operation in (None, operation):
                     drop.times -= 1
@@ -104,3 +122,8 @@ class Faults:
         """As in :class:`WireFaults`."""
         with self._lock:
             return self._delay
+
+    def silent(self) -> bool:
+        """As in :class:`WireFaults`."""
+        with self._lock:
+            return self._silent

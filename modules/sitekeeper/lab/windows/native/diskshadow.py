@@ -55,7 +55,7 @@ class _Session:
         self.lines += [
             "Microsoft DiskShadow version 1.0",
             f"Copyright (C) {_YEARS.get(host.machine.os.level, '2013')} Microsoft Corporation",
-            f"On computer:  {host.name},  {_local(now)}",
+            f"On computer:  {host.name},  {host.machine.os.written(now)}",
             "",
         ]
         try:
@@ -199,7 +199,7 @@ class _Session:
                 f"\t\t- Shadow copy set: {set_id}\t%VSS_SHADOW_SET%",
                 f"\t\t- Original count of shadow copies = {copy.count}",
                 f"\t\t- Original volume name: \\\\?\\Volume{{{volume.id}}}\\ [{volume.name}]",
-                f"\t\t- Creation time: {_local(datetime.fromisoformat(copy.created))}",
+                f"\t\t- Creation time: {machine.os.written(datetime.fromisoformat(copy.created))}",
                 f"\t\t- Shadow copy device name: \\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy{copy.number}",
                 f"\t\t- Originating machine: {full_name}",
                 f"\t\t- Service machine: {full_name}",
@@ -243,7 +243,3 @@ class _Session:
     def _exit(self, words: list[str], line: str) -> None:
         del words, line
         raise _Ended
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S} {moment:%p}"

@@ -86,7 +86,7 @@ def _shadows(host: Host) -> list[str]:
         sets.setdefault(copy.set_id, []).append(copy)
     for set_id, copies in sets.items():
         made = datetime.fromisoformat(copies[0].created)
-        date = f"{made.month}/{made.day}/{made.year} {made.hour % 12 or 12}:{made:%M:%S} {made:%p}"
+        date = host.machine.os.written(made)
         lines += [
             f"Contents of shadow copy set ID: {{{set_id}}}",
             f"   Contained {copies[0].count} shadow copies at creation time: {date}",
