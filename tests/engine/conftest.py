@@ -4,6 +4,7 @@
 
     test.read:    {value: ANY}                 answers value; changes nothing
     test.change:  {name: N, ...}               reversible; see ChangeParams for how it goes wrong
+    test.machine: {name: N, ...}               the same, and takes a machine of that name
     test.once:    {name: N}                    a change without undo
     test.wait:    {for: NAME, set: NAME}       sets one event, waits for another
 """
@@ -154,6 +155,13 @@ class ChangeModule(Module[ChangeParams, Changed]):
         return f"took back {intent.name}{'' if outcome else ' (half-made)'}"
 
 
+class MachineModule(ChangeModule):
+    called: ClassVar[str] = "test.machine"
+
+    def machines(self, params: ChangeParams) -> tuple[str, ...]:
+        return (params.name,)
+
+
 class OnceParams(Params):
     name: str
     """What is changed for good."""
@@ -245,7 +253,8 @@ class Stand:
         self.needed.append(needs)
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
-        pass
+        LOG.add("told", self.host, text)
+        LOG.event(f"{self.host} is told").set()
 
     def site_code(self) -> str | None:
         return None
@@ -383,7 +392,7 @@ def _inset(text: str, by: int) -> str:
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     LOG.__init__()  # type: ignore[misc]  # a new record for each test
     found = dict(module.available())
-    for one in (ReadModule, ChangeModule, OnceModule, WaitModule, KeyModule):
+    for one in (ReadModule, ChangeModule, MachineModule, OnceModule, WaitModule, KeyModule):
         found[one.name()] = one
     monkeypatch.setattr(module, "available", lambda: found)
     return Stage(tmp_path)

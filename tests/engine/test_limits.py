@@ -117,3 +117,30 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
         limits(tmp_path).hold([Limit("a"), Limit("z")], threading.Event(), nothing, wait=0.05)
     held.release()
     assert open_files() == before
+
+
+def test_shared_with_those_who_share_it(tmp_path: Path) -> None:
+    one, other = limits(tmp_path), limits(tmp_path, "run-2")
+    ours = one.hold([Limit("a", shared=True)], threading.Event(), nothing)
+    theirs = other.hold([Limit("a", shared=True)], threading.Event(), nothing, wait=1)
+    with pytest.raises(LimitError, match="held by others"):
+        one.hold([Limit("a")], threading.Event(), nothing, wait=0.1)
+    ours.release()
+    theirs.release()
+    alone = one.hold([Limit("a")], threading.Event(), nothing, wait=1)
+    with pytest.raises(LimitError, match="held by run run-1"):
+        other.hold([Limit("a", shared=True)], threading.Event(), nothing, wait=0.1)
+    alone.release()
+
+
+def test_a_machine_that_is_ours_is_not_waited_for_again(stage: Any) -> None:
+    """By a second try, or by another task of the play."""
+    outcome = stage.tasks(
+        """\
+        - test.machine: {name: m, fails: before, tries: 1}
+          retries: 1
+        - test.machine: {name: m}
+        """
+    )
+    assert outcome.exit_code == 0
+    assert stage.did() == ["refused m", "undone m", "made m", "made m"]

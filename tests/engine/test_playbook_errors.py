@@ -52,6 +52,7 @@ CASES: list[tuple[str, str, tuple[int, int], str, str]] = [
     ("keyword of a task on a block", "- block: []\n      register: x", (4, 7), "`register` does not belong on a block", "on a task"),
     ("guard on a task", "- test.read:\n      guard: 15m", (4, 7), "`guard` does not belong on a task", "it belongs on a block"),
     ("wrong guard", "- block: []\n      guard: 15", (4, 14), "`guard`: a duration is written like", ""),
+    ("machines in a window", "- guard: none\n      block:\n        - store.set: {site: '{{ {} }}'}", (5, 11), "takes whole machines", ""),
     ("parameters as text", "- test.read: a=b", (3, 18), "parameters of test.read are written as a mapping", ""),
     ("include without file", "- core.include_tasks: nowhere.yml", (3, 27), "cannot read", ""),
     ("include of a template", "- core.include_tasks: '{{ x }}.yml'", (3, 27), "takes the name of a file, written out", ""),

@@ -5,6 +5,7 @@ Taking back is never bound: what was changed must be undone however late it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -65,6 +66,10 @@ class Deadlines:
     def passed(self) -> bool:
         """Whether any of them has: from another thread."""
         return any(self._clock.monotonic() >= until for until, _ in list(self._open))
+
+    def left(self) -> float:
+        """Seconds until the nearest of them passes; no end where there is none."""
+        return min((until for until, _ in self._open), default=math.inf) - self._clock.monotonic()
 
     def check(self) -> None:
         """Refuse to begin something whose time is over.

@@ -75,6 +75,16 @@ def of(inventory: Hosts) -> dict[str, Site]:
     return sites
 
 
+def above(site: Site, sites: Mapping[str, Site]) -> list[Site]:
+    """Parent, its parent, and so on; the sites of an inventory have no circles."""
+    found: list[Site] = []
+    parent = site.parent
+    while parent is not None:
+        found.append(sites[parent])
+        parent = sites[parent].parent
+    return found
+
+
 def _code(value: Any, origin: Origin, host: str) -> str:
     try:
         return parse_site_code(value)

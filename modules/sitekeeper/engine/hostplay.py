@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sitekeeper.engine import bugs, events, templating
+from sitekeeper.engine import branches, bugs, events, templating
 from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.deadlines import Deadlines
@@ -21,8 +21,10 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.guarding import LONGEST_BLOCK, Guarding
+from sitekeeper.engine.hierarchy import Site
+from sitekeeper.engine.holding import Holding
 from sitekeeper.engine.journal import Journal
-from sitekeeper.engine.limits import Held, Limit, Limits, declared
+from sitekeeper.engine.limits import Limits
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
 from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.selection import Selection
@@ -73,6 +75,8 @@ class Settings:
     extra: Mapping[str, Any]
     magic: Mapping[str, Any]
     """``run``, ``groups``, ``hostvars``."""
+    sites: Mapping[str, Site]
+    """The hierarchy: whose windows exclude each other."""
     until: float | None = None
     """When the run must be over (monotonic seconds)."""
 
@@ -98,13 +102,12 @@ class HostPlay:
         self.journal = journal
         self.bus = bus
         self.clock = clock
-        self.limits = limits
         self.deadlines = Deadlines(ctx, clock, settings.until)
         self.guarding = Guarding(
             ctx, clock, overdue=self.deadlines.passed, lost=self.deadlines.end, note=self._note_guard
         )
-        self.machines: list[Held] = []
-        """Machines that are this play's own until it ends."""
+        line = branches.locks(ctx.host, settings.sites) if play.branch_windows == "one" else ()
+        self.holding = Holding(ctx, limits, self.deadlines, line)
         self.registered: dict[str, Any] = {}
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
         self.extra = lazy(settings.extra)
@@ -113,6 +116,8 @@ class HostPlay:
         self.task_name = ""
         self.finished: Mapping[tuple[str, str], Any] = {}
         """Results of tasks that were finished before the run was cut off, by task path and round."""
+        self.closed: AbstractSet[tuple[str, str]] = frozenset()
+        """Guarded blocks that were closed before the run was cut off, by path and round."""
         self._ending = 0
         """Inside how many ``always:`` parts: they run even when the operator stops the run."""
 
@@ -141,8 +146,7 @@ class HostPlay:
                     self.ctx.lease.give_back()
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error))
-        for held in self.machines:
-            held.release()
+        self.holding.release()
         return self.outcome
 
     def _own(self, error: Exception, task: str | None = None) -> SitekeeperError:
@@ -154,9 +158,17 @@ class HostPlay:
     def _note_guard(self, host: str) -> None:
         self.journal.commit("guard", {"host": host}, host=self.ctx.host)
 
-    def _enter_guarded(self, block: Block) -> None:
+    def _enter_branch(self, block: Block) -> None:
+        """No window while another is open above or below; what an earlier process left open is only closed."""
+        self.task_name = block.name
+        is_open = any(change.policy == "block" for change in self.undo.inside(f"{block.path}."))
+        try:
+            self.holding.branch.enter(is_open=is_open)
+        except SitekeeperError as error:
+            raise self._failed(block, error, final=True) from None
+
+    def _guard_again(self, block: Block) -> None:
         """A resumed block has open changes from before: they are guarded again first."""
-        self.guarding.enter(block.guard or timedelta(), block.keep)
         try:
             for change in self.undo.inside(f"{block.path}."):
                 self.guarding.cover(change.module.covers(change.intent))
@@ -226,10 +238,16 @@ class HostPlay:
     def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
         failed: _Failed | None = None
         guarded = block.guard is not None and not self.settings.check
+        place = (block.path, round_of(layers))
+        window = block.window and not self.settings.check and place not in self.closed
         longest = block.deadline or (LONGEST_BLOCK if guarded else None)
         try:
             if guarded:
-                self._enter_guarded(block)
+                self.guarding.enter(block.guard or timedelta(), block.keep)
+            if window:
+                self._enter_branch(block)
+            if guarded:
+                self._guard_again(block)
             with self.deadlines.within(longest, f"block `{block.name}`"):
                 self._items(block.tasks, layers, tags)
         except _Failed as error:
@@ -243,6 +261,10 @@ class HostPlay:
             left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
             if guarded:
                 left = left + self._guard(lambda: self.guarding.leave(proven=not left))
+            if window:
+                self.holding.branch.leave()
+                if failed is None and not left:
+                    self.journal.note("closed", {"round": place[1]}, host=self.ctx.host, task=block.path)
             if left:
                 failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
@@ -333,10 +355,13 @@ class HostPlay:
         started = self.clock.monotonic()
         self.bus.emit(events.TaskStarted(at=self.clock.now(), host=self.ctx.host, task=task.name, module=name))
         try:
-            with self.deadlines.within(task.deadline, f"task `{task.name}`"), self._holding(task, layers):
+            with (
+                self.deadlines.within(task.deadline, f"task `{task.name}`"),
+                self.holding.during(task, self._variables(layers)),
+            ):
                 result, plan = Attempts(
                     task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
-                    variables=lambda: self._variables(layers), take_machines=self._take_machines, cover=self.guarding.cover,
+                    variables=lambda: self._variables(layers), take_machines=self.holding.take_machines, cover=self.guarding.cover,
                     take_back=self._undone,
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:
@@ -370,32 +395,6 @@ class HostPlay:
             return
         data = {"round": round_of(layers), "module": module, "result": result}
         self.journal.note("done", data, host=self.ctx.host, task=task.path)
-
-    @contextmanager
-    def _holding(self, task: Task, layers: Layers) -> Iterator[None]:
-        """Hold the task's limits while it runs."""
-        variables = self._variables(layers)
-        names = templating.render(list(task.uses) if task.uses else [], variables, task.body.of("uses"))
-        if self.settings.check or not names:
-            yield
-            return
-        known = declared(templating.render("{{ limits | default({}) }}", variables, task.body.of("uses")))
-        wanted = [known.get(str(name), Limit(str(name))) for name in names]
-        held = self.limits.hold(wanted, self.ctx.stop, self._waiting)
-        self.ctx.rate = held.rate
-        try:
-            yield
-        finally:
-            self.ctx.rate = None
-            held.release()
-
-    def _take_machines(self, machines: tuple[str, ...]) -> None:
-        if machines:
-            wanted = [Limit(f"machine:{name}") for name in machines]
-            self.machines.append(self.limits.hold(wanted, self.ctx.stop, self._waiting))
-
-    def _waiting(self, text: str) -> None:
-        self.ctx.progress(0, None, "", text)
 
     def _failed(
         self, item: Task | Block, error: SitekeeperError, started: float | None = None, *, final: bool = False

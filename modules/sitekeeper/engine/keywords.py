@@ -56,6 +56,12 @@ KEYWORDS: dict[str, Keyword] = {
         _keyword(
             "guard", "guard", "block", "The site undoes by itself when not heard from us for this long; or `none`."
         ),
+        _keyword(
+            "branch_windows",
+            "windows",
+            "play",
+            "How many guarded blocks at once on a site and those above and below it: one (default) or any.",
+        ),
         _keyword("keep", "duration", "block", "With guard: how long what may be left over stays (default 6h)."),
         _keyword("uses", "list", "task", "Named shared limits (variable `limits`) to hold while the task runs."),
     )

@@ -37,6 +37,8 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
         raise wrong("a percentage from 0 to 100")
     if kind == "undo" and value not in ("failure", "block", "play", "never"):
         raise wrong("failure, block, play or never")
+    if kind == "windows" and value not in ("one", "any"):
+        raise wrong("one or any")
     if kind == "list" and not isinstance(value, list | str):
         raise wrong("a list")
     if kind == "guard" and value == "none":

@@ -34,6 +34,8 @@ class Limit:
     name: str
     count: int = 1
     rate: int | None = None
+    shared: bool = False
+    """Held together with any number of others who share it, and with nobody who does not."""
 
     @property
     def share(self) -> int | None:
@@ -119,7 +121,7 @@ class Limits:
         pause, told = 0.05, 0.0
         while True:
             for number in range(limit.count):
-                handle = self._try(folder / str(number))
+                handle = self._try(folder / str(number), shared=limit.shared)
                 if handle is not None:
                     return handle
             now = self._clock.monotonic()
@@ -133,21 +135,22 @@ class Limits:
             self._clock.sleep(min(pause, until - now), stop)
             pause = min(pause * 2, 1.0)
 
-    def _try(self, file: Path) -> int | None:
+    def _try(self, file: Path, *, shared: bool) -> int | None:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
             return None
         os.ftruncate(handle, 0)
-        os.pwrite(handle, self._run_id.encode(), 0)
+        if not shared:  # of those who share it, the file cannot say who is still there
+            os.pwrite(handle, self._run_id.encode(), 0)
         return handle
 
     @staticmethod
     def _holders(folder: Path) -> str:
         names = {file.read_text(errors="replace") for file in folder.iterdir()}
-        return ", ".join(f"run {name}" for name in sorted(names) if name) or "another run"
+        return ", ".join(f"run {name}" for name in sorted(names) if name) or "others"
 
 
 def _file_name(name: str) -> str:

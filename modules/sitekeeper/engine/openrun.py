@@ -48,6 +48,8 @@ class HostProgress:
     """Hosts on which guards were armed."""
     only_undo: bool = False
     """All its tasks were done: what is left is the taking back at its play's end."""
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    """Guarded blocks that were done and taken back, by path and round: they open no window again."""
     plays: set[str] = field(default_factory=set)
     """Paths of the plays that it ended well."""
 
@@ -99,8 +101,11 @@ def read(folder: Path) -> OpenRun:
                 progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
             case "guard":
                 progress.guarded.add(str(row.data["host"]))
+            case "closed":
+                progress.closed.add((row.task, str(row.data["round"])))
             case "anew":
                 progress.finished.clear()
+                progress.closed.clear()
             case "tasks done":
                 progress.only_undo = True
             case "play done":

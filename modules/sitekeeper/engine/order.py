@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
+from sitekeeper.engine import hierarchy
 from sitekeeper.engine.hierarchy import Site
 from sitekeeper.engine.plays import Play
 
@@ -17,7 +18,7 @@ def ordered(play: Play, hosts: list[str], sites: Mapping[str, Site]) -> list[str
         hosts = sorted(hosts)
     if play.order in {"children_first", "parents_first"}:
         # Not only waited for: with serial, a child must not stand in a later batch than its parent.
-        depth = {site.host: len(_above(site, sites)) for site in sites.values()}
+        depth = {site.host: len(hierarchy.above(site, sites)) for site in sites.values()}
         sign = -1 if play.order == "children_first" else 1
         return sorted(hosts, key=lambda host: sign * depth.get(host, 0))
     return hosts[::-1] if play.order.startswith("reverse") else hosts
@@ -31,18 +32,8 @@ def waits(play: Play, host: str, unfinished: set[str], sites: Mapping[str, Site]
     if own is None:
         return False
     if play.order == "parents_first":
-        return any(site.host in unfinished for site in _above(own, sites))
-    return any(own in _above(site, sites) and site.host in unfinished for site in sites.values())
-
-
-def _above(site: Site, sites: Mapping[str, Site]) -> list[Site]:
-    """Parent, its parent, and so on; the inventory has no circles."""
-    found: list[Site] = []
-    parent = site.parent
-    while parent is not None:
-        found.append(sites[parent])
-        parent = sites[parent].parent
-    return found
+        return any(site.host in unfinished for site in hierarchy.above(own, sites))
+    return any(own in hierarchy.above(site, sites) and site.host in unfinished for site in sites.values())
 
 
 def batches(hosts: list[str], serial: tuple[str | int, ...]) -> list[list[str]]:

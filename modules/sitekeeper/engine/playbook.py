@@ -16,7 +16,7 @@ from sitekeeper.engine.keywords import KEYWORDS, ansible_only
 from sitekeeper.engine.keywordvalues import check_templates, checked
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origins
-from sitekeeper.engine.plays import Block, Play, Playbook, Task
+from sitekeeper.engine.plays import Block, Play, Playbook, Task, walk
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.engine.validation import parameter_error
 
@@ -78,6 +78,7 @@ class _Reader:
             order=order,
             serial=tuple(serial) if isinstance(serial, list | tuple) else (serial,),
             max_fail_percentage=float(keys.get("max_fail_percentage", 100.0)),
+            branch_windows=keys.get("branch_windows", "one"),
         )
 
     def tasks(self, items: Any, origins: Origins, path: str, file: Path, *, in_block: bool) -> tuple[Task | Block, ...]:
@@ -105,12 +106,16 @@ class _Reader:
                 return ()
             return self.tasks(body[name], origins.below(name), f"{path}.{name}", file, in_block=in_block)
 
-        return Block(
+        made = Block(
             path=path, name=keys.get("name", "block"), origin=origins.of(), body=origins,
             tasks=part("block", in_block=True), rescue=part("rescue", in_block=False), always=part("always", in_block=False),
             vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True),
             deadline=keys.get("deadline"), guard=keys.get("guard"), keep=keys.get("keep", timedelta(hours=6)),
+            window="guard" in keys,
         )  # fmt: skip
+        if made.window:
+            _no_machines(made)
+        return made
 
     def task(self, body: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool) -> Task | Block:
         names = [key for key in body if key not in KEYWORDS]
@@ -239,6 +244,16 @@ class _Reader:
                 )  # fmt: skip
             taken[key] = checked(keyword.kind, key, value, origins.below(key))
         return taken
+
+
+def _no_machines(window: Block) -> None:
+    """Who has a window open must not wait for a machine: its holder may wait for that window to close."""
+    for task, _ in walk(window.tasks):
+        if task.module.machines is not Module.machines:
+            raise UsageError(
+                f"{task.module.name()} takes whole machines and may wait for them, which nobody should while a site is down",
+                origin=task.origin, hint="put it before the guarded block",
+            )  # fmt: skip
 
 
 def _refuse_ansibles(key: Any, origins: Origins) -> None:

@@ -58,6 +58,8 @@ class Block:
     when: Any = True
     loop: Any = None
     deadline: timedelta | None = None
+    window: bool = False
+    """It says ``guard:``, be it ``none``: a site's services may be stopped in it."""
     guard: timedelta | None = None
     keep: timedelta = timedelta(hours=6)
     scoped: bool = True
@@ -79,10 +81,12 @@ class Play:
     order: str = "inventory"
     serial: tuple[str | int, ...] = ()
     max_fail_percentage: float = 100.0
+    branch_windows: str = "one"
+    """How many windows at once on a line of the hierarchy: one, or any number."""
 
     def walk(self) -> Iterator[tuple[Task, tuple[Block, ...]]]:
         """Every task with the blocks around it, in the order of the file."""
-        yield from _walk(self.tasks, ())
+        yield from walk(self.tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,11 @@ class Playbook:
         return found
 
 
-def _walk(items: tuple[Task | Block, ...], around: tuple[Block, ...]) -> Iterator[tuple[Task, tuple[Block, ...]]]:
+def walk(items: tuple[Task | Block, ...], around: tuple[Block, ...] = ()) -> Iterator[tuple[Task, tuple[Block, ...]]]:
+    """Every task of a list with the blocks around it, in the order of the file."""
     for item in items:
         if isinstance(item, Task):
             yield item, around
         else:
             for part in (item.tasks, item.rescue, item.always):
-                yield from _walk(part, (*around, item))
+                yield from walk(part, (*around, item))

@@ -99,11 +99,12 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
         return
     generation = ctx.lease.take()
     play.guarding.adopt(progress.guarded)
-    if progress.only_undo or _in_place(play, progress, generation):
+    if progress.only_undo or (_in_place(play, progress, generation) and _branch_free(play, progress)):
         play.undo = stack_of(ctx, progress, play.journal, play.told_undone)
         # Cut off between a change's outcome and its task's end: the outcome is the task's result.
         made = {(one.path, one.round): one.outcome for one in progress.open if one.outcome is not None}
         play.finished = made | progress.finished
+        play.closed = progress.closed
         return
     stack = stack_of(ctx, progress, play.journal, play.told_undone)
     errors = stack.take_back(lambda change: change.policy != "never")
@@ -113,6 +114,16 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     ctx.notes.clear()
     play.journal.commit("anew", {}, host=ctx.host)
     ctx.lease.take(at_least=generation + 1)
+
+
+def _branch_free(play: HostPlay, progress: HostProgress) -> bool:
+    """A window that the dead process left open goes on only if no other has been opened on its line meanwhile.
+
+    To wait with it would keep the site down: it is closed, and the play waits from its start, with the services running.
+    """
+    windows = {f"{block.path}." for _, around in play.play.walk() for block in around if block.window}
+    left_open = [one for one in progress.open if one.policy == "block" and one.path.startswith(tuple(windows))]
+    return not left_open or play.holding.branch.at_once()
 
 
 def _in_place(play: HostPlay, progress: HostProgress, generation: int) -> bool:

@@ -135,6 +135,7 @@ class Run:
         }
         settings = Settings(
             run_id=self.run_id, check=self.options.check, selection=self.options.selection, extra=self.options.extra, magic=magic,
+            sites=self.inventory.sites,
             until=None if self.options.deadline is None else self.clock.monotonic() + self.options.deadline.total_seconds(),
         )  # fmt: skip
         settings.selection.check(self.playbook.tags())
