@@ -47,6 +47,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def resume_run(options: argparse.Namespace) -> int:
     """Go on; refused when the playbook, the variables or the machines are others than before."""
     run = _opened(options)
+    if not any(progress.open for progress in run.hosts.values()) and run.ended:
+        raise _nothing_left(run)
     vault = _wire.vault_password(options.vault_password_file)
     inventory = _wire.inventory_at(options.inventory or str(run.head["inventory"]), options.vault_password_file)
     book = playbook.load(Path(run.head["playbook"]), vault)
@@ -71,6 +73,8 @@ def resume_run(options: argparse.Namespace) -> int:
 def rollback_run(options: argparse.Namespace) -> int:
     """Undo what is open; nothing of the playbook is needed."""
     run = _opened(options)
+    if not run.left() and run.ended:
+        raise _nothing_left(run)
     inventory = _wire.inventory_at(options.inventory or str(run.head["inventory"]), options.vault_password_file)
     resume.same_hosts(run, inventory)
     _wire.find_secrets(run, inventory)
@@ -80,10 +84,11 @@ def rollback_run(options: argparse.Namespace) -> int:
 def _opened(options: argparse.Namespace) -> openrun.OpenRun:
     if options.forks < 1:
         raise UsageError("--forks must be at least 1")
-    run = openrun.read(_wire.runs_folder(options.runs) / options.run)
-    if not any(progress.open for progress in run.hosts.values()) and run.ended:
-        raise UsageError(f"run {run.run_id} has ended and left nothing behind")
-    return run
+    return openrun.read(_wire.runs_folder(options.runs) / options.run)
+
+
+def _nothing_left(run: openrun.OpenRun) -> UsageError:
+    return UsageError(f"run {run.run_id} has ended and left nothing behind")
 
 
 def _shown(options: argparse.Namespace, work: Callable[[Listener], int]) -> int:

@@ -35,6 +35,10 @@ class Journaled:
     """Of the loops around it."""
 
 
+WELL = frozenset({"ok", "skipped", "rolled back"})
+"""How a host ends that has nothing left."""
+
+
 @dataclass(slots=True)
 class HostProgress:
     """How far one host came."""
@@ -52,6 +56,10 @@ class HostProgress:
     """Guarded blocks that were done and taken back, by path and round: they open no window again."""
     plays: set[str] = field(default_factory=set)
     """Paths of the plays that it ended well."""
+    changed: bool = False
+    """It was changed at some time: it had a lease."""
+    unwell: bool = False
+    """It was begun and did not end well: lease and guards may be left although no change is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,14 @@ class OpenRun:
     """The ``run`` record: playbook, inventory, texts, addresses ..."""
     hosts: Mapping[str, HostProgress]
     ended: bool
+
+    def left(self) -> dict[str, HostProgress]:
+        """The hosts on which something may be left: open changes, or a lease or guards that could not be taken away."""
+        return {
+            host: one
+            for host, one in self.hosts.items()
+            if one.open or (one.unwell and (one.changed or not self.ended))
+        }
 
     @property
     def run_id(self) -> str:
@@ -88,6 +104,7 @@ def read(folder: Path) -> OpenRun:
                 head = row.data
             case "intent" if row.change is not None:
                 made[row.change] = _change(row)
+                progress.changed = True
                 progress.open.append(made[row.change])
             case "outcome" if row.change is not None:
                 before = made[row.change]
@@ -113,6 +130,8 @@ def read(folder: Path) -> OpenRun:
                 progress.only_undo = False
             case "event" if row.data.get("event") == "RunEnded":
                 ended = True
+            case "event" if row.data.get("event") in {"HostStarted", "HostEnded"}:
+                progress.unwell = row.data.get("status") not in WELL
             case _:
                 pass
     if not head:

@@ -39,7 +39,7 @@ class Rollback:
         """Undo all open changes, host by host; what cannot be undone stays open and fails the host."""
         started = self._clock.monotonic()
         outcome = RunOutcome(self._run.run_id)
-        hosts = {host: progress for host, progress in self._run.hosts.items() if progress.open}
+        hosts = self._run.left()
         self._bus.emit(
             events.PlayStarted(at=self._clock.now(), play=f"roll back {self._run.run_id}", hosts=tuple(hosts))
         )
