@@ -13,7 +13,7 @@ from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Answer, Call, Context
 from sitekeeper.site._layout import parts_of, root_of, volumes_inside, volumes_of
 from sitekeeper.site._results import Database, Machine, RegistryKey, Service, SiteFacts, Volume
-from sitekeeper.sql._read import database_of
+from sitekeeper.sql._read import database_of, read_over
 
 STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 """In this order: the component manager would restart the executive (KB Q302674)."""
@@ -224,8 +224,10 @@ def _database(
             f"the database of {ctx.host} is on {server}: say so with database_host", host=ctx.host,
             hint="add the database server to the inventory and name it in database_host",
         )  # fmt: skip
-    session = ctx.sql(short, database_name, instance)
-    database = database_of(session, host=str(holder), server=short, instance=instance, name=database_name)
+    database = read_over(
+        lambda: ctx.sql(short, database_name, instance),
+        lambda session: database_of(session, host=str(holder), server=short, instance=instance, name=database_name),
+    )
     if local:
         return database.model_copy(update={"mounts": tuple(volume.name for volume in mounted)}), None, []
     other = ctx.of(str(holder))

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
-from sitekeeper.engine.errors import SqlError
+from sitekeeper.engine.errors import SqlError, UnreachableError
 from sitekeeper.site._results import Database, DatabaseFile, OtherDatabase
 from sitekeeper.sql import queries
 from sitekeeper.transport.sql import SqlSession
+
+T = TypeVar("T")
+
+
+def read_over(connect: Callable[[], SqlSession], read: Callable[[SqlSession], T]) -> T:
+    """Read; once more over a new connection when the one that there was is lost: it may have died long before.
+
+    Raises:
+        UnreachableError: the new one cannot be had, or is lost too.
+
+    """
+    session = connect()
+    try:
+        return read(session)
+    except UnreachableError:
+        return read(connect())
 
 
 def database_of(session: SqlSession, *, host: str, server: str, instance: str, name: str) -> Database:

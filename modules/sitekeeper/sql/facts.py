@@ -7,9 +7,10 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import SiteFacts
-from sitekeeper.sql._read import counts_of, database_of
+from sitekeeper.site._results import Database, SiteFacts
+from sitekeeper.sql._read import counts_of, database_of, read_over
 from sitekeeper.sql._results import SqlFacts
+from sitekeeper.transport.sql import SqlSession
 
 
 class FactsParams(Params):
@@ -32,8 +33,13 @@ class Facts(Module[FactsParams, SqlFacts]):
         known = params.site.database
         if known is None:
             raise UsageError(f"site {params.site.code} has no database")
-        session = ctx.sql(known.server, known.name, known.instance)
-        database = database_of(session, host=known.host, server=known.server, instance=known.instance, name=known.name)
-        rows = counts_of(session, params.count) if params.count else {}
+
+        def read(session: SqlSession) -> tuple[Database, dict[str, int]]:
+            database = database_of(
+                session, host=known.host, server=known.server, instance=known.instance, name=known.name
+            )
+            return database, counts_of(session, params.count) if params.count else {}
+
+        database, rows = read_over(lambda: ctx.sql(known.server, known.name, known.instance), read)
         told = f"{database}: SQL Server {database.version}, {database.edition}"
         return Plan(result=SqlFacts(database=database, rows=rows, msg=told))

@@ -139,7 +139,7 @@ class HostContext:
             driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
             tds_version=values.get("sql_tds_version"), login_timeout=number("sql_login_timeout", 15),
-            idle_timeout=number("sql_idle_timeout", 120),
+            idle_timeout=number("sql_idle_timeout", 120), host=holder,
         )  # fmt: skip
 
 

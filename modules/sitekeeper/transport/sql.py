@@ -80,8 +80,8 @@ def connect(target: SqlTarget) -> SqlSession:
     except pyodbc.Error as error:
         failure = login_error(read_error(error, target.password), where, target.user)
     if failure is not None:  # raised out here so that no chain leads to the driver's own exception
-        raise failure.at(host=target.server)
-    return SqlSession(pyodbc, connection, driver.kind, target.server, where, target.idle_timeout)
+        raise failure.at(host=target.host or target.server)
+    return SqlSession(pyodbc, connection, driver.kind, target.host or target.server, where, target.idle_timeout)
 
 
 class SqlSession:
@@ -143,7 +143,7 @@ class SqlSession:
 
     @property
     def closed(self) -> bool:
-        """Whether the session has ended, by ``close`` or after a cancel: open another one."""
+        """Whether the session has ended, by ``close``, after a cancel or with its connection: open another one."""
         return self._connection is None
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class SqlSession:
                     cursor.close()
         if self._cancelled and failure is None:
             failure = SqlCancelled(f"{self._where}: cancelled; the statement may have ended before")
-        if self._cancelled and self._kind != MICROSOFT:
+        if isinstance(failure, UnreachableError) or (self._cancelled and self._kind != MICROSOFT):
             self.close()
         elif self._cancelled or isinstance(failure, SqlIdleTimeout):
             self._settle()

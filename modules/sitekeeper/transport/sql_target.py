@@ -48,6 +48,8 @@ class SqlTarget:
     """Seconds for each of: the TCP connection, the login."""
     idle_timeout: int = 0
     """Seconds without any answer after which a statement is given up; 0 waits for ever."""
+    host: str = ""
+    """What errors call it: its name in the inventory. Empty: ``server``."""
 
     def __post_init__(self) -> None:
         if self.encrypt not in ENCRYPT:
