@@ -57,7 +57,7 @@ class HostLease:
         if self._generation and self._generation >= at_least and fresh:
             return self._generation
         if not self._drive:
-            (system,) = self._session.raw("Get-WmiObject", Class="Win32_OperatingSystem", Property=["SystemDrive"])
+            (system,) = self._session.ask("Get-WmiObject", Class="Win32_OperatingSystem", Property=["SystemDrive"])
             self._drive = str(system["SystemDrive"])[0].upper()
         if self._lost:
             self._refuse_other_process()
@@ -98,7 +98,7 @@ class HostLease:
         """
         self._lost = True
         before = self._generation
-        rows = self._session.raw("Read-SkLease", Drive=self._drive)
+        rows = self._session.ask("Read-SkLease", Drive=self._drive)
         ours = (self._run, self._owner, before)
         if [(row["Run"], row["Owner"], int(row["Generation"])) for row in rows] != [ours]:
             return False
@@ -106,7 +106,7 @@ class HostLease:
 
     def _refuse_other_process(self) -> None:
         """A run that another process has taken up must not be gone on with by this one, not even to undo."""
-        for row in self._session.raw("Read-SkLease", Drive=self._drive):
+        for row in self._session.ask("Read-SkLease", Drive=self._drive):
             if row["Run"] == self._run and row["Owner"] != self._owner:
                 raise LimitError(f"run {self._run} was taken up by {row['Owner']}")
 

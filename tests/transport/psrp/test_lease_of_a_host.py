@@ -49,6 +49,9 @@ class LeaseFile:
         self.held, self.expired = (args["Run"], args["Owner"], self.counter), False
         return [{"Generation": self.counter}]
 
+    def ask(self, command: str, /, **args: Any) -> list[Any]:
+        return self.raw(command, **args)
+
 
 def lease(file: LeaseFile, run: str = "run-a", owner: str = "us") -> HostLease:
     return HostLease(cast("PsrpSession", file), cast("Clock", file), run, owner)

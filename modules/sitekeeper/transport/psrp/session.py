@@ -227,6 +227,18 @@ class PsrpSession:
             raise self._refused(command, errors[0])
         return output
 
+    def ask(self, command: str, /, **args: Any) -> list[Any]:
+        """A reading call of our own set-up, sent again after a lost connection.
+
+        Raises:
+            As ``call``.
+
+        """
+        output, errors = self._read([Statement(Call(command, args))])
+        if errors:
+            raise self._refused(command, errors[0])
+        return output
+
     def _allowed(self, command: str, args: dict[str, Any]) -> Call:
         if self.needs is not None and not self.needs.allows(command):
             raise SitekeeperError(f"a module sent {command} without declaring it in its needs", host=self.target.host)

@@ -153,6 +153,8 @@ class Shell:
             except (*_LOST, WinRMTransportError, WSManFaultError):
                 self._reset()
                 raise ShellGoneError from None
+            except AuthenticationError as error:
+                raise explained(error, self.target) from None
         return pipeline
 
     def messages(self, pipeline: str, deadline: Callable[[], float]) -> Iterator[fragments.Message]:
@@ -195,8 +197,8 @@ class Shell:
             self._pool.shell.signal(code, command_id=pipeline)
         except _LOST:
             self._reset()
-        except WinRMTransportError:
-            self._reset()  # the connection was replaced under us; an idle pipeline does no harm
+        except (WinRMTransportError, AuthenticationError):
+            self._reset()  # the connection was replaced under us, or cannot be any more; an idle pipeline does no harm
         except WSManFaultError:
             pass  # unknown by now: it is over all the same
 
