@@ -138,7 +138,7 @@ class Attempts:
             "intent": plan.intent,
         }  # fmt: skip
         number = self.journal.intent(data, host=host, task=task.path)
-        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx)
+        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx, origin=task.origin)
         self.undo.push(change)
         result = module.apply(self.ctx, plan)
         change.outcome = result

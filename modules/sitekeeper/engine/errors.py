@@ -40,6 +40,8 @@ class SitekeeperError(Exception):
 
     word: ClassVar[str] = "internal"
     exit_code: ClassVar[int] = 70
+    advice: ClassVar[str] = ""
+    """What to do about any error of the class, where its own hint says nothing."""
 
     def __init__(
         self,
@@ -74,8 +76,8 @@ class SitekeeperError(Exception):
         lines = [f"error[{self.word}]: {self.message}" + (f" ({where})" if where else "")]
         if self.origin is not None:
             lines.append(self.origin.excerpt())
-        if self.hint:
-            lines.append(f"  hint: {self.hint}")
+        if self.hint or self.advice:
+            lines.append(f"  hint: {self.hint or self.advice}")
         return "\n".join(lines)
 
 
@@ -116,6 +118,7 @@ class UnreachableError(SitekeeperError):
 
     word = "unreachable"
     exit_code = 5
+    advice = "see that the host runs and that WinRM (or SQL Server) answers, then run again; what is left is taken back by `sitekeeper rollback`"
 
 
 class AuthError(SitekeeperError):
@@ -123,6 +126,7 @@ class AuthError(SitekeeperError):
 
     word = "auth"
     exit_code = 6
+    advice = "is the account locked or disabled, or its password expired?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class RemoteError(SitekeeperError):
 
     word = "remote"
     exit_code = 7
+    advice = "look into the event logs of the host at this time"
 
     def __init__(
         self,
@@ -172,6 +177,7 @@ class SqlError(SitekeeperError):
 
     word = "sql"
     exit_code = 8
+    advice = "look into the error log of the SQL Server at this time"
 
     def __init__(
         self,
@@ -199,6 +205,7 @@ class IntegrityError(SitekeeperError):
 
     word = "integrity"
     exit_code = 10
+    advice = "run again; if it comes back, find out who or what changes the host at this time"
 
 
 class PreflightError(SitekeeperError):
@@ -213,6 +220,7 @@ class LimitError(SitekeeperError):
 
     word = "limit"
     exit_code = 12
+    advice = "wait until the other run has ended, or look at it: `sitekeeper runs list`"
 
 
 class UndoError(SitekeeperError):
@@ -220,6 +228,7 @@ class UndoError(SitekeeperError):
 
     word = "undo"
     exit_code = 13
+    advice = "repair the cause on the host, then take back what is left: `sitekeeper rollback`"
 
 
 class RunInterruptedError(SitekeeperError):

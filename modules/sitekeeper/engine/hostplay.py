@@ -145,7 +145,7 @@ class HostPlay:
                 with self.deadlines.lifted():
                     self.ctx.lease.give_back()
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
-                self.outcome.errors.append(self._own(error))
+                self.outcome.errors.append(self._own(error, "give the lease back").at(origin=self.play.origin))
         self.holding.release()
         return self.outcome
 
@@ -181,7 +181,7 @@ class HostPlay:
             with self.deadlines.lifted():
                 work()
         except SitekeeperError as error:
-            failed = error.at(host=self.ctx.host)
+            failed = error.at(host=self.ctx.host, task="take the guard away", origin=self.play.origin)
             self.outcome.errors.append(failed)
             return [failed]
         return []

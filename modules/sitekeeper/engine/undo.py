@@ -11,6 +11,7 @@ from sitekeeper.engine import bugs
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.module import Module, UndoPolicy
+from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 
@@ -30,6 +31,8 @@ class OpenChange:
     intent: Record | None
     ctx: Context
     outcome: Any = None
+    origin: Origin | None = None
+    """The task's line, where the playbook is at hand."""
 
 
 class Tell(Protocol):
@@ -99,7 +102,7 @@ class UndoStack:
             self._tell(change, error.message, ok=False)
             return UndoError(
                 f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
-                hint=error.hint,
+                origin=change.origin, hint=error.hint,
             )  # fmt: skip
         self._tell(change, msg, ok=True)
         try:
