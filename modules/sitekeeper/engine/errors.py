@@ -118,7 +118,7 @@ class UnreachableError(SitekeeperError):
 
     word = "unreachable"
     exit_code = 5
-    advice = "see that the host runs and that WinRM (or SQL Server) answers, then run again; what is left is taken back by `sitekeeper rollback`"
+    advice = "see that the host runs and answers (WinRM, SQL Server), then run again; `sitekeeper rollback` takes back what is left"
 
 
 class AuthError(SitekeeperError):
