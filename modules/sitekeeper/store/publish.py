@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from sitekeeper.engine.errors import IntegrityError, LimitError
+from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
@@ -70,6 +70,11 @@ class Publish(Module[PublishParams, Published]):
         if done is not None:
             return done
         staging = Path(params.set.folder)
+        if not staging.is_dir():
+            raise SpaceError(
+                f"the store {store.root} does not have the unfinished set {params.set.id} any more",
+                hint="is it mounted?",
+            )
         entries = tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
         own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
         _complete.same_on_disk(staging, entries, own)

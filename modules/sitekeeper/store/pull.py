@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 
 from pydantic import Field
 
-from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
+from sitekeeper.engine.errors import IntegrityError, RemoteError, RunInterruptedError, SpaceError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
@@ -102,6 +102,13 @@ class Pull(Module[PullParams, Pulled]):
                     puller.part(part, copy, found)
         except OSError as error:
             raise store_error(error, Path(params.set.store)) from None
+        except RemoteError as error:
+            if error.record is None or error.record.short_id != "SkNoShadowSet":
+                raise
+            raise IntegrityError(
+                f"a shadow copy of {error.host} is gone: the set would not be whole",
+                hint="Windows drops shadow copies when their storage is full (volsnap events 25 and 36), or somebody deleted it",
+            ) from None
         seconds = ctx.clock.monotonic() - started
         return Pulled(
             changed=True, files=puller.files, bytes=puller.bytes, seconds=round(seconds, 3),

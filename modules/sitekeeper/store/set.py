@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.errors import SpaceError, UsageError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -97,6 +97,11 @@ class Set(Module[SetParams, Staging]):
 
     def undo(self, ctx: Context, intent: SetIntent, outcome: Staging | None) -> str:
         store = _folder.Folder(Path(intent.store))
+        if outcome is not None and not (store.root / ".staging").is_dir():
+            raise SpaceError(
+                f"the store {store.root} is not there any more, and in it the unfinished set {outcome.id}",
+                hint="mount it, then take back what is left: `sitekeeper rollback`",
+            )
         dropped = [
             staging.name.split(".")[0]
             for staging in sorted((store.root / ".staging").glob(f"{intent.site}-*.{intent.run}"))
