@@ -25,6 +25,11 @@ class LabClock:
         """The lab's wall clock, UTC."""
         return datetime.now(UTC) + timedelta(seconds=self._offset)
 
+    @property
+    def ahead(self) -> float:
+        """By how many seconds it was moved forward."""
+        return self._offset
+
     def monotonic(self) -> float:
         """Seconds that only grow; differences of it are durations of the lab."""
         return time.monotonic() + self._offset
