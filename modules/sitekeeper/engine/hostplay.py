@@ -135,8 +135,6 @@ class HostPlay:
         policies = {"block", "play"} | ({"failure"} if failure is not None else set())
         self._take_back(lambda change: change.policy in policies)
         self.undo.keep()
-        if failure is None and not self.undo.left:
-            self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
         if failure is not None and not any(failure is error for error in self.outcome.errors):
             self.outcome.errors.insert(0, failure)
         self._guard(lambda: self.guarding.end(proven=not self.undo.left))
@@ -144,6 +142,9 @@ class HostPlay:
             try:
                 with self.deadlines.lifted():
                     self.ctx.lease.give_back()
+                if failure is None:
+                    # Only now is nothing of it left on the host: a run that is taken up looks no further.
+                    self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error, "give the lease back").at(origin=self.play.origin))
         self.holding.release()

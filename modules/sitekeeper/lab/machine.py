@@ -86,6 +86,7 @@ class Machine:
             tls=Tls(certificate, key, lab.authority.ca),
             faults=self.faults,
             on_request=self._saw,
+            monotonic=lab.clock.monotonic,
         )
         self.host.on_reboot.append(self._rebooted)
         self.instance: Instance | None = None

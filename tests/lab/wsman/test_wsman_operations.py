@@ -340,10 +340,13 @@ def test_a_shell_belongs_to_its_user(make_host: Any) -> None:
         assert len(RunspacePool.get_runspace_pools(wsman)) == 1
 
 
-def test_a_shell_that_idled_too_long_shows_as_disconnected(host: Any) -> None:
-    with host.client() as wsman, RunspacePool(wsman, idle_timeout=60) as pool:
+def test_a_silent_shell_shows_as_disconnected_and_idle_too_long_it_is_deleted(host: Any) -> None:
+    with host.client() as wsman, RunspacePool(wsman, idle_timeout=90) as pool:
         held = host.server._service.shells.look(pool.id, "LAB\\keeper")
-        assert held.shell.facts.idle_timeout == 60
+        assert held.shell.facts.idle_timeout == 90
         assert pool.is_alive()
         held.used -= 61
         assert not pool.is_alive()
+        assert host.server.shell_ids == [pool.id]
+        held.used -= 30
+        assert host.server.shell_ids == []

@@ -16,15 +16,15 @@ class Limits:
     max_envelope: int = 512_000
     """Bytes; MaxEnvelopeSizekb counts 1024 each."""
     idle_timeout: float = 7_200.0
-    """Seconds without a request after which a shell shows as Disconnected, unless the client names its own."""
+    """Seconds without a request after which a shell is deleted, unless the client names its own."""
     answer_bytes: int = 131_072
     """A Receive is answered once this much is in it, as recorded servers do, however big the envelope may be."""
 
     @classmethod
     def of(cls, versions: Mapping[str, str]) -> Self:
-        """The defaults of a host's WS-Management stack: 2.0 allows 5 shells and 150 KB."""
+        """The defaults of a host's WS-Management stack: 2.0 allows 5 shells, 150 KB, and three idle minutes (MS-WSMV 2.2.4.42)."""
         if is_old(versions):
-            return cls(shells_per_user=5, max_envelope=153_600)
+            return cls(shells_per_user=5, max_envelope=153_600, idle_timeout=180.0)
         return cls()
 
     def config(self) -> str:

@@ -9,7 +9,8 @@ import itertools
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -65,6 +66,7 @@ class WsmanServer:
         on_request: told of every HTTP request, from connection threads.
         on_command: told of every pipeline, before it runs.
         configurations: session configurations besides Microsoft.PowerShell.
+        monotonic: the clock by which idle shells are deleted.
         idle_connection: seconds after which a silent connection is closed; Windows takes some two minutes.
 
     """
@@ -83,6 +85,7 @@ class WsmanServer:
         on_request: OnRequest = _ignore,
         on_command: OnCommand = _ignore,
         configurations: Iterable[str] = (),
+        monotonic: Callable[[], float] = time.monotonic,
         idle_connection: float | None = 120.0,
     ) -> None:
         if not ipaddress.ip_address(address).is_loopback:
@@ -103,7 +106,7 @@ class WsmanServer:
         self._limits = limits or Limits.of(engine.versions)
         self._crew = Crew()
         names = frozenset({"Microsoft.PowerShell", *configurations})
-        self._service = Service(engine, self._crew, self._limits, names, on_command)
+        self._service = Service(engine, self._crew, self._limits, names, on_command, monotonic)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []

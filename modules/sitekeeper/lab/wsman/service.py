@@ -66,8 +66,9 @@ class Service:
         limits: Limits,
         configurations: frozenset[str],
         on_command: Callable[[CommandSeen], None],
+        monotonic: Callable[[], float],
     ) -> None:
-        self.shells = Shells(limits)
+        self.shells = Shells(limits, monotonic)
         self._engine = engine
         self._crew = crew
         self._limits = limits
@@ -184,7 +185,8 @@ class Service:
         outbox = shell.command(command_id).outbox if command_id else shell.outbox
         room = min(request.room, self._limits.max_envelope)
         try:
-            taken = outbox.take(request.timeout, room, self._limits.answer_bytes, caller.alive)
+            with self.shells.waited_for(shell):
+                taken = outbox.take(request.timeout, room, self._limits.answer_bytes, caller.alive)
         except (OutboxClosed, Superseded):
             raise fault.aborted() from None
         if taken is None:
@@ -226,12 +228,12 @@ class Service:
     def _get(self, request: Request, caller: Caller) -> str:
         if request.resource_uri == _CONFIG:
             return self._limits.config()
-        return self.shells.look(request.shell_id, caller.user).xml()
+        return self.shells.look(request.shell_id, caller.user).xml(self.shells.monotonic())
 
     def _enumerate(self, request: Request, caller: Caller) -> str:
         uri = request.resource_uri.lower()
         if uri == SHELL.lower():
-            items = "".join(each.xml() for each in self.shells.of(caller.user))
+            items = "".join(each.xml(self.shells.monotonic()) for each in self.shells.of(caller.user))
         elif uri == SHELL.lower() + "/command":
             wanted = request.body.find(f".//{soap.W}Selector[@Name='ShellId']") if request.body is not None else None
             held = self.shells.look((wanted.text or "") if wanted is not None else "", caller.user)

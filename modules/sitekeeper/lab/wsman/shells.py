@@ -1,14 +1,22 @@
-"""The open shells of one host: found by id, owned by users, counted against quotas."""
+"""The open shells of one host: found by id, owned by users, counted against quotas.
+
+One that nobody used for its idle time-out is deleted (MS-WSMV 2.2.4.42), be its client dead or only silent.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import fault, shell_xml
 from .limits import Limits
 from .shell import Shell
+
+_SHOWN_CONNECTED = 60.0
+"""Seconds of silence after which a shell shows as Disconnected, as measured on real hosts; it can still be used."""
 
 
 @dataclass(slots=True)
@@ -18,21 +26,22 @@ class Held:
     shell: Shell
     made: float
     used: float
+    waiting: int = 0
+    """Requests that wait for something of it now."""
 
-    def xml(self) -> str:
+    def xml(self, now: float) -> str:
         """The shell as Get and Enumerate show it."""
-        now = time.monotonic()
-        facts = self.shell.facts
         idle = now - self.used
-        state = "Connected" if self.shell.connected and idle < facts.idle_timeout else "Disconnected"
-        return shell_xml.shell(facts, state, now - self.made, idle, used=True)
+        state = "Connected" if self.shell.connected and idle < _SHOWN_CONNECTED else "Disconnected"
+        return shell_xml.shell(self.shell.facts, state, now - self.made, idle, used=True)
 
 
 class Shells:
     """Thread-safe. Ids are compared in upper case."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self.monotonic = monotonic
         self._lock = threading.Lock()
         self._shells: dict[str, Held] = {}
         self._process_id = 1_000
@@ -40,11 +49,13 @@ class Shells:
     @property
     def ids(self) -> list[str]:
         """All open shells."""
+        self._expire()
         with self._lock:
             return list(self._shells)
 
     def of(self, user: str) -> list[Held]:
         """A user's shells."""
+        self._expire()
         with self._lock:
             return [each for each in self._shells.values() if each.shell.facts.owner == user]
 
@@ -55,6 +66,7 @@ class Shells:
             WsmanFault: there is none, or it is another user's.
 
         """
+        self._expire()
         with self._lock:
             held = self._shells.get(shell_id.upper())
         if held is None:
@@ -68,8 +80,23 @@ class Shells:
         held = self.look(shell_id, user)
         if connected and not held.shell.connected:
             raise fault.disconnected()
-        held.used = time.monotonic()
+        held.used = self.monotonic()
         return held.shell
+
+    @contextmanager
+    def waited_for(self, shell: Shell) -> Iterator[None]:
+        """A request waits for something of this shell: so long it is not idle."""
+        with self._lock:
+            held = self._shells.get(shell.facts.shell_id)
+        if held is None:
+            yield
+            return
+        held.waiting += 1
+        try:
+            yield
+        finally:
+            held.waiting -= 1
+            held.used = self.monotonic()
 
     def new_process(self, user: str) -> int:
         """A process id for a new shell of this user, whose quota is not used up."""
@@ -81,7 +108,7 @@ class Shells:
 
     def add(self, shell: Shell) -> None:
         """A shell was opened."""
-        now = time.monotonic()
+        now = self.monotonic()
         with self._lock:
             self._shells[shell.facts.shell_id] = Held(shell, now, now)
 
@@ -90,6 +117,17 @@ class Shells:
         with self._lock:
             self._shells.pop(shell.facts.shell_id, None)
         shell.close()
+
+    def _expire(self) -> None:
+        now = self.monotonic()
+        with self._lock:
+            idle = [
+                held.shell
+                for held in self._shells.values()
+                if not held.waiting and now - held.used > held.shell.facts.idle_timeout
+            ]
+        for shell in idle:
+            self.remove(shell)
 
     def close(self) -> None:
         """Close all."""

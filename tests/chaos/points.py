@@ -1,0 +1,171 @@
+"""The points at which a process of ours is killed, found by watching a clean run: the journal's records and the lab's audit.
+
+A point is the n-th of its kind on a host:
+
+* ``record``: a record of the journal, before it is on disk and after;
+* ``call``, ``sql``: a remote call (a WinRM pipeline) or a request to SQL Server, before it is handled and after it was, unanswered;
+* ``change``, ``native``: inside: a change in the lab as it happens, a command of diskshadow, schtasks and their like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sitekeeper.lab.server import Lab
+
+MODULES = Path(__file__).resolve().parents[2] / "modules"
+WHEN = {
+    "record": ("before", "after"), "call": ("before", "after"), "sql": ("before", "after"), "change": ("inside",),
+    "native": ("inside",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """The n-th of a kind on a host; ``when`` is before, after or inside."""
+
+    kind: str
+    host: str
+    number: int
+    when: str
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.kind} {self.number} of {self.host}"
+
+
+class Watch:
+    """Counts what a run asks of the lab, and kills it at its point. One run at a time."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._point: Point | None = None
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.reached: list[Point] = []
+        """Every point in the order in which the run came to it, as if it were killed there."""
+        self.first_start = 0
+        """How many of them came before the first service was started again."""
+        for name, machine in lab.machines.items():
+            self._at_requests(machine.faults, "call", name)
+            if machine.sql is not None:
+                self._at_requests(machine.sql.faults, "sql", name)
+        self._write = lab.audit.write
+        lab.audit.write = self._line  # type: ignore[method-assign]  # the one witness of what happens inside
+
+    def begin(self, pid: int, point: Point | None) -> None:
+        """A new run."""
+        with self._lock:
+            self._pid, self._point, self.counts = pid, point, Counter()
+            self.reached, self.first_start = [], 0
+
+    def end(self) -> None:
+        """The run is over; what the lab does by itself is not counted."""
+        with self._lock:
+            self._pid, self._point = 0, None
+
+    def _reached(self, kind: str, host: str) -> str:
+        """Count one; the point's ``when`` if this is it, and then the process is dead."""
+        with self._lock:
+            if not self._pid:
+                return ""
+            self.counts[kind, host] += 1
+            number = self.counts[kind, host]
+            self.reached += [Point(kind, host, number, when) for when in WHEN[kind]]
+            point = self._point
+            if point is None or (point.kind, point.host, point.number) != (kind, host, number):
+                return ""
+            os.kill(self._pid, signal.SIGKILL)
+            self._pid = 0
+            return point.when
+
+    def _at_requests(self, faults: Any, kind: str, host: str) -> None:
+        ask = faults.at_request
+
+        def at_request(number: int, operation: str = "") -> str | None:
+            if operation in ("", "Command"):
+                when = self._reached(kind, host)
+                if when:
+                    return when
+            answer: str | None = ask(number, operation) if kind == "call" else ask(number)
+            return answer
+
+        faults.at_request = at_request
+
+    def _line(self, event: str, host: str, **facts: Any) -> int:
+        number = self._write(event, host, **facts)
+        if facts.get("kind") == "service" and str(facts.get("to")).startswith("Start") and not self.first_start:
+            self.first_start = len(self.reached)
+        if event in ("change", "native"):
+            self._reached(event, host)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process of ours ended."""
+
+    code: int
+    """Its exit code; -9 when it was killed."""
+    said: str
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+    @property
+    def errors(self) -> str:
+        """The errors that it told, or its last words."""
+        told = [json.loads(line) for line in self.said.splitlines() if line.startswith("{") and line.endswith("}")]
+        errors = [one["error"] for one in told if one.get("event") in {"HostEnded", None} and one.get("error")]
+        return "\n".join(str(one) for one in errors) or self.said[-500:]
+
+
+class Victims:
+    """Starts processes of ours, one at a time."""
+
+    def __init__(self, watch: Watch, out: Path) -> None:
+        self._watch = watch
+        self._out = out
+        self._parent = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("victim.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(MODULES)},
+        )
+
+    def run(self, arguments: Iterable[str], ahead: float, point: Point | None = None) -> Ended:
+        """Run a command, killed at ``point``; ``ahead``: seconds that the lab's clock is ahead."""
+        record = point if point is not None and point.kind == "record" else None
+        self._tell({
+            "arguments": list(arguments), "ahead": ahead, "out": str(self._out),
+            "kill": [record.host, record.number, record.when] if record else None,
+        })  # fmt: skip
+        self._watch.begin(self._hear(), None if record else point)
+        self._tell("go")
+        status = self._hear()
+        self._watch.end()
+        return Ended(os.waitstatus_to_exitcode(status), self._out.read_text())
+
+    def close(self) -> None:
+        """End the process that they are forked from."""
+        self._parent.communicate(timeout=30)
+
+    def _tell(self, what: Any) -> None:
+        assert self._parent.stdin is not None
+        self._parent.stdin.write(json.dumps(what) + "\n")
+        self._parent.stdin.flush()
+
+    def _hear(self) -> int:
+        assert self._parent.stdout is not None
+        return int(self._parent.stdout.readline())

@@ -1,0 +1,79 @@
+"""Processes of ours to be killed: forked from one that has everything imported, so that each takes milliseconds to start.
+
+A program of its own; ``Victims`` (``points.py``) talks to it over its standard input and output, one JSON line each way.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sqlite3
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sitekeeper.cli import main as command_line
+from sitekeeper.engine.clock import SystemClock
+
+
+class CountingConnection(sqlite3.Connection):
+    """The journal's database, which kills this process before or after the n-th record of a host is on disk."""
+
+    host = ""
+    number = 0
+    when = ""
+    seen = 0
+    """Records of the host, counted by the one thread that writes."""
+    due = False
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        if sql.startswith("INSERT INTO record") and given[0][2] == self.host:
+            CountingConnection.seen += 1
+            if CountingConnection.seen == self.number:
+                if self.when == "before":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                CountingConnection.due = True
+        return super().execute(sql, *given)
+
+    def commit(self) -> None:
+        super().commit()
+        if CountingConnection.due:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(order: dict[str, Any]) -> int:
+    """Run one command of ours as the order says."""
+    out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    ahead = timedelta(seconds=order["ahead"])
+    setattr(SystemClock, "now", lambda _: datetime.now(UTC) + ahead)  # noqa: B010 - the lab's clock was advanced
+    if order["kill"]:
+        CountingConnection.host, CountingConnection.number, CountingConnection.when = order["kill"]
+        setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=CountingConnection))  # noqa: B010
+    return command_line.main(order["arguments"])
+
+
+def serve() -> None:
+    """Fork a process for every order; say its id, wait for the word to let it go, say how it ended."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        gate, opener = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(opener)
+            os.read(gate, 1)
+            sys.exit(live(order))
+        os.close(gate)
+        print(json.dumps(child), flush=True)
+        sys.stdin.readline()
+        os.close(opener)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
