@@ -6,12 +6,15 @@ What is claimed afterwards is read from the lab's disk.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from sitekeeper.cli.main import main
+from sitekeeper.lab.audit import read_audit
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.opsmgr.group import read_group
 from sitekeeper.lab.server import Lab
@@ -47,7 +50,6 @@ class Night:
         self.victims = Victims(self.watch, root / "said.txt")
         self.ahead = 0.0
         self.earlier: dict[Path, bytes] = {}
-        self.last = Ended(0, "")
 
     def close(self) -> None:
         self.victims.close()
@@ -55,19 +57,23 @@ class Night:
 
     # What happens.
 
-    def backup(self, point: Point | None = None, playbook: Path = ROOT / "playbooks/backup.yml") -> Ended:
-        """A run of a playbook, killed at a point."""
-        return self._ours(
-            point, "run", str(playbook), "-i", str(self.lab.folder / "hosts.yml"), "-e", f"store={self.store}", "-e", "settle=0.1s"
-        )  # fmt: skip
+    def backup(
+        self,
+        point: Point | None = None,
+        playbook: Path = ROOT / "playbooks/backup.yml",
+        asleep: Callable[[], None] | None = None,
+    ) -> Ended:
+        """A run of a playbook, killed at a point, or frozen there until ``asleep`` was done."""
+        inventory = self.lab.folder / "hosts.yml"
+        given = ["-i", str(inventory), "-e", f"store={self.store}", "-e", "settle=0.1s"]
+        return self._ours(point, ["run", str(playbook), *given], asleep)
 
     def again(self, command: str, run: str, point: Point | None = None) -> Ended:
         """``resume`` or ``rollback`` a run, killed at a point."""
-        return self._ours(point, command, run)
+        return self._ours(point, [command, run])
 
-    def _ours(self, point: Point | None, *arguments: str) -> Ended:
-        self.last = self.victims.run([*arguments, "--runs", str(self.runs), "--json"], self.ahead, point)
-        return self.last
+    def _ours(self, point: Point | None, arguments: list[str], asleep: Callable[[], None] | None = None) -> Ended:
+        return self.victims.run([*arguments, "--runs", str(self.runs), "--json"], self.ahead, point, asleep)
 
     def minutes(self, number: int) -> None:
         """Time goes by."""
@@ -153,6 +159,24 @@ class Night:
         drives = [volume.name for volume in state.machine.volumes if len(volume.name) == 3]
         folders = [state.path(f"{drive}sitekeeper") for drive in drives]
         return [folder for folder in folders if folder.is_dir()]
+
+    def generations(self) -> dict[str, str]:
+        """The generation that each site has written down."""
+        found = {}
+        for site in SITES:
+            for folder in self._works(self.state(site)):
+                if (folder / "generation.txt").is_file():
+                    found[site] = (folder / "generation.txt").read_text().strip()
+        return found
+
+    def changes(self, after: int) -> list[dict[str, Any]]:
+        """Changes on the sites after a line of the audit log."""
+        lines = read_audit(self.lab.folder / "audit.jsonl", after)
+        return [line for line in lines if line["event"] == "change" and line["host"] in SITES]
+
+    def last_line(self) -> int:
+        """The number of the audit log's last line."""
+        return int(read_audit(self.lab.folder / "audit.jsonl")[-1]["n"])
 
     def held_leases(self) -> list[str]:
         """Sites whose lease has not expired."""

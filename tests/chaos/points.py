@@ -1,4 +1,4 @@
-"""The points at which a process of ours is killed, found by watching a clean run: the journal's records and the lab's audit.
+"""The points at which a process of ours is killed, or frozen, found by watching a clean run: the journal's records and the lab's audit.
 
 A point is the n-th of its kind on a host:
 
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,14 @@ class Point:
 
 
 class Watch:
-    """Counts what a run asks of the lab, and kills it at its point. One run at a time."""
+    """Counts what a run asks of the lab, and kills or freezes it at its point. One run at a time."""
 
     def __init__(self, lab: Lab) -> None:
         self._lock = threading.Lock()
         self._pid = 0
         self._point: Point | None = None
+        self._signal = signal.SIGKILL
+        self._thawed = threading.Event()
         self.counts: Counter[tuple[str, str]] = Counter()
         self.reached: list[Point] = []
         """Every point in the order in which the run came to it, as if it were killed there."""
@@ -62,19 +65,25 @@ class Watch:
         self._write = lab.audit.write
         lab.audit.write = self._line  # type: ignore[method-assign]  # the one witness of what happens inside
 
-    def begin(self, pid: int, point: Point | None) -> None:
+    def begin(self, pid: int, point: Point | None, how: signal.Signals) -> None:
         """A new run."""
         with self._lock:
-            self._pid, self._point, self.counts = pid, point, Counter()
+            self._pid, self._point, self._signal, self.counts = pid, point, how, Counter()
             self.reached, self.first_start = [], 0
+            self._thawed.clear()
 
     def end(self) -> None:
         """The run is over; what the lab does by itself is not counted."""
         with self._lock:
             self._pid, self._point = 0, None
+        self._thawed.set()
+
+    def thaw(self) -> None:
+        """What a frozen run had sent arrives now."""
+        self._thawed.set()
 
     def _reached(self, kind: str, host: str) -> str:
-        """Count one; the point's ``when`` if this is it, and then the process is dead."""
+        """Count one; the point's ``when`` if this is it, and then the process is dead or frozen."""
         with self._lock:
             if not self._pid:
                 return ""
@@ -84,7 +93,7 @@ class Watch:
             point = self._point
             if point is None or (point.kind, point.host, point.number) != (kind, host, number):
                 return ""
-            os.kill(self._pid, signal.SIGKILL)
+            os.kill(self._pid, self._signal)
             self._pid = 0
             return point.when
 
@@ -94,8 +103,10 @@ class Watch:
         def at_request(number: int, operation: str = "") -> str | None:
             if operation in ("", "Command"):
                 when = self._reached(kind, host)
-                if when:
+                if when and self._signal == signal.SIGKILL:
                     return when
+                if when == "before":
+                    self._thawed.wait()  # on its way, while its sender sleeps
             answer: str | None = ask(number, operation) if kind == "call" else ask(number)
             return answer
 
@@ -144,18 +155,43 @@ class Victims:
             env=os.environ | {"PYTHONPATH": str(MODULES)},
         )
 
-    def run(self, arguments: Iterable[str], ahead: float, point: Point | None = None) -> Ended:
-        """Run a command, killed at ``point``; ``ahead``: seconds that the lab's clock is ahead."""
+    def run(
+        self,
+        arguments: Iterable[str],
+        ahead: float,
+        point: Point | None = None,
+        asleep: Callable[[], None] | None = None,
+    ) -> Ended:
+        """Run a command, killed at ``point``; ``ahead``: seconds that the lab's clock is ahead.
+
+        With ``asleep`` it is frozen there instead, and goes on after that was done.
+        """
         record = point if point is not None and point.kind == "record" else None
+        how = signal.SIGSTOP if asleep else signal.SIGKILL
         self._tell({
             "arguments": list(arguments), "ahead": ahead, "out": str(self._out),
-            "kill": [record.host, record.number, record.when] if record else None,
+            "kill": [record.host, record.number, record.when, how] if record else None,
         })  # fmt: skip
-        self._watch.begin(self._hear(), None if record else point)
+        pid = self._hear()
+        self._watch.begin(pid, None if record else point, how)
         self._tell("go")
+        if asleep is not None and self._is_frozen(pid):
+            try:
+                asleep()
+            finally:
+                self._watch.thaw()
+                os.kill(pid, signal.SIGCONT)
         status = self._hear()
         self._watch.end()
         return Ended(os.waitstatus_to_exitcode(status), self._out.read_text())
+
+    def _is_frozen(self, pid: int) -> bool:
+        """Wait until it is; False when it ended before."""
+        assert self._parent.stdout is not None
+        while not select.select([self._parent.stdout], [], [], 0.02)[0]:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                return True
+        return False
 
     def close(self) -> None:
         """End the process that they are forked from."""

@@ -19,11 +19,12 @@ from sitekeeper.engine.clock import SystemClock
 
 
 class CountingConnection(sqlite3.Connection):
-    """The journal's database, which kills this process before or after the n-th record of a host is on disk."""
+    """The journal's database, which kills or freezes this process before or after the n-th record of a host is on disk."""
 
     host = ""
     number = 0
     when = ""
+    how = signal.SIGKILL
     seen = 0
     """Records of the host, counted by the one thread that writes."""
     due = False
@@ -33,14 +34,16 @@ class CountingConnection(sqlite3.Connection):
             CountingConnection.seen += 1
             if CountingConnection.seen == self.number:
                 if self.when == "before":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                CountingConnection.due = True
+                    os.kill(os.getpid(), self.how)
+                else:
+                    CountingConnection.due = True
         return super().execute(sql, *given)
 
     def commit(self) -> None:
         super().commit()
         if CountingConnection.due:
-            os.kill(os.getpid(), signal.SIGKILL)
+            CountingConnection.due = False
+            os.kill(os.getpid(), self.how)
 
 
 def live(order: dict[str, Any]) -> int:
@@ -52,7 +55,9 @@ def live(order: dict[str, Any]) -> int:
     ahead = timedelta(seconds=order["ahead"])
     setattr(SystemClock, "now", lambda _: datetime.now(UTC) + ahead)  # noqa: B010 - the lab's clock was advanced
     if order["kill"]:
-        CountingConnection.host, CountingConnection.number, CountingConnection.when = order["kill"]
+        CountingConnection.host, CountingConnection.number, CountingConnection.when, CountingConnection.how = order[
+            "kill"
+        ]
         setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=CountingConnection))  # noqa: B010
     return command_line.main(order["arguments"])
 
