@@ -1,5 +1,6 @@
 """A control host that sleeps past the guard and wakes up again: it changes and publishes nothing more on a site that fenced it.
 
+It may still take back what is its own, with a new lease, if nobody else has it: what rollback does.
 What it had sent when it fell asleep arrives when it wakes up: after the guard has acted.
 """
 
@@ -65,7 +66,7 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
         return [] if ended.code == 0 else [f"ended with {ended.code} before the point: {ended.errors}"]
     wrong: list[str] = seen["wrong"]
     fenced = seen["fenced"]
-    changed = [line for line in night.changes(seen["line"]) if line["host"] in fenced and not _of_the_lease(line)]
+    changed = [line for line in night.changes(seen["line"]) if line["host"] in fenced and not _takes_back(line)]
     wrong += [
         f"changed by the woken one: {line['host']} {line['kind']} {line['what']} {line['to']}" for line in changed
     ]
@@ -77,6 +78,11 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
     return wrong + night.running() + rolled_back(night)
 
 
-def _of_the_lease(line: dict[str, Any]) -> bool:
-    """Once the guard has done its work and let go, the woken run may take the lease anew, to look what is left of it."""
-    return str(line["what"]).rpartition("\\")[2] in {"generation.txt", "lease.txt"}
+def _takes_back(line: dict[str, Any]) -> bool:
+    """Once the guard has done its work and let go, the woken run may take the lease anew and take back what is its own.
+
+    That removes things, and writes the lease and its sign of life; it makes nothing and touches no service.
+    """
+    if str(line["what"]).rpartition("\\")[2] in {"generation.txt", "lease.txt", "beat.txt"}:
+        return True
+    return line["kind"] != "service" and line["to"] in {None, "deleted", "gone", "not mounted"}
