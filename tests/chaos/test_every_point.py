@@ -31,8 +31,9 @@ LEAST = 1200
 MINUTES_OF_MAINTENANCE = 45
 IDLE_MINUTES = 4
 """After these even an old host has deleted the shells of a dead process, of which it allows a user five."""
-ATTEMPTS = 3
+ATTEMPTS = 5
 """How often a point is tried that a run did not come to: polls and signs of life are not the same number every time."""
+CLEAN_RUNS = 3 if EVERY else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +159,20 @@ SCENARIOS = [
 
 
 def numbered(scenario: Scenario, night: Night) -> list[Point]:
-    """The points of a clean run."""
+    """The points that several clean runs came to."""
+    runs = [_clean(scenario, night) for _ in range(CLEAN_RUNS)]
+    return [point for point in runs[0] if all(point in other for other in runs[1:])]
+
+
+def _clean(scenario: Scenario, night: Night) -> list[Point]:
     ended = scenario.killed(night, None)
     assert not ended.killed, ended.said
-    reached = list(night.watch.reached)
-    points = scenario.wanted(reached, night.watch.first_start)
+    points = scenario.wanted(list(night.watch.reached), night.watch.first_start)
     seen: Counter[str] = Counter()
     for host, _ in records(night) if scenario.killed in (backup, failing) else ():
         seen[host] += 1
         points += [Point("record", host, seen[host], when) for when in ("before", "after")]
-    night.minutes(2)
+    night.minutes(IDLE_MINUTES)
     assert night.running() + night.traces() + night.bad_sets() == []
     night.forget_new_sets()
     return points

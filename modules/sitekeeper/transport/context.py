@@ -9,7 +9,7 @@ from typing import Any
 
 from sitekeeper.engine import templating
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import AuthError, InventoryError, SitekeeperError, UsageError
+from sitekeeper.engine.errors import AuthError, InventoryError, LimitError, SitekeeperError, UsageError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
@@ -78,7 +78,13 @@ class HostContext:
     def _beat(self) -> None:
         if self._keeper is None:
             self._keeper = PsrpSession(self._target(), self.clock)
-        send_beat(self._keeper, self.lease, self.run_id)
+        generation = self.lease.generation
+        try:
+            send_beat(self._keeper, self.lease, self.run_id)
+        except LimitError:
+            # Our own thread may have taken a newer one while this beat was on its way: the next beat will tell.
+            if not self.lease.changing and self.lease.generation == generation:
+                raise
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""

@@ -30,6 +30,8 @@ class HostLease:
         """Whether the host may have given it to us: an answer can be lost."""
         self._lost = False
         """Whether the fence said that we do not hold it any more."""
+        self.changing = False
+        """Whether it is being taken or renewed just now: its generation on the host may be another than ours."""
 
     @property
     def generation(self) -> int:
@@ -61,16 +63,18 @@ class HostLease:
             self._drive = str(system["SystemDrive"])[0].upper()
         if self._lost:
             self._refuse_other_process()
-        self._asked = True
+        self._asked = self.changing = True
         try:
             (row,) = self._session.raw(
                 "Enter-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner, Seconds=SECONDS,
                 AtLeast=max(at_least, self._generation),
             )  # fmt: skip
+            self._generation = int(row["Generation"])
         except RemoteError as error:
             raise self._explained(error) from None
+        finally:
+            self.changing = False
         self._taken = self._clock.monotonic()
-        self._generation = int(row["Generation"])
         self._lost = False
         self._session.fence = self._fence
         self._session.renew = self._renewed

@@ -21,7 +21,7 @@ from sitekeeper.engine.session import Answer, Call, Session
 from sitekeeper.transport.psrp import clixml, fragments, functions
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.request import Statement
-from sitekeeper.transport.psrp.shell import Shell, ShellGoneError
+from sitekeeper.transport.psrp.shell import Shell, ShellExpiredError, ShellGoneError
 
 CALL_SECONDS = 300.0
 """Default deadline of one pipeline."""
@@ -175,7 +175,7 @@ class PsrpSession:
         shell = self._opened()
         errors: list[ErrorRecord] = []
         try:
-            pipeline = self._begun(shell, [Statement(call)])
+            shell, pipeline = self._begun(shell, [Statement(call)])
             finished = False
             try:
                 # Deadline per message: a stream may take hours, but not stand still.
@@ -274,8 +274,7 @@ class PsrpSession:
 
     def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:
         name = name or statements[-1].call.command
-        shell = self._opened_in_time(name)
-        pipeline = self._begun(shell, statements)
+        shell, pipeline = self._begun(self._opened_in_time(name), statements)
         output: list[Any] = []
         errors: list[ErrorRecord] = []
         deadline = self._until(seconds)
@@ -292,12 +291,21 @@ class PsrpSession:
         shell.end(pipeline)
         return output, errors
 
-    def _begun(self, shell: Shell, statements: list[Statement]) -> str:
-        """Start a pipeline; one that was cancelled before its start was confirmed is stopped at once."""
+    def _begun(self, shell: Shell, statements: list[Statement]) -> tuple[Shell, str]:
+        """Start a pipeline, in a new shell if the host had deleted the one that we had.
+
+        One that was cancelled before its start was confirmed is stopped at once.
+        """
         with self._lock:
             self._starting, self._cancelled = True, False
         try:
-            pipeline = shell.start(statements)
+            try:
+                pipeline = shell.start(statements)
+            except ShellExpiredError:
+                shell = self._anew(statements)
+                with self._lock:
+                    self._starting = True
+                pipeline = shell.start(statements)
         except BaseException:
             with self._lock:
                 self._starting = False
@@ -307,7 +315,15 @@ class PsrpSession:
             cancelled = self._cancelled
         if cancelled:
             shell.stop(pipeline)
-        return pipeline
+        return shell, pipeline
+
+    def _anew(self, statements: list[Statement]) -> Shell:
+        """A new shell for statements that did not start, with our functions if they need them."""
+        self._drop()
+        for statement in statements:
+            if not statement.is_script:
+                self._ready(statement.call.command)
+        return self._opened()
 
     @staticmethod
     def _value(message: fragments.Message, errors: list[ErrorRecord]) -> Any:

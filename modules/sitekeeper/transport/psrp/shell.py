@@ -47,6 +47,10 @@ class ShellGoneError(Exception):
     """The shell on the host does not exist any more, or its state is unknown: open a new one."""
 
 
+class ShellExpiredError(ShellGoneError):
+    """The host had deleted the shell before anything was sent, as it does after its idle time-out: nothing was started."""
+
+
 class Shell:
     """An open pool. Not thread-safe: one thread owns it."""
 
@@ -131,16 +135,21 @@ class Shell:
         """Start a pipeline; answers its id.
 
         Raises:
+            ShellExpiredError: nothing was started.
             ShellGoneError: the connection was lost and it cannot be known whether it started.
 
         """
         pipeline = str(uuid.uuid4()).upper()
         parts = self._request(statements, pipeline)
         first = base64.b64encode(parts[0]).decode()
-        for _ in range(RESEND_ATTEMPTS):
+        for attempt in range(RESEND_ATTEMPTS):
             try:
                 pipeline = self._command(pipeline, first)
                 break
+            except ShellGoneError:
+                if attempt == 0:
+                    raise ShellExpiredError from None
+                raise
             except _LOST:
                 self._reset()
                 if self._knows(pipeline):
