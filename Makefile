@@ -30,7 +30,7 @@ check: $(READY)         ## formatting, lint, types, import contracts
 	@$(BIN)/lint-imports --verbose | tail -n 8
 
 bench: $(READY)         ## ratios against what a user would otherwise run, into .bench/results.json
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.run
 
 lab: $(READY)           ## start the lab and leave it running (sitekeeper lab down stops it)
 	@$(BIN)/sitekeeper lab up

@@ -76,6 +76,8 @@ class Timed:
     def __init__(self) -> None:
         self.start = 0.0
         self.seconds = 0.0
+        self.more: dict[str, float] = {}
+        """Measured beside it."""
 
     def begin(self) -> None:
         self.start = time.perf_counter()
@@ -261,9 +263,15 @@ def main() -> None:
         "decrypt-only": lambda: decrypt_only(inventory, timed),
         "fetch": lambda: fetch(inventory, timed),
     }
+    tell(cases[case], timed)
+
+
+def tell(case: Callable[[], None], timed: Timed) -> None:
+    """Run a case and print what it cost."""
     cpu = time.process_time()
-    cases[case]()
-    print(json.dumps({"seconds": timed.seconds, "cpu": time.process_time() - cpu, "rss_mb": peak_mb()}))
+    case()
+    seen = {"seconds": timed.seconds, "cpu": time.process_time() - cpu, "rss_mb": peak_mb()}
+    print(json.dumps(seen | timed.more))
 
 
 def peak_mb() -> float:

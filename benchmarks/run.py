@@ -1,104 +1,20 @@
-"""``make bench``: what we do beside what a user would otherwise run, as ratios; into ``.bench/results.json``.
-
-Timings are noise on a shared machine, ratios of one run are not: every pair runs in turn, and the median counts.
-"""
+"""``make bench``: what we do beside what a user would otherwise run, as ratios; into ``.bench/results.json``."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
-import yaml
+from benchmarks.costs import costs
+from benchmarks.measuring import FOLDER, Lab, backup, client, pair, row, share
 
-from sitekeeper.lab.audit import read_audit
 from sitekeeper.lab.state import read_state
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / ".bench"
-SITEKEEPER = Path(sys.executable).with_name("sitekeeper")
 BIG_MIB = 64
 SMALL_FILES = 5000
-
-
-class Lab:
-    """A lab in a process of its own, so that its CPU can be told from the client's."""
-
-    def __init__(self, name: str, size: float = 0.1) -> None:
-        self.folder = FOLDER / name
-        data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-        data["hosts"] = {"PR2": data["hosts"]["PR2"]}
-        data["hosts"]["PR2"]["site"]["size"] = size
-        data["ports"] = {"http": 0, "https": 0, "sql": 0}
-        self.hierarchy = FOLDER / f"{name}.yml"
-        self.hierarchy.write_text(yaml.safe_dump(data))
-        self.inventory = self.folder / "hosts.yml"
-
-    def up(self) -> None:
-        self._sitekeeper("up", str(self.hierarchy))
-        self.pid = int(json.loads((self.folder / "ready.json").read_text())["pid"])
-
-    def down(self) -> None:
-        self._sitekeeper("down")
-
-    def _sitekeeper(self, *arguments: str) -> None:
-        command = [str(SITEKEEPER), "lab", arguments[0], *arguments[1:], "--state", str(self.folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-    def cpu(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def client(lab: Lab, case: str, count: int = 1) -> dict[str, float]:
-    """One measured client; adds the server's CPU."""
-    before = lab.cpu()
-    command = [sys.executable, str(ROOT / "benchmarks" / "client.py"), case, str(lab.inventory), str(count)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        raise SystemExit(f"{case} failed:\n{done.stderr[-3000:]}")
-    measured: dict[str, float] = json.loads(done.stdout)
-    measured["server_cpu"] = lab.cpu() - before
-    return measured
-
-
-def pair(lab: Lab, ours: str, other: str, count: int, rounds: int) -> tuple[dict[str, float], dict[str, float], float]:
-    """Both in turn; medians, and the median of the ratios other/ours."""
-    found = [(client(lab, ours, count), client(lab, other, count)) for _ in range(rounds)]
-    ratio = statistics.median(b["seconds"] / a["seconds"] for a, b in found)
-
-    def median(rows: list[dict[str, float]]) -> dict[str, float]:
-        return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-
-    return median([a for a, _ in found]), median([b for _, b in found]), ratio
-
-
-def row(
-    name: str, value: float, unit: str, reference: float | None, ratio: float | None, about: str, **more: Any
-) -> dict[str, Any]:
-    made = {
-        "name": name,
-        "value": round(value, 4),
-        "unit": unit,
-        "reference": reference and round(reference, 4),
-        "ratio": ratio and round(ratio, 3),
-    }
-    told = f"{name:<34} {value:>10.3f} {unit:<8}"
-    told += f" beside {reference:>9.3f}" if reference is not None else " " * 17
-    told += f"  ratio {ratio:>7.2f}" if ratio is not None else ""
-    print(f"{told}  {about}", flush=True)
-    return made | more
-
-
-def share(measured: dict[str, float]) -> str:
-    return f"server CPU {100 * measured['server_cpu'] / max(measured['server_cpu'] + measured['cpu'], 0.001):.0f} %"
 
 
 def speed() -> list[dict[str, Any]]:
@@ -148,37 +64,18 @@ def window() -> list[dict[str, Any]]:
         lab = Lab(f"size{size}", size)
         lab.up()
         try:
-            runs = []
-            for number in range(3):
-                audit = lab.folder / "audit.jsonl"
-                after = max((line["n"] for line in read_audit(audit)), default=0)
-                store = FOLDER / f"store{size}-{number}"
-                command = [
-                    str(SITEKEEPER), "run", str(ROOT / "playbooks" / "backup.yml"), "-i", str(lab.inventory), "-e", f"store={store}",
-                    "-e", "settle=1s", "--runs", str(FOLDER / "runs"), "--json",
-                ]  # fmt: skip
-                started = time.monotonic()
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-                total = time.monotonic() - started
-                (made,) = (store / "PR2").iterdir()
-                manifest = json.loads((made / "manifest.json").read_text())
-                lines = read_audit(audit, after)
-                offline = manifest["offline"]
-                inside = [
-                    line
-                    for line in lines
-                    if line["event"] == "request" and offline["started"] <= line["at"] <= offline["ended"]
-                ]
-                runs.append((offline["seconds"], len(inside), total, manifest["bytes"], manifest["files"]))
-                shutil.rmtree(store)
-            seconds, requests, total, size_bytes, files = (statistics.median(one) for one in zip(*runs, strict=True))
-            first: float | None = rows[0]["value"] if rows else None
-            ratio = None if first is None else seconds / first
-            rows.append(row(f"offline window at {size}x", seconds, "s", first, ratio,
-                            f"{requests:.0f} requests of ours; {files:.0f} files, {size_bytes / 1e6:.0f} MB, {total:.1f} s in all",
-                            requests=requests))  # fmt: skip
+            nights = [backup(lab) for _ in range(3)]
         finally:
             lab.down()
+        seconds = statistics.median(night.offline for night in nights)
+        requests = statistics.median(night.requests(inside=True) for night in nights)
+        total = statistics.median(night.seconds for night in nights)
+        made = nights[0].manifest
+        first: float | None = rows[0]["value"] if rows else None
+        ratio = None if first is None else seconds / first
+        rows.append(row(f"offline window at {size}x", seconds, "s", first, ratio,
+                        f"{requests:.0f} requests of ours; {made['files']} files, {made['bytes'] / 1e6:.0f} MB, {total:.1f} s in all",
+                        requests=requests))  # fmt: skip
         shutil.rmtree(lab.folder, ignore_errors=True)
     return rows
 
@@ -186,7 +83,7 @@ def window() -> list[dict[str, Any]]:
 def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(mode=0o700)
-    rows = speed() + window()
+    rows = speed() + window() + costs()
     (FOLDER / "results.json").write_text(json.dumps(rows, indent=1))
     print(f"written: {FOLDER / 'results.json'}")
 
