@@ -165,7 +165,11 @@ def _closed(folder: Path) -> None:
         UsageError: others may enter it, or it belongs to somebody else, who may. OSError: it cannot be made.
 
     """
-    private_folder(folder)
+    try:
+        private_folder(folder)
+    except UsageError as error:
+        error.hint = f"is the store mounted there? if this is its own folder: {error.hint}"
+        raise
     found = folder.stat()
     if found.st_uid != os.geteuid():
         raise UsageError(
@@ -173,7 +177,10 @@ def _closed(folder: Path) -> None:
             hint=f"chown it to the user who backs up, and chmod 700 {folder}",
         )
     if found.st_mode & 0o077:
-        raise UsageError(f"{folder} is open to others ({found.st_mode & 0o7777:04o})", hint=f"chmod 700 {folder}")
+        raise UsageError(
+            f"{folder} is open to others ({found.st_mode & 0o7777:04o})",
+            hint=f"is the store mounted there? if this is its own folder: chmod 700 {folder}",
+        )
 
 
 def set_id_of(site: str, generation: int) -> str:
