@@ -150,3 +150,24 @@ def test_an_error_inside_a_vault_shows_no_line_of_it(tmp_path: Path, seal: Calla
         yamlfile.load(file, vault_password=PASSWORD)
     assert "hunter2" not in caught.value.render()  # type: ignore[attr-defined]  # every error of ours renders
     assert f"{file}:2:1" in caught.value.render()  # type: ignore[attr-defined]  # as above
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("sql_password", 5, True),
+        ("api_password", "x", True),
+        ("ApiPassword2", "x", True),
+        ("db_pass", "x", True),
+        ("TOKEN", "x", True),
+        ("client-secret", "x", True),
+        ("password_file", "/etc/x", False),
+        ("compass", "north", False),
+        ("passes", "3", False),
+        ("tokens_left", "3", False),
+        ("password_length", 12, False),
+        ("password_age", ["a"], False),
+    ],
+)
+def test_names_that_say_so(name: str, value: object, secret: bool) -> None:
+    assert secrets.named(name, value) is secret

@@ -113,9 +113,9 @@ def extra_vars(given: list[str], vault: secrets.Secret | None = None) -> dict[st
         if not isinstance(found, dict):
             raise UsageError("-e must give a mapping of variables")
         values.update(found)
-    for name in secrets.SECRET_VARIABLES & set(values):
-        if not isinstance(values[name], secrets.Secret):
-            values[name] = secrets.inline(str(values[name]), f"-e {name}")
+    for name, value in values.items():
+        if secrets.named(name, value) and not isinstance(value, secrets.Secret):
+            values[name] = secrets.inline(str(value), f"-e {name}")
     return values
 
 

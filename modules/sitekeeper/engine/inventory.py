@@ -107,7 +107,7 @@ class _Reader:
             taken = text if key in TEXT_VARIABLES and text is not None and value is not None else value
             if document.hidden and not _is_plain(key):
                 taken = document.secret(value, *origins.at, key)
-            if key in secrets.SECRET_VARIABLES:
+            if secrets.named(key, taken):
                 place = replace(place, secret=True)
                 if taken is not None and not isinstance(taken, secrets.Secret) and not templating.is_template(taken):
                     taken = secrets.inline(str(taken), str(place))

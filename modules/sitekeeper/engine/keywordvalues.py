@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sitekeeper.engine import templating
+from sitekeeper.engine import secrets, templating
 from sitekeeper.engine.errors import SecretError, UsageError
 from sitekeeper.engine.origin import Origins
-from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret
 from sitekeeper.engine.types import parse_duration
 
 
@@ -19,7 +18,7 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
     def wrong(expected: str) -> UsageError:
         return UsageError(f"`{key}` must be {expected}", origin=origin)
 
-    if isinstance(value, Secret):
+    if isinstance(value, secrets.Secret):
         raise SecretError(f"`{key}` cannot be a secret", origin=origin)
     if kind in {"text", "pattern", "word", "order"} and not isinstance(value, str):
         raise wrong("a text")
@@ -70,7 +69,7 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
 
 def _no_plain_secrets(values: dict[str, Any], origins: Origins) -> None:
     for name, value in values.items():
-        if name in SECRET_VARIABLES and not isinstance(value, Secret) and not templating.is_template(value):
+        if secrets.named(name, value) and not isinstance(value, secrets.Secret) and not templating.is_template(value):
             raise SecretError(
                 f"`{name}` stands here in plain text, and the journal keeps the text of playbooks",
                 origin=replace(origins.of(name), secret=True), hint="put it into the inventory, or write !vault, !env, !file",

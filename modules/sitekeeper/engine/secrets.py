@@ -7,6 +7,7 @@ logs, compares or stores it ever sees the value. The journal keeps ``reference``
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,17 @@ SECRET_VARIABLES = frozenset({
     "ansible_become_pass", "sql_password",
 })  # fmt: skip
 """Variables whose plain value is taken for a secret, wherever it stands."""
+_SOUNDS_SECRET = re.compile(
+    r"(?:password|passwd|passphrase|(?:^|[_-])(?:pass|pwd|secret|token)(?=[_-]|$))(?!.*(?:_file|_path)$)", re.IGNORECASE
+)
+
+
+def named(name: str, value: Any) -> bool:
+    """Whether a variable's plain value is taken for a secret: one of ours, or a text under a name that says so.
+
+    A ``..._file`` or ``..._path`` says where the secret is, and is none.
+    """
+    return name in SECRET_VARIABLES or (isinstance(value, str) and _SOUNDS_SECRET.search(name) is not None)
 
 
 class Secret:
