@@ -5,7 +5,11 @@ function Remove-SkShadowSet {
     param([string]$Drive, [string]$Run)
     trap { break }  # a failed .NET call would only end its statement
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
-    if (-not [IO.Directory]::Exists($folder)) { return }
+    if (-not [IO.Directory]::Exists($folder)) {
+        # A guard may have dropped it, and left the run's folder around it.
+        Remove-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
+        return
+    }
     $plain = $Drive + ':\sitekeeper\' + $Run + '\shadow'
     # The mark, and what vshadow itself wrote: a run that was cut off between the two left only the latter.
     $sets = @()

@@ -10,7 +10,7 @@ from sitekeeper.lab.windows.model import ShadowCopy
 
 _BUSY = 19
 
-SHA256 = "6a7e7baea21dc04ceb21fc6d5462c232bd11b621eba60a247f7bfd7ccf4c4fea"
+SHA256 = "aa534d2e833e0ef04b3dfd476e751167adb9f876aaa59bd262c5fb171649daaa"
 
 _SET = re.compile(r"^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$", re.IGNORECASE)
 
@@ -21,6 +21,7 @@ def run(call: Call) -> Iterator[object]:
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     host = call.host
     if not host.exists(folder):
+        call.function("Remove-SkFolder", Drive=drive, Run=run_id, Name="shadow")
         return
     ids = _written_down(call, folder)
     for entry in sorted(host.files.resolve(folder).iterdir()):
