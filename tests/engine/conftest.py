@@ -25,8 +25,9 @@ from sitekeeper.engine import events, inventory, journal, module, playbook
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
-from sitekeeper.engine.run import Options, Run, RunOutcome
+from sitekeeper.engine.run import Options, Run
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.engine.session import Opened
 

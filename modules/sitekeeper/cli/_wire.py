@@ -22,8 +22,9 @@ from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.inventory import load as load_inventory
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.openrun import OpenRun
+from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.rollback import Rollback
-from sitekeeper.engine.run import Options, Run, RunOutcome
+from sitekeeper.engine.run import Options, Run
 from sitekeeper.engine.session import Connector
 from sitekeeper.transport.context import HostConnector, at_hand
 

@@ -13,7 +13,8 @@ from typing import Any
 from sitekeeper.cli import _wire
 from sitekeeper.engine import secrets, yamlfile
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.engine.run import Options, RunOutcome
+from sitekeeper.engine.outcome import RunOutcome
+from sitekeeper.engine.run import Options
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.types import parse_duration
 from sitekeeper.report.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,10 +25,12 @@ from sitekeeper.engine.hierarchy import Site
 from sitekeeper.engine.holding import Holding
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.limits import Limits
+from sitekeeper.engine.outcome import HostOutcome
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
 from sitekeeper.engine.plays import Block, Play, Task
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.session import Context
+from sitekeeper.engine.telling import Telling
 from sitekeeper.engine.undo import OpenChange, UndoStack
 from sitekeeper.engine.variables import ROUND, Layers, lazy, round_of
 
@@ -36,24 +38,6 @@ SKIPPED: Mapping[str, Any] = {
     "skipped": True, "failed": False, "changed": False, "msg": "skipped: its condition is false",
 }  # fmt: skip
 """What ``register`` sees of a task that was skipped."""
-
-
-@dataclass(slots=True)
-class HostOutcome:
-    """How a host's play ended."""
-
-    host: str
-    errors: list[SitekeeperError] = field(default_factory=list)
-    partial: str = ""
-    """Why the result is worth less than was asked for, if so."""
-    summary: dict[str, Any] = field(default_factory=dict)
-    skipped: bool = False
-    """It was not started, and takes part in no later play."""
-
-    @property
-    def words(self) -> set[str]:
-        """Classes of its failures."""
-        return {error.word for error in self.errors} | ({"partial"} if self.partial else set())
 
 
 class _Failed(Exception):  # noqa: N818 - it is not an error of its own, it carries one
@@ -111,7 +95,8 @@ class HostPlay:
         self.registered: dict[str, Any] = {}
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
         self.extra = lazy(settings.extra)
-        self.undo = UndoStack(journal, self.told_undone)
+        self.telling = Telling(ctx.host, bus, clock)
+        self.undo = UndoStack(journal, self.telling.undone)
         self.outcome = HostOutcome(ctx.host)
         self.task_name = ""
         self.finished: Mapping[tuple[str, str], Any] = {}
@@ -232,7 +217,7 @@ class HostPlay:
     def _pass_over(self, block: Block, tags: frozenset[str], value: Unknown | Mapping[str, Any]) -> None:
         """None of a block's tasks runs: say so, and register it, as if each had been asked."""
         unknown = isinstance(value, Unknown)
-        self._told(block.name, "", "unknown" if unknown else "skipped", 0, msg=str(value) if unknown else "")
+        self.telling.ended(block, "unknown" if unknown else "skipped", msg=str(value) if unknown else "")
         for task in self._wanted(block, tags):
             self._register(task, value)
 
@@ -306,8 +291,7 @@ class HostPlay:
         if not isinstance(values, list | tuple):
             raise self._failed(item, UsageError("`loop` is not a list", origin=item.body.of("loop")))
         if not values:
-            module = item.module.name() if isinstance(item, Task) else ""
-            self._told(item.name, module, "skipped", 0, msg="nothing to loop over")
+            self.telling.ended(item, "skipped", msg="nothing to loop over")
         return [{"item": value, "item_index": number} for number, value in enumerate(values)]
 
     @staticmethod
@@ -341,20 +325,19 @@ class HostPlay:
         if earlier is not self:
             if isinstance(earlier, Result):
                 self._remember(earlier)
-            self._told(task.name, name, "earlier", 0, msg="finished before the run was resumed")
+            self.telling.ended(task, "earlier", msg="finished before the run was resumed")
             return earlier
         try:
             if not templating.condition(task.when, self._variables(layers), task.body.of("when")):
-                self._told(task.name, name, "skipped", 0)
+                self.telling.ended(task, "skipped")
                 self._done(task, layers, "", dict(SKIPPED))
                 return SKIPPED
         except UnknownValueError as error:
-            self._told(task.name, name, "unknown", 0, msg=str(error))
+            self.telling.ended(task, "unknown", msg=str(error))
             return error.unknown
         except SitekeeperError as error:
             raise self._failed(task, error) from None
-        started = self.clock.monotonic()
-        self.bus.emit(events.TaskStarted(at=self.clock.now(), host=self.ctx.host, task=task.name, module=name))
+        begun = self.telling.started(task)
         try:
             with (
                 self.deadlines.within(task.deadline, f"task `{task.name}`"),
@@ -367,26 +350,25 @@ class HostPlay:
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
-            raise self._failed(task, failed.error, started, final=True) from None
+            raise self._failed(task, failed.error, begun, final=True) from None
         except (UnreachableError, BugError) as error:
-            raise self._failed(task, error, started, final=True) from None
+            raise self._failed(task, error, begun, final=True) from None
         except SitekeeperError as error:
             if not task.ignore_errors:
-                raise self._failed(task, error, started) from None
-            self._tell_failed(task, error, started, "ignored")
+                raise self._failed(task, error, begun) from None
+            self.telling.failed(task, error, begun, status="ignored")
             return failure_of(error)
         except Exception as error:  # noqa: BLE001 - a bug on one host is that host's failure
-            raise self._failed(task, self._own(error, task.name), started, final=True) from None
-        seconds = self.clock.monotonic() - started
+            raise self._failed(task, self._own(error, task.name), begun, final=True) from None
         if isinstance(result, Unknown):
-            self._told(task.name, name, "unknown", seconds, msg=str(result))
+            self.telling.ended(task, "unknown", begun, msg=str(result))
             return result
         status = "ok"
         if plan is not None and plan.changes:
             status = "planned" if self.settings.check else "changed"
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
         self._remember(result)
-        self._told(task.name, name, status, seconds, msg=result.msg, changes=changes)
+        self.telling.ended(task, status, begun, msg=result.msg, changes=changes)
         self._done(task, layers, name, result)
         return result
 
@@ -398,17 +380,11 @@ class HostPlay:
         self.journal.note("done", data, host=self.ctx.host, task=task.path)
 
     def _failed(
-        self, item: Task | Block, error: SitekeeperError, started: float | None = None, *, final: bool = False
+        self, item: Task | Block, error: SitekeeperError, begun: float | None = None, *, final: bool = False
     ) -> _Failed:
         """A failure, told."""
-        self._tell_failed(item, error, started, "failed")
+        self.telling.failed(item, error, begun)
         return _Failed(error, final=final)
-
-    def _tell_failed(self, item: Task | Block, error: SitekeeperError, started: float | None, status: str) -> None:
-        error.at(host=self.ctx.host, task=item.name, origin=item.origin)
-        seconds = 0.0 if started is None else self.clock.monotonic() - started
-        module = item.module.name() if isinstance(item, Task) else ""
-        self._told(item.name, module, status, seconds, msg=error.message, error=error.render())
 
     def _remember(self, result: Result) -> None:
         self.outcome.summary.update(result.summary())
@@ -417,28 +393,3 @@ class HostPlay:
         if facts:
             self.registered.update(facts)
             self.journal.note("facts", facts, host=self.ctx.host)
-
-    def _told(
-        self,
-        task: str,
-        module: str,
-        status: str,
-        seconds: float,
-        *,
-        msg: str = "",
-        changes: tuple[str, ...] = (),
-        error: str = "",
-    ) -> None:
-        self.bus.emit(
-            events.TaskEnded(
-                at=self.clock.now(), host=self.ctx.host, task=task, module=module, status=status, seconds=seconds,
-                msg=msg, changes=changes, error=error,
-            )
-        )  # fmt: skip
-
-    def told_undone(self, change: OpenChange, msg: str, *, ok: bool) -> None:
-        self.bus.emit(
-            events.Undone(
-                at=self.clock.now(), host=self.ctx.host, task=change.name, module=change.module.name(), ok=ok, msg=msg
-            )
-        )

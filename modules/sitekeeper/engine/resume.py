@@ -100,13 +100,13 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     generation = ctx.lease.take()
     play.guarding.adopt(progress.guarded)
     if progress.only_undo or (_in_place(play, progress, generation) and _branch_free(play, progress)):
-        play.undo = stack_of(ctx, progress, play.journal, play.told_undone)
+        play.undo = stack_of(ctx, progress, play.journal, play.telling.undone)
         # Cut off between a change's outcome and its task's end: the outcome is the task's result.
         made = {(one.path, one.round): one.outcome for one in progress.open if one.outcome is not None}
         play.finished = made | progress.finished
         play.closed = progress.closed
         return
-    stack = stack_of(ctx, progress, play.journal, play.told_undone)
+    stack = stack_of(ctx, progress, play.journal, play.telling.undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
     if errors:

@@ -8,12 +8,11 @@ from sitekeeper.engine import bugs, events
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import SitekeeperError
 from sitekeeper.engine.guarding import Guarding
-from sitekeeper.engine.hostplay import HostOutcome
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.openrun import HostProgress, OpenRun, stack_of
-from sitekeeper.engine.run import RunOutcome
+from sitekeeper.engine.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.session import Connector, Context
-from sitekeeper.engine.undo import OpenChange
+from sitekeeper.engine.telling import Telling
 
 
 class Rollback:
@@ -82,17 +81,11 @@ def take_back_all(
     ctx: Context, progress: HostProgress, journal: Journal, bus: events.Bus, clock: Clock
 ) -> list[SitekeeperError]:
     """Undo a host's open changes, newest first, and give the lease back if nothing is left."""
-
-    def tell(change: OpenChange, msg: str, *, ok: bool) -> None:
-        bus.emit(
-            events.Undone(at=clock.now(), host=ctx.host, task=change.name, module=change.module.name(), ok=ok, msg=msg)
-        )
-
     ctx.notes.update(progress.notes)
     ctx.lease.take()
     guarding = Guarding(ctx, clock)
     guarding.adopt(progress.guarded)
-    stack = stack_of(ctx, progress, journal, tell)
+    stack = stack_of(ctx, progress, journal, Telling(ctx.host, bus, clock).undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
     guarding.end(proven=not stack.left)

@@ -13,13 +13,14 @@ from typing import Any
 
 from sitekeeper.engine import bugs, events, order, resume
 from sitekeeper.engine.clock import Clock, SystemClock
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, UsageError, exit_code_of
-from sitekeeper.engine.hostplay import HostOutcome, HostPlay, Settings
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError
+from sitekeeper.engine.hostplay import HostPlay, Settings
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.hostvars import HostVars
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.limits import Limits
 from sitekeeper.engine.openrun import OpenRun
+from sitekeeper.engine.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.plays import Play, Playbook
 from sitekeeper.engine.precheck import precheck
 from sitekeeper.engine.selection import Selection
@@ -40,39 +41,6 @@ class Options:
     """How long the whole run may take; what it has changed by then is taken back."""
     version: str = ""
     """Of sitekeeper: a run is resumed only by the version that began it."""
-
-
-@dataclass(slots=True)
-class RunOutcome:
-    """How a run ended."""
-
-    run_id: str
-    hosts: dict[str, HostOutcome] = field(default_factory=dict)
-    interrupted: bool = False
-    errors: list[SitekeeperError] = field(default_factory=list)
-    """Failures that are no host's: a report that could not be written."""
-
-    @property
-    def exit_code(self) -> int:
-        """0, or the code of the failures' class, or PartialFailure's."""
-        words = {word for outcome in self.hosts.values() for word in outcome.words}
-        words |= {error.word for error in self.errors}
-        if self.interrupted and UndoError.word not in words:
-            return RunInterruptedError.exit_code
-        return exit_code_of(words | ({RunInterruptedError.word} if self.interrupted else set()))
-
-    def out(self, host: str) -> bool:
-        """Whether a host takes part in no later play."""
-        ended = self.hosts.get(host)
-        return ended is not None and (bool(ended.errors) or ended.skipped)
-
-    def merge(self, ended: HostOutcome) -> None:
-        """Add how one play ended on a host."""
-        before = self.hosts.setdefault(ended.host, HostOutcome(ended.host))
-        before.errors += ended.errors
-        before.partial = before.partial or ended.partial
-        before.summary.update(ended.summary)
-        before.skipped = before.skipped or ended.skipped
 
 
 def new_run_id(clock: Clock) -> str:

@@ -1,0 +1,59 @@
+"""How a run ended, and on each host: what the exit code, the summary and later plays go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, exit_code_of
+
+
+@dataclass(slots=True)
+class HostOutcome:
+    """How a host's play ended."""
+
+    host: str
+    errors: list[SitekeeperError] = field(default_factory=list)
+    partial: str = ""
+    """Why the result is worth less than was asked for, if so."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    skipped: bool = False
+    """It was not started, and takes part in no later play."""
+
+    @property
+    def words(self) -> set[str]:
+        """Classes of its failures."""
+        return {error.word for error in self.errors} | ({"partial"} if self.partial else set())
+
+
+@dataclass(slots=True)
+class RunOutcome:
+    """How a run ended."""
+
+    run_id: str
+    hosts: dict[str, HostOutcome] = field(default_factory=dict)
+    interrupted: bool = False
+    errors: list[SitekeeperError] = field(default_factory=list)
+    """Failures that are no host's: a report that could not be written."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the code of the failures' class, or PartialFailure's."""
+        words = {word for outcome in self.hosts.values() for word in outcome.words}
+        words |= {error.word for error in self.errors}
+        if self.interrupted and UndoError.word not in words:
+            return RunInterruptedError.exit_code
+        return exit_code_of(words | ({RunInterruptedError.word} if self.interrupted else set()))
+
+    def out(self, host: str) -> bool:
+        """Whether a host takes part in no later play."""
+        ended = self.hosts.get(host)
+        return ended is not None and (bool(ended.errors) or ended.skipped)
+
+    def merge(self, ended: HostOutcome) -> None:
+        """Add how one play ended on a host."""
+        before = self.hosts.setdefault(ended.host, HostOutcome(ended.host))
+        before.errors += ended.errors
+        before.partial = before.partial or ended.partial
+        before.summary.update(ended.summary)
+        before.skipped = before.skipped or ended.skipped
