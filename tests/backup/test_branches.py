@@ -47,15 +47,16 @@ def test_two_windows_of_one_run_never_overlap(two: Any) -> None:
     assert told.pop().startswith("waiting for limit branch:CEN")
 
 
-def test_two_windows_of_two_runs_never_overlap(two: Any) -> None:
+def test_two_windows_of_two_runs_never_overlap(two: Any, tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(two.inventory),
         "-e", f"store={two.store}", "-e", "settle=0.3s", "--runs", str(two.root / "runs"), "--json", "--limit",
     ]  # fmt: skip
-    with subprocess.Popen([*command, "PR1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+    told = tmp_path / "told.txt"
+    with told.open("w") as out, subprocess.Popen([*command, "PR1"], stdout=out, stderr=subprocess.STDOUT) as other:
         outcome = two.run("--limit", "CEN")
     assert outcome.code == 0, [event for event in outcome.events if event["event"] == "HostEnded"]
-    assert other.returncode == 0
+    assert other.returncode == 0, told.read_text()[-3000:]
     assert len(two.sets("CEN")) == len(two.sets("PR1")) == 1
     first, second = sorted(windows(two, host) for host in ("CEN", "PR1"))
     assert first[1] < second[0]
