@@ -1,0 +1,102 @@
+"""Writes docs/reliability.md from what ``make chaos`` found: ``.chaos/faults.jsonl`` and ``.chaos/points.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+FOUND = ROOT / ".chaos"
+HEAD = """\
+# What happens when something goes wrong
+
+This page is generated (`tests/chaos/write_reliability.py`) from the run that proved it: `make chaos`.
+
+**What is promised.** Whatever happens to the site, the network, the store or the control host during a backup:
+
+* The site's services run again: at the end of the run, or, where the run cannot reach the site any more, within the guard's time
+  (15 minutes in `playbooks/backup.yml`) and one minute, plus the time that the services themselves take to stop and start.
+* Shadow copies, links to them and exports go away: at the end of the run, or within the leak guard's hours (6).
+* Maintenance mode ends, at the latest when it was said to end when it began.
+* The lease of the host is free, or has expired.
+* The store shows whole sets only, earlier sets are untouched, and nothing is published from an offline window that was broken.
+* No change is made twice.
+* The exit code is that of the class of failure, and the error names the host, the task, the file and line, and what to do.
+
+**How it is proved.** A backup runs against the lab over the real protocols. At the moment at which it says that a step begins, or
+while the host carries the step out, the fault strikes. Afterwards the disks are read, never through our own modules: the lab's
+hosts, its management server, the store (every file of every set is hashed again, and a counter that the lab keeps in the
+database, in an inbox and in the registry at once shows whether a set is torn). Where something was left, lab time goes by until
+the guards have acted; then the fault is repaired, `sitekeeper rollback` must end well, and nothing may be left.
+
+**What is only simulated.** The lab is no Windows: what it does under a fault is what Microsoft documents or what was recorded,
+and [unverified.md](unverified.md) says what nobody could check. A reboot takes no time. A full disk refuses every write, also
+those that NTFS would still take. When a writer fails before the copies are made, the lab's VSS makes none. A locked account and an
+expired password look the same to WinRM. The execution policy speaks of script files, and the lab's PowerShell runs none. The
+control host is suspended by SIGSTOP, and both its clocks are put forward before it wakes. In the rows of the black hole it waits
+two seconds for an answer, and not thirty.
+
+The folder under a mount point should stay as `mkdir` makes it: open to others, it is refused as a store. One that only its owner
+may enter cannot be told from a new, empty store.
+
+## Faults
+
+`by the run`: at its end, or just before, everything is as it was. `the guard`: the run could not start the services again, the
+guard did, and the leak guard took away the rest. `leak guard`: the services ran at the end of the run already. The number in
+parentheses is the exit code; 20 is several classes of failure in one run: mostly the failure, and that something could not be
+taken back.
+"""
+POINTS = """
+## Kill points
+
+Our own process is killed (SIGKILL) at every point of a backup and of what takes it up again: before or after each record of its
+journal, and before, during or after each request that a host handles.
+
+| what is killed, and then | point | tried | held |
+|---|---|---|---|
+"""
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """The lines of a file; the last one counts of those that are of the same case."""
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def faults(found: list[dict[str, Any]]) -> str:
+    """A section for each fault: how it was made, and what came of it at which steps."""
+    latest = {(one["fault"], one["how"], one["step"]): one for one in found}
+    latest = dict(sorted(latest.items(), key=lambda item: item[1]["place"]))
+    held = sum(not one["wrong"] for one in latest.values())
+    text = [f"\n{len(latest)} cases were tried, {held} held.\n"]
+    text += ["\n| fault | how it is made | what happens | at |\n|---|---|---|---|\n"]
+    for fault, how in dict.fromkeys((name, how) for name, how, _ in latest):
+        steps: dict[str, list[str]] = {}
+        for (name, made, step), one in latest.items():
+            if (name, made) == (fault, how):
+                steps.setdefault(one["happened"] + (" **not held**" if one["wrong"] else ""), []).append(step)
+        for happened, at in steps.items():
+            where = "every step" if len(steps) == 1 and len(at) > 3 else "; ".join(at)
+            text.append(f"| {fault} | {how} | {happened} | {where} |\n")
+    return "".join(text)
+
+
+def points(found: list[dict[str, Any]]) -> str:
+    """The kill points, counted."""
+    tried = Counter((one["scenario"], one["kind"]) for one in found)
+    held = Counter((one["scenario"], one["kind"]) for one in found if one["held"])
+    return "".join(f"| {name} | {kind} | {number} | {held[name, kind]} |\n" for (name, kind), number in tried.items())
+
+
+def page(fault_lines: list[dict[str, Any]], point_lines: list[dict[str, Any]]) -> str:
+    """The whole page."""
+    return HEAD + faults(fault_lines) + (POINTS + points(point_lines) if point_lines else "")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(lines_of(FOUND / "faults.jsonl"), lines_of(FOUND / "points.jsonl")))
+    print(f"{PAGE} is written")
