@@ -82,7 +82,10 @@ def test_what_is_left_over_goes_after_hours(dead: tuple[Any, str]) -> None:
 def test_a_new_run_is_not_stopped_by_the_dead_one(dead: tuple[Any, str]) -> None:
     here, run = dead
     minutes(here, 18)
+    (left,) = (here.store / ".staging").iterdir()
+    assert left.name.endswith(run)
     assert here.run().code == 0
+    assert not left.exists(), "nobody will ever publish it"
     assert again(here, "rollback", run) == 0, here.told
     assert here.run().code == 0
     assert len(here.sets("PR2")) == 2
@@ -116,6 +119,34 @@ def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatc
             child.wait()
     assert here.sets("PR2") == []
     assert here.state("PR2").states(*RUNNING) == RUNNING
+
+
+def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage("PR2")
+    here.patch = monkeypatch
+    here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=120)
+    child = subprocess.Popen(
+        [
+            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
+            "-e", f"store={here.store}", "--runs", str(here.root / "runs"), "--json",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
+        time.sleep(0.05)
+    child.terminate()
+    time.sleep(0.5)
+    child.terminate()
+    _, told = child.communicate(timeout=20)
+    assert child.returncode == 14
+    run = next(one.name for one in (here.root / "runs").iterdir() if one.name.startswith("20"))
+    assert "starts its services by itself" in told
+    assert f"sitekeeper rollback {run}" in told
+    assert here.state("PR2").states(*RUNNING) != RUNNING
+    minutes(here, 18)
+    assert here.state("PR2").states(*RUNNING) == RUNNING
+    assert again(here, "rollback", run) == 0, here.told
+    here.assert_clean("PR2")
 
 
 def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: Any) -> None:

@@ -62,6 +62,14 @@ def test_generations_count_what_is_published_staged_or_only_claimed(store: Folde
     assert set_id_of("PR1", 1_234_567) == "PR1-1234567"
 
 
+def test_unfinished_sets_by_site_and_generation(store: Folder) -> None:
+    for set_id, run in (("PR1-000001", "run-a"), ("PR1-000002", "run-b"), ("PR2-000001", "run-a")):
+        store.claim(set_id, run)
+    assert store.unfinished("PR1") == [("PR1-000001", "run-a"), ("PR1-000002", "run-b")]
+    assert store.unfinished("PR1", below=2) == [("PR1-000001", "run-a")]
+    assert store.unfinished("CEN") == []
+
+
 def test_published_whole_and_left_alone_by_discard(store: Folder) -> None:
     staging = store.claim("PR1-000001", "run-a")
     (staging / "manifest.json").write_text("{}")

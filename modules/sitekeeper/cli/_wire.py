@@ -106,7 +106,8 @@ def _stopping(run: Run) -> Iterator[None]:
             return
         run.leave()
         print(
-            f"left at once: what is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`",
+            "left at once: a guarded site starts its services by itself when it has not heard from us for its guard's time; what else "
+            f"is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`",
             file=sys.stderr,
         )
         os._exit(RunInterruptedError.exit_code)

@@ -91,6 +91,16 @@ class Folder:
         """Where a set is being filled."""
         return self.root / ".staging" / f"{set_id}.{run}"
 
+    def unfinished(self, site: str, below: int | None = None) -> list[tuple[str, str]]:
+        """Staging folders of a site as set id and run; ``below``: only those of earlier generations."""
+        found = []
+        for name in sorted(self._names(self.root / ".staging")):
+            set_id, _, run = name.partition(".")
+            match = _SET.match(set_id)
+            if match and match[1] == site and (below is None or int(match[2]) < below):
+                found.append((set_id, run))
+        return found
+
     def discard(self, set_id: str, run: str) -> bool:
         """Delete a staging folder and its claim; a published set is left alone. Answers whether there was one.
 

@@ -1,4 +1,8 @@
-"""Opens a staging set in the store: an id that nobody else gets, and a folder that nobody else may enter."""
+"""Opens a staging set in the store: an id that nobody else gets, and a folder that nobody else may enter.
+
+Unfinished sets that dead runs of the same site left are dropped: who has the site's lease has outlived them. What would
+still be written into one is published by nobody, because publishing asks for the lease that it was begun with.
+"""
 
 from __future__ import annotations
 
@@ -60,15 +64,18 @@ class Set(Module[SetParams, Staging]):
             generation=unknown,
             partial="",
         )
+        store = _folder.Folder(root)
+        left = [
+            Change(f"store {root}", f"unfinished set {set_id} of run {run}", "dropped, unless that run is alive")
+            for set_id, run in store.unfinished(params.site.code)
+            if run != ctx.run_id
+        ]
+        new = Change(
+            f"store {root}", f"{params.site.code} has generation {store.newest(params.site.code)}", "a new set"
+        )
         return Plan(
             result=predicted,
-            changes=(
-                Change(
-                    f"store {root}",
-                    f"{params.site.code} has generation {_folder.Folder(root).newest(params.site.code)}",
-                    "a new set",
-                ),
-            ),
+            changes=(*left, new),
             intent=SetIntent(store=str(root), site=params.site.code, run=ctx.run_id),
         )
 
@@ -80,9 +87,13 @@ class Set(Module[SetParams, Staging]):
         generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
         set_id = _folder.set_id_of(intent.site, generation)
         staging = store.claim(set_id, intent.run)
+        dead = [one for one in store.unfinished(intent.site, below=generation) if one[1] != intent.run]
+        for earlier, run in dead:
+            store.discard(earlier, run)
+        dropped = f"; dropped {', '.join(f'{earlier} of dead run {run}' for earlier, run in dead)}" if dead else ""
         return Staging(
             changed=True,
-            msg=f"set {set_id} opened",
+            msg=f"set {set_id} opened{dropped}",
             id=set_id,
             store=intent.store,
             folder=str(staging),
