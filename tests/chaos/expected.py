@@ -139,6 +139,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("site clock ±10 minutes", "-10 minutes, and the site cannot be reached any more"): (
         "unreachable (20), nothing published, the guard",
+        "unreachable (20), nothing published, leak guard",
     ),
     ("DST change", "the clock is put forward"): ("ok, published, by the run",),
     ("DST change", "the clock is put back"): ("ok, published, by the run",),

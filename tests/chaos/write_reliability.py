@@ -37,7 +37,7 @@ and [unverified.md](unverified.md) says what nobody could check. A reboot takes 
 those that NTFS would still take. When a writer fails before the copies are made, the lab's VSS makes none. A locked account and an
 expired password look the same to WinRM. The execution policy speaks of script files, and the lab's PowerShell runs none. The
 control host is suspended by SIGSTOP, and both its clocks are put forward before it wakes. In the rows of the black hole it waits
-two seconds for an answer, and not thirty.
+two seconds for an answer, and not thirty, and tries once to connect.
 
 The folder under a mount point should stay as `mkdir` makes it: open to others, it is refused as a store. One that only its owner
 may enter cannot be told from a new, empty store.
