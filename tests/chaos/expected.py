@@ -1,4 +1,4 @@
-"""What may come of each fault, by its name and how it is made: pinned from a run whose every case was looked at."""
+"""What may come of each fault, by its name and how it is made, over all its steps: pinned from what was seen."""
 
 from __future__ import annotations
 
