@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test drops check bench lab clean
+.PHONY: setup demo test drops chaos check bench lab clean
 
 setup: $(READY)
 
@@ -23,6 +23,11 @@ test: $(READY)          ## all tests
 drops: $(READY)         ## the connection dropped at every single request of a backup (some 20 minutes)
 	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py
 
+chaos: $(READY)         ## killed, frozen and struck at every point of a backup, into docs/reliability.md (hours)
+	@rm -rf .chaos
+	@SITEKEEPER_CHAOS=all $(BIN)/python -m pytest -q -n 2 --dist load --tb=line tests/chaos \
+	  && ended=0 || ended=$$?; $(BIN)/python tests/chaos/write_reliability.py; exit $$ended
+
 check: $(READY)         ## formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -36,4 +41,4 @@ lab: $(READY)           ## start the lab and leave it running (sitekeeper lab do
 	@$(BIN)/sitekeeper lab up
 
 clean:
-	rm -rf .demo .bench .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .demo .bench .chaos .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache

@@ -61,6 +61,8 @@ class ServiceIntent(Record):
     settle: float
     drive: str = ""
     path: str = ""
+    beside: tuple[str, ...] = ()
+    """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
 
 
 class Service(Module[ServiceParams, ServicesResult]):
@@ -99,6 +101,7 @@ class Service(Module[ServiceParams, ServicesResult]):
             intent=ServiceIntent(
                 names=params.names, state=params.state, found=found, timeout=params.undo_timeout.total_seconds(),
                 settle=params.settle.total_seconds(), drive=site.drive if site else "", path=site.install_path if site else "",
+                beside=(site.database.host,) if site and site.database and site.database_machine else (),
             ),
             data=params,
         )  # fmt: skip
@@ -106,7 +109,8 @@ class Service(Module[ServiceParams, ServicesResult]):
     def covers(self, intent: Any) -> Covers:
         if not isinstance(intent, ServiceIntent) or intent.state != "stopped":
             return Covers()
-        return Covers(services=tuple(one.name for one in intent.found if one.state in {"Running", "Start Pending"}))
+        running = tuple(one.name for one in intent.found if one.state in {"Running", "Start Pending"})
+        return Covers(services=running, hosts=intent.beside)
 
     def apply(self, ctx: Context, plan: Plan[ServicesResult]) -> ServicesResult:
         intent = plan.intent
