@@ -33,12 +33,12 @@ def rows_of(folder: Path) -> list[journal.Row]:
         return []
 
 
-def killed_when(here: Any, seen: Seen) -> str:
+def killed_when(here: Any, seen: Seen, playbook: Path = ROOT / "playbooks/backup.yml") -> str:
     """Start a backup in a process of its own and SIGKILL it once its journal shows what was asked for; its run id."""
     runs = here.root / "runs"
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
+            sys.executable, "-m", "sitekeeper.cli.main", "run", str(playbook), "-i", str(here.inventory),
             "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(runs), "--json",
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -120,6 +120,29 @@ def test_a_set_is_not_pulled_twice(stage: Any) -> None:
     reads = len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"])
     assert again(here, "resume", run) == 0, here.told
     assert len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"]) == reads
+
+
+def test_the_next_play_begins_with_nothing_behind_it(stage: Any) -> None:
+    here = stage("PR2")
+    book = here.root / "two.yml"
+    book.write_text("""\
+- hosts: sites
+  tasks:
+    - site.facts:
+      register: site
+    - windows.registry: {export: "{{ site.registry_keys }}", site: "{{ site }}"}
+      undo: play
+    - site.preflight: {site: "{{ site }}"}
+    - site.facts:
+- hosts: sites
+  tasks:
+    - site.facts:
+""")
+    run = killed_when(here, outcome_of("windows.registry"), book)
+    assert again(here, "resume", run) == 0, here.told
+    undone = [row.change for row in journal.read(here.root / "runs" / run) if row.kind == "undone"]
+    assert len(undone) == len(set(undone)) > 0
+    here.assert_clean("PR2")
 
 
 def test_refused_with_other_sources(stage: Any) -> None:

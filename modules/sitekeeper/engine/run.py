@@ -72,6 +72,8 @@ class Run:
         self.connector = connect(self.run_id, self.stop)
         self._listeners = listeners
         self._journal: Journal | None = None
+        self._taken_up: set[str] = set()
+        """Hosts of a resumed run that were brought to where they were."""
         self.limits = Limits(options.runs / ".limits", self.clock, self.run_id)
 
     def hosts_of(self, play: Play) -> list[str]:
@@ -247,7 +249,8 @@ class Run:
                 journal=journal, bus=bus, clock=self.clock, limits=self.limits,
             )  # fmt: skip
             hostplay.outcome = ended
-            if self.again is not None and host in self.again.hosts:
+            if self.again is not None and host in self.again.hosts and host not in self._taken_up:
+                self._taken_up.add(host)  # its later plays begin with nothing behind them
                 resume.take_up(hostplay, self.again.hosts[host])
             running.append(hostplay)
             hostplay.run()
