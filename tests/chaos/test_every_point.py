@@ -81,17 +81,18 @@ def half_done(command: str) -> Callable[[Night, Point | None], Ended]:
 def guard_then_resume(night: Night) -> list[str]:
     """We are gone for good; the sites help themselves. Hours later the run is resumed."""
     night.minutes(GUARD_MINUTES + 2)
-    wrong = night.running()
+    wrong = night.down()
     night.minutes(MINUTES_OF_MAINTENANCE - GUARD_MINUTES)
-    wrong += night.maintenance()
+    there = night.aftermath
+    wrong += there.maintenance()
     night.minutes(LEAK_MINUTES + 2 - MINUTES_OF_MAINTENANCE)
-    return wrong + night.copies() + night.held_leases() + night.bad_sets() + resumed(night)
+    return wrong + there.copies() + there.leases() + there.damaged(night.earlier) + resumed(night)
 
 
 def resumed(night: Night) -> list[str]:
     """Resumed at once: every site has one new set."""
     if not begun(night):
-        return night.traces() + well_ended(night.backup(), night)
+        return night.aftermath.traces() + well_ended(night.backup(), night)
     return well_ended(night.again("resume", night.newest_run()), night)
 
 
@@ -107,11 +108,9 @@ def failed(ended: Ended) -> list[str]:
 def well_ended(ended: Ended, night: Night) -> list[str]:
     wrong = failed(ended)
     night.minutes(2)
-    wrong += night.running() + night.maintenance() + night.traces() + night.held_leases() + night.bad_sets()
-    for site in SITES:
-        new = [one.name for one in night.sets(site) if one / "manifest.json" not in night.earlier]
-        wrong += [f"{site} has {new}"] if len(new) != 1 else []
-    return wrong
+    new = [one.name for one in night.new_sets()]
+    sites = sorted(name.partition("-")[0] for name in new)
+    return wrong + night.left() + ([f"new sets: {new}"] if sites != sorted(SITES) else [])
 
 
 def rolled_back(night: Night) -> list[str]:
@@ -120,7 +119,7 @@ def rolled_back(night: Night) -> list[str]:
     if begun(night):
         wrong = failed(night.again("rollback", night.newest_run()))
     night.minutes(2)
-    return wrong + night.running() + night.maintenance() + night.traces() + night.held_leases() + night.bad_sets()
+    return wrong + night.left()
 
 
 def begun(night: Night) -> bool:
@@ -173,7 +172,7 @@ def _clean(scenario: Scenario, night: Night) -> list[Point]:
         seen[host] += 1
         points += [Point("record", host, seen[host], when) for when in ("before", "after")]
     night.minutes(IDLE_MINUTES)
-    assert night.running() + night.traces() + night.bad_sets() == []
+    assert night.left() == []
     night.forget_new_sets()
     return points
 

@@ -58,8 +58,8 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
         after = night.generations()
         seen["fenced"] = [site for site in SITES if before.get(site) != after.get(site)]
         seen["line"] = night.last_line()
-        seen["sets"] = night.sets()
-        seen["wrong"] = night.running()
+        seen["sets"] = night.new_sets()
+        seen["wrong"] = night.down()
 
     ended = night.backup(point, asleep=asleep)
     if not seen:
@@ -71,11 +71,13 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
         f"changed by the woken one: {line['host']} {line['kind']} {line['what']} {line['to']}" for line in changed
     ]
     wrong += [
-        f"published by it: {one.name}" for one in night.sets() if one not in seen["sets"] and one.parent.name in fenced
+        f"published by it: {one.name}"
+        for one in night.new_sets()
+        if one not in seen["sets"] and one.parent.name in fenced
     ]
     if fenced and ended.code == 0:
         wrong.append(f"exit code 0, although {fenced} fenced it")
-    return wrong + night.running() + rolled_back(night)
+    return wrong + night.down() + rolled_back(night)
 
 
 def _takes_back(line: dict[str, Any]) -> bool:
