@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,25 @@ def test_what_is_left_over_goes_after_hours(dead: tuple[Any, str]) -> None:
     assert not exports.exists()
     assert here.state("PR2").machine.shadows == []
     assert again(here, "rollback", run) == 0, here.told
+    here.assert_clean("PR2")
+
+
+def test_what_was_published_is_published_once_though_nobody_wrote_it_down(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the rename and the record of it; then the leak guard drops what a resumed run would build on."""
+    here = stage("PR2")
+    here.patch = monkeypatch
+    run = killed_when(here, outcome_of("store.publish"))
+    with closing(sqlite3.connect(here.root / "runs" / run / "journal.db")) as database, database:
+        (intent,) = database.execute(
+            "SELECT seq FROM record WHERE kind = 'intent' AND data LIKE '%store.publish%'"
+        ).fetchone()
+        database.execute("DELETE FROM record WHERE seq > ?", (intent,))
+    minutes(here, 6 * 60 + 5)
+    assert here.state("PR2").machine.shadows == []
+    assert again(here, "resume", run) == 0, here.told
+    assert len(here.sets("PR2")) == 1
     here.assert_clean("PR2")
 
 

@@ -91,14 +91,14 @@ def test_needs_names_what_exists(name: str, found: AnyModule) -> None:
 
 
 @every
-def test_reversible_means_that_undo_exists(name: str, found: AnyModule) -> None:
+def test_a_change_is_taken_back_or_found_made(name: str, found: AnyModule) -> None:
     assert ("undo" in vars(found)) == found.reversible
     assert ("apply" in vars(found)) or not found.reversible
     assert "plan" in vars(found)
-    if not found.reversible:
-        assert found.intent_type is None
+    assert ("made" in vars(found)) == (found.intent_type is not None and not found.reversible)
+    if found.intent_type is None:
+        assert not found.reversible
         return
-    assert found.intent_type is not None
     assert issubclass(found.intent_type, Record)
     version = found.intent_type.model_fields.get("version")
     assert version is not None, "an intent is read days later by another version"

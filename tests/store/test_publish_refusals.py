@@ -13,7 +13,8 @@ import pytest
 from sitekeeper.engine.errors import IntegrityError, LimitError, SitekeeperError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.site._results import Database, DatabaseFile
-from sitekeeper.store import _manifest
+from sitekeeper.store import _entries, _manifest
+from sitekeeper.store._folder import Folder
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.store._verify import verify_set
 from sitekeeper.store.publish import Publish, PublishParams
@@ -183,6 +184,34 @@ def test_refused(good: Good, edit: Edit, says: str) -> None:
     assert good.folder.exists()
     assert [path.name for path in store.iterdir() if not path.name.startswith(".")] in ([], ["PR1"])
     assert generation == 7
+
+
+def test_cut_off_just_before_the_set_appears(good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest is written and the list of what was pulled is gone: the resumed run publishes what the manifest says."""
+    good.pull()
+
+    def dies(*_: Any) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "publish", dies)
+        with pytest.raises(KeyboardInterrupt):
+            good.publish()
+    assert not (good.folder / _entries.NAME).exists()
+    published = good.publish()
+    assert published.files == 6
+    assert verify_set(Path(published.folder)) == []
+
+
+def test_cut_off_just_before_the_set_appears_and_damaged_since(good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = good.folder / "SiteDBServer" / "CM.mdf"
+    good.pull()
+    monkeypatch.setattr(Folder, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        good.publish()
+    file.write_bytes(b"dat")
+    with pytest.raises(IntegrityError, match="not in the staging set as it was pulled"):
+        good.publish()
 
 
 def test_nothing_was_pulled(good: Good) -> None:

@@ -104,6 +104,13 @@ class Module(Generic[P, R]):
         """
         return False
 
+    def made(self, ctx: Context, intent: Any) -> R | None:
+        """What a change came to that a dead process left without its outcome, where it is certain that it was made.
+
+        For changes that cannot be taken back and must not be made twice.
+        """
+        return None
+
     def undo(self, ctx: Context, intent: Any, outcome: R | None) -> str:
         """Take a change back; answers in words what was done.
 

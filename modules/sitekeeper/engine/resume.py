@@ -1,7 +1,8 @@
 """Going on with a run that was cut off: per host at its first unfinished task, or from its start with everything undone.
 
 A host goes on where it was only if every change that it still has open is in place, as its module says from looking, or
-if nothing but the undo was left to do: what it published is published once.
+if nothing but the undo was left to do (its last task was done, as the journal or the module says): what it published is
+published once.
 Otherwise the rest of the undo is done, and its play runs again from the start, with a new generation: a set belongs to one
 shadow copy set, and two are never mixed.
 """
@@ -14,8 +15,8 @@ from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, Us
 from sitekeeper.engine.hostplay import HostPlay
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.journal import plain
-from sitekeeper.engine.openrun import HostProgress, OpenRun, stack_of
-from sitekeeper.engine.plays import Playbook
+from sitekeeper.engine.openrun import HostProgress, Journaled, OpenRun, stack_of
+from sitekeeper.engine.plays import Playbook, Task
 from sitekeeper.engine.secrets import find
 
 
@@ -99,11 +100,13 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
         return
     generation = ctx.lease.take()
     play.guarding.adopt(progress.guarded)
-    if progress.only_undo or (_in_place(play, progress, generation) and _branch_free(play, progress)):
+    # Cut off between a change's outcome and its task's end: the outcome is the task's result.
+    made = {(one.path, one.round): one.outcome or _made(play, one) for one in progress.open}
+    done = {place: result for place, result in made.items() if result is not None} | progress.finished
+    over = progress.only_undo or _last_task(play) in {path for path, _ in done}
+    if over or (_in_place(play, progress, generation) and _branch_free(play, progress)):
         play.undo = stack_of(ctx, progress, play.journal, play.telling.undone)
-        # Cut off between a change's outcome and its task's end: the outcome is the task's result.
-        made = {(one.path, one.round): one.outcome for one in progress.open if one.outcome is not None}
-        play.finished = made | progress.finished
+        play.finished = done
         play.closed = progress.closed
         return
     stack = stack_of(ctx, progress, play.journal, play.telling.undone)
@@ -114,6 +117,17 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     ctx.notes.clear()
     play.journal.commit("anew", {}, host=ctx.host)
     ctx.lease.take(at_least=generation + 1)
+
+
+def _made(play: HostPlay, change: Journaled) -> Any:
+    """The result of a change that has no outcome, if it is certain that it was made."""
+    return change.module().made(play.ctx, change.intent) if change.intent is not None else None
+
+
+def _last_task(play: HostPlay) -> str:
+    """The path of the task after which nothing but undo is left; nothing where a block or a loop decides what the last one is."""
+    last = play.play.tasks[-1] if play.play.tasks else None
+    return last.path if isinstance(last, Task) and last.loop is None else ""
 
 
 def _branch_free(play: HostPlay, progress: HostProgress) -> bool:

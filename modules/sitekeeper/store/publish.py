@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import SiteFacts
@@ -33,6 +34,15 @@ class PublishParams(Params):
     """``separate``: a set without its database at the same instant is what was wanted, and no partial failure."""
 
 
+class PublishIntent(Record):
+    """Which set is to appear."""
+
+    version: Literal[1] = 1
+    store: str
+    id: str
+    run: str
+
+
 class Publish(Module[PublishParams, Published]):
     """Example::
 
@@ -43,6 +53,7 @@ class Publish(Module[PublishParams, Published]):
         cmdlets={"Get-WmiObject": "-Class Win32_OperatingSystem", "Write-Output": "markers"},
         functions=("Test-SkShadowSet", "Read-SkLease"),
     )
+    intent_type = PublishIntent
 
     def plan(self, ctx: Context, params: PublishParams) -> Plan[Published]:
         predicted = Published.model_construct(
@@ -50,11 +61,19 @@ class Publish(Module[PublishParams, Published]):
             bytes=0, offline_seconds=None, consistency=params.snapshot.consistency, partial="",
         )  # fmt: skip
         change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a whole set with its manifest")
-        return Plan(result=predicted, changes=(change,), data=params)
+        intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
+        return Plan(result=predicted, changes=(change,), intent=intent, data=params)
+
+    def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
+        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run)
 
     def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
         params: PublishParams = plan.data
         site, snapshot = params.site, params.snapshot
+        store = _folder.Folder(Path(params.set.store))
+        done = published_before(store, params.set.id, ctx.run_id)
+        if done is not None:
+            return done
         if not site.services_to_stop:
             raise IntegrityError(f"nothing is known of the services of {site.code}: nothing proves that they were down")
         prove_window(snapshot.before, snapshot.after, site.services_to_stop)
@@ -65,17 +84,13 @@ class Publish(Module[PublishParams, Published]):
             )
         lease_still_ours(ctx)
         shadows_still_there(ctx, snapshot)
-        store = _folder.Folder(Path(params.set.store))
-        done = published_before(store, params.set.id, ctx.run_id)
-        if done is not None:
-            return done
         staging = Path(params.set.folder)
         if not staging.is_dir():
             raise SpaceError(
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        entries = tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
+        entries = pulled(staging)
         own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
         _complete.same_on_disk(staging, entries, own)
         has_database = _complete.has_database(site, entries)
@@ -115,6 +130,13 @@ class Publish(Module[PublishParams, Published]):
             msg=f"{params.set.id} published: {len(files)} files, {manifest.bytes} bytes, {consistency}"
             + (f"; {len(links)} links were not followed" if links else ""),
         )  # fmt: skip
+
+
+def pulled(staging: Path) -> tuple[_manifest.Entry, ...]:
+    """What was pulled. The list goes last, when the manifest has it: a run may have been cut off between that and the rename."""
+    if not (staging / _entries.NAME).exists() and (staging / _manifest.NAME).exists():
+        return _manifest.read(staging).entries
+    return tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
 
 
 def published_before(store: _folder.Folder, set_id: str, run: str) -> Published | None:
