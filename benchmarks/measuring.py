@@ -140,5 +140,5 @@ def backup(lab: Lab, playbook: Path = BACKUP) -> Night:
     seconds = time.monotonic() - started
     (made,) = (store / "PR2").iterdir()
     manifest = json.loads((made / "manifest.json").read_text())
-    shutil.rmtree(store)
+    shutil.rmtree(store / "PR2")
     return Night(seconds, manifest, read_audit(audit, after))

@@ -114,3 +114,21 @@ def test_a_failed_site_does_not_take_the_others_down(stage: Any) -> None:
     assert here.sets("PR2") == []
     here.assert_clean("PR1")
     here.assert_clean("PR2")
+
+
+def test_a_store_that_is_not_mounted(stage: Any) -> None:
+    """The empty folder below its mount point, closed like a store: a backup into it would fill the wrong disk, and look good."""
+    here = stage("PR2")
+    assert here.run().code == 0
+    stops = len([line for line in here.calls("PR2") if line["arguments"].get("Name") == "StopService"])
+    away = here.root / "away"
+    here.store.rename(away)
+    here.store.mkdir(mode=0o700)
+    outcome = here.run()
+    assert outcome.code == 9
+    assert "is the store mounted there? if it is a new one: mkdir -m 700" in outcome.error("PR2")
+    assert list(here.store.iterdir()) == []
+    assert len([line for line in here.calls("PR2") if line["arguments"].get("Name") == "StopService"]) == stops
+    here.assert_clean("PR2")
+    (here.store / ".staging").mkdir(mode=0o700)
+    assert here.run().code == 0, "a new one, as the operator said"

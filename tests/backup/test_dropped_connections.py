@@ -47,7 +47,8 @@ def test_every_request(stage: Any, host: str, when: str) -> None:
     for offset in range(1, total + 1, STEP):
         last = read_audit(here.lab.folder / "audit.jsonl")[-1]["n"]
         highest = max(requests_of(here, host, 0))
-        shutil.rmtree(here.store, ignore_errors=True)
+        for folder in here.sets(host):
+            shutil.rmtree(folder)
         here.lab.fault(host, "drop_connection", at=highest + offset, when=when)
         outcome = here.run()
         here.lab.clear_faults()

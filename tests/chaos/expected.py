@@ -125,6 +125,11 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
         "space (20), nothing published, leak guard",
         "ok, published, by the run",
     ),
+    ("store unmounted", "its folder is the empty mount point, closed like a store"): (
+        "space (9), nothing published, by the run",
+        "space (20), nothing published, leak guard",
+        "ok, published, by the run",
+    ),
     ("site clock ±10 minutes", "+10 minutes"): (
         "preflight (11), nothing published, by the run",
         "ok, published, by the run",

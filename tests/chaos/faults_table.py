@@ -90,6 +90,11 @@ def sql_reset(theatre: Theatre) -> None:
     theatre.lab.fault(theatre.site, "sql_drop_connection", at=max(seen, default=0) + 1, when="before")
 
 
+def unmounted_and_closed(theatre: Theatre) -> None:
+    theatre.unmount_store()
+    theatre.store.chmod(0o700)
+
+
 def just_before_midnight(theatre: Theatre) -> None:
     now = theatre.lab.clock.now()
     theatre.lab.advance((86400 - 30 - (now.hour * 3600 + now.minute * 60 + now.second)) % 86400)
@@ -197,4 +202,8 @@ TABLE = (
     Row("control host suspended past the guard", "for 7 hours", nothing, (EXPORT, COPY, PULL, PUBLISH), asleep=7 * 60),
     Row("non-US date format", "day.month.year, 24 hours", fault("date_format", format="%d.%m.%Y %H:%M:%S"), (LEARN, COPY)),
     Row("GPO AllSigned", "set by policy", fault("all_signed"), (LEARN, STOP)),
+    Row(
+        "store unmounted", "its folder is the empty mount point, closed like a store", unmounted_and_closed, EVERYWHERE,
+        setting="store of its own",
+    ),
 )  # fmt: skip

@@ -203,6 +203,7 @@ class StoreOfItsOwn(Theatre):
 
     def mount_store(self) -> None:
         if not self.store.is_mount():
+            self.store.chmod(0o755)
             _mount("--bind", str(self._disk), str(self.store))
 
     def repair(self) -> None:

@@ -39,8 +39,8 @@ expired password look the same to WinRM. The execution policy speaks of script f
 control host is suspended by SIGSTOP, and both its clocks are put forward before it wakes. In the rows of the black hole it waits
 two seconds for an answer, and not thirty, and tries once to connect.
 
-The folder under a mount point should stay as `mkdir` makes it: open to others, it is refused as a store. One that only its owner
-may enter cannot be told from a new, empty store.
+A store that is not mounted: the folder under its mount point is refused when it is open to others, as `mkdir` makes it, and when
+it never held a set although the site has been backed up before. Only at the first backup of a site it is taken for a new store.
 
 ## Faults
 

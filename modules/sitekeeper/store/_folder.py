@@ -43,6 +43,10 @@ class Folder:
         except OSError as error:
             raise store_error(error, self.root) from None
 
+    def begun(self) -> bool:
+        """Whether sets were kept here before: the folder below a mount point that is not mounted never held one."""
+        return (self.root / ".staging").is_dir()
+
     def free(self) -> int:
         """Bytes that can still be written."""
         at = self.root

@@ -83,8 +83,14 @@ class Set(Module[SetParams, Staging]):
         intent = plan.intent
         assert isinstance(intent, SetIntent)  # noqa: S101 - the plan is our own
         store = _folder.Folder(Path(intent.store))
-        store.prepare()
         generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
+        if generation > 1 and not store.begun():
+            folders = [store.root / ".staging"] if store.root.exists() else [store.root, store.root / ".staging"]
+            raise SpaceError(
+                f"{store.root} never held a set, and runs of ours have changed {intent.site} before (generation {generation})",
+                hint=f"is the store mounted there? if it is a new one: mkdir -m 700 {' '.join(map(str, folders))}",
+            )
+        store.prepare()
         set_id = _folder.set_id_of(intent.site, generation)
         staging = store.claim(set_id, intent.run)
         dead = [one for one in store.unfinished(intent.site, below=generation) if one[1] != intent.run]
