@@ -121,7 +121,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
         "ok, published, by the run",
     ),
     ("store unmounted", "its folder is the empty mount point, as mkdir makes one"): (
-        "usage (2), nothing published, by the run",
+        "space (9), nothing published, by the run",
         "space (20), nothing published, leak guard",
         "ok, published, by the run",
     ),

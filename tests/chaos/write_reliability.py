@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from what ``make chaos`` found: ``.chaos/faults.jsonl`` and ``.chaos/points.jsonl``."""
+"""Writes docs/reliability.md from what ``make chaos`` found: ``faults.jsonl``, ``points.jsonl`` and ``nights.jsonl`` in ``.chaos``."""
 
 from __future__ import annotations
 
@@ -52,11 +52,17 @@ taken back.
 POINTS = """
 ## Kill points
 
-Our own process is killed (SIGKILL) at every point of a backup and of what takes it up again: before or after each record of its
-journal, and before, during or after each request that a host handles.
+Our own process is killed (SIGKILL) at the points of a backup of three sites, and of what takes it up again: before or after each record
+of its journal, before and after each remote call and SQL request, and inside, at each change that a host makes and each command
+of its tools. Or it is frozen there, and woken when the guards have acted. {total} points were tried, {held} held.
 
-| what is killed, and then | point | tried | held |
+| what is done, and then | point | tried | held |
 |---|---|---|---|
+"""
+NIGHTS = """
+## Random nights
+
+{total} nights with a fault of the table at a random step and a connection that breaks at a random request; {held} held.
 """
 
 
@@ -67,18 +73,21 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def latest(found: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """What was tried more than once counts as it was the last time."""
+    return list({tuple(one[name] for name in names): one for one in found}.values())
+
+
 def faults(found: list[dict[str, Any]]) -> str:
     """A section for each fault: how it was made, and what came of it at which steps."""
-    latest = {(one["fault"], one["how"], one["step"]): one for one in found}
-    latest = dict(sorted(latest.items(), key=lambda item: item[1]["place"]))
-    held = sum(not one["wrong"] for one in latest.values())
-    text = [f"\n{len(latest)} cases were tried, {held} held.\n"]
+    found = sorted(found, key=lambda one: one["place"])
+    text = [f"\n{len(found)} cases were tried, {sum(not one['wrong'] for one in found)} held.\n"]
     text += ["\n| fault | how it is made | what happens | at |\n|---|---|---|---|\n"]
-    for fault, how in dict.fromkeys((name, how) for name, how, _ in latest):
+    for fault, how in dict.fromkeys((one["fault"], one["how"]) for one in found):
         steps: dict[str, list[str]] = {}
-        for (name, made, step), one in latest.items():
-            if (name, made) == (fault, how):
-                steps.setdefault(one["happened"] + (" **not held**" if one["wrong"] else ""), []).append(step)
+        for one in found:
+            if (one["fault"], one["how"]) == (fault, how):
+                steps.setdefault(one["happened"] + (" **not held**" if one["wrong"] else ""), []).append(one["step"])
         for happened, at in steps.items():
             where = "every step" if len(steps) == 1 and len(at) > 3 else "; ".join(at)
             text.append(f"| {fault} | {how} | {happened} | {where} |\n")
@@ -92,11 +101,28 @@ def points(found: list[dict[str, Any]]) -> str:
     return "".join(f"| {name} | {kind} | {number} | {held[name, kind]} |\n" for (name, kind), number in tried.items())
 
 
-def page(fault_lines: list[dict[str, Any]], point_lines: list[dict[str, Any]]) -> str:
+def page(
+    fault_lines: list[dict[str, Any]], point_lines: list[dict[str, Any]], night_lines: list[dict[str, Any]]
+) -> str:
     """The whole page."""
-    return HEAD + faults(fault_lines) + (POINTS + points(point_lines) if point_lines else "")
+    text = HEAD + faults(fault_lines)
+    if point_lines:
+        text += POINTS.format(total=len(point_lines), held=sum(one["held"] for one in point_lines)) + points(
+            point_lines
+        )
+    if night_lines:
+        text += NIGHTS.format(total=len(night_lines), held=sum(not one["wrong"] for one in night_lines))
+    return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(lines_of(FOUND / "faults.jsonl"), lines_of(FOUND / "points.jsonl")))
+    found = [
+        latest(lines_of(FOUND / "faults.jsonl"), "fault", "how", "step"),
+        latest(lines_of(FOUND / "points.jsonl"), "scenario", "point"),
+        lines_of(FOUND / "nights.jsonl"),
+    ]
+    PAGE.write_text(page(*found))
+    for name, lines in zip(("faults at a step", "kill points", "random nights"), found, strict=True):
+        held = sum(one["held"] if "held" in one else not one["wrong"] for one in lines)
+        print(f"{name}: {len(lines)} tried, {held} held")
     print(f"{PAGE} is written")
