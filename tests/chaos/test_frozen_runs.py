@@ -6,8 +6,6 @@ What it had sent when it fell asleep arrives when it wakes up: after the guard h
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ import pytest
 
 from .night import GUARD_MINUTES, LEAK_MINUTES, SITES, Night
 from .points import Point
-from .test_every_point import CHUNKS, EVERY, SCENARIOS, SHARE, Scenario, all_points, begin, rolled_back, told
+from .scenarios import SCENARIOS, all_points, rolled_back
+from .trying import CHUNKS, EVERY, of_all_workers, tried
 
 ASLEEP = {"past the guard": GUARD_MINUTES + 3, "past everything": LEAK_MINUTES + 5}
 STEP = 8
@@ -24,27 +23,13 @@ STEP = 8
 @pytest.mark.timeout(4 * 3600 if EVERY else 180)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("asleep", ASLEEP)
-def test_frozen_at(
-    asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
-) -> None:
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    scenario = Scenario(f"frozen {asleep}, woken, rolled back", SCENARIOS[0].killed, rolled_back)
-    failures = []
-    night = begin(tmp_path / "night")
-    try:
-        points = all_points(SCENARIOS[0], night, shared)
-        for point in points[:: STEP * SHARE][chunk::CHUNKS] if EVERY else random.sample(points, 2):
-            wrong = woken(night, point, ASLEEP[asleep])
-            told(scenario, point, wrong)
-            if wrong:
-                failures.append(f"{point}: {wrong}")
-                night.close()
-                night = begin(tmp_path / "night")
-            night.forget_new_sets()
-            capfd.readouterr()
-    finally:
-        night.close()
+def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared = of_all_workers(tmp_path_factory)
+    failures = tried(
+        tmp_path / "night", f"frozen {asleep}, woken, rolled back",
+        lambda night: all_points(SCENARIOS[0], night, shared), lambda night, point: woken(night, point, ASLEEP[asleep]),
+        step=STEP, chunk=chunk, sample=2,
+    )  # fmt: skip
     assert not failures, "\n".join(failures)
 
 

@@ -1,0 +1,82 @@
+"""Many points, one after the other, in one lab as long as it is as it was afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .night import ROOT, Night
+from .points import Point
+
+EVERY = os.environ.get("SITEKEEPER_CHAOS") == "all"
+CHUNKS = 12 if EVERY else 1
+SHARE = int(os.environ.get("SITEKEEPER_CHAOS_SHARE", "1"))
+"""Every so many of the points, where there is no time for all."""
+
+
+def of_all_workers(factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers of one session have in common."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def begin(folder: Path) -> Night:
+    """A new lab, and a good set of every site."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    night = Night(folder)
+    ended = night.backup()
+    assert ended.code == 0, ended.said
+    night.keep_sets()
+    return night
+
+
+def tried(
+    folder: Path,
+    name: str,
+    points: Callable[[Night], list[Point]],
+    wrong_at: Callable[[Night, Point], list[str]],
+    *,
+    step: int,
+    chunk: int,
+    sample: int,
+) -> list[str]:
+    """Try a worker's share of the points; answers those that did not hold, with what was wrong."""
+    failures = []
+    night = begin(folder)
+    try:
+        numbered = points(night)
+        mine = numbered[:: step * SHARE][chunk::CHUNKS] if EVERY else random.sample(numbered, sample)
+        for point in mine:
+            wrong = wrong_at(night, point)
+            _write_down(name, point, wrong)
+            if wrong:
+                failures.append(f"{point}: {wrong}")
+                night.close()
+                night = begin(folder)
+            night.forget_new_sets()
+    finally:
+        night.close()
+    return failures
+
+
+def _write_down(name: str, point: Point, wrong: list[str]) -> None:
+    """One line for docs/reliability.md, when all points are tried."""
+    if EVERY:
+        (ROOT / ".chaos").mkdir(exist_ok=True)
+        line = {
+            "scenario": name,
+            "kind": point.kind,
+            "host": point.host,
+            "point": str(point),
+            "held": not wrong,
+            "wrong": wrong,
+        }
+        with (ROOT / ".chaos" / "points.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
