@@ -134,7 +134,7 @@ def after_the_first_start(reached: list[Point], before: int) -> list[Point]:
 
 
 SCENARIOS = [
-    Scenario("killed, the guard acts, resumed", backup, guard_then_resume, sample=4),
+    Scenario("killed, the guard acts, resumed", backup, guard_then_resume),
     Scenario("killed, rolled back at once", backup, rolled_back),
     Scenario("killed, resumed at once", backup, resumed, step=4),
     Scenario(

@@ -18,7 +18,7 @@ LEAST = 1200
 """Points of one backup. It may not fall without a line in CHANGELOG.md that says why."""
 
 
-@pytest.mark.timeout(4 * 3600 if EVERY else 180)
+@pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
 def test_killed_at(scenario: Scenario, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

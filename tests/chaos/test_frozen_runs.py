@@ -20,7 +20,7 @@ ASLEEP = {"past the guard": GUARD_MINUTES + 3, "past everything": LEAK_MINUTES +
 STEP = 8
 
 
-@pytest.mark.timeout(4 * 3600 if EVERY else 180)
+@pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("asleep", ASLEEP)
 def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -27,7 +27,7 @@ OURS = ("host", "keeper", "journal", "pull")
 """Names of the threads of a run."""
 
 
-@pytest.mark.timeout(4 * 3600 if EVERY else 180)
+@pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_random_nights(chunk: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("SITEKEEPER_CHAOS_SEED", random.randrange(1 << 32))) + chunk  # noqa: S311 - no secret

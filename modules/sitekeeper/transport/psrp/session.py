@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets as random_bytes
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any
@@ -19,6 +18,7 @@ from sitekeeper.engine.errors import (
 from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Answer, Call, Session
 from sitekeeper.transport.psrp import clixml, fragments, functions
+from sitekeeper.transport.psrp.batch import Batch
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.request import Statement
 from sitekeeper.transport.psrp.shell import Shell, ShellExpiredError, ShellGoneError
@@ -62,47 +62,11 @@ class PsrpSession:
 
     def read(self, calls: Sequence[Call]) -> list[Answer]:
         """Run several reading commands in one pipeline; a marker after each tells whose output and errors came."""
-        marker = f"sk:{random_bytes.token_hex(8)}:"
-        statements: list[Statement] = []
-        for number, call in enumerate(calls):
-            statements.append(Statement(self._allowed(call.command, dict(call.args)), merge_errors=True))
-            statements.append(Statement(Call("Write-Output", {"InputObject": f"{marker}{number}"})))
-        output, strays = self._read(statements)
-        answers: list[Answer] = []
-        ours: list[Any] = []
-        errors: list[ErrorRecord] = []
-        for value in output:
-            if isinstance(value, ErrorRecord):
-                errors.append(value)
-            elif isinstance(value, str) and value.startswith(marker):
-                number = int(value.removeprefix(marker))
-                while len(answers) < number:
-                    answers.append(Answer((), (_vanished(calls[len(answers)].command),)))
-                answers.append(Answer(tuple(ours), tuple(errors)))
-                ours, errors = [], []
-            else:
-                ours.append(value)
-        if len(answers) < len(calls):  # the pipeline ended in the middle, by the last record
-            ending = strays.pop() if strays else None
-            while len(answers) < len(calls):
-                record = ending or _vanished(calls[len(answers)].command)
-                answers.append(Answer(tuple(ours), (*errors, record)))
-                ours, errors = [], []
-        return self._attributed(calls, answers, strays)
-
-    def _attributed(self, calls: Sequence[Call], answers: list[Answer], strays: list[ErrorRecord]) -> list[Answer]:
-        """Give records that did not go the merged way (a parameter that cannot be bound) to the calls that answered nothing.
-
-        Where it is not certain whose they are, each such call gets them: no failure may pass for an empty answer.
-        """
-        if not strays:
-            return answers
-        silent = [number for number, one in enumerate(answers) if not one.output and not one.errors]
-        if not silent:
-            raise self._refused(calls[0].command, strays[0])
-        for place, number in enumerate(silent):
-            own = (strays[place],) if len(strays) == len(silent) else tuple(strays)
-            answers[number] = Answer((), own)
+        batch = Batch(calls)
+        output, strays = self._read(batch.statements(lambda call: self._allowed(call.command, dict(call.args))))
+        answers, unclaimed = batch.answers(output, strays)
+        if unclaimed is not None:
+            raise self._refused(calls[0].command, unclaimed)
         return answers
 
     def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
@@ -388,7 +352,3 @@ _NOTHING = _Nothing()
 
 def _lease_lost(errors: list[ErrorRecord]) -> ErrorRecord | None:
     return next((record for record in errors if record.short_id == "SkLeaseLost"), None)
-
-
-def _vanished(command: str) -> ErrorRecord:
-    return ErrorRecord(f"{command} left no answer", "SkNoAnswer", 0)
