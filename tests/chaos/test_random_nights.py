@@ -29,7 +29,7 @@ OURS = ("host", "keeper", "journal", "pull")
 
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_random_nights(chunk: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_random_nights(chunk: int, tmp_path: Path) -> None:
     seed = int(os.environ.get("SITEKEEPER_CHAOS_SEED", random.randrange(1 << 32))) + chunk  # noqa: S311 - no secret
     chance = random.Random(seed)  # noqa: S311 - to be drawn again the same
     theatre = Theatre(tmp_path / "theatre")
@@ -44,7 +44,7 @@ def test_random_nights(chunk: int, tmp_path: Path, capfd: pytest.CaptureFixture[
             result = tried(theatre, row, step)
             # The other fault may have ended the run before this one struck.
             wrong = [text for text in result.wrong if not text.startswith("no run came to")] + threads()
-            _write_down(f"{told} at {step!r}", wrong)
+            _write_down(seed, f"{told} at {step!r}", wrong)
             if wrong:
                 failures.append(f"{told} at {step!r}: {result.happened}: {wrong}\n{result.error}")
                 theatre.close()
@@ -55,8 +55,7 @@ def test_random_nights(chunk: int, tmp_path: Path, capfd: pytest.CaptureFixture[
         grown = descriptors() - before
     finally:
         theatre.close()
-    with capfd.disabled():
-        print(f"seed {seed}: {NIGHTS // CHUNKS} nights, {len(failures)} not held")
+    print(f"seed {seed}: {NIGHTS // CHUNKS} nights, {len(failures)} not held")
     assert not failures, f"seed {seed}:\n" + "\n".join(failures)
     assert grown < SOCKETS_OF_THE_LAB, f"{grown} descriptors more than before"
 
@@ -93,9 +92,9 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def _write_down(told: str, wrong: list[str]) -> None:
+def _write_down(seed: int, told: str, wrong: list[str]) -> None:
     if EVERY:
         folder = ROOT / ".chaos"
         folder.mkdir(exist_ok=True)
         with (folder / "nights.jsonl").open("a") as file:
-            file.write(json.dumps({"night": told, "wrong": wrong}) + "\n")
+            file.write(json.dumps({"seed": seed, "night": told, "wrong": wrong}) + "\n")

@@ -62,7 +62,8 @@ of its tools. Or it is frozen there, and woken when the guards have acted. {tota
 NIGHTS = """
 ## Random nights
 
-{total} nights with a fault of the table at a random step and a connection that breaks at a random request; {held} held.
+{total} nights with a fault of the table at a random step and a connection that breaks at a random request; {held} held. Their seeds (for
+`SITEKEEPER_CHAOS_SEED`): {seeds}.
 """
 
 
@@ -111,7 +112,9 @@ def page(
             point_lines
         )
     if night_lines:
-        text += NIGHTS.format(total=len(night_lines), held=sum(not one["wrong"] for one in night_lines))
+        seeds = ", ".join(dict.fromkeys(str(one["seed"]) for one in night_lines))
+        text += NIGHTS.format(total=len(night_lines), held=sum(not one["wrong"] for one in night_lines), seeds=seeds)
+        print(f"seeds of the random nights: {seeds}")
     return text
 
 
