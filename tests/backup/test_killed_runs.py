@@ -17,8 +17,9 @@ import pytest
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine import journal
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.errors import SitekeeperError, UndoError
 from sitekeeper.lab.sql.attach import attach
+from sitekeeper.windows.registry import Registry
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +121,23 @@ def test_a_set_is_not_pulled_twice(stage: Any) -> None:
     reads = len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"])
     assert again(here, "resume", run) == 0, here.told
     assert len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"]) == reads
+
+
+def test_what_was_half_undone_is_not_built_upon(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback took back the services and the shadow copies, and not all: going on would mean a snapshot of a living site."""
+
+    def fails(*_: Any) -> str:
+        raise UndoError("not today")
+
+    here = stage("PR2")
+    run = killed_when(here, outcome_of("windows.snapshot"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "undo", fails)
+        assert again(here, "rollback", run) == 13
+    assert again(here, "resume", run) == 0, here.told
+    assert len(here.sets("PR2")) == 1
+    assert main(["backups", "verify", "--store", str(here.store)]) == 0
+    here.assert_clean("PR2")
 
 
 def test_the_next_play_begins_with_nothing_behind_it(stage: Any) -> None:

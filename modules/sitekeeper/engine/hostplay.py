@@ -117,6 +117,8 @@ class HostPlay:
             failure = self._own(error)
         if failure is None and not self.settings.check:
             self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
+        if failure is not None:
+            self._abandon(self.play.path)
         policies = {"block", "play"} | ({"failure"} if failure is not None else set())
         self._take_back(lambda change: change.policy in policies)
         self.undo.keep()
@@ -140,6 +142,15 @@ class HostPlay:
         if isinstance(error, SitekeeperError):
             return error.at(host=self.ctx.host, task=task)
         return bugs.report(error, host=self.ctx.host, folder=self.journal.folder, task=task)
+
+    def _abandon(self, path: str) -> None:
+        """Written down before a failure is undone: half of that is nothing that a resumed run may build on."""
+        if self.settings.check:
+            return
+        try:
+            self.journal.commit("abandoned", {}, host=self.ctx.host, task=path)
+        except SitekeeperError:
+            return  # a journal that cannot be written fails the run by itself, and is no reason to leave a site down
 
     def _note_guard(self, host: str) -> None:
         self.journal.commit("guard", {"host": host}, host=self.ctx.host)
@@ -242,6 +253,8 @@ class HostPlay:
             failed = self._failed(block, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are taken back all the same
             failed = _Failed(self._own(error), final=True)
+        if failed is not None:
+            self._abandon(block.path)
         if block.scoped:
             inside = f"{block.path}."
             left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
@@ -257,6 +270,7 @@ class HostPlay:
             caught = {"ansible_failed_result": failure_of(failed.error)}
             failed = None
             try:
+                self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
                 self._items(block.rescue, layers.over(caught), tags)
             except _Failed as second:
                 failed = second

@@ -52,6 +52,8 @@ class HostProgress:
     """Hosts on which guards were armed."""
     only_undo: bool = False
     """All its tasks were done: what is left is the taking back at its play's end."""
+    abandoned: bool = False
+    """Its undo was begun after a failure, or by whoever took it up: what is left of it is undone too, and it starts anew."""
     closed: set[tuple[str, str]] = field(default_factory=set)
     """Guarded blocks that were done and taken back, by path and round: they open no window again."""
     plays: set[str] = field(default_factory=set)
@@ -120,7 +122,12 @@ def read(folder: Path) -> OpenRun:
                 progress.guarded.add(str(row.data["host"]))
             case "closed":
                 progress.closed.add((row.task, str(row.data["round"])))
+            case "abandoned":
+                progress.abandoned = True
+            case "rescued":
+                progress.abandoned = False
             case "anew":
+                progress.abandoned = False
                 progress.finished.clear()
                 progress.closed.clear()
             case "tasks done":

@@ -3,8 +3,8 @@
 A host goes on where it was only if every change that it still has open is in place, as its module says from looking, or
 if nothing but the undo was left to do (its last task was done, as the journal or the module says): what it published is
 published once.
-Otherwise the rest of the undo is done, and its play runs again from the start, with a new generation: a set belongs to one
-shadow copy set, and two are never mixed.
+Otherwise, and when an undo was begun already, the rest of the undo is done, and its play runs again from the start, with a new
+generation: a set belongs to one shadow copy set, and two are never mixed.
 """
 
 from __future__ import annotations
@@ -104,11 +104,13 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     made = {(one.path, one.round): one.outcome or _made(play, one) for one in progress.open}
     done = {place: result for place, result in made.items() if result is not None} | progress.finished
     over = progress.only_undo or _last_task(play) in {path for path, _ in done}
-    if over or (_in_place(play, progress, generation) and _branch_free(play, progress)):
+    goes_on = not progress.abandoned and _in_place(play, progress, generation) and _branch_free(play, progress)
+    if over or goes_on:
         play.undo = stack_of(ctx, progress, play.journal, play.telling.undone)
         play.finished = done
         play.closed = progress.closed
         return
+    play.journal.commit("abandoned", {}, host=ctx.host)
     stack = stack_of(ctx, progress, play.journal, play.telling.undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()

@@ -85,6 +85,7 @@ def take_back_all(
     ctx.lease.take()
     guarding = Guarding(ctx, clock)
     guarding.adopt(progress.guarded)
+    journal.commit("abandoned", {}, host=ctx.host)
     stack = stack_of(ctx, progress, journal, Telling(ctx.host, bus, clock).undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()

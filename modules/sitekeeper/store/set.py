@@ -84,11 +84,10 @@ class Set(Module[SetParams, Staging]):
         assert isinstance(intent, SetIntent)  # noqa: S101 - the plan is our own
         store = _folder.Folder(Path(intent.store))
         generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
-        if generation > 1 and not store.begun():
-            folders = [store.root / ".staging"] if store.root.exists() else [store.root, store.root / ".staging"]
+        if generation > 1 and store.root.is_dir() and not store.begun():
             raise SpaceError(
                 f"{store.root} never held a set, and runs of ours have changed {intent.site} before (generation {generation})",
-                hint=f"is the store mounted there? if it is a new one: mkdir -m 700 {' '.join(map(str, folders))}",
+                hint=f"is the store mounted there? if it is a new one: mkdir -m 700 {store.root}/.staging",
             )
         store.prepare()
         set_id = _folder.set_id_of(intent.site, generation)
