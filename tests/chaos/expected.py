@@ -111,6 +111,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
         "remote (7), nothing published, leak guard",
     ),
     ("SQL host gone", "it answers nothing any more"): (
+        "unreachable (5), nothing published, leak guard",
         "unreachable (5), nothing published, by the run",
         "unreachable (20), nothing published, leak guard",
         "undo (13), published, leak guard",

@@ -12,7 +12,14 @@ from typing import Annotated, BinaryIO
 
 from pydantic import Field
 
-from sitekeeper.engine.errors import IntegrityError, RemoteError, RunInterruptedError, SpaceError, UnreachableError
+from sitekeeper.engine.errors import (
+    IntegrityError,
+    RemoteError,
+    RunInterruptedError,
+    SitekeeperError,
+    SpaceError,
+    UnreachableError,
+)
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
@@ -103,7 +110,7 @@ class Pull(Module[PullParams, Pulled]):
         except OSError as error:
             raise store_error(error, Path(params.set.store)) from None
         except RemoteError as error:
-            if error.record is None or error.record.short_id != "SkNoShadowSet":
+            if not _is_gone(ctx, params.snapshot, error):
                 raise
             raise IntegrityError(
                 f"a shadow copy of {error.host} is gone: the set would not be whole",
@@ -149,6 +156,23 @@ class _Target:
     written: int = 0
     length: int = -1
     hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+def _alive(ctx: Context, copy: Copy) -> set[str]:
+    """Ids of the run's shadow copies that exist on a host."""
+    rows = ctx.ps.call("Test-SkShadowSet", Drive=copy.drive, Run=ctx.run_id)
+    return {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
+
+
+def _is_gone(ctx: Context, snapshot: ShadowSet, error: RemoteError) -> bool:
+    """Whether what failed was reading from a shadow copy that does not exist any more."""
+    if error.record is not None and error.record.short_id == "SkNoShadowSet":
+        return True
+    try:
+        hosts = {copy.host: ctx if copy.host == ctx.host else ctx.of(copy.host) for copy in snapshot.copies}
+        return not all(copy.id in _alive(hosts[copy.host], copy) for copy in snapshot.copies)
+    except SitekeeperError:
+        return False  # then the failure itself is what is told
 
 
 class _Puller:
@@ -327,9 +351,7 @@ class _Puller:
                 self.ctx.clock.sleep(ahead, self.ctx.stop)
 
     def _same_shadow_set(self, host: str, copy: Copy) -> None:
-        rows = self.of(host).ps.call("Test-SkShadowSet", Drive=copy.drive, Run=self.ctx.run_id)
-        ids = {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
-        if copy.id not in ids:
+        if copy.id not in _alive(self.of(host), copy):
             raise IntegrityError(
                 "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more room"
             )
