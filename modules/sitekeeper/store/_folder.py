@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,8 +127,10 @@ class Folder:
         """Where a published set is."""
         return self.root / set_id[:3] / set_id
 
-    def publish(self, set_id: str, run: str) -> Path:
+    def publish(self, set_id: str, run: str, may_appear: Callable[[], None] = lambda: None) -> Path:
         """Everything to disk, then one rename: the set appears whole or not at all.
+
+        ``may_appear`` is asked last, directly before the rename, and raises if the set must not appear.
 
         Raises:
             IntegrityError: there is such a set already.
@@ -138,6 +140,7 @@ class Folder:
         try:
             _closed(final.parent)
             sync_file_system(staging)
+            may_appear()
             if final.exists():
                 raise IntegrityError(f"set {set_id} is published already")
             staging.rename(final)

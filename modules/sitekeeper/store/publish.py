@@ -117,8 +117,14 @@ class Publish(Module[PublishParams, Published]):
                 (staging / name).unlink(missing_ok=True)
         except OSError as error:
             raise _folder.store_error(error, Path(params.set.store)) from None
+
+        def may_appear() -> None:
+            # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
+            lease_still_ours(ctx)
+            shadows_still_there(ctx, snapshot)
+
         ctx.lease.take()
-        final = store.publish(params.set.id, ctx.run_id)
+        final = store.publish(params.set.id, ctx.run_id, may_appear)
         partial = (
             ""
             if consistency != "separate" or "separate" in params.accept
