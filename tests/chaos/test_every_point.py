@@ -30,5 +30,6 @@ def test_killed_at(scenario: Scenario, chunk: int, tmp_path: Path, tmp_path_fact
     failures = tried(
         tmp_path / "night", scenario.name, points, lambda night, point: held(scenario, night, point),
         step=scenario.step, chunk=chunk, sample=scenario.sample,
+        turn=SCENARIOS.index(scenario),
     )  # fmt: skip
     assert not failures, "\n".join(failures)

@@ -17,7 +17,8 @@ from .points import Point
 EVERY = os.environ.get("SITEKEEPER_CHAOS") == "all"
 CHUNKS = 12 if EVERY else 1
 SHARE = int(os.environ.get("SITEKEEPER_CHAOS_SHARE", "1"))
-"""Every so many of the points, where there is no time for all."""
+"""Every so many of the points, where there is no time for all: two runs with 2 try all of them, if ``TURN`` is 0 and 1."""
+TURN = int(os.environ.get("SITEKEEPER_CHAOS_TURN", "0"))
 
 
 def of_all_workers(factory: pytest.TempPathFactory) -> Path:
@@ -46,13 +47,18 @@ def tried(
     step: int,
     chunk: int,
     sample: int,
+    turn: int = 0,
 ) -> list[str]:
-    """Try a worker's share of the points; answers those that did not hold, with what was wrong."""
+    """Try a worker's share of the points; answers those that did not hold, with what was wrong.
+
+    ``turn``: with which of them a share begins, so that what one scenario leaves out another one tries.
+    """
     failures = []
     night = begin(folder)
     try:
         numbered = points(night)
-        mine = numbered[:: step * SHARE][chunk::CHUNKS] if EVERY else random.sample(numbered, sample)
+        first = (turn + TURN) % SHARE * step
+        mine = numbered[first :: step * SHARE][chunk::CHUNKS] if EVERY else random.sample(numbered, sample)
         for point in mine:
             wrong = wrong_at(night, point)
             _write_down(name, point, wrong)

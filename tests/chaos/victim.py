@@ -16,6 +16,7 @@ from typing import Any
 
 from sitekeeper.cli import main as command_line
 from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.module import available
 
 
 class CountingConnection(sqlite3.Connection):
@@ -64,6 +65,7 @@ def live(order: dict[str, Any]) -> int:
 
 def serve() -> None:
     """Fork a process for every order; say its id, wait for the word to let it go, say how it ended."""
+    available()  # loads the modules
     for line in sys.stdin:
         order = json.loads(line)
         gate, opener = os.pipe()

@@ -48,29 +48,29 @@ class HostFiles:
         parts = [part for part in rest.split("\\") if part and part != "."]
         if ".." in parts:
             raise FileNotFoundError(errno.ENOENT, "the lab takes no '..' in a path", path)
-        whole = base.joinpath(*parts)
+        whole = os.path.join(base, *parts)  # noqa: PTH118 - of all that the lab does, this is done most often
         if os.path.lexists(whole):
-            return whole
-        return _ignoring_case(base, parts)
+            return Path(whole)
+        return _ignoring_case(Path(base), parts)
 
-    def _base(self, path: str) -> tuple[Path, str]:
+    def _base(self, path: str) -> tuple[str, str]:
         if match := _SHARE.match(path):
             letter, gmt, rest = match.groups()
             volume = self.volume_id(f"{letter}:\\")
             if gmt is None:
-                return self.folder_of(volume), rest or ""
+                return self._folder(volume), rest or ""
             for copy in self.machine.shadows:
                 stamp = datetime.fromisoformat(copy.created).strftime("%Y.%m.%d-%H.%M.%S")
                 if copy.volume_id == volume and copy.client_accessible and stamp == gmt:
-                    return self.root / copy.folder, rest or ""
+                    return f"{self.root}/{copy.folder}", rest or ""
         elif match := _DEVICE.match(path):
             for copy in self.machine.shadows:
                 if copy.number == int(match[1]):
-                    return self.root / copy.folder, match[2] or ""
+                    return f"{self.root}/{copy.folder}", match[2] or ""
         elif match := _VOLUME.match(path):
-            return self.folder_of(match[1].lower()), match[2] or ""
+            return self._folder(match[1].lower()), match[2] or ""
         elif match := _DRIVE.match(path):
-            return self.folder_of(self.volume_id(match[1] + "\\")), match[2] or ""
+            return self._folder(self.volume_id(match[1] + "\\")), match[2] or ""
         raise FileNotFoundError(errno.ENOENT, "no such volume, share or shadow copy", path)
 
     def volume_id(self, name: str) -> str:
@@ -88,9 +88,12 @@ class HostFiles:
 
     def folder_of(self, volume_id: str) -> Path:
         """The real folder of a volume."""
+        return Path(self._folder(volume_id))
+
+    def _folder(self, volume_id: str) -> str:
         for volume in self.machine.volumes:
             if volume.id == volume_id:
-                return self.root / volume.folder
+                return f"{self.root}/{volume.folder}"
         raise FileNotFoundError(errno.ENOENT, "no such volume", volume_id)
 
     def volume_of(self, path: str) -> str:
