@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test drops chaos check bench lab clean
+.PHONY: setup demo test drops chaos fidelity check bench lab clean
 
 setup: $(READY)
 
@@ -28,6 +28,12 @@ chaos: $(READY)         ## killed, frozen and struck at every point of a backup,
 	@SITEKEEPER_CHAOS=all $(BIN)/python -m pytest -q -n 2 --dist load --tb=line tests/chaos \
 	  && ended=0 || ended=$$?; $(BIN)/python tests/chaos/write_reliability.py; exit $$ended
 
+fidelity: $(READY)      ## what was checked by things that we did not write: one table
+	@rm -rf .fidelity; mkdir -p .fidelity
+	@SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(BIN)/python -m pytest -q -n 2 --dist loadscope \
+	  --junitxml=.fidelity/tests.xml tests/fidelity tests/contract && ended=0 || ended=$$?; \
+	  $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml; exit $$ended
+
 check: $(READY)         ## formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -41,4 +47,4 @@ lab: $(READY)           ## start the lab and leave it running (sitekeeper lab do
 	@$(BIN)/sitekeeper lab up
 
 clean:
-	rm -rf .demo .bench .chaos .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .demo .bench .chaos .fidelity .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .counting import Row, count
 from sitekeeper.sql import queries
 
 SCRIPT = r"""
@@ -61,6 +62,7 @@ def test_the_facts_queries_are_t_sql_of_every_version() -> None:
     counts = queries.row_counts(["Sites", "odd ]name'"], database="CM_ABC")
     statements = {**queries.STATEMENTS, **queries.SINCE_2008, "row_counts": counts}
     assert _complaints(statements, VERSIONS) == []
+    count(Row.TSQL, len(statements) * len(VERSIONS), f"{len(statements)} x {len(VERSIONS)}")
 
 
 def test_the_parser_would_complain() -> None:
@@ -68,3 +70,4 @@ def test_the_parser_would_complain() -> None:
         len(_complaints({"wrong": "SELECT FROM WHERE", "newer": "SELECT a FROM t ORDER BY a OFFSET 1 ROWS"}, (90,)))
         == 2
     )
+    count(Row.PLANTED, 1, "T-SQL that 2005 lacks")
