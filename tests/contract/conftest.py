@@ -93,6 +93,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Get-SkFolder", Drive="D", Run="a..b"),
         call("Get-SkFolder", Drive="D", Run="run-1", Name="..\\x"),
         call("Get-SkFolder", Drive="D", Nobody="x"),
+        call("Get-SkNative", Path="Q:\\x"),
         call("Read-SkLease", Drive="D"),
         call("Assert-SkLease", **PR2, Owner="ci", Generation=1),
         call("Enter-SkLease", **PR2, Owner="ci on host \u00e4", Seconds=600, AtLeast=0),

@@ -1,5 +1,5 @@
-# Runs scenarios on a real PowerShell: each loads our functions into a runspace of its own and makes its calls there.
-param([string]$Cases, [string]$Results, [string]$Functions, [string]$StandIns, [string]$Python)
+# Makes calls on a real PowerShell, in a runspace that has our functions and the lab's Windows.
+param([string]$Cases, [string]$Results, [string]$Functions, [string]$Windows)
 $ErrorActionPreference = 'Stop'
 
 function Get-Shape($Value) {
@@ -16,43 +16,36 @@ function Get-Shape($Value) {
 function Get-Record($Record) {
     @{ id = $Record.FullyQualifiedErrorId; category = [int]$Record.CategoryInfo.Category; message = $Record.Exception.Message; type = $Record.Exception.GetType().FullName }
 }
-$all = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($Cases)) -AsHashtable -DateKind String
-$answers = @()
-foreach ($scenario in $all) {
-    $runspace = [runspacefactory]::CreateRunspace()
-    $runspace.Open()
-    $setup = [powershell]::Create(); $setup.Runspace = $runspace
-    [void]$setup.AddScript(". '$StandIns' -HostFolder '$($scenario.folder)' -Python '$Python'")
-    foreach ($file in [IO.Directory]::GetFiles($Functions, '*.ps1')) { [void]$setup.AddStatement().AddScript([IO.File]::ReadAllText($file)) }
-    [void]$setup.Invoke()
-    if ($setup.Streams.Error.Count) { throw ($setup.Streams.Error[0] | Out-String) }
-    $done = @()
-    foreach ($call in $scenario.calls) {
-        $ps = [powershell]::Create(); $ps.Runspace = $runspace
-        if ($call.fault) { [void]$ps.AddScript("Invoke-StandIn @{ fault = '$($call.fault)' }").Invoke(); $done += @{ output = @(); errors = @(); failed = $null }; continue }
-        [void]$ps.AddCommand($call.name)
-        foreach ($name in $call.arguments.Keys) {
-            $value = $call.arguments[$name]
-            if ($value -is [array]) { $value = [string[]]$value }
-            [void]$ps.AddParameter($name, $value)
-        }
-        $failed = $null
-        $output = New-Object 'Management.Automation.PSDataCollection[PSObject]'
-        $nothing = New-Object 'Management.Automation.PSDataCollection[PSObject]'
-        $nothing.Complete()
-        try { [void]$ps.EndInvoke($ps.BeginInvoke($nothing, $output)) } catch {
-            $reason = $ps.InvocationStateInfo.Reason
-            if (-not $reason) { throw }
-            $failed = Get-Record $reason.ErrorRecord
-        }
-        $shapes = @(); foreach ($one in $output) { $base = $one; if ($one.PSObject.BaseObject -isnot [Management.Automation.PSCustomObject]) { $base = $one.PSObject.BaseObject }; $shapes += , @(Get-Shape $base) }
-        $errors = @(); foreach ($one in $ps.Streams.Error) { $errors += (Get-Record $one) }
-        $done += @{ output = $shapes; errors = $errors; failed = $failed }
-        $ps.Dispose()
+$runspace = [runspacefactory]::CreateRunspace()
+$runspace.Open()
+$setup = [powershell]::Create(); $setup.Runspace = $runspace
+[void]$setup.AddScript("Import-Module '$Windows'")
+foreach ($file in [IO.Directory]::GetFiles($Functions, '*.ps1')) { [void]$setup.AddStatement().AddScript([IO.File]::ReadAllText($file)) }
+[void]$setup.Invoke()
+if ($setup.Streams.Error.Count) { throw ($setup.Streams.Error[0] | Out-String) }
+$done = @()
+foreach ($call in ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($Cases)) -AsHashtable -DateKind String) {
+    $ps = [powershell]::Create(); $ps.Runspace = $runspace
+    if ($call.fault) { [void]$ps.AddScript("Invoke-Lab @{ fault = '$($call.fault)' }").Invoke(); $done += @{ output = @(); errors = @(); failed = $null }; continue }
+    [void]$ps.AddCommand($call.name)
+    foreach ($name in $call.arguments.Keys) {
+        $value = $call.arguments[$name]
+        if ($value -is [array]) { $value = [string[]]$value }
+        [void]$ps.AddParameter($name, $value)
     }
-    $answers += , @($done)
-    $end = [powershell]::Create(); $end.Runspace = $runspace
-    [void]$end.AddScript('$StandIn.StandardInput.Close(); $StandIn.WaitForExit(); $StandIn.Dispose()').Invoke()
-    $runspace.Dispose()
+    $failed = $null
+    $output = New-Object 'Management.Automation.PSDataCollection[PSObject]'
+    $nothing = New-Object 'Management.Automation.PSDataCollection[PSObject]'
+    $nothing.Complete()
+    try { [void]$ps.EndInvoke($ps.BeginInvoke($nothing, $output)) } catch {
+        $reason = $ps.InvocationStateInfo.Reason
+        if (-not $reason) { throw }
+        $failed = Get-Record $reason.ErrorRecord
+    }
+    $shapes = @(); foreach ($one in $output) { $base = $one; if ($one.PSObject.BaseObject -isnot [Management.Automation.PSCustomObject]) { $base = $one.PSObject.BaseObject }; $shapes += , @(Get-Shape $base) }
+    $errors = @(); foreach ($one in $ps.Streams.Error) { $errors += (Get-Record $one) }
+    $done += @{ output = $shapes; errors = $errors; failed = $failed }
+    $ps.Dispose()
 }
-[IO.File]::WriteAllText($Results, (ConvertTo-Json -InputObject @($answers) -Depth 20 -Compress))
+$runspace.Dispose()
+[IO.File]::WriteAllText($Results, (ConvertTo-Json -InputObject @($done) -Depth 20 -Compress))

@@ -14,7 +14,6 @@ import pkgutil
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -27,6 +26,7 @@ from psrpcore.types import PSInt64
 import sitekeeper.lab.functions as twins
 from sitekeeper.lab.build import build_host
 from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, PsObject
+from sitekeeper.lab.engines.pwsh.engine import MODULE, PwshEngine
 from sitekeeper.lab.engines.python import PythonEngine, PythonRunspace
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Host
@@ -175,27 +175,32 @@ def shape(value: Any) -> list[Any]:
 
 
 def by_powershell(pwsh: str, folders: list[tuple[Path, list[Call]]], work: Path) -> list[list[dict[str, Any]]]:
-    cases = [
-        {
-            "folder": str(folder),
-            "calls": [{"name": name, "arguments": arguments, "fault": fault} for name, arguments, fault in calls],
-        }
-        for folder, calls in folders
-    ]
+    answers = []
+    for folder, calls in folders:
+        engine = PwshEngine(PythonEngine(Host.load(folder)), Path(pwsh), work / "powershell")
+        engine.start()
+        try:
+            answers.append(_asked(pwsh, engine.environment(), calls, work))
+        finally:
+            engine.stop()
+    return answers
+
+
+def _asked(pwsh: str, environment: dict[str, str], calls: list[Call], work: Path) -> list[dict[str, Any]]:
+    cases = [{"name": name, "arguments": arguments, "fault": fault} for name, arguments, fault in calls]
     (work / "cases.json").write_text(json.dumps(cases), "utf-8")
     arguments = {
         "-Cases": work / "cases.json",
         "-Results": work / "results.json",
         "-Functions": FUNCTIONS,
-        "-StandIns": HERE / "stand_ins.ps1",
-        "-Python": sys.executable,
+        "-Windows": MODULE,
     }
     command = [pwsh, "-NoProfile", "-NonInteractive", "-File", str(HERE / "run_cases.ps1")]
     command += [str(word) for pair in arguments.items() for word in pair]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "modules"), "NO_COLOR": "1"}
+    environment = {**environment, "NO_COLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
-    answers: list[list[dict[str, Any]]] = json.loads((work / "results.json").read_text("utf-8"))
+    answers: list[dict[str, Any]] = json.loads((work / "results.json").read_text("utf-8"))
     return answers
 
 

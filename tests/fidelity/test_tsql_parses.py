@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .counting import Row, count
 from sitekeeper.sql import queries
+
+from .counting import Row, count
 
 SCRIPT = r"""
 $ErrorActionPreference = 'Stop'

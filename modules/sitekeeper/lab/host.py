@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ class Host:
         self.io_lock = threading.RLock()
         self.registry = Registry(folder / "registry.json")
         self.files = HostFiles(folder, machine)
-        self._locked: set[str] = set()
+        self._locked: dict[str, int] = {}
         self._counted: dict[str, tuple[float, int]] = {}
         self.databases: list[FrozenDatabase] = []
         self.management: opsmgr.ManagementGroup | None = None
@@ -200,18 +201,24 @@ class Host:
 
     def lock_file(self, path: str) -> bool:
         """Open (or make) a file that nobody else may open until ``unlock_file``; False when somebody has it."""
-        with self.lock:
-            if path.lower() in self._locked:
+        with self.io_lock, self.lock:
+            opened = os.open(self.files.resolve(path), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(
+                    opened, fcntl.LOCK_EX | fcntl.LOCK_NB
+                )  # what .NET does here, too, for a file that it shares with nobody
+            except BlockingIOError:
+                os.close(opened)
                 return False
-            self._locked.add(path.lower())
-        with self.io_lock:
-            self.files.resolve(path).touch()
+            self._locked[path.lower()] = opened
         return True
 
     def unlock_file(self, path: str) -> None:
         """Close such a file."""
         with self.lock:
-            self._locked.discard(path.lower())
+            opened = self._locked.pop(path.lower(), None)
+            if opened is not None:
+                os.close(opened)
 
     def bytes_on(self, volume: Volume) -> int:
         """Bytes of the volume's files, counted anew at most every few seconds."""

@@ -9,6 +9,7 @@ from sitekeeper.lab.audit import Audit
 from sitekeeper.lab.build import build_host, sites_on
 from sitekeeper.lab.certificates import Authority
 from sitekeeper.lab.clock import LabClock, Timers
+from sitekeeper.lab.engines.pwsh.engine import PwshEngine
 from sitekeeper.lab.engines.python import PythonEngine
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.host import Host
@@ -39,6 +40,10 @@ class Surroundings(Protocol):
     @property
     def clock(self) -> LabClock:
         """Its clock."""
+
+    @property
+    def pwsh(self) -> Path | None:
+        """The real PowerShell that is its engine; None: the lab's own."""
 
     @property
     def audit(self) -> Audit:
@@ -74,11 +79,15 @@ class Machine:
             lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler
         )
         self.engine = PythonEngine(self.host, administrators=lab.administrators)
+        self.powershell: PwshEngine | None = None
+        """A real PowerShell, where the lab has one; it runs what clients send."""
+        if lab.pwsh is not None:
+            self.powershell = PwshEngine(self.engine, lab.pwsh, lab.folder / "powershell")
         self.tasks = Tasks(self.host)
         self.faults = WireFaults()
         certificate, key = lab.authority.server(name, lab.hierarchy.dns, spec.address)
         self.wsman = WsmanServer(
-            self.engine,
+            self.powershell or self.engine,
             lab.accounts,
             address=spec.address,
             http_port=lab.hierarchy.ports.http,
@@ -128,6 +137,8 @@ class Machine:
     def start(self) -> None:
         """Listen, and let tasks fall due."""
         self.tasks.start()
+        if self.powershell is not None:
+            self.powershell.start()
         self.wsman.start()
         if self.sql is not None:
             self.sql.start()
@@ -136,6 +147,8 @@ class Machine:
         """Stop listening and close the databases."""
         self.tasks.stop()
         self.wsman.stop()
+        if self.powershell is not None:
+            self.powershell.stop()
         if self.sql is not None:
             self.sql.stop()
 

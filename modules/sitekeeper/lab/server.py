@@ -35,10 +35,12 @@ class Lab:
     Args:
         hierarchy: a hierarchy file, or what was read from one.
         folder: where its state lies; an earlier lab's state is taken up again.
+        pwsh: a real PowerShell (7.4 or newer) that is to run what clients send, in place of the lab's own engine.
 
     """
 
-    def __init__(self, hierarchy: Path | Hierarchy, folder: Path) -> None:
+    def __init__(self, hierarchy: Path | Hierarchy, folder: Path, *, pwsh: Path | None = None) -> None:
+        self.pwsh = pwsh
         self.hierarchy = hierarchy if isinstance(hierarchy, Hierarchy) else load_hierarchy(hierarchy)
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,5 @@ function Get-SkFolder {
         if ($Name -cnotmatch '^[a-z0-9][a-z0-9.-]{0,31}$') { throw 'SkInvalidName' }
         $path = $path + '\' + $Name
     }
-    # On Windows this answers the path itself; it also lets a drive be a folder elsewhere.
-    $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($path)
+    Get-SkNative -Path $path
 }

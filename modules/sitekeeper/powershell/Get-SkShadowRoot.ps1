@@ -9,7 +9,7 @@ function Get-SkShadowRoot {
     foreach ($line in [IO.File]::ReadAllText($file).Replace("`r", '').Split("`n")) {
         $word = $line.Split(' ')
         if ($word[0] -eq 'share' -and $word[1] -eq [string]$Index) {
-            return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath('\\127.0.0.1\' + $word[2] + '$\@GMT-' + $word[3])
+            return Get-SkNative -Path ('\\127.0.0.1\' + $word[2] + '$\@GMT-' + $word[3])
         }
     }
     $root = [IO.Path]::Combine($folder, [string]$Index)

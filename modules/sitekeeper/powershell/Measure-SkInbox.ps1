@@ -6,7 +6,7 @@ function Measure-SkInbox {
     trap { break }  # a failed .NET call would only end its statement
     if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }
-    $start = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Drive + ':\' + $Path)
+    $start = Get-SkNative -Path ($Drive + ':\' + $Path)
     $counts = @()
     $inboxes = [IO.Path]::Combine($start, 'inboxes')
     if ([IO.Directory]::Exists($inboxes)) {

@@ -8,8 +8,7 @@ function Start-SkAgentMaintenance {
     if ($Run -cnotmatch '\A[0-9a-z][0-9a-z-]{0,63}\z') { throw 'SkInvalidRun' }
     $setup = Get-ItemProperty -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Microsoft Operations Manager\3.0\Setup' -ErrorAction SilentlyContinue
     if (-not $setup -or -not $setup.InstallDirectory) { throw 'SkNoAgent' }
-    # On Windows this answers the path itself; it also lets a drive be a folder elsewhere.
-    $file = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($setup.InstallDirectory.TrimEnd('\') + '\MaintenanceMode.dll')
+    $file = Get-SkNative -Path ($setup.InstallDirectory.TrimEnd('\') + '\MaintenanceMode.dll')
     if (-not [IO.File]::Exists($file)) { throw 'SkNoAgent' }
     Import-Module -Name $file -ErrorAction Stop
     # -Comment: -Comments in Microsoft's page, -Comment in scripts; as the beginning of the name it is both.

@@ -62,7 +62,7 @@ class SmallEngine:
         self.users: list[str] = []
         self.closed = threading.Semaphore(0)
 
-    def open(self, user: str) -> SmallRunspace:
+    def open(self, user: str, configuration: str) -> SmallRunspace:
         self.users.append(user)
         return SmallRunspace(self)
 

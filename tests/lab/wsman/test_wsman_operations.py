@@ -313,7 +313,7 @@ def test_pipelines_of_one_pool_run_one_after_the_other(host: Any) -> None:
 
 
 def test_a_user_without_the_right_is_denied(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(user: str) -> None:
+    def refuse(user: str, configuration: str) -> None:
         raise PermissionError(5, "Access is denied.", user)
 
     monkeypatch.setattr(host.engine, "open", refuse)

@@ -39,7 +39,7 @@ class Engine:
     loaded: int = 0
     opened: int = 0
 
-    def open(self, user: str) -> Engine:
+    def open(self, user: str, configuration: str) -> Engine:
         self.opened += 1
         return self
 

@@ -8,9 +8,10 @@ Windows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,40 @@ class Runspace(Protocol):
         """The shell was deleted."""
 
 
+@runtime_checkable
+class PsrpProcess(Protocol):
+    """A PowerShell that speaks PSRP itself: fragments go to it and come from it as they are.
+
+    A pipeline is named by the id that its client gave it; None is the pool.
+    """
+
+    def listen(self, heard: Callable[[uuid.UUID | None, bytes], None]) -> None:
+        """Hand on what it says, until it ends."""
+
+    def send(self, pipeline: uuid.UUID | None, fragments: bytes) -> None:
+        """Whole fragments for the pool or a pipeline."""
+
+    def begin(self, pipeline: uuid.UUID) -> None:
+        """A pipeline is about to be sent."""
+
+    def stop(self, pipeline: uuid.UUID) -> None:
+        """The client's Ctrl+C."""
+
+    def end(self, pipeline: uuid.UUID) -> None:
+        """Nobody asks for this pipeline any more."""
+
+    def note(self, pipeline: Pipeline) -> None:
+        """A pipeline was sent: for the lab's audit log."""
+
+    def close(self) -> None:
+        """The shell was deleted: end the process. ``listen`` returns soon."""
+
+
 class Engine(Protocol):
     """The PowerShell of one host."""
 
-    def open(self, user: str) -> Runspace:
-        """Start a session for an authenticated user.
+    def open(self, user: str, configuration: str) -> Runspace | PsrpProcess:
+        """Start a session for an authenticated user; ``configuration`` is the endpoint's name, such as Microsoft.PowerShell.
 
         Raises:
             PermissionError: this user may not; the client hears "Access is denied.", code 5.

@@ -44,7 +44,7 @@ class PythonEngine:
         management = BY_KIND[host.management.content.kind] if host.management is not None else ()
         self.cmdlets = {c.name.lower(): c for c in (*BASIC, *WMI, *ITEMS, *management) if c.since <= version}
 
-    def open(self, user: str) -> PythonRunspace:
+    def open(self, user: str, configuration: str = "Microsoft.PowerShell") -> PythonRunspace:
         """Start a session.
 
         Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sitekeeper.lab.functions._twin import Call, method_failed, text, thrown, twin
+from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "c0613e2a581d46aec58cd7b3eddba34c788f4d74e983324f6d8d749cad09e4d2"
+SHA256 = "5b1b0374c4e37221115da5a5a2d471c377ece15983bcb24018e32fd9b217e35f"
 
 
 def run(call: Call) -> Iterator[str]:
@@ -24,10 +24,7 @@ def run(call: Call) -> Iterator[str]:
         if not re.search(r"^[a-z0-9][a-z0-9.-]{0,31}$", name):
             raise thrown("SkInvalidName")
         path += "\\" + name
-    if not any(volume.letter == f"{drive}:" for volume in call.host.machine.volumes):
-        message = f"Cannot find drive. A drive with the name '{drive}' does not exist."
-        raise method_failed(call, "GetUnresolvedProviderPathFromPSPath", 1, "DriveNotFoundException", message)
-    yield path
+    yield from call.stream("Get-SkNative", Path=path)
 
 
 TWIN = twin("Get-SkFolder", SHA256, run, Drive="string", Run="string", Name="string")

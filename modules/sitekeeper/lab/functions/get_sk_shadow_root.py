@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
 
-SHA256 = "2137ce55ca8b0bc05e632281297ea1fe9c97d7c8edf27c4fdc2caec378411583"
+SHA256 = "79b97b11506439cd7be0973a2b39ab74aac1d7f1b7c3ea83e137adf1afa0f5c8"
 
 
 def run(call: Call) -> Iterator[str]:

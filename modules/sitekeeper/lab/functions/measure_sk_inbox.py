@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, check_path, custom, text, thrown, twin
 
-SHA256 = "9bcf59a90d474e75f8005b8db3dc9c8090cfa4de172b4307ce08e3b67fa237d5"
+SHA256 = "262abaa5d690b965f926906defd0d98c314218c494e37fa22b03f4e3b7589d9e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

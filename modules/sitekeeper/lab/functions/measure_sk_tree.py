@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, check_path, custom, text, thrown, twin
 
-SHA256 = "d7791875c7187af00fb685bd0cce57df5a307d68be717aa9bb8e4d92ec62d8ba"
+SHA256 = "5e446e96a816484fa0c37bc1d5231b24b219fd4cba2d15e1f1d72b1aff864ea3"
 
 
 def run(call: Call) -> Iterator[PsObject]:

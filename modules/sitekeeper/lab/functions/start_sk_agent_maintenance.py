@@ -8,7 +8,7 @@ from sitekeeper.lab.functions._opsmgr import check_minutes, check_run, mark
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
 from sitekeeper.lab.opsmgr.agent import ask_agent, has_agent
 
-SHA256 = "cf6bc05fe486117cdd25265be987435cb75e13000650292f8d429ae9f5a64c6b"
+SHA256 = "a9799bc07f6b6c0db4bc2224bb6884ec0992064e80d337b19a36ba1680157f96"
 
 
 def run(call: Call) -> Iterator[object]:

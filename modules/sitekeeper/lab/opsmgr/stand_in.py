@@ -1,4 +1,4 @@
-"""What stands in for Operations Manager's cmdlets under a real PowerShell: one question, one answer (``native.serve``)."""
+"""What stands in for Operations Manager's cmdlets under a real PowerShell: one question, one answer (``engines.pwsh.stand_in``)."""
 
 from __future__ import annotations
 

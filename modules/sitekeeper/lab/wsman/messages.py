@@ -122,6 +122,12 @@ def _parse(data: bytes) -> Message:
     return Message(kind, uuid.UUID(bytes_le=pool), uuid.UUID(bytes_le=pipeline), body)
 
 
+def encoded(message: Message) -> bytes:
+    """A message to the client as bytes again."""
+    ids = message.pool.bytes_le, message.pipeline.bytes_le
+    return MESSAGE_HEADER.pack(_TO_CLIENT, message.type, *ids) + BOM + message.data
+
+
 def fragment(object_id: int, number: int, piece: bytes | memoryview, *, last: bool) -> bytes:
     """One fragment of a message."""
     marks = (_START if number == 0 else 0) | (_END if last else 0)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sitekeeper.lab.engines.api import Engine
+from sitekeeper.lab.engines.api import Engine, PsrpProcess
 
 from . import fault, shell_xml, soap
 from .audit import CommandSeen
 from .crew import Crew
+from .forwarded import AnyShell, ForwardedShell
 from .limits import Limits, is_old
 from .outbox import OutboxClosed, Superseded
 from .replays import Replays
@@ -151,10 +152,14 @@ class Service:
             process_id=self.shells.new_process(caller.user),
         )
         try:
-            runspace = self._engine.open(caller.user)
+            opened = self._engine.open(caller.user, uri.rpartition("/")[2])
         except PermissionError as error:
             raise fault.access_denied() from error
-        shell = Shell(facts, runspace, self._crew, own_ids=self._old, on_command=self._on_command)
+        shell: AnyShell
+        if isinstance(opened, PsrpProcess):
+            shell = ForwardedShell(facts, opened, self._crew, on_command=self._on_command)
+        else:
+            shell = Shell(facts, opened, self._crew, own_ids=self._old, on_command=self._on_command)
         try:
             shell.open(_decoded(creation), self._engine.versions)
         except fault.WsmanFault:
@@ -174,9 +179,10 @@ class Service:
     def _send(self, request: Request, caller: Caller) -> str:
         shell = self.shells.use(request.shell_id, caller.user)
         for stream in _body(request, "Send").findall(f"{RSP}Stream"):
-            if command_id := stream.get("CommandId"):
+            command_id = stream.get("CommandId", "")
+            if command_id:
                 shell.command(command_id)
-            shell.feed(_decoded(stream))
+            shell.feed(_decoded(stream), command_id)
         return "<rsp:SendResponse/>"
 
     def _receive(self, request: Request, caller: Caller) -> str:

@@ -157,7 +157,7 @@ class Shell:
             self._dispatch(message)
         return identity
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, command_id: str = "") -> None:
         """Send: fragments for the pool or for any of its pipelines."""
         for message in self._assemble(data):
             self._dispatch(message)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import fault, shell_xml
+from .forwarded import AnyShell
 from .limits import Limits
-from .shell import Shell
 
 _SHOWN_CONNECTED = 60.0
 """Seconds of silence after which a shell shows as Disconnected, as measured on real hosts; it can still be used."""
@@ -23,7 +23,7 @@ _SHOWN_CONNECTED = 60.0
 class Held:
     """A shell and its times (of the monotonic clock)."""
 
-    shell: Shell
+    shell: AnyShell
     made: float
     used: float
     waiting: int = 0
@@ -75,7 +75,7 @@ class Shells:
             raise fault.access_denied()
         return held
 
-    def use(self, shell_id: str, user: str, *, connected: bool = True) -> Shell:
+    def use(self, shell_id: str, user: str, *, connected: bool = True) -> AnyShell:
         """A user's shell, for an operation; ``connected`` if the operation needs it to be."""
         held = self.look(shell_id, user)
         if connected and not held.shell.connected:
@@ -84,7 +84,7 @@ class Shells:
         return held.shell
 
     @contextmanager
-    def waited_for(self, shell: Shell) -> Iterator[None]:
+    def waited_for(self, shell: AnyShell) -> Iterator[None]:
         """A request waits for something of this shell: so long it is not idle."""
         with self._lock:
             held = self._shells.get(shell.facts.shell_id)
@@ -106,13 +106,13 @@ class Shells:
             self._process_id += 4
             return self._process_id
 
-    def add(self, shell: Shell) -> None:
+    def add(self, shell: AnyShell) -> None:
         """A shell was opened."""
         now = self.monotonic()
         with self._lock:
             self._shells[shell.facts.shell_id] = Held(shell, now, now)
 
-    def remove(self, shell: Shell) -> None:
+    def remove(self, shell: AnyShell) -> None:
         """A shell was deleted: close it."""
         with self._lock:
             self._shells.pop(shell.facts.shell_id, None)

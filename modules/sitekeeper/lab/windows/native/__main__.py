@@ -1,7 +1,4 @@
-"""``python -m sitekeeper.lab.windows.native <state>/<host> <tool> arguments…``: one tool over a host's state on disk.
-
-With ``--serve`` in the tool's place it answers requests line by line, see ``serve``.
-"""
+"""``python -m sitekeeper.lab.windows.native <state>/<host> <tool> arguments…``: one tool over a host's state on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from pathlib import Path
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.native import find_tool
 from sitekeeper.lab.windows.native.answer import NotEmulated
-from sitekeeper.lab.windows.native.serve import serve
 
 _USAGE, _MISSING, _LOUD = 2, 9009, 255
 
@@ -22,9 +18,6 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m sitekeeper.lab.windows.native HOST_FOLDER TOOL [ARGUMENT]...\n")
         return _USAGE
     host = Host.load(Path(arguments[0]))
-    if arguments[1] == "--serve":
-        serve(host, sys.stdin, sys.stdout)
-        return 0
     tool = find_tool(arguments[1], host)
     if tool is None:
         sys.stderr.write(f"'{arguments[1]}' is not recognized\n")
