@@ -80,7 +80,10 @@ def services(ctx: Context, asked: Asked) -> Iterator[Found]:
 def installations(ctx: Context, asked: Asked) -> Iterator[Found]:
     """No setup, reset, update or component installation."""
     folder = asked.site.install_dir.lower()
-    rows = ctx.ps.call("Get-WmiObject", Query="SELECT Name,ExecutablePath FROM Win32_Process")
+    # The last three since PowerShell's own type data has aliases for them: it cannot hand on a process that lacks one
+    # (AliasLookupMemberNotPresent, measured with 7.6.9).
+    columns = "Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize"
+    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT {columns} FROM Win32_Process")
     busy = [
         str(row["Name"])
         for row in rows

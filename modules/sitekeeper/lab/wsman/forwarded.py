@@ -10,11 +10,12 @@ import itertools
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sitekeeper.lab.engines.api import Pipeline, PsObject, PsrpProcess
 
-from . import fault
+from . import fault, records
 from .audit import CommandSeen
 from .clixml_reader import ClixmlError, loads
 from .crew import Crew
@@ -46,7 +47,13 @@ class ForwardedShell:
     """As ``Shell``, over a process. Its methods are called from connection threads and raise WsmanFault."""
 
     def __init__(
-        self, facts: ShellFacts, process: PsrpProcess, crew: Crew, *, on_command: Callable[[CommandSeen], None]
+        self,
+        facts: ShellFacts,
+        process: PsrpProcess,
+        crew: Crew,
+        *,
+        own_ids: bool,
+        on_command: Callable[[CommandSeen], None],
     ) -> None:
         self.facts = facts
         self.connected = True
@@ -54,7 +61,9 @@ class ForwardedShell:
         self.outbox = Outbox(self._object_id)
         self._process = process
         self._crew = crew
+        self._own_ids = own_ids
         self._on_command = on_command
+        self._protocol = ""
         self._lock = threading.Lock()
         self._heard = Assembler()
         self._commands: dict[str, ForwardedPipeline] = {}
@@ -79,6 +88,7 @@ class ForwardedShell:
 
     def open(self, creation: bytes, versions: Mapping[str, str]) -> None:
         """Send the client's side of the opening; the process' side waits for its Receive."""
+        self._protocol = versions.get("PSRemotingProtocolVersion", "2.3")
         self._crew.start(f"powershell of {self.facts.shell_id}", self._listen)
         self._process.send(None, creation)
 
@@ -87,12 +97,12 @@ class ForwardedShell:
         raise fault.not_emulated("taking over a shell of a real PowerShell")
 
     def start(self, command_id: str, data: bytes, limit: int) -> str:
-        """Command: the id is the client's own."""
+        """Command: the id of the new command, the server's own with WS-Management 2.0."""
         if len(self.command_ids) >= limit:
             raise fault.too_many_commands()
         messages = _messages(Assembler(), data)
-        identity = (command_id or str(uuid.uuid4())).upper()
-        pipeline = messages[0].pipeline if messages else uuid.UUID(identity)
+        identity = (str(uuid.uuid4()) if self._own_ids or not command_id else command_id).upper()
+        pipeline = messages[0].pipeline if messages else uuid.UUID(command_id or identity)
         running = ForwardedPipeline(identity, pipeline, Outbox(self._object_id), self._process)
         with self._lock:
             self._commands[identity] = running
@@ -147,6 +157,9 @@ class ForwardedShell:
     def _hear(self, pipeline: uuid.UUID | None, data: bytes) -> None:
         if pipeline is None:
             for message in self._heard.feed(data):
+                if message.type == MessageType.SESSION_CAPABILITY:
+                    # By this a client knows how long an envelope the host takes: it is the host's version that counts.
+                    message = replace(message, data=records.session_capability(self._protocol).encode())
                 ends = message.type == MessageType.APPLICATION_PRIVATE_DATA
                 self.outbox.put(encoded(message), force=True, ends_answer=ends)
             return

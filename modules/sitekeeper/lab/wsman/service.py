@@ -157,7 +157,7 @@ class Service:
             raise fault.access_denied() from error
         shell: AnyShell
         if isinstance(opened, PsrpProcess):
-            shell = ForwardedShell(facts, opened, self._crew, on_command=self._on_command)
+            shell = ForwardedShell(facts, opened, self._crew, own_ids=self._old, on_command=self._on_command)
         else:
             shell = Shell(facts, opened, self._crew, own_ids=self._old, on_command=self._on_command)
         try:

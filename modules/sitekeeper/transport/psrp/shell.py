@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 import requests
+from pypsrp.complex_objects import RunspacePoolState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import RunspacePool
 from pypsrp.shell import SignalCode
 from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 
 from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.transport.psrp import fragments, request
 from sitekeeper.transport.psrp.connection import Target, explained, wsman_of
 from sitekeeper.transport.psrp.request import Statement
@@ -39,6 +41,8 @@ _COMMAND_ID = re.compile(rb"CommandId>([^<]+)<")
 RECONNECT_SECONDS = 30.0
 """How long a lost connection is tried to be taken up again."""
 DELETE_SECONDS = 10
+OPEN_SECONDS = 180.0
+"""How long PowerShell may take to start on a host."""
 OPEN_ATTEMPTS = 4
 RESEND_ATTEMPTS = 4
 
@@ -68,7 +72,7 @@ class Shell:
         until = self._clock.monotonic() + RECONNECT_SECONDS
         for attempt in range(1, OPEN_ATTEMPTS + 1):
             try:
-                self._pool.open()
+                self._wait_until_opened()
                 break
             except _LOST as error:
                 self._wsman.close()
@@ -84,6 +88,28 @@ class Shell:
         session = self._wsman.transport.session
         if session is not None:
             session.trust_env = False  # proxies and .netrc are looked up with every request otherwise
+
+    def _wait_until_opened(self) -> None:
+        """A host that has not used PowerShell for a while may need more than one Receive to start it.
+
+        Raises:
+            RemoteTimeoutError: it did not start in time.
+            As pypsrp: everything else.
+
+        """
+        until = self._clock.monotonic() + OPEN_SECONDS
+        step = self._pool.open
+        while self._pool.state != RunspacePoolState.OPENED:
+            try:
+                step()
+            except WSManFaultError as error:
+                if error.code != _TIMED_OUT:
+                    raise
+            if self._clock.monotonic() > until:
+                self.abandon()
+                text = f"PowerShell did not start within {OPEN_SECONDS:.0f} s"
+                raise RemoteTimeoutError(text, host=self.target.host)
+            step = self._pool._receive  # noqa: SLF001 - open() gives up after one, and cannot be called again
 
     @property
     def powershell(self) -> str:
