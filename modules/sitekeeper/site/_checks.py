@@ -82,8 +82,8 @@ def installations(ctx: Context, asked: Asked) -> Iterator[Found]:
     folder = asked.site.install_dir.lower()
     # The last three since PowerShell's own type data has aliases for them: it cannot hand on a process that lacks one
     # (AliasLookupMemberNotPresent, measured with 7.6.9).
-    columns = "Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize"
-    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT {columns} FROM Win32_Process")
+    query = "SELECT Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize FROM Win32_Process"
+    rows = ctx.ps.call("Get-WmiObject", Query=query)
     busy = [
         str(row["Name"])
         for row in rows

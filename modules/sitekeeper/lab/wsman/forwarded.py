@@ -157,11 +157,8 @@ class ForwardedShell:
     def _hear(self, pipeline: uuid.UUID | None, data: bytes) -> None:
         if pipeline is None:
             for message in self._heard.feed(data):
-                if message.type == MessageType.SESSION_CAPABILITY:
-                    # By this a client knows how long an envelope the host takes: it is the host's version that counts.
-                    message = replace(message, data=records.session_capability(self._protocol).encode())
                 ends = message.type == MessageType.APPLICATION_PRIVATE_DATA
-                self.outbox.put(encoded(message), force=True, ends_answer=ends)
+                self.outbox.put(encoded(self._as_the_host(message)), force=True, ends_answer=ends)
             return
         with self._lock:
             running = self._by_pipeline.get(pipeline)
@@ -175,6 +172,12 @@ class ForwardedShell:
                 running.outbox.put(encoded(message))
             except PipelineStopped:
                 return
+
+    def _as_the_host(self, message: Message) -> Message:
+        """By its protocol version a client knows how long an envelope may be: there the host's own counts."""
+        if message.type == MessageType.SESSION_CAPABILITY:
+            return replace(message, data=records.session_capability(self._protocol).encode())
+        return message
 
 
 AnyShell = Shell | ForwardedShell

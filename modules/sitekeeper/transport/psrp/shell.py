@@ -98,7 +98,7 @@ class Shell:
 
         """
         until = self._clock.monotonic() + OPEN_SECONDS
-        step = self._pool.open
+        step: Callable[[], object] = self._pool.open
         while self._pool.state != RunspacePoolState.OPENED:
             try:
                 step()
