@@ -226,6 +226,8 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
         call("Get-SkShadowRoot", **run, Index=0),
+        call("Get-SkTree", **run, Index=0, Path="SMS\\data"),
+        call("Read-SkFile", **run, Index=0, Path=["SMS\\data\\packageids.dat", "no such file"], Offset=0),
         call("Test-SkShadowSet", **run),
         call("Remove-SkShadowSet", **run),
         fault("snapshot_in_progress"),

@@ -180,13 +180,13 @@ def by_powershell(pwsh: str, folders: list[tuple[Path, list[Call]]], work: Path)
         engine = PwshEngine(PythonEngine(Host.load(folder)), Path(pwsh), work / "powershell")
         engine.start()
         try:
-            answers.append(_asked(pwsh, engine.environment(), calls, work))
+            answers.append(_asked(pwsh, engine, calls, work))
         finally:
             engine.stop()
     return answers
 
 
-def _asked(pwsh: str, environment: dict[str, str], calls: list[Call], work: Path) -> list[dict[str, Any]]:
+def _asked(pwsh: str, engine: PwshEngine, calls: list[Call], work: Path) -> list[dict[str, Any]]:
     cases = [{"name": name, "arguments": arguments, "fault": fault} for name, arguments, fault in calls]
     (work / "cases.json").write_text(json.dumps(cases), "utf-8")
     arguments = {
@@ -197,8 +197,10 @@ def _asked(pwsh: str, environment: dict[str, str], calls: list[Call], work: Path
     }
     command = [pwsh, "-NoProfile", "-NonInteractive", "-File", str(HERE / "run_cases.ps1")]
     command += [str(word) for pair in arguments.items() for word in pair]
-    environment = {**environment, "NO_COLOR": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=100)
+    environment = {**engine.environment(), "NO_COLOR": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=engine.folder, timeout=100
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     answers: list[dict[str, Any]] = json.loads((work / "results.json").read_text("utf-8"))
     return answers

@@ -18,7 +18,7 @@ from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.pwsh.cmdlets import compiled
 from sitekeeper.lab.engines.pwsh.process import PwshProcess
-from sitekeeper.lab.engines.pwsh.stand_in import StandIn, StandInServer
+from sitekeeper.lab.engines.pwsh.stand_in import StandInServer
 from sitekeeper.lab.engines.python import PythonEngine
 from sitekeeper.lab.engines.wmi_cmdlets import WMI
 
@@ -60,7 +60,7 @@ class PwshEngine:
         # Operations Manager's are functions of LabWindows.psm1: what they answer has methods.
         cmdlets = [one for one in self._python.cmdlets.values() if one in _WINDOWS]
         self._cmdlets = compiled(self._pwsh, cmdlets, self._folder)
-        self._server = StandInServer(StandIn(self.host, self._python.cmdlets))
+        self._server = StandInServer(self.host, self._python.cmdlets)
         plain = self._folder / "plain.pssc"
         plain.write_text(_PLAIN_CONFIGURATION.format(module=MODULE), "utf-8")
         self._configurations[PLAIN.lower()] = plain
@@ -103,12 +103,21 @@ class PwshEngine:
 
         file = self._configurations[configuration.lower()]
         arguments = [str(self._pwsh), "-s", "-NoLogo", "-NoProfile", "-ConfigurationFile", str(file)]
-        return PwshProcess(arguments, self.environment(), note)
+        return PwshProcess(arguments, self.environment(), self.folder, note)
+
+    @property
+    def _started(self) -> StandInServer:
+        if self._server is None:
+            raise RuntimeError(f"the engine of {self.host.name} is not started")
+        return self._server
+
+    @property
+    def folder(self) -> Path:
+        """Where a PowerShell that loads ``MODULE`` must run."""
+        return self._started.shares
 
     def environment(self) -> dict[str, str]:
         """The environment of a PowerShell that loads ``MODULE``."""
-        if self._server is None:
-            raise RuntimeError(f"the engine of {self.host.name} is not started")
         home = self._folder / "home"
         home.mkdir(exist_ok=True)
         return {
@@ -116,7 +125,7 @@ class PwshEngine:
             "HOME": str(home),
             "POWERSHELL_TELEMETRY_OPTOUT": "1",
             "POWERSHELL_UPDATECHECK": "Off",
-            "SITEKEEPER_LAB_WINDOWS": str(self._server.path),
+            "SITEKEEPER_LAB_WINDOWS": str(self._started.path),
             "SITEKEEPER_LAB_CMDLETS": str(self._cmdlets),
             "SITEKEEPER_LAB_VOLUMES": str(self.host.folder / "volumes"),
         }

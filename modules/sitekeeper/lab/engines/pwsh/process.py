@@ -14,6 +14,7 @@ import threading
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from sitekeeper.lab.engines.api import Pipeline
@@ -28,7 +29,7 @@ class PwshProcess:
     """Implements ``PsrpProcess``. Its methods may be called from any thread; ``listen`` has one of its own."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], note: Callable[[Pipeline], None]
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, note: Callable[[Pipeline], None]
     ) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the program that the lab was given
             list(command),
@@ -36,6 +37,7 @@ class PwshProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=dict(environment),
+            cwd=folder,
         )
         self._input, self._output = _piped(self._process.stdin), _piped(self._process.stdout)
         self._note = note

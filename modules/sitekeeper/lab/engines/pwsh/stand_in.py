@@ -16,6 +16,7 @@ import socketserver
 import tempfile
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,15 @@ class _Collected:
 
 
 class StandIn:
-    """Windows, as far as the lab has it, for the PowerShells of one host."""
+    r"""Windows, as far as the lab has it, for the PowerShells of one host.
 
-    def __init__(self, host: Host, cmdlets: Mapping[str, Cmdlet]) -> None:
+    ``shares``: the folder in which those PowerShells run. On Linux ``\\\\127.0.0.1\\D$\\@GMT-…`` is the name of a file there,
+    so a link of that name stands for each shadow copy that a client may read through its share.
+    """
+
+    def __init__(self, host: Host, cmdlets: Mapping[str, Cmdlet], shares: Path) -> None:
         self.host = host
+        self.shares = shares
         self.cmdlets = cmdlets
         self.wmi = Wmi(host)
 
@@ -62,6 +68,11 @@ class StandIn:
             LookupError: there is no such request, tool or cmdlet.
 
         """
+        answer = self._answer(request)
+        self._link_shares()
+        return answer
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request:
             case {"cmdlet": name, "parameters": parameters}:
                 return self._cmdlet(self.cmdlets[name.lower()], parameters)
@@ -85,6 +96,22 @@ class StandIn:
                 return {}
             case _:
                 raise LookupError(f"no such request: {sorted(request)}")
+
+    def _link_shares(self) -> None:
+        with self.host.lock:
+            wanted = {}
+            for copy in self.host.machine.shadows:
+                volume = next(one for one in self.host.machine.volumes if one.id == copy.volume_id)
+                if copy.client_accessible and volume.letter:
+                    stamp = datetime.fromisoformat(copy.created).strftime("%Y.%m.%d-%H.%M.%S")
+                    share = rf"\\127.0.0.1\{volume.letter[0]}$\@GMT-{stamp}"
+                    wanted[share] = self.host.files.root / copy.folder
+            for link in list(self.shares.iterdir()):
+                if link.name not in wanted:
+                    link.unlink()
+            for name, folder in wanted.items():
+                if not (self.shares / name).is_symlink():
+                    (self.shares / name).symlink_to(folder)
 
     def _cmdlet(self, cmdlet: Cmdlet, parameters: Mapping[str, Any]) -> dict[str, Any]:
         sink = _Collected()
@@ -141,11 +168,13 @@ class _Handler(socketserver.StreamRequestHandler):
 class StandInServer:
     """Serves the stand-in of one host on a Unix socket; one thread for each PowerShell that is connected."""
 
-    def __init__(self, stand_in: StandIn) -> None:
+    def __init__(self, host: Host, cmdlets: Mapping[str, Cmdlet]) -> None:
         # Not in the lab's folder: the path of a socket has at most 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="sitekeeper-lab-"))
         self.path = self._folder / "windows"
-        self._server = _Server(self.path, stand_in)
+        self.shares = self._folder / "shares"
+        self.shares.mkdir()
+        self._server = _Server(self.path, StandIn(host, cmdlets, self.shares))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="lab-windows", daemon=True)
         self._thread.start()
 
