@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypsrp.exceptions import WSManFaultError
 
-from sitekeeper.engine.errors import InventoryError
+from sitekeeper.engine.errors import InventoryError, RemoteError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.transport.psrp.connection import target_of, wsman_of
+from sitekeeper.transport.psrp.connection import explained, target_of, wsman_of
 
 HERE = Origin(str(Path("hosts.yml")), 3, 1)
 LINE = Origin(str(Path("hosts.yml")), 9, 5)
@@ -79,3 +80,12 @@ def test_refused_at_its_line(variables: dict[str, Any], says: str) -> None:
     with pytest.raises(InventoryError, match=says) as told:
         target(**variables)
     assert told.value.origin in {LINE, HERE}
+
+
+def test_a_quota_is_told_by_its_subcode_alone() -> None:
+    """Windows sends no number with this fault where it sends one with every other."""
+    fault = WSManFaultError("w:QuotaLimit", None, "in any language", None, None, None)
+    told = explained(fault, target(user="LAB\\keeper"))
+    assert isinstance(told, RemoteError)
+    assert "a quota of WinRM is used up for LAB\\keeper" in told.message
+    assert "MaxShellsPerUser" in str(told.hint)

@@ -222,6 +222,13 @@ def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperErro
             f"{where} has no endpoint {target.configuration}", host=target.host, origin=target.origin,
             hint="check ansible_psrp_configuration_name",
         )  # fmt: skip
+    if str(error.code).endswith(
+        "QuotaLimit"
+    ):  # this fault has no number where others have theirs, only its SOAP subcode
+        return RemoteError(
+            f"{where} refused: a quota of WinRM is used up for {target.user}", host=target.host, origin=target.origin,
+            hint="see which shells the account has open there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",
+        )  # fmt: skip
     return RemoteError(f"{where} refused: WSMan fault {error.code}", host=target.host, origin=target.origin)
 
 
