@@ -225,8 +225,9 @@ def by_psrpcore(clixml: str) -> Any:
 
 def plain(value: Any) -> Any:
     """A value of psrpcore as text, number, list or dict of properties."""
-    if isinstance(value, ps.PSEnumBase | ps.PSFlagBase):
-        return value.PSObject.to_string or value.name
+    shown = value.PSObject.to_string if isinstance(value, ps.PSObject) else None
+    if isinstance(value, ps.PSObject) and any(name.endswith("System.Enum") for name in value.PSObject.type_names):
+        return shown
     match value:
         case None | bool():
             return value
@@ -245,4 +246,4 @@ def plain(value: Any) -> Any:
         case dict() | ps.PSDictBase():
             return {plain(name): plain(one) for name, one in value.items()}
     members = [*value.PSObject.adapted_properties, *value.PSObject.extended_properties]
-    return {one.name: plain(one.get_value(value)) for one in members}
+    return {one.name: plain(one.get_value(value)) for one in members} or shown or {}
