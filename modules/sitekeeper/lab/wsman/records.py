@@ -50,6 +50,10 @@ _BASES: Final[dict[str, tuple[str, ...]]] = {
     "System.Management.Automation.ActionPreferenceStopException": _RUNTIME_EXCEPTION,
     "System.Management.Automation.PipelineStoppedException": _RUNTIME_EXCEPTION,
     "System.Management.Automation.SessionStateException": _RUNTIME_EXCEPTION,
+    "System.Management.Automation.ProviderNotFoundException": (
+        "System.Management.Automation.SessionStateException",
+        *_RUNTIME_EXCEPTION,
+    ),
     "System.Management.Automation.ItemNotFoundException": (
         "System.Management.Automation.SessionStateException",
         *_RUNTIME_EXCEPTION,
@@ -170,11 +174,10 @@ def runspacepool_init_data(minimum: int, maximum: int) -> str:
 
 
 def runspace_availability(call: int, answer: bool | int) -> str:
-    """RUNSPACE_AVAILABILITY: the answer to a call about the pool's size (a count is an I64)."""
+    """RUNSPACE_AVAILABILITY: the answer to a call about the pool's size (recorded of 2016: a count is an I32)."""
     writer = Writer()
     writer.open()
-    value = answer if isinstance(answer, bool) else PSInt64(answer)
-    writer.members("MS", {"SetMinMaxRunspacesResponse": value, "ci": PSInt64(call)})
+    writer.members("MS", {"SetMinMaxRunspacesResponse": answer, "ci": PSInt64(call)})
     writer.close()
     return writer.result()
 
@@ -196,7 +199,13 @@ def application_private_data(versions: Mapping[str, str]) -> str:
     writer.open()
     writer.raw("<MS>")
     writer.open(_DICTIONARY_TYPES, "ApplicationPrivateData")
-    writer.raw('<DCT><En><S N="Key">PSVersionTable</S>')
+    # PowerShell 4.0 says how its debugger stands (recorded of 2012 R2; neither 2.0 nor 5.1 does)
+    debugs = versions.get("PSRemotingProtocolVersion") == "2.2"
+    writer.raw("<DCT>")
+    if debugs:
+        writer.raw('<En><S N="Key">DebugMode</S><I32 N="Value">1</I32></En>')
+        writer.raw('<En><S N="Key">DebugStop</S><B N="Value">false</B></En>')
+    writer.raw('<En><S N="Key">PSVersionTable</S>')
     writer.open(_DICTIONARY_TYPES, "Value")
     writer.raw("<DCT>")
     for key, value in _table(versions):
@@ -210,7 +219,10 @@ def application_private_data(versions: Mapping[str, str]) -> str:
         else:
             writer.raw(f'<Version N="Value">{text(value)}</Version>')
         writer.raw("</En>")
-    writer.raw("</DCT></Obj></En></DCT></Obj></MS></Obj>")
+    writer.raw("</DCT></Obj></En>")
+    if debugs:
+        writer.raw('<En><S N="Key">DebugBreakpointCount</S><I32 N="Value">0</I32></En>')
+    writer.raw("</DCT></Obj></MS></Obj>")
     return writer.result()
 
 

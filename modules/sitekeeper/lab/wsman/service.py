@@ -129,6 +129,7 @@ class Service:
         operation = self._operations.get(request.operation)
         if operation is None:
             raise fault.unknown_action(request.action)
+        soap.seconds(request.operation_timeout)  # refuses what is no duration, of every operation
         return operation
 
     def _create(self, request: Request, caller: Caller) -> str:
@@ -150,6 +151,7 @@ class Service:
             client_ip=caller.address,
             idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
             process_id=self.shells.new_process(caller.user),
+            profile=request.options.get("WINRS_NOPROFILE", "").upper() != "TRUE",
         )
         try:
             opened = self._engine.open(caller.user, uri.rpartition("/")[2])
@@ -254,7 +256,7 @@ class Service:
     def _disconnect(self, request: Request, caller: Caller) -> str:
         shell = self.shells.use(request.shell_id, caller.user)
         shell.connected = False
-        return "<rsp:Disconnect />"
+        return ""
 
     def _reconnect(self, request: Request, caller: Caller) -> str:
         self.shells.use(request.shell_id, caller.user, connected=False).connected = True

@@ -34,6 +34,8 @@ class ShellFacts:
     idle_timeout: float
     """Seconds."""
     process_id: int
+    profile: bool = True
+    """The user's profile is loaded, unless the client asked for none."""
     input_streams: str = "stdin pr"
     output_streams: str = "stdout"
 

@@ -34,7 +34,7 @@ def shell(facts: ShellFacts, state: str, age: float, idle: float, *, used: bool 
         ("Locale", "en-US"),
         ("DataLocale", "en-US"),
         ("CompressionMode", "NoCompression"),
-        ("ProfileLoaded", "Yes"),
+        ("ProfileLoaded", "Yes" if facts.profile else "No"),
         ("Encoding", "UTF8"),
         ("BufferMode", "Block"),
         ("State", state),

@@ -24,7 +24,12 @@ WSMID: Final = "{http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd
 TRANSFER: Final = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
 ENUMERATION: Final = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/"
 SHELL: Final = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
-FAULT_ACTION: Final = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
+_FAULT_ACTIONS: Final = {
+    "w": "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault",
+    "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault",
+    "n": ENUMERATION + "fault",
+}
+"""By the prefix of the fault's subcode, as recorded of each."""
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds; WinRM's MaxTimeoutms for a request that names none."""
@@ -61,13 +66,23 @@ class Request:
     message_id: str
     session_id: str
     to: str
-    timeout: float
-    """Seconds that the client gives the operation."""
+    operation_timeout: str
+    """An XML duration; empty if the client names none."""
     max_envelope: int
     """Bytes that the answer may have."""
     selectors: dict[str, str]
     options: dict[str, str]
     body: ET.Element | None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that the client gives the operation.
+
+        Raises:
+            WsmanFault: what it wrote is no duration.
+
+        """
+        return seconds(self.operation_timeout)
 
     @property
     def machine(self) -> str:
@@ -131,7 +146,7 @@ def parse(data: bytes) -> Request | None:
         message_id=plain.get(f"{A}MessageID", ""),
         session_id=plain.get(f"{P}SessionId", ""),
         to=plain.get(f"{A}To", ""),
-        timeout=seconds(plain.get(f"{W}OperationTimeout")),
+        operation_timeout=plain.get(f"{W}OperationTimeout", ""),
         max_envelope=_envelope(plain.get(f"{W}MaxEnvelopeSize")),
         selectors=selectors,
         options=options,
@@ -165,7 +180,8 @@ def answer(action: str, relates_to: str, body: str) -> bytes:
 
 def fault(problem: WsmanFault, relates_to: str, machine: str) -> bytes:
     """A whole fault."""
-    return _write(FAULT_ACTION, "" if problem.anonymous else relates_to, problem.body(machine))
+    action = _FAULT_ACTIONS[problem.subcode.partition(":")[0]]
+    return _write(action, "" if problem.anonymous else relates_to, problem.body(machine))
 
 
 def _write(action: str, relates_to: str, body: str) -> bytes:
