@@ -9,17 +9,14 @@ import base64
 import os
 import re
 import struct
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from psrpcore import types as ps
 
 FOLDER = os.environ.get("SITEKEEPER_RECORDED")
 needs_recordings = pytest.mark.skipif(
@@ -35,7 +32,7 @@ _SPACES = {
 POWERSHELL = "http://schemas.microsoft.com/powershell/"
 # MS-PSRP 2.2.1
 SESSION_CAPABILITY, PRIVATE_DATA, POOL_STATE = 0x00010002, 0x00021009, 0x00021005
-OUTPUT, ERROR, STATE = 0x00041004, 0x00041005, 0x00041006
+OUTPUT, ERROR, STATE, WARNING = 0x00041004, 0x00041005, 0x00041006, 0x00041009
 
 
 def folder() -> Path:
@@ -64,6 +61,7 @@ class Exchange:
     asked: Asked
     answer: str
     status: int
+    request: str = ""
 
 
 def asked(envelope: str | bytes) -> Asked:
@@ -91,7 +89,7 @@ def dialogue(name: str) -> tuple[Exchange, ...]:
     read = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     return tuple(
         # WinRM sends every fault with status 500 (the recorder did not write it down each time)
-        Exchange(asked(one["request"]), one["response"], 500 if "<s:Fault>" in one["response"] else 200)
+        Exchange(asked(one["request"]), one["response"], 500 if "<s:Fault>" in one["response"] else 200, one["request"])
         for one in read["messages"]
         if one.get("response")
     )
@@ -156,6 +154,16 @@ def stream(answer: str) -> bytes:
     return b"".join(base64.b64decode(one.text or "") for one in root.iter(f"{{{_SPACES['rsp']}}}Stream"))
 
 
+def begun(answer: str) -> int:
+    """How many PSRP messages begin in a ReceiveResponse."""
+    data, number = stream(answer), 0
+    while data:
+        _, _, flags, length = struct.unpack(">QQBI", data[:21])
+        number += flags & 1
+        data = data[21 + length :]
+    return number
+
+
 def messages(exchanges: list[Exchange]) -> Iterator[tuple[int, str]]:
     """The PSRP messages of all Receives among some exchanges: type and CLIXML (MS-PSRP 2.2.1, 2.2.4)."""
     held: dict[int, bytes] = {}
@@ -170,80 +178,3 @@ def messages(exchanges: list[Exchange]) -> Iterator[tuple[int, str]]:
             if flags & 2:
                 whole = held.pop(number)
                 yield int.from_bytes(whole[4:8], "little"), whole[40:].decode("utf-8-sig")
-
-
-class _NoKey(ps.PSCryptoProvider):
-    """SecureStrings stay what they are: the session key is not in the recording."""
-
-    def decrypt(self, value: str) -> str:
-        return ""
-
-    def encrypt(self, value: str) -> str:
-        return ""
-
-    def register_key(self, key: bytes) -> None:
-        """There is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """What matters of an ErrorRecord, by a plain look at its text."""
-
-    error_id: str
-    category: int
-    message: str
-    reason: str
-
-
-def error(clixml: str) -> Error | None:
-    """The first ErrorRecord in a message, if there is one."""
-
-    def first(pattern: str) -> str:
-        found = re.search(pattern, clixml)
-        return by_psrpcore(f"<S>{found[1]}</S>") if found else ""
-
-    if "<T>System.Management.Automation.ErrorRecord</T>" not in clixml:
-        return None
-    category = first('<I32 N="ErrorCategory_Category">([^<]*)<')
-    return Error(
-        error_id=first('<S N="FullyQualifiedErrorId">([^<]*)<'),
-        category=int(category),
-        message=first('<S N="Message">([^<]*)<'),
-        reason=first('<S N="ErrorCategory_Reason">([^<]*)<'),
-    )
-
-
-def by_psrpcore(clixml: str) -> Any:
-    """An object as psrpcore reads it, with the plain values that our reader promises: dates and secrets stay text.
-
-    Records of the other streams, which it makes objects of its own of, are to be read by their members.
-    """
-    text = re.sub(r"(</?)(?:DT|SS)\b", r"\1S", clixml)
-    text = re.sub(r"<T>System\.Management\.Automation\.(?:Debug|Verbose|Warning)Record</T>", "<T>Record</T>", text)
-    return plain(ps.deserialize(ET.fromstring(text), _NoKey()))  # noqa: S314 - a recording
-
-
-def plain(value: Any) -> Any:
-    """A value of psrpcore as text, number, list or dict of properties."""
-    shown = value.PSObject.to_string if isinstance(value, ps.PSObject) else None
-    if isinstance(value, ps.PSObject) and any(name.endswith("System.Enum") for name in value.PSObject.type_names):
-        return shown
-    match value:
-        case None | bool():
-            return value
-        case ps.PSChar():
-            return chr(int(value))
-        case int():
-            return int(value)
-        case float():
-            return float(value)
-        case bytes():
-            return bytes(value)
-        case str() | uuid.UUID():
-            return str(value)
-        case list() | tuple() | ps.PSListBase():
-            return [plain(one) for one in value]
-        case dict() | ps.PSDictBase():
-            return {plain(name): plain(one) for name, one in value.items()}
-    members = [*value.PSObject.adapted_properties, *value.PSObject.extended_properties]
-    return {one.name: plain(one.get_value(value)) for one in members} or shown or {}

@@ -14,7 +14,7 @@ from sitekeeper.transport.psrp.request import Statement
 from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper.transport.psrp.shell import ShellGoneError
 
-from . import recorded
+from . import foreign, recorded
 from .counting import Row, count
 from .dialogues import CMD, NOT_READ, POOLS, UNASKED
 from .recorded import ERROR, OUTPUT, STATE, needs_recordings
@@ -86,19 +86,19 @@ def _compare(output: list[Any], errors: list[ErrorRecord], told: list[tuple[int,
     objects = [clixml for kind, clixml in told if kind == OUTPUT]
     for value, clixml in zip(output, objects, strict=True):
         if isinstance(value, ErrorRecord):
-            assert _same(value) == recorded.error(clixml)
+            assert _same(value) == foreign.error(clixml)
         else:
-            assert value == recorded.by_psrpcore(clixml)
+            assert value == foreign.by_psrpcore(clixml)
     state = told[-1]
     assert state[0] == STATE
     completed = '<I32 N="PipelineState">4</I32>' in state[1]
-    records = [recorded.error(clixml) for kind, clixml in told if kind == ERROR]
-    records += [] if completed else [recorded.error(state[1])]
+    records = [foreign.error(clixml) for kind, clixml in told if kind == ERROR]
+    records += [] if completed else [foreign.error(state[1])]
     assert [_same(error) for error in errors] == records
 
 
-def _same(error: ErrorRecord) -> recorded.Error:
-    return recorded.Error(error.error_id, error.category, error.message, error.exception or "")
+def _same(error: ErrorRecord) -> foreign.Error:
+    return foreign.Error(error.error_id, error.category, error.message, error.exception or "")
 
 
 @pytest.mark.parametrize("name", CMD)
@@ -138,7 +138,7 @@ def test_two_time_outs_and_then_the_answer() -> None:
     with replayed(exchanges) as (session, windows):
         (output, _) = run(session)
         assert output == [
-            recorded.by_psrpcore(clixml) for kind, clixml in recorded.messages(exchanges) if kind == OUTPUT
+            foreign.by_psrpcore(clixml) for kind, clixml in recorded.messages(exchanges) if kind == OUTPUT
         ]
         asked = [one.operation for one in windows.seen]
         assert asked == ["Create", "Receive", "Receive", "Command", "Receive", "Receive", "Receive", "Signal"]
@@ -200,4 +200,4 @@ def test_a_file_that_came_in_pieces() -> None:
         (first, *_), _ = run(session)
     told = [clixml for kind, clixml in recorded.messages(exchanges) if kind == OUTPUT]
     assert len(told[0]) > 300_000
-    assert first == recorded.by_psrpcore(told[0])
+    assert first == foreign.by_psrpcore(told[0])

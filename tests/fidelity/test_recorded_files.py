@@ -21,7 +21,7 @@ from sitekeeper.windows import _vss
 from sitekeeper.windows._hosts import HostIntent
 from sitekeeper.windows.snapshot import _checked
 
-from . import recorded
+from . import foreign, recorded
 from .counting import Row, count
 from .recorded import needs_recordings
 from .recorded_files import NOT_READ, READ, exported, files, named, text_of
@@ -45,7 +45,7 @@ def test_exported_objects() -> None:
     for file in found:
         message = exported(file)
         ours = clixml.decode(message.encode())
-        assert ours == recorded.by_psrpcore(message), file.name
+        assert ours == foreign.by_psrpcore(message), file.name
         assert len(ours) == len(re.findall(r"^  <(?!/)", text_of(file), re.MULTILINE)), file.name
     count(Row.TRANSCRIPTS, len(found), "CLIXML exports")
 
