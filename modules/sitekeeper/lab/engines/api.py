@@ -36,6 +36,14 @@ class Pipeline:
     input: Iterable[Any] = ()
 
 
+class PsArray(list[Any]):
+    """An array of one .NET type; a plain list is an Object[]."""
+
+    def __init__(self, element: str, values: Iterable[Any]) -> None:
+        super().__init__(values)
+        self.type_names = (f"{element}[]", "System.Array", "System.Object")
+
+
 @dataclass(slots=True)
 class PsObject:
     """An object as PowerShell would serialise it.

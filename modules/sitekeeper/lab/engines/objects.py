@@ -7,7 +7,7 @@ from typing import Any
 
 from psrpcore.types import PSInt64
 
-from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.engines.api import PsArray, PsObject
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.file_version import file_version
 from sitekeeper.lab.windows.files import DIRECTORY, EPOCH, HIDDEN, READ_ONLY, REPARSE, SYSTEM
@@ -33,15 +33,16 @@ def custom(**values: Any) -> PsObject:
 def service_object(control: ServiceControl, service: Service) -> PsObject:
     """A ServiceController as PSRP carries it (depth 1: related services are names, Status is text)."""
     running = service.state == "Running"
+    needed = PsArray(_SERVICE[0], service.depends_on)
     adapted: dict[str, Any] = {
         "CanPauseAndContinue": False,
         "CanShutdown": running,
         "CanStop": running and service.can_stop,
         "DisplayName": service.display,
-        "DependentServices": [other.name for other in control.dependents(service.name)],
+        "DependentServices": PsArray(_SERVICE[0], (other.name for other in control.dependents(service.name))),
         "MachineName": ".",
         "ServiceName": service.name,
-        "ServicesDependedOn": list(service.depends_on),
+        "ServicesDependedOn": needed,
         "ServiceHandle": "SafeServiceHandle",
         "Status": service.state.replace(" ", ""),
         "ServiceType": "Win32ShareProcess" if service.shared else "Win32OwnProcess",
@@ -49,7 +50,7 @@ def service_object(control: ServiceControl, service: Service) -> PsObject:
     if control.host.machine.os.powershell not in {"2.0", "3.0", "4.0"}:
         adapted["StartType"] = _MODES[service.start_mode]  # a property of .NET 4.6.1
     adapted |= {"Site": None, "Container": None}
-    extended = {"Name": service.name, "RequiredServices": list(service.depends_on)}
+    extended = {"Name": service.name, "RequiredServices": needed}  # a reference to the same array, as recorded
     text = "System.ServiceProcess.ServiceController" if "StartType" not in adapted else service.name
     return PsObject(_SERVICE, adapted, extended, text)
 

@@ -42,6 +42,9 @@ def make_machine(name: str, domain: str, spec: HostSpec, dice: random.Random, no
         machine.storages.append(ShadowStorage(made.id, made.id, made.capacity // 10))
     for service in _services(machine):
         machine.services[service.name] = service
+        service.exit_code = (
+            0 if service.state == "Running" else 1077
+        )  # never started since the machine was, as recorded
         service.pid = _first_pid(machine, service) if service.state == "Running" else 0
     add_writer(machine, dice, "System Writer", "e8132975-6f93-4464-a53e-1050253ae220", "CryptSvc")
     add_writer(machine, dice, "Registry Writer", "afbab4a2-367d-4d15-a586-71dbb18f8485", "VSS")

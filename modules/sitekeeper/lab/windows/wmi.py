@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sitekeeper.lab.engines.api import ErrorRecord, PsObject
+from sitekeeper.lab.engines.api import ErrorRecord, PsArray, PsObject
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.lab.windows.shadows import ShadowCopies
@@ -108,7 +108,7 @@ class Wmi:
             "__DYNASTY": found.bases[-1] if found.bases else found.name,
             "__RELPATH": relative,
             "__PROPERTY_COUNT": len(chosen),
-            "__DERIVATION": list(found.bases),
+            "__DERIVATION": PsArray("System.String", found.bases),
             "__SERVER": None if relative is None else server,
             "__NAMESPACE": None if relative is None else "root\\cimv2",
             "__PATH": path,

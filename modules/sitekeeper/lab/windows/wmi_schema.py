@@ -12,6 +12,8 @@ from typing import Any
 
 from psrpcore.types import PSByte, PSInt16, PSInt64, PSUInt, PSUInt16, PSUInt64
 
+from sitekeeper.lab.engines.api import PsArray
+
 _ELEMENT = ("CIM_LogicalElement", "CIM_ManagedSystemElement")
 
 
@@ -53,8 +55,8 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
     "U16": PSUInt16,
     "U32": PSUInt,
     "U64": PSUInt64,
-    "S*": lambda value: [str(item) for item in value],
-    "U16*": lambda value: [PSUInt16(item) for item in value],
+    "S*": lambda value: PsArray("System.String", map(str, value)),
+    "U16*": lambda value: PsArray("System.UInt16", map(PSUInt16, value)),
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from psrpcore import types as ps
 
-from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.engines.api import PsArray, PsObject
 
 _ESCAPED: Final = re.compile("_(?=[xX])|[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff]")
 
@@ -204,7 +204,7 @@ class Writer:
             self.open(HASHTABLE_TYPES, name)
             self.entries(value)
         else:
-            self.open(ARRAY_TYPES, name)
+            self.open(value.type_names if isinstance(value, PsArray) else ARRAY_TYPES, name)
             self.items(value)
         self.close()
 

@@ -60,8 +60,11 @@ def _status(service: Service) -> list[str]:
     lines = [f"SERVICE_NAME: {service.name}", f"        TYPE               : {kind}"]
     lines.append(f"        STATE              : {_STATES[service.state]}")
     if service.state != "Stopped":
-        controls = "STOPPABLE" if service.can_stop and service.state == "Running" else "NOT_STOPPABLE"
-        lines.append(f"                                ({controls}, NOT_PAUSABLE, ACCEPTS_SHUTDOWN)")
+        stops = service.can_stop and service.state == "Running"
+        controls = (
+            "STOPPABLE, NOT_PAUSABLE, ACCEPTS_SHUTDOWN" if stops else "NOT_STOPPABLE, NOT_PAUSABLE, IGNORES_SHUTDOWN"
+        )
+        lines.append(f"                                ({controls})")
     return [
         *lines,
         f"        WIN32_EXIT_CODE    : {service.exit_code}  ({service.exit_code:#x})",
