@@ -61,3 +61,26 @@ MESSAGES = {
     ("*", "*Exception/SessionStateCategory"): _OWN_MEMBERS,
 }
 """Differences of PSRP messages."""
+
+_SYSTEM = """AutomaticManagedPagefile BootOptionOnLimit BootOptionOnWatchDog BootStatus ChassisSKUNumber FrontPanelResetStatus
+HypervisorPresent InitialLoadInfo KeyboardPasswordStatus LastLoadInfo NameFormat OEMLogoBitmap OEMStringArray PCSystemType
+PCSystemTypeEx PowerManagementCapabilities PowerManagementSupported PowerOnPasswordStatus PowerState PowerSupplyState
+PrimaryOwnerContact ResetCapability ResetCount ResetLimit SupportContactDescription SystemFamily SystemSKUNumber
+SystemStartupDelay SystemStartupOptions SystemStartupSetting ThermalState WakeUpType __PROPERTY_COUNT order"""
+_LEFT_OUT = "of Win32_ComputerSystem the lab has what somebody reads; the others came and went with the releases"
+OBJECTS = {
+    **{("Win32_ComputerSystem", f"*{name}"): _LEFT_OUT for name in _SYSTEM.split()},
+    ("Win32_ComputerSystem", "//BootStatus*"): _LEFT_OUT,
+    ("Win32_ComputerSystem", "//OEMStringArray*"): _LEFT_OUT,
+    ("Service", "//ServicesDependedOn/1"): "the driver HTTP: the lab has no drivers",
+    ("Service", "//ServicesDependedOn:LST"): "the driver HTTP: the lab has no drivers",
+}
+"""Differences of objects."""
+
+TOOLS = {
+    ("diskshadow with writers", 'Excluding writer "Shadow Copy Optimization Writer"*'): "the lab has no such writer",
+    ("diskshadow with writers", "Inserted file Dis*.tmp into .cab file test.cab"): "what is in that file is not known",
+    ("diskshadow*", "->"): "an empty line at the end of those scripts",
+    ("sc query", "DISPLAY_NAME: Test"): "the recorded query was for all services; with a name the line is left out",
+}
+"""Differences of what tools print, line by line."""

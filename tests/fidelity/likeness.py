@@ -86,10 +86,16 @@ def _short(tag: str) -> str:
 
 
 def of_message(clixml: str, own: Iterable[str] = ()) -> Fields:
-    """The fields of a CLIXML object: members by name with their type, .NET types, texts. ``own`` as above."""
+    """The fields of a CLIXML object: members by name with their type, .NET types, texts.
+
+    ``own``: members whose value is a machine's own business; ``*`` stands for all.
+    """
     free = frozenset(own)
     types: dict[str, str] = {}
     found: Fields = {}
+
+    def valued(name: str, text: str) -> str:
+        return "own" if text.strip() and (name in free or "*" in free) else text
 
     def walk(element: ET.Element, path: str) -> None:
         tag = element.tag
@@ -98,7 +104,7 @@ def of_message(clixml: str, own: Iterable[str] = ()) -> Fields:
         elif tag == "TNRef":
             found[f"{path}:types"] = types[element.get("RefId", "")]
         elif tag == "ToString":
-            found[f"{path}:text"] = "own" if path.rpartition("/")[2] in free else element.text or ""
+            found[f"{path}:text"] = valued(path.rpartition("/")[2], element.text or "")
         elif tag in {"MS", "Props", "LST", "DCT"}:
             found[f"{path}:{tag}"] = str(len(element)) if tag == "LST" else ""
             for number, child in enumerate(element):
@@ -111,8 +117,7 @@ def of_message(clixml: str, own: Iterable[str] = ()) -> Fields:
             walk(value, path)
         else:
             here = f"{path}/{element.get('N', '')}"
-            shown = "own" if element.get("N") in free and element.text else element.text or ""
-            found.setdefault(here, f"{tag} {shown}".strip())
+            found.setdefault(here, f"{tag} {valued(element.get('N', ''), element.text or '')}".strip())
             for child in element:
                 walk(child, here)
 

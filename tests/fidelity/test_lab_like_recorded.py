@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 
 import pytest
 
 from sitekeeper.lab.wsman.messages import MessageType
 
 from . import recorded
+from .compared import Compared
 from .counting import Row, count
 from .dialogues import POOLS
 from .foreign import error
 from .known_differences import MESSAGES, NOT_FOLLOWED, OLD_CLIENT, WIRE
 from .lab_answers import Answered, asked_of_the_lab
-from .likeness import Fields, differences, of_envelope, of_message, order_of
+from .likeness import Fields, of_envelope, of_message, order_of
 from .recorded import Exchange, needs_recordings
 
 pytestmark = needs_recordings
 FOLLOWED = [name for name in POOLS if name not in {*NOT_FOLLOWED, *OLD_CLIENT}]
-
-
-@dataclass
-class Compared:
-    """What a comparison found."""
-
-    fields: int = 0
-    differing: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(kind of answer, field): what was said on both sides."""
-
-    def add(self, kind: str, real: Fields, lab: Fields) -> None:
-        self.fields += len({*real, *lab})
-        for path, said in differences(real, lab).items():
-            self.differing[kind, path] = said
-
-    def unknown(self, known: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-        """Differences that no entry of the list fits."""
-        return {
-            key: said
-            for key, said in self.differing.items()
-            if not any(fnmatchcase(key[0], kind) and fnmatchcase(key[1], path) for kind, path in known)
-        }
-
-    def unused(self, known: dict[tuple[str, str], str]) -> list[tuple[str, str]]:
-        """Entries of the list that fit no difference."""
-        return [
-            (kind, path)
-            for kind, path in known
-            if not any(fnmatchcase(key[0], kind) and fnmatchcase(key[1], path) for key in self.differing)
-        ]
 
 
 def compare_envelopes(answered: Answered, into: Compared) -> None:
