@@ -38,7 +38,7 @@ _BACKUP_MESSAGES = "messages of BACKUP, RESTORE and CHECKDB: no module sends tho
 _WRITER_LOG = "SqlWriterLogger.txt exists since SQL Server 2019 only: what proves a copy is the writers' document"
 _EVENTS = "preflight asks for events of volsnap alone, by number; others are left to the operator"
 _HIVES = "registry hives: registry keys are exported as text; a reader of hives comes with restore, if at all"
-_TRACE = "the text of ConfigMgr's logs is not read, only how long they are; the lab writes this form (test_lab_like_recorded)"
+_TRACE = "the text of ConfigMgr's logs is not read, only how long they are; the lab writes this form (test_lab_tools_like_recorded)"
 NOT_READ = {
     "README.md": _PAPER,
     "*/README.md": _PAPER,
