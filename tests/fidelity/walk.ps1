@@ -81,6 +81,7 @@ function Add-Node($Ast) {
         'ConstantExpression' { Add-Fact 'number' $Ast $Ast.Extent.Text }
         'StringConstantExpression' { Add-Fact 'text' $Ast $Ast.Value }
         'ExpandableStringExpression' { Add-Fact 'text' $Ast $Ast.Value }
+        'Parameter' { Add-Fact 'parameter' $Ast ($Ast.StaticType.FullName + ' ' + $Ast.Name.VariablePath.UserPath) }
         'SwitchStatement' { foreach ($clause in $Ast.Clauses) { Add-Texts 'switch' $Ast @($clause.Item1) } }
         'ScriptBlock' { if ($Ast.CleanBlock) { Add-Fact 'oddity' $Ast 'clean block' }; if ($Ast.ScriptRequirements) { Add-Fact 'oddity' $Ast '#requires' } }
         'Pipeline' { if ($Ast.Background) { Add-Fact 'oddity' $Ast 'background pipeline' } }
