@@ -60,7 +60,7 @@ def wmi_complaints(sent: Iterable[Sent], texts: Iterable[tuple[str, str]] = ()) 
     found = []
     for one in sent:
         given = {str(name): value for name, value in one.given}
-        for name in _classes(one):
+        for name in wmi_classes(one):
             if name not in classes:
                 found.append(f"{one.where}: WMI class {name} is not in the list")
                 continue
@@ -90,7 +90,8 @@ def wmi_complaints(sent: Iterable[Sent], texts: Iterable[tuple[str, str]] = ()) 
     return found
 
 
-def _classes(one: Sent) -> Iterator[str]:
+def wmi_classes(one: Sent) -> Iterator[str]:
+    """The WMI classes that a command asks, as far as they are written out."""
     for name, value in one.given:
         if name == "Class" and value.kind == "text":
             yield value.text

@@ -64,7 +64,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
 
     needs = Needs(
         cmdlets={
-            "Get-WmiObject": "-Class or -Query on Win32_Process, Win32_NTLogEvent, Win32_ShadowCopy, Win32_ShadowStorage, Win32_Service",
+            "Get-WmiObject": "-Class or -Query on Win32_Process, Win32_NTLogEvent, Win32_ShadowCopy, Win32_ShadowStorage",
             "Write-Output": "markers",
         },
         functions=("Get-SkVssWriter", "Measure-SkTree", "Test-SkVshadow"),

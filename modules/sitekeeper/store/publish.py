@@ -50,7 +50,7 @@ class Publish(Module[PublishParams, Published]):
     """
 
     needs = Needs(
-        cmdlets={"Get-WmiObject": "-Class Win32_OperatingSystem", "Write-Output": "markers"},
+        cmdlets={"Get-WmiObject": "-Class Win32_OperatingSystem"},
         functions=("Test-SkShadowSet", "Read-SkLease"),
     )
     intent_type = PublishIntent

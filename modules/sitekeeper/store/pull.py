@@ -65,7 +65,7 @@ class Pull(Module[PullParams, Pulled]):
     """
 
     needs = Needs(
-        cmdlets={"Get-WmiObject": "-Class Win32_ShadowStorage, Win32_Volume", "Write-Output": "markers"},
+        cmdlets={"Get-WmiObject": "-Class Win32_ShadowStorage"},
         functions=("Get-SkTree", "Read-SkFile", "Test-SkShadowSet", "Measure-SkTree"),
         rights="read the shadow copies (Administrators)",
     )

@@ -75,8 +75,7 @@ class Service(Module[ServiceParams, ServicesResult]):
     needs = Needs(
         cmdlets={
             "Get-WmiObject": "-Query on Win32_Service",
-            "Invoke-WmiMethod": "-Path Win32_Service.Name='...' -Name StopService or StartService",
-            "Write-Output": "markers",
+            "Invoke-WmiMethod": "-Path Win32_Service.Name='...' -Name StopService, StartService or ResumeService",
         },
         functions=("Measure-SkInbox",),
         rights="start and stop the services",

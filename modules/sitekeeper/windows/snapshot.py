@@ -54,7 +54,6 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
     """
 
     needs = Needs(
-        cmdlets={"Get-WmiObject": "-Query on Win32_Service", "Write-Output": "markers"},
         functions=(
             "New-SkShadowSet", "New-SkShadowCopy", "New-SkVshadow", "Remove-SkShadowSet", "Test-SkShadowSet", "Test-SkVshadow",
             "Get-SkVssWriter",
