@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from psrpcore.types import PSInt64
+from tests.fidelity.counting import Row, count
 
 import sitekeeper.lab.functions as twins
 from sitekeeper.lab.build import build_host
@@ -174,32 +175,34 @@ def shape(value: Any) -> list[Any]:
             raise AssertionError(type(value))
 
 
-def by_powershell(pwsh: str, folders: list[tuple[Path, list[Call]]], work: Path) -> list[list[dict[str, Any]]]:
+def by_powershell(
+    pwsh: str, folders: list[tuple[Path, list[Call]]], work: Path, functions: Path = FUNCTIONS
+) -> list[list[dict[str, Any]]]:
     answers = []
     for folder, calls in folders:
         engine = PwshEngine(PythonEngine(Host.load(folder)), Path(pwsh), work / "powershell")
         engine.start()
         try:
-            answers.append(_asked(pwsh, engine, calls, work))
+            answers.append(_asked(pwsh, engine, calls, work, functions))
         finally:
             engine.stop()
     return answers
 
 
-def _asked(pwsh: str, engine: PwshEngine, calls: list[Call], work: Path) -> list[dict[str, Any]]:
+def _asked(pwsh: str, engine: PwshEngine, calls: list[Call], work: Path, functions: Path) -> list[dict[str, Any]]:
     cases = [{"name": name, "arguments": arguments, "fault": fault} for name, arguments, fault in calls]
     (work / "cases.json").write_text(json.dumps(cases), "utf-8")
     arguments = {
         "-Cases": work / "cases.json",
         "-Results": work / "results.json",
-        "-Functions": FUNCTIONS,
+        "-Functions": functions,
         "-Windows": MODULE,
     }
     command = [pwsh, "-NoProfile", "-NonInteractive", "-File", str(HERE / "run_cases.ps1")]
     command += [str(word) for pair in arguments.items() for word in pair]
     environment = {**engine.environment(), "NO_COLOR": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=engine.folder, timeout=100
+        command, capture_output=True, text=True, check=False, env=environment, cwd=engine.folder, timeout=250
     )
     assert done.returncode == 0, done.stdout + done.stderr
     answers: list[dict[str, Any]] = json.loads((work / "results.json").read_text("utf-8"))
@@ -245,16 +248,12 @@ def tree_line(line: str) -> tuple[str, ...]:
     return kind, size, "" if ours else written, known_bits, path
 
 
-@pytest.mark.skipif(PWSH is None, reason="no PowerShell: set SITEKEEPER_PWSH or put pwsh on the PATH")
-def test_functions_answer_as_their_twins_do(tmp_path: Path, hierarchy: Hierarchy, scenarios: Scenarios) -> None:
-    assert PWSH is not None
-    plans = []
-    for name, scenario in scenarios.items():
-        host = make_host(tmp_path / "twin", hierarchy, name)
-        shutil.copytree(tmp_path / "twin" / name, tmp_path / "real" / name, symlinks=True)
-        plans.append((host, scenario({volume.name: volume.id for volume in host.machine.volumes})))
+def differences(
+    pwsh: str, tmp_path: Path, plans: list[tuple[Host, list[Call]]], functions: Path = FUNCTIONS
+) -> list[str]:
+    """The calls whose answers differ; each host lies below ``twin``, and its copy below ``real``."""
     different: list[str] = []
-    real = by_powershell(PWSH, [(tmp_path / "real" / host.name, calls) for host, calls in plans], tmp_path)
+    real = by_powershell(pwsh, [(tmp_path / "real" / host.name, calls) for host, calls in plans], tmp_path, functions)
     for (host, calls), answers in zip(plans, real, strict=True):
         known = {volume.id for volume in host.machine.volumes} | {w.id for w in host.machine.writers}
         known |= {writer.instance_id for writer in host.machine.writers}
@@ -263,4 +262,45 @@ def test_functions_answer_as_their_twins_do(tmp_path: Path, hierarchy: Hierarchy
             theirs = levelled(answer, tmp_path / "real" / host.name, known, call)
             if ours != theirs:
                 different.append(f"{host.name} call {number} {call}:\n  twin {ours}\n  real {theirs}")
+    return different
+
+
+def host_and_copy(tmp_path: Path, hierarchy: Hierarchy, name: str) -> Host:
+    host = make_host(tmp_path / "twin", hierarchy, name)
+    shutil.copytree(tmp_path / "twin" / name, tmp_path / "real" / name, symlinks=True)
+    return host
+
+
+needs_powershell = pytest.mark.skipif(PWSH is None, reason="no PowerShell: neither SITEKEEPER_PWSH nor pwsh on PATH")
+
+
+@needs_powershell
+def test_functions_answer_as_their_twins_do(tmp_path: Path, hierarchy: Hierarchy, scenarios: Scenarios) -> None:
+    assert PWSH is not None
+    plans = []
+    for name, scenario in scenarios.items():
+        host = host_and_copy(tmp_path, hierarchy, name)
+        plans.append((host, scenario({volume.name: volume.id for volume in host.machine.volumes})))
+    different = differences(PWSH, tmp_path, plans)
     assert not different, "\n".join(different)
+    cases = sum(len(calls) for _, calls in plans)
+    count(Row.CONTRACT, 2 * cases, f"{cases} calls of functions x 2")
+
+
+@needs_powershell
+def test_a_twin_that_differs_from_its_function_is_caught(tmp_path: Path, hierarchy: Hierarchy) -> None:
+    assert PWSH is not None
+    changed = shutil.copytree(FUNCTIONS, tmp_path / "functions")
+    file = changed / "Read-SkLease.ps1"
+    right = file.read_text("utf-8")
+    file.write_text(right.replace("Owner = $lines[1]", "Owner = $lines[1].ToUpper()"), "utf-8")
+    assert file.read_text("utf-8") != right
+    lease: dict[str, Any] = {"Drive": "D", "Run": "run-1", "Owner": "ci"}
+    calls: list[Call] = [
+        ("Enter-SkLease", {**lease, "Seconds": 600, "AtLeast": 0}, None),
+        ("Get-SkFolder", {"Drive": "D"}, None),
+        ("Read-SkLease", {"Drive": "D"}, None),
+    ]
+    (different,) = differences(PWSH, tmp_path, [(host_and_copy(tmp_path, hierarchy, "PR2"), calls)], changed)
+    assert different.startswith("PR2 call 2 ('Read-SkLease'")
+    count(Row.PLANTED, 1, "a twin that differs from its function")
