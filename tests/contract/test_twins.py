@@ -275,6 +275,7 @@ needs_powershell = pytest.mark.skipif(PWSH is None, reason="no PowerShell: neith
 
 
 @needs_powershell
+@pytest.mark.timeout(300)
 def test_functions_answer_as_their_twins_do(tmp_path: Path, hierarchy: Hierarchy, scenarios: Scenarios) -> None:
     assert PWSH is not None
     plans = []
@@ -288,6 +289,7 @@ def test_functions_answer_as_their_twins_do(tmp_path: Path, hierarchy: Hierarchy
 
 
 @needs_powershell
+@pytest.mark.timeout(300)
 def test_a_twin_that_differs_from_its_function_is_caught(tmp_path: Path, hierarchy: Hierarchy) -> None:
     assert PWSH is not None
     changed = shutil.copytree(FUNCTIONS, tmp_path / "functions")

@@ -17,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "modules" / "sitekeeper" / "powershell"
+PATIENCE = pytest.mark.timeout(300)
+"""For tests that start a PowerShell: on a busy machine that alone takes a while."""
 NO_POWERSHELL = "no PowerShell: neither SITEKEEPER_PWSH nor pwsh on PATH"
 
 
@@ -73,7 +75,7 @@ def pwsh() -> str:
     return found
 
 
-def run(script: Path, *arguments: str, given: str = "", seconds: int = 100) -> str:
+def run(script: Path, *arguments: str, given: str = "", seconds: int = 250) -> str:
     """What a script file of ours prints."""
     done = subprocess.run(
         [pwsh(), "-NoLogo", "-NoProfile", "-NonInteractive", "-File", str(script), *arguments],

@@ -21,7 +21,9 @@ from .checking_2 import known, wmi_properties
 from .checking_cmdlets import by_metadata, complaints, functions_of
 from .checking_native import cmd_complaints, tool_complaints, wmi_complaints
 from .counting import Row, count
-from .powershell import FUNCTIONS, read, run, scripts, shipped
+from .powershell import FUNCTIONS, PATIENCE, read, run, scripts, shipped
+
+pytestmark = PATIENCE
 
 CHANGED_BY_OTHERS = {
     ("_management", "Start-SkMaintenance"): {"Kind", "Computer", "NotAfter", "Minutes", "Comment", "Run"},

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from .checking_2 import known
 from .counting import Row, count
-from .powershell import FUNCTIONS, Script, read, run, scripts, shipped
+from .powershell import FUNCTIONS, PATIENCE, Script, read, run, scripts, shipped
 from .sent import PRODUCT, tree
+
+pytestmark = PATIENCE
 
 AREAS = ("site", "sql", "store", "transport", "windows")
 _LOOKING = {

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from .counting import Row, count
-from .powershell import FUNCTIONS, run
+from .powershell import FUNCTIONS, PATIENCE, run
+
+pytestmark = PATIENCE
 
 
 def test_the_pester_tests_pass() -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from .checking_2 import known, violations
 from .counting import Row, count
-from .powershell import read, scripts, shipped
+from .powershell import PATIENCE, read, scripts, shipped
+
+pytestmark = PATIENCE
 
 
 def test_nothing_is_newer_than_2_0() -> None:

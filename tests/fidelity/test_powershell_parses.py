@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 
 from .counting import Row, count
-from .powershell import ROOT, read, scripts, shipped
+from .powershell import PATIENCE, ROOT, read, scripts, shipped
+
+pytestmark = PATIENCE
 
 
 def test_every_script_parses() -> None:

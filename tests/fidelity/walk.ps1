@@ -3,11 +3,10 @@
 using namespace System.Management.Automation.Language
 $ErrorActionPreference = 'Stop'
 
-function Add-Fact([string]$Kind, $Where, [string]$Text, $Number = $null) {
-    $line = 0
-    if ($Where -is [int]) { $line = $Where } elseif ($Where) { $line = $Where.Extent.StartLineNumber }
-    $found = @{ kind = $Kind; line = $line; text = $Text; number = $Number }
-    [void]$facts.Add($found)
+function Add-Fact($Kind, $Where, $Text, $Number) {
+    $line = $Where
+    if ($Where -isnot [int]) { $line = $Where.Extent.StartLineNumber }
+    [void]$facts.Add(@{ kind = $Kind; line = $line; text = [string]$Text; number = $Number })
 }
 function Get-Value($Ast) {
     # What can be said of an argument by reading: its kind, and of a constant its type and text.
