@@ -94,6 +94,11 @@ class Night:
             shutil.rmtree(one)
         shutil.rmtree(self.runs, ignore_errors=True)
 
+    def restart_winrm(self) -> None:
+        """Shells of the dead are gone: a host has 5 or 30 for an account, and nobody is killed that often within hours."""
+        for machine in self.lab.machines.values():
+            machine.wsman.reboot()
+
     # What is asked.
 
     def new_sets(self) -> list[Path]:

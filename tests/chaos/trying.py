@@ -67,6 +67,7 @@ def tried(
                 night.close()
                 night = begin(folder)
             night.forget_new_sets()
+            night.restart_winrm()
     finally:
         night.close()
     return failures

@@ -34,7 +34,7 @@ class Engine:
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     wrote: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def open(self, user: str) -> Engine:
+    def open(self, user: str, configuration: str) -> Engine:
         return self
 
     def run(self, pipeline: Pipeline, sink: Sink) -> None:

@@ -211,6 +211,11 @@ def explained(error: Exception, target: Target) -> SitekeeperError:
     return UnreachableError(f"{where}: {type(error).__name__}", host=target.host, origin=target.origin)
 
 
+def is_quota(error: Exception) -> bool:
+    """Whether a quota of WinRM is used up: this fault has no number where others have theirs, only its SOAP subcode."""
+    return isinstance(error, WSManFaultError) and str(error.code).endswith("QuotaLimit")
+
+
 def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperError:
     if error.code == 5:
         return AuthError(
@@ -222,9 +227,7 @@ def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperErro
             f"{where} has no endpoint {target.configuration}", host=target.host, origin=target.origin,
             hint="check ansible_psrp_configuration_name",
         )  # fmt: skip
-    if str(error.code).endswith(
-        "QuotaLimit"
-    ):  # this fault has no number where others have theirs, only its SOAP subcode
+    if is_quota(error):
         return RemoteError(
             f"{where} refused: a quota of WinRM is used up for {target.user}", host=target.host, origin=target.origin,
             hint="see which shells the account has open there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",

@@ -28,7 +28,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.transport.psrp import fragments, request
-from sitekeeper.transport.psrp.connection import Target, explained, wsman_of
+from sitekeeper.transport.psrp.connection import Target, explained, is_quota, wsman_of
 from sitekeeper.transport.psrp.request import Statement
 
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs whole messages at DEBUG and tracebacks at ERROR
@@ -44,6 +44,9 @@ DELETE_SECONDS = 10
 OPEN_SECONDS = 180.0
 """How long PowerShell may take to start on a host."""
 OPEN_ATTEMPTS = 4
+QUOTA_SECONDS = 200.0
+"""How long shells that are one too many are waited for: an old host deletes idle ones after 180 s."""
+QUOTA_PAUSE = 5.0
 RESEND_ATTEMPTS = 4
 
 
@@ -68,23 +71,32 @@ class Shell:
         self._open()
 
     def _open(self) -> None:
-        """Open a pool. One that a lost connection leaves half open on the host dies by its idle time-out."""
+        """Open a pool. One that a lost connection leaves half open on the host dies by its idle time-out.
+
+        So do the shells of a process that was killed, which may be all that the account is allowed: that is waited for.
+        """
         until = self._clock.monotonic() + RECONNECT_SECONDS
-        for attempt in range(1, OPEN_ATTEMPTS + 1):
+        free_until = self._clock.monotonic() + QUOTA_SECONDS
+        lost = 0
+        while True:
             try:
                 self._wait_until_opened()
                 break
             except _LOST as error:
-                self._wsman.close()
+                lost += 1
                 refused = isinstance(error, requests.exceptions.SSLError | requests.exceptions.ConnectTimeout)
-                never = _never_connected(error)
-                if refused or never or attempt == OPEN_ATTEMPTS or self._clock.monotonic() > until:
+                late = lost == OPEN_ATTEMPTS or self._clock.monotonic() > until
+                if refused or late or _never_connected(error):
+                    self._wsman.close()
                     raise explained(error, self.target) from None
-                self._wsman = wsman_of(self.target)
-                self._pool = RunspacePool(self._wsman, configuration_name=self.target.configuration)
             except (WinRMError, OSError, ValueError) as error:
-                self._wsman.close()
-                raise explained(error, self.target) from None
+                if not is_quota(error) or self._clock.monotonic() > free_until:
+                    self._wsman.close()
+                    raise explained(error, self.target) from None
+                self._clock.sleep(QUOTA_PAUSE)
+            self._wsman.close()
+            self._wsman = wsman_of(self.target)
+            self._pool = RunspacePool(self._wsman, configuration_name=self.target.configuration)
         session = self._wsman.transport.session
         if session is not None:
             session.trust_env = False  # proxies and .netrc are looked up with every request otherwise
