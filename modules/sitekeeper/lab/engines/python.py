@@ -18,7 +18,7 @@ from sitekeeper.lab.engines.call import Call, Cmdlet, Function, Session, command
 from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.opsmgr_cmdlets import BY_KIND
-from sitekeeper.lab.engines.scripts import ScriptTwin, script_twins
+from sitekeeper.lab.engines.scripts import script_twin
 from sitekeeper.lab.engines.wmi_cmdlets import WMI
 from sitekeeper.lab.functions import functions_by_hash
 from sitekeeper.lab.host import Host, Rebooted
@@ -186,7 +186,7 @@ class PythonRunspace:
         if function is not None:
             self.session.functions[function.name.lower()] = function
             return iter(())
-        twin: ScriptTwin | None = script_twins().get(digest)
+        twin = script_twin(command.text)
         if twin is not None:
             return twin(self.engine.host, command, stream)
         raise unknown_script(command.text, digest)

@@ -1,7 +1,12 @@
-"""Scripts of other clients that the engine knows by their hash: those of pypsrp, whose twins live beside the wire."""
+"""Scripts of other clients that the engine knows.
+
+Those of pypsrp by their hash, whose twins live beside the wire; Ansible's ``raw`` by its form, where the command is a
+native tool with literal words.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +15,7 @@ from typing import Any, BinaryIO
 from typing_extensions import override
 
 from sitekeeper.lab.engines.api import Command, ErrorRecord
+from sitekeeper.lab.engines.binding import not_emulated
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.wsman import pypsrp_scripts
 
@@ -17,6 +23,9 @@ ScriptTwin = Callable[[Host, Command, Iterable[Any]], Iterator[Any]]
 
 _VARIABLES = {"systemroot": r"C:\WINDOWS", "windir": r"C:\WINDOWS", "temp": r"C:\WINDOWS\Temp", "systemdrive": "C:"}
 _LOCATION = "C:\\"
+_RAW = re.compile(r"""([\w-]+\.exe)((?: (?:[\w\\:./=-]+|"[^"$`]*"|'[^']*'))*)\nexit \$LASTEXITCODE""")
+"""Ansible's psrp plugin sends what ``raw`` was given with this second line."""
+_WORD = re.compile(r""""([^"]*)"|'([^']*)'|(\S+)""")
 
 
 class SessionFiles:
@@ -81,6 +90,30 @@ def _copy(host: Host, command: Command, given: Iterable[Any]) -> Iterator[Any]:
     return pypsrp_scripts.copy(SessionFiles(host), command, given)
 
 
-def script_twins() -> dict[str, ScriptTwin]:
-    """Twins by the sha256 of the script's text."""
-    return {pypsrp_scripts.FETCH_SHA256: _fetch, pypsrp_scripts.COPY_SHA256: _copy}
+def _raw(host: Host, command: Command, given: Iterable[Any]) -> Iterator[Any]:
+    # Imported here: the tools import the host's VSS, and this file is imported early.
+    from sitekeeper.lab.windows.native import find_tool  # noqa: PLC0415  # as above
+    from sitekeeper.lab.windows.native.answer import NotEmulated  # noqa: PLC0415  # as above
+
+    del given
+    match = _RAW.fullmatch(command.text)
+    assert match is not None  # noqa: S101  # script_twin looked
+    tool = find_tool(match[1], host)
+    if tool is None:
+        raise not_emulated(f"the command {match[1]}")
+    try:
+        answer = tool([double or single or bare for double, single, bare in _WORD.findall(match[2])], host)
+    except NotEmulated as error:
+        raise not_emulated(str(error)) from error
+    if answer.code or answer.errors:
+        raise not_emulated(
+            f"{match[1]} failing inside a script: its exit code would travel as a call to the client's host"
+        )
+    return iter(answer.lines)
+
+
+def script_twin(text: str) -> ScriptTwin | None:
+    """The twin of a script's text."""
+    known = {pypsrp_scripts.FETCH_SHA256: _fetch, pypsrp_scripts.COPY_SHA256: _copy}
+    found = known.get(hashlib.sha256(text.encode()).hexdigest())
+    return found or (_raw if _RAW.fullmatch(text) else None)
