@@ -83,6 +83,14 @@ def test_wrong_password(stage: Any) -> None:
     assert "wrong-horse-battery" not in error
 
 
+def test_no_password_at_all(stage: Any) -> None:
+    here = stage("PR2")
+    outcome = here.run(playbook=CHECK, inventory=with_vars(here, ansible_password=None, ansible_user=None))
+    assert outcome.code == 6
+    assert "by negotiate" in outcome.error("PR2")
+    assert "set ansible_user and ansible_password" in outcome.error("PR2")
+
+
 def test_account_without_rights(stage: Any) -> None:
     here = stage("PR2")
     outcome = here.run(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pypsrp.exceptions import WSManFaultError
 
-from sitekeeper.engine.errors import InventoryError, RemoteError
+from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp.connection import explained, target_of, wsman_of
@@ -73,6 +73,8 @@ def test_settings_reach_pypsrp() -> None:
             {"psrp_auth": "certificate", "port": 5985, "psrp_certificate_pem": "a", "psrp_certificate_key_pem": "b"},
             "needs https",
         ),
+        ({"psrp_auth": "kerberos", "user": "LAB\\backup"}, r"Kerberos knows no LAB"),
+        ({"psrp_auth": "kerberos", "psrp_user": "LAB\\backup"}, r"Kerberos knows no LAB"),
         ({"password": 5}, "must be a text or a secret"),
     ],
 )
@@ -89,3 +91,10 @@ def test_a_quota_is_told_by_its_subcode_alone() -> None:
     assert isinstance(told, RemoteError)
     assert "a quota of WinRM is used up for LAB\\keeper" in told.message
     assert "MaxShellsPerUser" in str(told.hint)
+
+
+def test_kerberos_without_its_packages_says_what_to_install() -> None:
+    told = explained(ImportError("No module named 'krb5'"), target(psrp_auth="kerberos"))
+    assert isinstance(told, AuthError)
+    assert "krb5" in told.message
+    assert "sitekeeper[kerberos]" in str(told.hint)

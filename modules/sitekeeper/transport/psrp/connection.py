@@ -11,10 +11,19 @@ from typing import Any
 import requests
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from pypsrp.wsman import WSMan
+from spnego.exceptions import SpnegoError
 
 from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
+
+try:
+    from krb5 import Krb5Error
+except ImportError:  # it comes with the extra "kerberos"
+    LOGIN_FAILED: tuple[type[Exception], ...] = (AuthenticationError, SpnegoError, ImportError)
+else:
+    LOGIN_FAILED = (AuthenticationError, SpnegoError, ImportError, Krb5Error)
+"""What pypsrp raises when a login ends before or at the server; ImportError where Kerberos' packages are missing."""
 
 AUTHS = ("negotiate", "ntlm", "basic", "certificate", "kerberos")
 _KNOWN = frozenset(
@@ -107,6 +116,11 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     if verify and variables.get("ansible_psrp_ca_cert"):
         verify = str(variables["ansible_psrp_ca_cert"])
     user = variables.get("ansible_user", variables.get("ansible_psrp_user"))
+    if auth == "kerberos" and isinstance(user, str) and "\\" in user:
+        raise InventoryError(
+            f"Kerberos knows no {user}", host=host, origin=origins.get("ansible_user", origin),
+            hint="write user@REALM, the realm in capital letters",
+        )  # fmt: skip
     password = variables.get("ansible_password", variables.get("ansible_psrp_password"))
     if password is not None and not isinstance(password, Secret):
         raise InventoryError("ansible_password must be a text or a secret", host=host, origin=origin)
@@ -187,6 +201,17 @@ def explained(error: Exception, target: Target) -> SitekeeperError:
             f"log-in of {target.user} to {where} was refused ({target.auth})", host=target.host, origin=target.password_origin,
             hint="check ansible_user and ansible_password, and that the account may use WinRM on this host",
         )  # fmt: skip
+    if isinstance(error, ImportError):
+        return AuthError(
+            f"log-in to {where} by {target.auth} needs Python packages that are not installed: {error}", host=target.host,
+            origin=target.origin, hint="pip install 'sitekeeper[kerberos]' (on Debian first: apt-get install gcc python3-dev libkrb5-dev)",
+        )  # fmt: skip
+    if isinstance(error, LOGIN_FAILED):
+        return AuthError(
+            f"cannot log in to {where} by {target.auth}: {_minor(error)}", host=target.host, origin=target.password_origin,
+            hint="get a ticket with kinit (KRB5CCNAME names its cache), or set ansible_password"
+            if target.auth == "kerberos" else "set ansible_user and ansible_password",
+        )  # fmt: skip
     if isinstance(error, requests.exceptions.SSLError):
         return AuthError(
             f"the certificate of {where} is not trusted: {_reason(error)}", host=target.host, origin=target.origin,
@@ -233,6 +258,13 @@ def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperErro
             hint="see which shells the account has open there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",
         )  # fmt: skip
     return RemoteError(f"{where} refused: WSMan fault {error.code}", host=target.host, origin=target.origin)
+
+
+def _minor(error: Exception) -> str:
+    """What GSSAPI's mechanism said: its error comes wrapped in one of GSSAPI's own, which says nothing."""
+    text = str(getattr(error, "base_error", None) or error)
+    found = re.search(r"Minor \(-?\d+\): (.+)", text)
+    return found[1] if found else text
 
 
 def _reason(error: Exception) -> str:

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 
 import requests
 from pypsrp.complex_objects import RunspacePoolState
-from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import RunspacePool
 from pypsrp.shell import SignalCode
 from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
@@ -28,7 +28,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.transport.psrp import fragments, request
-from sitekeeper.transport.psrp.connection import Target, explained, is_quota, wsman_of
+from sitekeeper.transport.psrp.connection import LOGIN_FAILED, Target, explained, is_quota, wsman_of
 from sitekeeper.transport.psrp.request import Statement
 
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs whole messages at DEBUG and tracebacks at ERROR
@@ -37,6 +37,10 @@ _TIMED_OUT = 2150858793
 _UNKNOWN_SELECTOR = 2150858843
 _RSP = NAMESPACES["rsp"]
 _LOST = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError)
+_NOT_OPENED: tuple[type[Exception], ...] = (WinRMError, OSError, ValueError, *LOGIN_FAILED)
+_NO_SIGNAL: tuple[type[Exception], ...] = (WinRMTransportError, *LOGIN_FAILED)
+_UNHEARD: tuple[type[Exception], ...] = (WinRMError, requests.exceptions.RequestException, OSError, *LOGIN_FAILED)
+"""What may become of a request that is only polite: a host that cannot be reached is left to its idle time-out."""
 _COMMAND_ID = re.compile(rb"CommandId>([^<]+)<")
 RECONNECT_SECONDS = 30.0
 """How long a lost connection is tried to be taken up again."""
@@ -89,7 +93,7 @@ class Shell:
                 if refused or late or _never_connected(error):
                     self._wsman.close()
                     raise explained(error, self.target) from None
-            except (WinRMError, OSError, ValueError) as error:
+            except _NOT_OPENED as error:
                 if not is_quota(error) or self._clock.monotonic() > free_until:
                     self._wsman.close()
                     raise explained(error, self.target) from None
@@ -135,7 +139,7 @@ class Shell:
         """Delete the shell; a host that is gone is left alone."""
         try:
             self._pool.close()
-        except (WinRMError, requests.exceptions.RequestException, OSError):
+        except _UNHEARD:
             pass
         finally:
             self._wsman.close()
@@ -151,7 +155,7 @@ class Shell:
         shell = self._pool.shell
         try:
             other.delete(shell.resource_uri, selector_set=shell._selector_set, timeout=DELETE_SECONDS)  # noqa: SLF001 - it has no public name
-        except (WinRMError, requests.exceptions.RequestException, OSError):
+        except _UNHEARD:
             pass
         finally:
             other.close()
@@ -164,7 +168,7 @@ class Shell:
             resource = ET.Element(f"{{{_RSP}}}Signal", CommandId=pipeline)
             ET.SubElement(resource, f"{{{_RSP}}}Code").text = SignalCode.PS_CTRL_C
             other.signal(shell.resource_uri, resource, selector_set=shell._selector_set)  # noqa: SLF001 - it has no public name
-        except (WinRMError, requests.exceptions.RequestException, OSError):
+        except _UNHEARD:
             pass  # the owner's own deadline ends it
         finally:
             other.close()
@@ -200,7 +204,7 @@ class Shell:
             except (*_LOST, WinRMTransportError, WSManFaultError):
                 self._reset()
                 raise ShellGoneError from None
-            except AuthenticationError as error:
+            except LOGIN_FAILED as error:
                 raise explained(error, self.target) from None
         return pipeline
 
@@ -244,7 +248,7 @@ class Shell:
             self._pool.shell.signal(code, command_id=pipeline)
         except _LOST:
             self._reset()
-        except (WinRMTransportError, AuthenticationError):
+        except _NO_SIGNAL:
             self._reset()  # the connection was replaced under us, or cannot be any more; an idle pipeline does no harm
         except WSManFaultError:
             pass  # unknown by now: it is over all the same
@@ -317,7 +321,7 @@ class Shell:
         while True:
             try:
                 return self._wsman.transport.send(envelope)
-            except AuthenticationError as error:
+            except LOGIN_FAILED as error:
                 raise explained(error, self.target) from None
             except WinRMTransportError as error:
                 undecrypted = error.code == 400 and not error.response_text
