@@ -47,4 +47,4 @@ lab: $(READY)           ## start the lab and leave it running (sitekeeper lab do
 	@$(BIN)/sitekeeper lab up
 
 clean:
-	rm -rf .demo .bench .chaos .fidelity .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .demo .bench .chaos .fidelity .foreign .lab $(VENV) .odbc .mypy_cache .ruff_cache .pytest_cache

@@ -130,7 +130,7 @@ def _first_number(arguments: Any) -> int:
 
 def _by_tedious(lab: Lab, password: str, sql: str) -> Said:
     folder, node = os.environ.get("SITEKEEPER_TEDIOUS"), shutil.which("node")
-    if not folder or not node:
+    if not folder or not node or not (Path(folder) / "node_modules" / "tedious").is_dir():
         pytest.skip("no node with tedious: SITEKEEPER_TEDIOUS is not set to a folder where it is installed")
     host, port = _target(lab)
     asked = {"server": host, "port": port, "user": "sitekeeper", "password": password, "database": "CM_PR2", "sql": sql}

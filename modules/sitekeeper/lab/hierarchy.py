@@ -97,6 +97,8 @@ class Hierarchy(_Strict):
     domain: str = "LAB"
     dns: str = "lab.example"
     seed: int = 2007
+    keytab: Path | None = None
+    """Keys of the hosts' Kerberos principals, from a KDC that is not the lab's: WinRM then takes tickets, too."""
     ports: Ports = Ports()
 
     @model_validator(mode="after")

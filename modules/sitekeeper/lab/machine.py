@@ -93,6 +93,7 @@ class Machine:
             http_port=lab.hierarchy.ports.http,
             https_port=lab.hierarchy.ports.https,
             tls=Tls(certificate, key, lab.authority.ca),
+            keytab=lab.hierarchy.keytab,
             faults=self.faults,
             on_request=self._saw,
             monotonic=lab.clock.monotonic,
@@ -173,6 +174,7 @@ class Machine:
             command=seen.command_id,
             message=seen.message_id,
             user=seen.user,
+            login=seen.login,
             replayed=seen.replayed,
         )
 

@@ -220,7 +220,11 @@ class Lab:
             certificate, _ = self.authority.client(account.user, self.hierarchy.dns)
             made.append(
                 Account(
-                    account.domain, account.user, account.password, thumbprint=self.authority.thumbprint(certificate)
+                    account.domain,
+                    account.user,
+                    account.password,
+                    dns_domain=self.hierarchy.dns,
+                    thumbprint=self.authority.thumbprint(certificate),
                 )
             )
         return made

@@ -1,20 +1,22 @@
 """The accounts that may log on to a server, and the form in which pyspnego's acceptor reads them.
 
-pyspnego takes accounts only from the file named by the environment variable NTLM_USER_FILE. Every server has a file
-of its own, in memory, and the variable is set for the moment of a login step, under a lock of the process.
+pyspnego takes accounts only from the file named by the environment variable NTLM_USER_FILE, and GSSAPI the keys of a
+Kerberos service from the one that KRB5_KTNAME names. Every server has an accounts file of its own, in memory, and both
+variables are set for the moment of a login step, under a lock of the process.
 """
 
 from __future__ import annotations
 
 import hmac
+import importlib.util
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-_VARIABLE: Final = "NTLM_USER_FILE"
 _ENVIRONMENT: Final = threading.Lock()
 
 
@@ -43,9 +45,16 @@ class Account:
 
 
 class Accounts:
-    """All accounts of one server."""
+    """All accounts of one server.
 
-    def __init__(self, accounts: Iterable[Account]) -> None:
+    Raises:
+        ValueError: there is a keytab, but the packages that read it are not installed.
+
+    """
+
+    def __init__(self, accounts: Iterable[Account], keytab: Path | None = None) -> None:
+        if keytab is not None and not all(map(importlib.util.find_spec, ("gssapi", "krb5"))):
+            raise ValueError(f"{keytab}: Kerberos needs the packages gssapi and krb5")
         self._accounts = tuple(accounts)
         self._file = os.memfd_create("lab-accounts")
         lines = [
@@ -55,6 +64,9 @@ class Accounts:
         ]
         # a user without a domain may be in several domains: the first one listed wins, as in the search below
         os.write(self._file, "".join(lines).encode("utf-8"))
+        self._variables = {"NTLM_USER_FILE": f"/proc/self/fd/{self._file}"}
+        if keytab is not None:
+            self._variables["KRB5_KTNAME"] = str(keytab.absolute())
 
     @staticmethod
     def _spellings(account: Account) -> list[tuple[str, str]]:
@@ -85,18 +97,19 @@ class Accounts:
         return next((each for each in self._accounts if each.thumbprint and each.thumbprint == thumbprint), None)
 
     @contextmanager
-    def as_ntlm_users(self) -> Iterator[None]:
-        """Let pyspnego's acceptor, in this block, read this server's accounts."""
+    def lent_to_the_acceptor(self) -> Iterator[None]:
+        """Let the acceptors of pyspnego and GSSAPI, in this block, read this server's accounts and keys."""
         with _ENVIRONMENT:
-            before = os.environ.get(_VARIABLE)
-            os.environ[_VARIABLE] = f"/proc/self/fd/{self._file}"
+            before = {name: os.environ.get(name) for name in self._variables}
+            os.environ.update(self._variables)
             try:
                 yield
             finally:
-                if before is None:
-                    del os.environ[_VARIABLE]
-                else:
-                    os.environ[_VARIABLE] = before
+                for name, value in before.items():
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
 
     def close(self) -> None:
         """Forget the file."""

@@ -23,6 +23,8 @@ class RequestSeen:
     command_id: str | None
     message_id: str | None
     user: str | None
+    login: str | None
+    """How the user logged in: ntlm, kerberos, basic or certificate."""
     bytes_in: int
     """Of the body as it came over the wire."""
     bytes_out: int

@@ -114,6 +114,7 @@ class Connection:
                 command_id=answer.command_id if answer else None,
                 message_id=reply.message_id,
                 user=login.user.name if login.user else None,
+                login=login.method if login.user else None,
                 bytes_in=len(request.body),
                 bytes_out=0 if unanswered else len(reply.body),
                 replayed=bool(answer and answer.replayed),

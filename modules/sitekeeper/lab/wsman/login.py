@@ -1,6 +1,6 @@
-"""Authentication of one connection: Negotiate and NTLM, Basic over TLS, client certificates over TLS.
+"""Authentication of one connection: Negotiate with NTLM or Kerberos, Basic over TLS, client certificates over TLS.
 
-NTLM authenticates the TCP connection, so one :class:`Login` belongs to one connection and lives as long.
+NTLM and Kerberos authenticate the TCP connection, so one :class:`Login` belongs to one connection and lives as long.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Login:
         self._certificate = certificate
         self._tls = tls
         self.user: Account | None = None
+        self.method: str | None = None
+        """How the user logged in: ntlm, kerberos, basic or certificate."""
         self.context: spnego.ContextProxy | None = None
         """The keys for message encryption; None for Basic and certificates."""
 
@@ -77,11 +79,11 @@ class Login:
         offers = ("Negotiate", 'Basic realm="WSMAN"') if self._tls else ("Negotiate",)
         return Challenge(offers)
 
-    def _admit(self, account: Account | None, name: str) -> bool:
+    def _admit(self, account: Account | None, name: str, method: str) -> bool:
         self._wait(self._faults.login_delay())
         if account is None or self._faults.at_login(name):
             return False
-        self.user = account
+        self.user, self.method = account, method
         return True
 
     def _basic(self, token: bytes) -> Challenge | Passed:
@@ -91,7 +93,7 @@ class Login:
             name, _, password = token.decode("latin-1").partition(":")  # as requests writes it
         if self.user is not None and self._accounts.check(name, password) is self.user:
             return Passed()
-        if not self._tls or not self._admit(self._accounts.check(name, password), name):
+        if not self._tls or not self._admit(self._accounts.check(name, password), name, "basic"):
             return self._refused()
         return Passed()
 
@@ -101,20 +103,20 @@ class Login:
         if self.user is not None:
             return Passed()
         thumbprint = hashlib.sha256(self._certificate).hexdigest()
-        if not self._admit(self._accounts.by_certificate(thumbprint), thumbprint):
+        if not self._admit(self._accounts.by_certificate(thumbprint), thumbprint, "certificate"):
             return self._refused()
         return Passed()
 
     def _negotiate(self, scheme: str, token: bytes) -> Challenge | Passed:
         if self.context is None or self.context.complete:
             self.user = None
-            # the options keep pyspnego from a GSSAPI that may be installed and knows nothing of our accounts
+            # the options keep NTLM from a GSSAPI that may be installed and knows nothing of our accounts
             raw = token.startswith(b"NTLMSSP\0")
             options = spnego.NegotiateOptions.use_ntlm if raw else spnego.NegotiateOptions.use_negotiate
-            with self._accounts.as_ntlm_users():
+            with self._accounts.lent_to_the_acceptor():
                 self.context = spnego.server(protocol="ntlm" if raw else "negotiate", options=options)
         try:
-            with self._accounts.as_ntlm_users():
+            with self._accounts.lent_to_the_acceptor():
                 reply = self.context.step(token)
         except Exception:  # noqa: BLE001  wrong password, unknown user; a token that is none raises just anything
             self._wait(self._faults.login_delay())
@@ -123,6 +125,6 @@ class Login:
         if not self.context.complete:
             return Challenge((written,)) if written else self._refused()
         name = self.context.client_principal or ""
-        if not self._admit(self._accounts.find(name), name):
+        if not self._admit(self._accounts.find(name), name, self.context.negotiated_protocol or ""):
             return self._refused()
         return Passed(written)

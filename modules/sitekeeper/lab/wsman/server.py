@@ -68,6 +68,7 @@ class WsmanServer:
         configurations: session configurations besides Microsoft.PowerShell.
         monotonic: the clock by which idle shells are deleted.
         idle_connection: seconds after which a silent connection is closed; Windows takes some two minutes.
+        keytab: the keys of this host's Kerberos principals; without it there is no Kerberos.
 
     """
 
@@ -87,6 +88,7 @@ class WsmanServer:
         configurations: Iterable[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
         idle_connection: float | None = 120.0,
+        keytab: Path | None = None,
     ) -> None:
         if not ipaddress.ip_address(address).is_loopback:
             raise ValueError(f"the lab listens on loopback addresses only, not on {address}")
@@ -100,6 +102,7 @@ class WsmanServer:
         self._ports = http_port, https_port
         self._tls = tls.context() if tls and https_port is not None else None
         self._given_accounts = tuple(accounts)
+        self._keytab = keytab
         self._faults = faults or NoFaults()
         self._on_request = on_request
         self._idle_connection = idle_connection
@@ -140,7 +143,7 @@ class WsmanServer:
 
         """
         self._stopping.clear()
-        self._accounts = Accounts(self._given_accounts)
+        self._accounts = Accounts(self._given_accounts, self._keytab)
         desk = Desk(
             self._service,
             self._accounts,

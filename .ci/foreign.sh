@@ -1,0 +1,38 @@
+#!/bin/sh
+# Sets up what the fidelity tests can use besides Python packages: a KDC with GSSAPI's bindings, and tedious for node.
+#
+#   .ci/foreign.sh VENV
+#
+# Only root can install the KDC. What cannot be had is named, and the tests that want it skip by name.
+set -u
+
+[ $# -eq 1 ] || { echo "usage: foreign.sh VENV" >&2; exit 2; }
+root=$(CDPATH='' cd -- "$1/.." && pwd)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+
+packages="krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc python3-dev"
+install() { apt-get install -y --no-install-recommends $packages >"$log" 2>&1; }
+kerberos() {
+    if ! PATH="$PATH:/usr/sbin" command -v krb5kdc >/dev/null || ! command -v krb5-config >/dev/null; then
+        [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { echo "only root can install $packages" >"$log"; return 1; }
+        install || { apt-get update >"$log" 2>&1 && install; } || return 1
+    fi
+    "$1/bin/python" -c 'import gssapi, krb5' 2>/dev/null ||
+        CFLAGS="-O0 -g0" "$1/bin/python" -m pip install --quiet --disable-pip-version-check 'pypsrp[kerberos]' >"$log" 2>&1
+}
+if kerberos "$1"; then
+    echo "Kerberos: a KDC and GSSAPI are installed"
+else
+    echo "Kerberos: not set up ($(tail -n 1 "$log")): its tests will be skipped"
+fi
+
+if ! command -v npm >/dev/null; then
+    echo "tedious: no npm: its test will be skipped"
+elif [ -d "$root/.foreign/node_modules/tedious" ] ||
+    npm install --prefix "$root/.foreign" --silent --no-audit --no-fund tedious@19 >"$log" 2>&1; then
+    echo "tedious: installed"
+else
+    echo "tedious: not installed ($(tail -n 1 "$log")): its test will be skipped"
+fi
