@@ -16,6 +16,7 @@ from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
 from sitekeeper.lab.sql.server import TdsServer
 from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
+from sitekeeper.lab.windows.native.prompt import CommandPrompt
 from sitekeeper.lab.windows.tasks import Tasks
 from sitekeeper.lab.wsman.accounts import Account
 from sitekeeper.lab.wsman.audit import RequestSeen
@@ -94,6 +95,7 @@ class Machine:
             https_port=lab.hierarchy.ports.https,
             tls=Tls(certificate, key, lab.authority.ca),
             keytab=lab.hierarchy.keytab,
+            prompt=CommandPrompt(self.host, lab.administrators),
             faults=self.faults,
             on_request=self._saw,
             monotonic=lab.clock.monotonic,

@@ -154,3 +154,32 @@ class Engine(Protocol):
     @property
     def versions(self) -> Mapping[str, str]:
         """PSVersionTable entries for ApplicationPrivateData, e.g. PSVersion, BuildVersion, CLRVersion, WSManStackVersion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a command line left behind: the bytes of both streams, and its exit code."""
+
+    output: bytes
+    errors: bytes
+    code: int
+
+
+class Prompt(Protocol):
+    """The command interpreter of a host."""
+
+    def check(self, user: str) -> None:
+        """Let a user open a shell.
+
+        Raises:
+            PermissionError: this user may not.
+
+        """
+
+    def run(self, line: str, environment: Mapping[str, str]) -> Printed:
+        """Run a command line to its end.
+
+        Raises:
+            NotImplementedError: the lab does not emulate it; the client hears so.
+
+        """

@@ -27,6 +27,10 @@ class WsmanFault(Exception):  # noqa: N818  SOAP's own word
     detail: str = ""
     provider: str = ""
     """The name of a provider that wraps the message."""
+    library: str = "WsmSvc.dll"
+    """The provider's file."""
+    nested: bool = True
+    """The provider's message is a WSManFault, too."""
     detail_xml: str = ""
     """The whole detail, instead of ``f:WSManFault``."""
     anonymous: bool = False
@@ -48,9 +52,10 @@ class WsmanFault(Exception):  # noqa: N818  SOAP's own word
         open_fault = f'<f:WSManFault xmlns:f="{_F}" Code="{self.code}" Machine="{escape(machine)}"><f:Message>'
         message = escape(self.message or self.reason)
         if self.provider:
+            inner = f"{open_fault}{message}</f:Message></f:WSManFault>" if self.nested else message
             message = (
-                f'<f:ProviderFault provider="{self.provider}" path="%systemroot%\\system32\\WsmSvc.dll">'
-                f"{open_fault}{message}</f:Message></f:WSManFault></f:ProviderFault>"
+                f'<f:ProviderFault provider="{self.provider}" path="%systemroot%\\system32\\{self.library}">'
+                f"{inner}</f:ProviderFault>"
             )
         return f"{uri}{open_fault}{message}</f:Message></f:WSManFault>"
 
@@ -81,6 +86,19 @@ def unknown_command() -> WsmanFault:
         "exist. Either the command has completed execution or the client specified an invalid command identifier. "
     )
     return WsmanFault("w:InvalidSelectors", _SELECTORS, 2150858843, text, detail="UnexpectedSelectors")
+
+
+def incorrect_parameter() -> WsmanFault:
+    """Receive from a shell of command lines, not from one of its commands (recorded)."""
+    return WsmanFault(
+        "w:InvalidParameter",
+        "The parameter is incorrect. ",
+        87,
+        detail="InvalidValue",
+        provider="Shell cmd plugin",
+        library="winrscmd.dll",
+        nested=False,
+    )
 
 
 def unknown_resource(uri: str) -> WsmanFault:

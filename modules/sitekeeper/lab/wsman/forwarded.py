@@ -180,7 +180,7 @@ class ForwardedShell:
         return message
 
 
-AnyShell = Shell | ForwardedShell
+PowerShell = Shell | ForwardedShell
 
 
 def _state(message: Message) -> Any:

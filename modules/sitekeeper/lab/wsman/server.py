@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sitekeeper.lab.engines.api import Engine
+from sitekeeper.lab.engines.api import Engine, Prompt
 
 from .accounts import Account, Accounts
 from .audit import OnCommand, OnRequest
@@ -68,6 +68,7 @@ class WsmanServer:
         configurations: session configurations besides Microsoft.PowerShell.
         monotonic: the clock by which idle shells are deleted.
         idle_connection: seconds after which a silent connection is closed; Windows takes some two minutes.
+        prompt: the host's command interpreter, for shells of command lines; without it there are none.
         keytab: the keys of this host's Kerberos principals; without it there is no Kerberos.
 
     """
@@ -89,6 +90,7 @@ class WsmanServer:
         monotonic: Callable[[], float] = time.monotonic,
         idle_connection: float | None = 120.0,
         keytab: Path | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         if not ipaddress.ip_address(address).is_loopback:
             raise ValueError(f"the lab listens on loopback addresses only, not on {address}")
@@ -109,7 +111,7 @@ class WsmanServer:
         self._limits = limits or Limits.of(engine.versions)
         self._crew = Crew()
         names = frozenset({"Microsoft.PowerShell", *configurations})
-        self._service = Service(engine, self._crew, self._limits, names, on_command, monotonic)
+        self._service = Service(engine, self._crew, self._limits, names, on_command, monotonic, prompt)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []

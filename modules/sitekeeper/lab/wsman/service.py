@@ -8,21 +8,23 @@ import logging
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sitekeeper.lab.engines.api import Engine, PsrpProcess
+from sitekeeper.lab.engines.api import Engine, Prompt, PsrpProcess
 
 from . import fault, shell_xml, soap
 from .audit import CommandSeen
 from .crew import Crew
-from .forwarded import AnyShell, ForwardedShell
+from .forwarded import ForwardedShell, PowerShell
 from .limits import Limits, is_old
 from .outbox import OutboxClosed, Superseded
 from .replays import Replays
 from .shell import Shell, ShellFacts
 from .shells import Shells
 from .soap import PWSH, RSP, SHELL, Request
+from .winrs import URI as COMMAND_LINES
+from .winrs import CommandShell
 
 _POWERSHELL: Final = "http://schemas.microsoft.com/powershell/"
 _CONFIG: Final = "http://schemas.microsoft.com/wbem/wsman/1/config"
@@ -68,9 +70,11 @@ class Service:
         configurations: frozenset[str],
         on_command: Callable[[CommandSeen], None],
         monotonic: Callable[[], float],
+        prompt: Prompt | None = None,
     ) -> None:
         self.shells = Shells(limits, monotonic)
         self._engine = engine
+        self._prompt = prompt
         self._crew = crew
         self._limits = limits
         self._configurations = {_POWERSHELL.lower() + each.lower() for each in configurations}
@@ -134,6 +138,8 @@ class Service:
 
     def _create(self, request: Request, caller: Caller) -> str:
         uri = request.resource_uri
+        if uri.lower() == COMMAND_LINES and self._prompt is not None:
+            return self._create_of_command_lines(request, caller, self._prompt)
         if uri.lower().startswith(SHELL):
             raise fault.not_emulated(f"the shell {uri}")
         if uri.lower() not in self._configurations:
@@ -142,22 +148,12 @@ class Service:
         creation = asked.find(f"{PWSH}creationXml")
         if creation is None:
             raise fault.schema_violation("rsp:Shell without creationXml")
-        asked_id = _guid(asked.get("ShellId", ""))
-        idle = asked.findtext(f"{RSP}IdleTimeOut")
-        facts = ShellFacts(
-            shell_id=asked_id if asked_id and not self._old else str(uuid.uuid4()).upper(),
-            resource_uri=uri,
-            owner=caller.user,
-            client_ip=caller.address,
-            idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
-            process_id=self.shells.new_process(caller.user),
-            profile=request.options.get("WINRS_NOPROFILE", "").upper() != "TRUE",
-        )
+        facts = self._facts(request, caller, asked)
         try:
             opened = self._engine.open(caller.user, uri.rpartition("/")[2])
         except PermissionError as error:
             raise fault.access_denied() from error
-        shell: AnyShell
+        shell: PowerShell
         if isinstance(opened, PsrpProcess):
             shell = ForwardedShell(facts, opened, self._crew, own_ids=self._old, on_command=self._on_command)
         else:
@@ -171,15 +167,48 @@ class Service:
         created = shell_xml.created(request.to, uri, facts.shell_id)
         return created if self._old else created + shell_xml.shell(facts, "Connected", 0, 0)
 
+    def _create_of_command_lines(self, request: Request, caller: Caller, prompt: Prompt) -> str:
+        asked = _body(request, "Shell")
+        try:
+            prompt.check(caller.user)
+        except PermissionError as error:
+            raise fault.access_denied() from error
+        facts = self._facts(request, caller, asked)
+        shell = CommandShell(replace(facts, input_streams="stdin", output_streams="stdout stderr"), prompt, asked)
+        self.shells.add(shell)
+        return shell_xml.created(request.to, request.resource_uri, facts.shell_id) + shell.shown()
+
+    def _facts(self, request: Request, caller: Caller, asked: ET.Element) -> ShellFacts:
+        asked_id = _guid(asked.get("ShellId", ""))
+        idle = asked.findtext(f"{RSP}IdleTimeOut")
+        return ShellFacts(
+            shell_id=asked_id if asked_id and not self._old else str(uuid.uuid4()).upper(),
+            resource_uri=request.resource_uri,
+            owner=caller.user,
+            client_ip=caller.address,
+            idle_timeout=soap.seconds(idle) if idle else self._limits.idle_timeout,
+            process_id=self.shells.new_process(caller.user),
+            profile=request.options.get("WINRS_NOPROFILE", "").upper() != "TRUE",
+        )
+
+    def _powershell(self, request: Request, caller: Caller, *, connected: bool = True) -> PowerShell:
+        shell = self.shells.use(request.shell_id, caller.user, connected=connected)
+        if isinstance(shell, CommandShell):
+            raise fault.not_emulated(f"{request.operation} with a shell of command lines")
+        return shell
+
     def _command(self, request: Request, caller: Caller) -> str:
         shell = self.shells.use(request.shell_id, caller.user)
         line = _body(request, "CommandLine")
-        data = b"".join(_decoded(each) for each in line.findall(f"{RSP}Arguments"))
-        command_id = shell.start(_guid(line.get("CommandId", "")), data, self._limits.commands_per_shell)
+        if isinstance(shell, CommandShell):
+            command_id = shell.start(line)
+        else:
+            data = b"".join(_decoded(each) for each in line.findall(f"{RSP}Arguments"))
+            command_id = shell.start(_guid(line.get("CommandId", "")), data, self._limits.commands_per_shell)
         return f"<rsp:CommandResponse><rsp:CommandId>{command_id}</rsp:CommandId></rsp:CommandResponse>"
 
     def _send(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(request.shell_id, caller.user)
+        shell = self._powershell(request, caller)
         for stream in _body(request, "Send").findall(f"{RSP}Stream"):
             command_id = stream.get("CommandId", "")
             if command_id:
@@ -190,6 +219,8 @@ class Service:
     def _receive(self, request: Request, caller: Caller) -> str:
         shell = self.shells.use(request.shell_id, caller.user)
         command_id = request.command_id
+        if isinstance(shell, CommandShell):
+            return shell.receive(command_id)
         outbox = shell.command(command_id).outbox if command_id else shell.outbox
         room = min(request.room, self._limits.max_envelope)
         try:
@@ -220,7 +251,7 @@ class Service:
         action = _SIGNALS.get(code)
         if action is None:
             raise fault.not_emulated(f"the signal {code}")
-        if action == "stop":
+        if action == "stop" and isinstance(shell, Shell):
             shell.command(command_id).stop()
         else:
             shell.terminate(command_id)
@@ -254,16 +285,16 @@ class Service:
         )
 
     def _disconnect(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(request.shell_id, caller.user)
+        shell = self._powershell(request, caller)
         shell.connected = False
         return ""
 
     def _reconnect(self, request: Request, caller: Caller) -> str:
-        self.shells.use(request.shell_id, caller.user, connected=False).connected = True
+        self._powershell(request, caller, connected=False).connected = True
         return ""
 
     def _connect(self, request: Request, caller: Caller) -> str:
-        shell = self.shells.use(request.shell_id, caller.user, connected=False)
+        shell = self._powershell(request, caller, connected=False)
         body = _body(request, "Connect")
         if command_id := body.get("CommandId"):
             shell.command(command_id)

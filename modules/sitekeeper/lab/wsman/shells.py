@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import fault, shell_xml
-from .forwarded import AnyShell
+from .forwarded import PowerShell
 from .limits import Limits
+from .winrs import CommandShell
 
 _SHOWN_CONNECTED = 60.0
 """Seconds of silence after which a shell shows as Disconnected, as measured on real hosts; it can still be used."""
+
+AnyShell = PowerShell | CommandShell
 
 
 @dataclass(slots=True)
