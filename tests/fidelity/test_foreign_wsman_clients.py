@@ -88,8 +88,18 @@ def test_pywinrm(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         (f"https://{server.address}:{server.https_port}/wsman", {"transport": "basic", "ca_trust_path": str(lab.ca)}),
     ):
         session = winrm.Session(url, auth=(USER, PASSWORD), **options)
-        with pytest.raises(winrm.exceptions.WinRMError, match=r"emulator: .*shell/cmd"):
-            session.run_cmd("reg.exe", ["query", NAME])
+        found = session.run_cmd("reg.exe", ["query", f'"{NAME}"'])
+        assert found.status_code == 0
+        assert NAME.replace("HKLM", "HKEY_LOCAL_MACHINE") in found.std_out.decode()
+        absent = session.run_cmd("reg", ["query", r"HKLM\nothing"])
+        assert (absent.status_code, absent.std_out) == (1, b"")
+        assert absent.std_err.startswith(b"ERROR: ")
+        assert lab.machines["PR2"].wsman.shell_ids == []
+        with pytest.raises(winrm.exceptions.WinRMError, match="emulator: the command line 'powershell"):
+            session.run_ps("Get-Service")
+        lab.machines["PR2"].wsman.reboot()  # it leaves the shell of a failed command open
+        with pytest.raises(winrm.exceptions.InvalidCredentialsError):
+            winrm.Session(url, auth=(USER, "wrong"), **options).run_cmd("reg")
     count(Row.CLIENTS, 1, "pywinrm")
 
 
