@@ -21,6 +21,7 @@ from .foreign_lab import PASSWORD, ROOT, one_host, running
 from .realm import REALM, Realm, missing
 
 HOST = "pr2.lab.example"
+SQL = f"MSSQLSvc/{HOST}:1433"
 
 
 @pytest.fixture(name="realm", scope="module")
@@ -32,7 +33,7 @@ def one_realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
     with Realm(tmp_path_factory.mktemp("kerberos") / "realm") as realm, realm.here():
         realm.add_user("backup", PASSWORD)
         realm.add_user("stranger", "known to the KDC alone")
-        realm.add_service(realm.folder / "pr2.keytab", f"HTTP/{HOST}", f"host/{HOST}", f"WSMAN/{HOST}")
+        realm.add_service(realm.folder / "pr2.keytab", f"HTTP/{HOST}", f"host/{HOST}", f"WSMAN/{HOST}", SQL)
         yield realm
 
 
@@ -84,8 +85,12 @@ class Run:
     @property
     def logins(self) -> set[tuple[str, str]]:
         """Who was let in, and how, as the host saw it."""
-        lines = self._lab.audit_lines(self._seen)
-        return {(line["user"], line["login"]) for line in lines if line["event"] == "request" and line["user"]}
+        return {(line["user"], line["login"]) for line in self.audit if line["event"] == "request" and line["user"]}
+
+    @property
+    def audit(self) -> list[dict[str, Any]]:
+        """What the lab wrote down during the run."""
+        return self._lab.audit_lines(self._seen)
 
     @property
     def error(self) -> str:
@@ -161,3 +166,62 @@ def test_a_windows_name_is_refused_at_its_line(lab: Lab, tmp_path: Path) -> None
     run = Run(lab, tmp_path, None, ansible_user="LAB\\backup")
     assert run.code == 3, run.text
     assert "user@REALM" in run.text
+
+
+DRIVERS = ["freetds", "microsoft"]
+
+
+def _dial(lab: Lab, kind: str, principal: str = SQL) -> Any:
+    pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
+    sql = lab.machines["PR2"].sql
+    assert sql is not None
+    if kind == "freetds":
+        if "FreeTDS" not in pyodbc.drivers():
+            pytest.skip("FreeTDS is not registered with unixODBC")
+        text = f"DRIVER=FreeTDS;SERVER={sql.address};PORT={sql.port};TDS_Version=7.4;Encryption=require;"
+    else:
+        wheel: Any = pytest.importorskip("mssql_python_odbc", reason="mssql-python-odbc is not installed")
+        path = next(Path(wheel.__file__).parent.glob("libs/linux/debian_ubuntu/*/lib/libmsodbcsql-18*"))
+        text = f"DRIVER={path};SERVER={sql.address},{sql.port};Encrypt=yes;TrustServerCertificate=yes;"
+    return pyodbc.connect(f"{text}DATABASE=CM_PR2;Trusted_Connection=yes;ServerSPN={principal};", autocommit=True)
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_a_driver_logs_in_to_sql_server_by_ticket(
+    lab: Lab, realm: Realm, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = realm.kinit("backup", PASSWORD)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{ticket}")
+    connection = _dial(lab, kind)
+    assert connection.execute("SELECT ORIGINAL_LOGIN()").fetchval() == "LAB\\backup"
+    connection.close()
+    assert f"{SQL}@{REALM}" in realm.run("klist", ccache=ticket)
+    count(Row.KERBEROS, 1, f"SQL Server by {kind}")
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_a_stranger_s_ticket_and_none_open_no_sql_server(
+    lab: Lab, realm: Realm, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{realm.kinit('stranger', 'known to the KDC alone')}")
+    with pytest.raises(pyodbc.Error, match="18452"):
+        _dial(lab, kind)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{realm.folder / 'no-ticket'}")
+    with pytest.raises(pyodbc.Error):
+        _dial(lab, kind)
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_the_whole_check_has_no_password_anywhere(lab: Lab, realm: Realm, tmp_path: Path, kind: str) -> None:
+    driver = {"sql_driver": "FreeTDS"}
+    if kind == "microsoft":
+        wheel: Any = pytest.importorskip("mssql_python_odbc", reason="mssql-python-odbc is not installed")
+        path = next(Path(wheel.__file__).parent.glob("libs/linux/debian_ubuntu/*/lib/libmsodbcsql-18*"))
+        driver = {"sql_driver": str(path), "sql_encrypt": "trust"}
+    ticket = realm.kinit("backup", PASSWORD)
+    run = Run(lab, tmp_path, ticket, sql_user=None, sql_password=None, sql_principal=SQL, **driver)
+    assert run.code == 0, run.text
+    assert run.logins == {("LAB\\backup", "kerberos")}
+    assert {line["user"] for line in run.audit if line["event"] == "sql"} == {"LAB\\backup"}
+    count(Row.KERBEROS, 1, f"a whole check without a password, {kind}")

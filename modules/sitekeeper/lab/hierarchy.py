@@ -98,7 +98,7 @@ class Hierarchy(_Strict):
     dns: str = "lab.example"
     seed: int = 2007
     keytab: Path | None = None
-    """Keys of the hosts' Kerberos principals, from a KDC that is not the lab's: WinRM then takes tickets, too."""
+    """Keys of the hosts' Kerberos principals, from a KDC that is not the lab's: WinRM and SQL Server then take tickets."""
     ports: Ports = Ports()
 
     @model_validator(mode="after")

@@ -135,6 +135,7 @@ class Machine:
                 certificate=certificate,
                 key=key,
                 audit=self._sql_saw,
+                keytab=lab.hierarchy.keytab,
             )
 
     def start(self) -> None:

@@ -129,6 +129,7 @@ class HostContext:
         """From the variables of the database's own host, and where it has none, of the site server."""
         values = {**self.vars, **self._connector.variables(holder)}
         windows = "sql_user" not in values
+        ticket = windows and values.get("ansible_psrp_auth") == "kerberos"
         user = values.get("ansible_user" if windows else "sql_user")
         password = values.get("ansible_password" if windows else "sql_password")
         if password is not None and not isinstance(password, Secret):
@@ -141,7 +142,9 @@ class HostContext:
         return SqlTarget(
             server=str(values.get("sql_host", values.get("ansible_host", server))),
             port=None if named and "sql_port" not in values else number("sql_port", 1433), instance=named, database=database,
-            user=None if user is None else opened(user), password=password.reveal() if password is not None else None,
+            user=None if user is None or ticket else opened(user),
+            password=None if password is None or ticket else password.reveal(),
+            kerberos=ticket, principal=values.get("sql_principal"),
             driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
             tds_version=values.get("sql_tds_version"), login_timeout=number("sql_login_timeout", 15),

@@ -35,6 +35,10 @@ class SqlTarget:
     user: str | None = None
     r"""A SQL login, or ``DOMAIN\user`` for a Windows login by NTLM (FreeTDS only)."""
     password: str | None = field(default=None, repr=False)
+    kerberos: bool = False
+    """Log in with the ticket that is at hand; without ``user`` and ``password``."""
+    principal: str | None = None
+    """The server's name in Kerberos, where it is not ``MSSQLSvc/SERVER:PORT``."""
     driver: str | None = None
     """A registered name or the path of a driver; default: what is there."""
     encrypt: str = "yes"
@@ -54,12 +58,12 @@ class SqlTarget:
     def __post_init__(self) -> None:
         if self.encrypt not in ENCRYPT:
             raise UsageError(f"encrypt is one of {', '.join(ENCRYPT)}, not {self.encrypt!r}")
-        for name in ("server", "instance", "database", "user", "certificate_name"):
+        for name in ("server", "instance", "database", "user", "principal", "certificate_name"):
             value = getattr(self, name)
             if value is not None and any(char in value for char in ";{}\0\n"):
                 raise UsageError(f"{name} has a character that no connection string can carry")
         if self.windows_login and self.encrypt == "strict":
-            raise UsageError("a Windows login with encrypt: strict needs Kerberos, which is not supported here")
+            raise UsageError("a Windows login with encrypt: strict needs Kerberos: set ansible_psrp_auth to it")
 
     @property
     def windows_login(self) -> bool:
@@ -97,7 +101,9 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
     yield "DRIVER", f"{{{driver.name}}}"
     yield "SERVER", f"tcp:{target.server},{port}"
     yield "DATABASE", f"{{{target.database}}}"
-    if target.user is not None:
+    if target.kerberos:
+        yield from _ticket(target, port)
+    elif target.user is not None:
         yield "UID", f"{{{target.user}}}"
         yield "PWD", "{" + (target.password or "").replace("}", "}}") + "}"
     yield "Encrypt", {"yes": "yes", "trust": "yes", "no": "no", "strict": "strict"}[target.encrypt]
@@ -109,6 +115,11 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
         yield "HostNameInCertificate", target.certificate_name
     yield "ConnectRetryCount", "0"  # a connection that was lost is reported, not quietly made anew
     yield "APP", "sitekeeper"
+
+
+def _ticket(target: SqlTarget, port: int) -> Iterator[tuple[str, str]]:
+    yield "Trusted_Connection", "yes"
+    yield "ServerSPN", target.principal or f"MSSQLSvc/{target.server}:{port}"
 
 
 def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str, str]]:
@@ -131,7 +142,9 @@ def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str
         yield "SERVER", target.server
         yield "PORT", str(port)
     yield "DATABASE", target.database
-    if target.user is not None:
+    if target.kerberos:
+        yield from _ticket(target, port)
+    elif target.user is not None:
         yield "UID", target.user
         yield "PWD", f"{{{password}}}"
     # Never left to the driver: Debian's default, auto, waits for ever on a server that accepts and says nothing.

@@ -99,7 +99,7 @@ def test_the_right_driver_is_taken_when_there_is_a_choice() -> None:
         assert find(None, prefer=SqlTarget("h", **fields).prefers).kind == kind  # type: ignore[arg-type]  # fields of text
 
 
-@pytest.mark.parametrize("field", ["server", "database", "user", "instance"])
+@pytest.mark.parametrize("field", ["server", "database", "user", "principal", "instance"])
 def test_nothing_can_be_smuggled_into_a_connection_string(field: str) -> None:
     changed: Any = {field: "x;UID=sa"}
     with pytest.raises(UsageError, match=field):
@@ -151,3 +151,14 @@ def test_a_browser_that_says_nothing_is_named() -> None:
 
 def test_the_default_instance_needs_no_browser() -> None:
     assert find_port(SqlTarget("h")) == find_port(SqlTarget("h", instance="MSSQLSERVER")) == 1433
+
+
+@pytest.mark.parametrize("kind", [FREETDS, MICROSOFT])
+def test_a_ticket_takes_the_place_of_user_and_password(kind: str) -> None:
+    target = SqlTarget("sql1.corp.example", kerberos=True, encrypt="trust")
+    text = connection_string(target, Driver("d", kind), 1433)
+    assert "Trusted_Connection=yes;ServerSPN=MSSQLSvc/sql1.corp.example:1433;" in text
+    assert "UID" not in text
+    assert "PWD" not in text
+    named = dataclasses.replace(target, principal="MSSQLSvc/other:SMS")
+    assert "ServerSPN=MSSQLSvc/other:SMS;" in connection_string(named, Driver("d", kind), 1433)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sitekeeper.lab.sql.channel import PRELOGIN, Channel, ClientGone
 from sitekeeper.lab.sql.database import Instance, Login
 from sitekeeper.lab.sql.datatypes import TDS71, TDS72, TDS73, TDS73B, TDS74
 from sitekeeper.lab.sql.failure import SqlFailure
+from sitekeeper.lab.sql.kerberos import accept
 from sitekeeper.lab.sql.login import (
     ENCRYPTION,
     NOT_SUPPORTED,
@@ -40,12 +42,14 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """The server's side of encryption."""
+    """The server's side of encryption, and of logins by ticket."""
 
     mode: str
     tls12: ssl.SSLContext | None
     """For the handshake inside PRELOGIN: TLS 1.2 at most, because 1.3 sends tickets after the handshake."""
     strict: ssl.SSLContext | None
+    keytab: Path | None = None
+    """The keys of this server's Kerberos principal; without it there is no Kerberos."""
 
 
 class Handshake:
@@ -134,7 +138,10 @@ class Handshake:
             14,
         )
         if challenge is None:
-            raise untrusted
+            login = self._by_ticket(request.sspi or b"", windows)
+            if login is None:
+                raise untrusted
+            return login
         self._tokens.sspi(challenge)
         message = self._channel.receive()
         if message.kind != SSPI:
@@ -149,6 +156,18 @@ class Handshake:
         if name is None:
             raise untrusted
         return by_name[name.lower()]
+
+    def _by_ticket(self, token: bytes, windows: list[Login]) -> Login | None:
+        accepted = accept(self._security.keytab, token) if self._security.keytab is not None else None
+        if accepted is None:
+            return None
+        answer, principal = accepted
+        user, _, realm = principal.lower().partition("@")
+        name = f"{realm.partition('.')[0]}\\{user}"  # the lab's domain has the first part of its DNS name
+        login = next((one for one in windows if one.name.lower() == name), None)
+        if login is not None and answer:
+            self._tokens.sspi(answer)  # a message of its own: Microsoft's driver waits for ever otherwise
+        return login
 
     def _database(self, request: Login7, login: Login) -> str:
         wanted = request.database or login.default_database

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,13 +49,14 @@ class TdsServer:
         certificate: Path | None = None,
         key: Path | None = None,
         audit: Callable[[RequestSeen], None] | None = None,
+        keytab: Path | None = None,
     ) -> None:
         if encryption not in ENCRYPTION_MODES:
             raise ValueError(f"encryption is one of {', '.join(ENCRYPTION_MODES)}, not {encryption}")
         self.address, self.port, self.instance = address, port, instance
         self.faults = TdsFaults()
         self._logins = logins
-        self._security = _security(encryption, certificate, key)
+        self._security = replace(_security(encryption, certificate, key), keytab=keytab)
         self._audit = audit if audit is not None else lambda _seen: None
         self._requests = itertools.count(1)
         self._spids = itertools.count(_FIRST_USER_SPID)
