@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up what the fidelity tests can use besides Python packages: a KDC with GSSAPI's bindings, and tedious for node.
+# Sets up what the fidelity tests can use besides Python packages: a KDC with GSSAPI's bindings, tedious for node, and the
+# source of the installed pypsrp, whose own tests they run. Both go into the folder .foreign beside VENV.
 #
 #   .ci/foreign.sh VENV
 #
@@ -35,4 +36,20 @@ elif [ -d "$root/.foreign/node_modules/tedious" ] ||
     echo "tedious: installed"
 else
     echo "tedious: not installed ($(tail -n 1 "$log")): its test will be skipped"
+fi
+
+version=$("$1/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("pypsrp"))')
+source=$root/.foreign/pypsrp-$version
+suite() { # the source as it is published: a tar file with the tests in it
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check pytest-mock xmldiff >"$log" 2>&1 || return 1
+    [ -d "$source" ] && return
+    mkdir -p "$root/.foreign/fetched" &&
+        "$1/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary pypsrp \
+            --dest "$root/.foreign/fetched" "pypsrp==$version" >"$log" 2>&1 &&
+        tar -xzf "$root/.foreign/fetched/pypsrp-$version.tar.gz" -C "$root/.foreign" >"$log" 2>&1
+}
+if suite "$1"; then
+    ln -sfn "$source" "$root/.foreign/pypsrp" && echo "pypsrp: its tests are in $source"
+else
+    echo "pypsrp: no source ($(tail -n 1 "$log")): its tests will not be run"
 fi
