@@ -45,7 +45,7 @@ class Read(Module[Params, Result]):
     """A task that reads one thing."""
 
     called = "bench.read"
-    needs = Needs(cmdlets={"Get-Service": "-Name"})
+    needs = Needs(cmdlets={"Get-Service": {"Name": ("Spooler",)}})
 
     def plan(self, ctx: Context, params: Params) -> Plan[Result]:
         return Plan(result=Result(msg=str(len(ctx.ps.call("Get-Service", Name=["Spooler"])))))
@@ -59,7 +59,7 @@ class Alter(Module[Params, Result]):
     """A task that changes one thing: asks a running service to start."""
 
     called = "bench.change"
-    needs = Needs(cmdlets={"Invoke-WmiMethod": "StartService"})
+    needs = Needs(cmdlets={"Invoke-WmiMethod": {"Path": ".*", "Name": ("StartService",)}})
     intent_type = Changed
 
     def plan(self, ctx: Context, params: Params) -> Plan[Result]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.plan import Covers, Plan, Record, Result
 from sitekeeper.engine.session import Context
 
+Allowed = tuple[str, ...] | str
+"""Values, or a regular expression (of Python and .NET alike) that a whole value matches."""
 UndoPolicy = Literal["failure", "block", "play", "never"]
 AREAS = ("core", "site", "sql", "store", "windows")
 
@@ -37,16 +40,31 @@ class Params(BaseModel):
 class Needs:
     """What a module sends to a host. A session refuses everything else, and roles are generated from it."""
 
-    cmdlets: Mapping[str, str] = field(default_factory=dict)
-    """Cmdlet -> which arguments, in words."""
+    cmdlets: Mapping[str, Mapping[str, Allowed]] = field(default_factory=dict)
+    """Cmdlet -> parameter -> what may be given there."""
     functions: tuple[str, ...] = ()
     """Functions of ``powershell/``."""
     rights: str = ""
     """What the account must be allowed to do, in words."""
 
-    def allows(self, command: str) -> bool:
-        """Whether a command was declared."""
-        return command in self.cmdlets or command in self.functions
+    def allows(self, command: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether a command was declared, and each of its arguments. Functions check theirs themselves."""
+        if command in self.functions:
+            return True
+        declared = self.cmdlets.get(command)
+        return declared is not None and all(
+            name in declared
+            and all(fits(one, declared[name]) for one in (value if isinstance(value, list) else [value]))
+            for name, value in arguments.items()
+        )
+
+
+def fits(value: Any, allowed: Allowed) -> bool:
+    """Whether an argument is one of the values, or matches the expression as a whole; neither minds upper and lower case."""
+    text = str(value)
+    if isinstance(allowed, str):
+        return re.fullmatch(allowed, text, re.IGNORECASE) is not None
+    return text.lower() in {one.lower() for one in allowed}
 
 
 P = TypeVar("P", bound=Params)

@@ -82,8 +82,9 @@ def installations(ctx: Context, asked: Asked) -> Iterator[Found]:
     folder = asked.site.install_dir.lower()
     # The last three since PowerShell's own type data has aliases for them: it cannot hand on a process that lacks one
     # (AliasLookupMemberNotPresent, measured with 7.6.9).
-    query = "SELECT Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize FROM Win32_Process"
-    rows = ctx.ps.call("Get-WmiObject", Query=query)
+    rows = ctx.ps.call(
+        "Get-WmiObject", Query="SELECT Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize FROM Win32_Process"
+    )
     busy = [
         str(row["Name"])
         for row in rows

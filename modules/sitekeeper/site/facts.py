@@ -14,10 +14,11 @@ from sitekeeper.engine.session import Answer, Call, Context
 from sitekeeper.site._layout import parts_of, root_of, volumes_inside, volumes_of
 from sitekeeper.site._results import Database, Machine, RegistryKey, Service, SiteFacts, Volume
 from sitekeeper.sql._read import database_of, read_over
+from sitekeeper.transport.wmi import reading
 
 STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 """In this order: the component manager would restart the executive (KB Q302674)."""
-_VIEWS = {"native": "HKLM:\\SOFTWARE\\Microsoft\\SMS", "wow": "HKLM:\\SOFTWARE\\Wow6432Node\\Microsoft\\SMS"}
+_VIEWS = ("native", "wow")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LOCAL_DISK = 3
 
@@ -35,10 +36,12 @@ class Facts(Module[FactsParams, SiteFacts]):
 
     needs = Needs(
         cmdlets={
-            "Get-ItemProperty": "-LiteralPath below HKLM:\\SOFTWARE\\Microsoft\\SMS (both views) and ...\\Cryptography",
-            "Get-WmiObject": "-Class or -Query on Win32_OperatingSystem, Win32_ComputerSystem, Win32_Service, Win32_Volume, CIM_DataFile",
-            "Write-Output": "markers",
+            "Get-WmiObject": reading(
+                "Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service", "Win32_Volume", "CIM_DataFile"
+            ),
+            "Write-Output": {"InputObject": ".*"},
         },
+        functions=("Read-SkKey",),
         rights="read the registry and WMI; VIEW SERVER STATE and access to the site database",
     )
 
@@ -53,7 +56,7 @@ def site_facts(ctx: Context) -> SiteFacts:
         IntegrityError: there is no site, or not the one of the inventory. RemoteError: something could not be read.
 
     """
-    keys = [Call("Get-ItemProperty", {"LiteralPath": f"{root}\\{sub}"}) for root in _VIEWS.values() for sub in _KEYS]
+    keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in _VIEWS for name in _KEYS]
     answers = ctx.ps.read([*keys, *_MACHINE_CALLS])
     setup = {view: _values(answers, number) for number, view in enumerate(_VIEWS)}
     view = next((name for name, found in setup.items() if found["Setup"].get("Installation Directory")), None)
@@ -100,18 +103,17 @@ _MACHINE_CALLS = (
     Call("Get-WmiObject", {"Class": "Win32_ComputerSystem"}),
     Call("Get-WmiObject", {"Class": "Win32_Service"}),
     Call("Get-WmiObject", {"Class": "Win32_Volume"}),
-    Call("Get-ItemProperty", {"LiteralPath": "HKLM:\\SOFTWARE\\Microsoft\\Cryptography"}),
+    Call("Read-SkKey", {"Name": "Cryptography", "View": "native"}),
 )
 
 
 def _values(answers: Sequence[Answer], view: int) -> dict[str, dict[str, Any]]:
-    """The values of a view's three keys; a key that does not exist is empty, any other failure is one."""
+    """The values of a view's three keys; a key that does not exist is empty."""
     found: dict[str, dict[str, Any]] = {}
     for number, key in enumerate(_KEYS):
         answer = answers[view * len(_KEYS) + number]
         for record in answer.errors:
-            if record.category != 13:  # ObjectNotFound
-                raise RemoteError(f"cannot read the registry key {key}: {record.message}", record=record)
+            raise RemoteError(f"cannot read the registry key {key}: {record.message}", record=record)
         found[key] = dict(answer.output[0]) if answer.output else {}
     return found
 

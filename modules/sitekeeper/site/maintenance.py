@@ -19,6 +19,7 @@ from sitekeeper.engine.types import Duration
 from sitekeeper.site._management import ask, begin, by_server, end, end_sessions
 from sitekeeper.site._monitoring import How, Target, computer_of, how_of, undeclared
 from sitekeeper.site._results import SiteFacts
+from sitekeeper.transport.wmi import reading
 
 SHORTEST = timedelta(minutes=5)
 """Operations Manager takes nothing shorter (Microsoft, hh918505: "cannot be in maintenance mode for fewer than five minutes")."""
@@ -83,8 +84,10 @@ class Maintenance(Module[MaintenanceParams, MaintenanceResult]):
 
     needs = Needs(
         cmdlets={
-            "Get-WmiObject": "-Class Win32_ComputerSystem, -Query on Win32_Service",
-            "Write-Output": "the fence of the site before a change on its management server",
+            "Get-WmiObject": reading("Win32_ComputerSystem", "Win32_Service"),
+            "Write-Output": {
+                "InputObject": ".*"
+            },  # behind the fence of the site, before a change on its management server
         },
         functions=("Get-SkMaintenance", "Start-SkMaintenance", "Stop-SkMaintenance", "Start-SkAgentMaintenance"),
         rights="Operator of the management group for these computers (on its management server); an administrator for the agent's",

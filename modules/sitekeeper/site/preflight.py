@@ -18,6 +18,7 @@ from sitekeeper.site._found import Asked, Found
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.store._folder import Folder
 from sitekeeper.store.set import store_of
+from sitekeeper.transport.wmi import reading
 
 
 class Check(Record):
@@ -64,8 +65,8 @@ class Preflight(Module[PreflightParams, PreflightResult]):
 
     needs = Needs(
         cmdlets={
-            "Get-WmiObject": "-Class or -Query on Win32_Process, Win32_NTLogEvent, Win32_ShadowCopy, Win32_ShadowStorage",
-            "Write-Output": "markers",
+            "Get-WmiObject": reading("Win32_Process", "Win32_NTLogEvent", "Win32_ShadowCopy", "Win32_ShadowStorage"),
+            "Write-Output": {"InputObject": ".*"},
         },
         functions=("Get-SkVssWriter", "Measure-SkTree", "Test-SkVshadow"),
         rights="read shadow copies and their storage (Administrators)",

@@ -15,6 +15,7 @@ from sitekeeper.site._results import SiteFacts
 from sitekeeper.sql._results import SqlFacts
 from sitekeeper.store import _complete, _entries, _folder, _manifest
 from sitekeeper.store._results import Published, Staging
+from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ShadowSet
 from sitekeeper.windows.snapshot import prove_window
 
@@ -50,7 +51,7 @@ class Publish(Module[PublishParams, Published]):
     """
 
     needs = Needs(
-        cmdlets={"Get-WmiObject": "-Class Win32_OperatingSystem"},
+        cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem")},
         functions=("Test-SkShadowSet", "Read-SkLease"),
     )
     intent_type = PublishIntent

@@ -33,6 +33,7 @@ from sitekeeper.store._names import relative_to, stored_path
 from sitekeeper.store._results import Pulled, Staging
 from sitekeeper.store._tree import Found
 from sitekeeper.store._verify import inside
+from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import Copy, ShadowSet
 
 BATCH_FILES = 500
@@ -65,7 +66,7 @@ class Pull(Module[PullParams, Pulled]):
     """
 
     needs = Needs(
-        cmdlets={"Get-WmiObject": "-Class Win32_ShadowStorage"},
+        cmdlets={"Get-WmiObject": reading("Win32_ShadowStorage")},
         functions=("Get-SkTree", "Read-SkFile", "Test-SkShadowSet", "Measure-SkTree"),
         rights="read the shadow copies (Administrators)",
     )

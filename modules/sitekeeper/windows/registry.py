@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record
-from sitekeeper.engine.session import Call, Context
+from sitekeeper.engine.session import Answer, Call, Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import RegistryKey, SiteFacts
 from sitekeeper.windows._results import Exported, RegistryResult
@@ -40,23 +41,22 @@ class Registry(Module[RegistryParams, RegistryResult]):
     """
 
     needs = Needs(
-        cmdlets={"Test-Path": "-LiteralPath below HKLM:\\SOFTWARE", "Write-Output": "markers"},
-        functions=("Export-SkRegistry", "Remove-SkFolder"),
+        cmdlets={"Write-Output": {"InputObject": ".*"}},
+        functions=("Test-SkRegistry", "Export-SkRegistry", "Remove-SkFolder"),
         rights="read the keys (Administrators)",
     )
     reversible = True
     intent_type = RegistryIntent
 
     def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryResult]:
-        calls = [Call("Test-Path", {"LiteralPath": _path(key)}) for key in params.export]
-        answers = ctx.ps.read(calls)
+        answers = _asked(ctx, params.site.drive, ctx.run_id, params.export)
         for key, answer in zip(params.export, answers, strict=True):
             if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not exported
                 said = answer.errors[0] if answer.errors else None
                 raise RemoteError(
                     f"cannot tell whether {key} exists: {said.message if said else 'no answer'}", record=said
                 )
-        found = [bool(answer.output[0]) for answer in answers]
+        found = [bool(answer.output[0]["Key"]) for answer in answers]
         if not any(there for key, there in zip(params.export, found, strict=True) if key.name == "SMS"):
             raise IntegrityError("no SMS key in any registry view: this is no site server")
         keys = tuple(key for key, there in zip(params.export, found, strict=True) if there)
@@ -88,18 +88,15 @@ class Registry(Module[RegistryParams, RegistryResult]):
         return RegistryResult(changed=True, exports=tuple(exports), msg=f"{len(exports)} keys exported")
 
     def in_place(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult, generation: int) -> bool:
-        folder = f"{intent.drive}:\\sitekeeper\\{intent.run}\\registry"
-        calls = [
-            Call("Test-Path", {"LiteralPath": f"{folder}\\{one.name.lower()}.{one.view}.reg"})
-            for one in outcome.exports
-        ]
-        return all(bool(answer.output and answer.output[0]) for answer in ctx.ps.read(calls))
+        answers = _asked(ctx, intent.drive, intent.run, outcome.exports)
+        return all(bool(answer.output and answer.output[0]["Export"]) for answer in answers)
 
     def undo(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult | None) -> str:
         ctx.ps.change("Remove-SkFolder", Drive=intent.drive, Run=intent.run, Name="registry")
         return "exports deleted"
 
 
-def _path(key: RegistryKey) -> str:
-    view = "Wow6432Node\\" if key.view == "wow" else ""
-    return f"HKLM:\\SOFTWARE\\{view}Microsoft\\{key.name}"
+def _asked(ctx: Context, drive: str, run: str, keys: Sequence[RegistryKey | Exported]) -> list[Answer]:
+    """Of each key, whether it exists and whether the run has exported it."""
+    named = {"Drive": drive, "Run": run}
+    return ctx.ps.read([Call("Test-SkRegistry", {**named, "Name": one.name, "View": one.view}) for one in keys])

@@ -20,6 +20,7 @@ from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Many
 from sitekeeper.site._results import SiteFacts
+from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ServicesResult, ServiceState
 from sitekeeper.windows._settle import Settling, log_length, wait_until_settled
 
@@ -74,8 +75,11 @@ class Service(Module[ServiceParams, ServicesResult]):
 
     needs = Needs(
         cmdlets={
-            "Get-WmiObject": "-Query on Win32_Service",
-            "Invoke-WmiMethod": "-Path Win32_Service.Name='...' -Name StopService, StartService or ResumeService",
+            "Get-WmiObject": reading("Win32_Service"),
+            "Invoke-WmiMethod": {
+                "Path": r"Win32_Service\.Name='[^']+'",
+                "Name": ("StopService", "StartService", "ResumeService"),
+            },
         },
         functions=("Measure-SkInbox",),
         rights="start and stop the services",

@@ -100,10 +100,13 @@ def test_a_lease_that_only_ran_out_is_renewed_once(host: Any, error: MakeError, 
 
 def test_what_is_not_declared_is_not_sent(host: Any) -> None:
     host.on("Get-It", 1)
-    host.session.needs = Needs(cmdlets={"Get-It": ""})
+    host.session.needs = Needs(cmdlets={"Get-It": {"Name": ("a", "b"), "Filter": r"\w+"}})
     assert host.session.call("Get-It") == [1]
+    assert host.session.call("Get-It", Name=["A", "b"], Filter="word") == [1]
     host.session.fence = lambda: FENCE
     for send in (
+        lambda: host.session.call("Get-It", Name=["a", "c"]), lambda: host.session.call("Get-It", Filter="two words"),
+        lambda: host.session.call("Get-It", Other="a"),
         lambda: host.session.call("Get-Other"), lambda: host.session.read([Call("Get-It"), Call("Get-Other")]),
         lambda: host.session.change("Get-Other"), lambda: list(host.session.stream("Get-Other")),
     ):  # fmt: skip

@@ -204,8 +204,10 @@ class PsrpSession:
         return output
 
     def _allowed(self, command: str, args: dict[str, Any]) -> Call:
-        if self.needs is not None and not self.needs.allows(command):
-            raise SitekeeperError(f"a module sent {command} without declaring it in its needs", host=self.target.host)
+        if self.needs is not None and not self.needs.allows(command, args):
+            raise SitekeeperError(
+                f"a module sent {command} without declaring it so in its needs", host=self.target.host
+            )
         return Call(command, args)
 
     def _read(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
