@@ -147,6 +147,18 @@ class Machine:
         if self.sql is not None:
             self.sql.start()
 
+    def install_endpoint(self, name: str, folder: Path) -> None:
+        """What an administrator does with the files of a JEA endpoint. Needs a real PowerShell.
+
+        Raises:
+            RuntimeError: the lab has none.
+
+        """
+        if self.powershell is None:
+            raise RuntimeError("an endpoint of its own needs a lab with a real PowerShell")
+        self.powershell.register(name, folder)
+        self.wsman.add_configuration(name)
+
     def stop(self) -> None:
         """Stop listening and close the databases."""
         self.tasks.stop()

@@ -4,14 +4,14 @@ function Get-SkFolder {
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Name)
     trap { break }  # a failed .NET call would only end its statement
-    if ($Drive -cnotmatch '^[A-Z]$') { throw 'SkInvalidDrive' }
+    if ($Drive -cnotmatch '\A[A-Z]\z') { throw 'SkInvalidDrive' }
     $path = $Drive + ':\sitekeeper'
     if ($Run) {
-        if ($Run -cnotmatch '^[0-9a-z][0-9a-z-]{0,63}$') { throw 'SkInvalidRun' }
+        if ($Run -cnotmatch '\A[0-9a-z][0-9a-z-]{0,63}\z') { throw 'SkInvalidRun' }
         $path = $path + '\' + $Run
     }
     if ($Name) {
-        if ($Name -cnotmatch '^[a-z0-9][a-z0-9.-]{0,31}$') { throw 'SkInvalidName' }
+        if ($Name -cnotmatch '\A[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?\z') { throw 'SkInvalidName' }
         $path = $path + '\' + $Name
     }
     Get-SkNative -Path $path

@@ -8,12 +8,11 @@ function Get-SkTree {
     trap { break }  # a failed .NET call would only end its statement
     if ($Path -match '(^|\\)\.\.(\\|$)' -or $Path -match '[:/*?"<>|]' -or $Path.StartsWith('\')) { throw 'SkInvalidPath' }
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index
-    # A link on the way would lead out of the copy, to what is live and torn.
+    # A link on the way, or at its end, would lead out of the copy, to what is live and torn.
     $above = $root
-    $words = @($Path.Split('\') | Where-Object { $_ })
-    for ($i = 0; $i -lt $words.Length - 1; $i++) {
-        $above = [IO.Path]::Combine($above, $words[$i])
-        if ([IO.Directory]::Exists($above) -and ([int][IO.File]::GetAttributes($above) -band 1024)) {
+    foreach ($word in @($Path.Split('\') | Where-Object { $_ })) {
+        $above = [IO.Path]::Combine($above, $word)
+        if (([IO.Directory]::Exists($above) -or [IO.File]::Exists($above)) -and ([int][IO.File]::GetAttributes($above) -band 1024)) {
             Write-Error -Message ('a link on the way to ' + $Path) -ErrorId 'SkLinkInPath' -Category InvalidData -TargetObject $Path
             return
         }

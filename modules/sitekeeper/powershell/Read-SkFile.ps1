@@ -9,12 +9,23 @@ function Read-SkFile {
     $root = Get-SkShadowRoot -Drive $Drive -Run $Run -Index $Index
     $block = New-Object byte[] 262144
     $fill = 0
+    $links = @{}
     for ($number = 0; $number -lt $Path.Length; $number++) {
         $name = $Path[$number]
         if ($name -match '(^|\\)\.\.(\\|$)' -or $name -match '[:/*?"<>|]' -or $name.StartsWith('\')) { throw 'SkInvalidPath' }
         $stream = $null
         $failure = ''
         try {
+            # A link on the way, or in the file's place, would lead out of the copy.
+            $above = $root
+            foreach ($word in $name.Split('\')) {
+                $above = [IO.Path]::Combine($above, $word)
+                if (-not $links.ContainsKey($above)) {
+                    $there = [IO.File]::Exists($above) -or [IO.Directory]::Exists($above)
+                    $links[$above] = $there -and ([int][IO.File]::GetAttributes($above) -band 1024)
+                }
+                if ($links[$above]) { throw (New-Object InvalidOperationException) }
+            }
             $native = [IO.Path]::Combine($root, $name.Replace('\', [IO.Path]::DirectorySeparatorChar))
             $stream = New-Object IO.FileStream($native, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]::ReadWrite, 4096)
         } catch { $failure = $_.Exception.GetBaseException().GetType().Name }

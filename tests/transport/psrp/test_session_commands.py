@@ -112,7 +112,7 @@ def test_what_is_not_declared_is_not_sent(host: Any) -> None:
     ):  # fmt: skip
         with pytest.raises(SitekeeperError, match="without declaring it"):
             send()
-    assert host.engine.ran == ["Get-It"]
+    assert host.engine.ran == ["Get-It", "Get-It"]
 
 
 def test_our_functions_are_loaded_once_and_again_in_a_new_shell(host: Any) -> None:

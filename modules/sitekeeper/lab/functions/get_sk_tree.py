@@ -12,7 +12,7 @@ from sitekeeper.lab.windows.model import Metadata
 
 _NOT_FOUND, _INVALID_DATA, _FOLDER, _BLOCK = 13, 6, 16, 500
 
-SHA256 = "78a514669d96f75bee66a23d3acd7556ca9204e93422c8b5ac861cd83ad3ba85"
+SHA256 = "b95338215707cbe82cdbd69749173ebef998e2c7d709e8f4175124ce992b7651"
 
 
 def run(call: Call) -> Iterator[str]:
@@ -24,7 +24,7 @@ def run(call: Call) -> Iterator[str]:
     real_root = call.host.files.resolve(root).resolve()
     notes = _notes(call, real_root)
     words = [word for word in path.split("\\") if word]
-    for count in range(1, len(words)):
+    for count in range(1, len(words) + 1):
         if call.host.files.resolve("\\".join([root, *words[:count]])).is_symlink():
             written_error(call, f"a link on the way to {path}", "SkLinkInPath", _INVALID_DATA, path)
             return

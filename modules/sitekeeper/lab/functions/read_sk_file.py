@@ -12,7 +12,7 @@ from sitekeeper.lab.functions._twin import MAX_PATH, Call, check_path, file_fail
 
 _BLOCK = 262_144
 
-SHA256 = "becd68d1acfdf14d04b29feeee81b7ecfcb42d85a202406abdb5bff83a5d4f84"
+SHA256 = "1acfa0c88151572a05d02a3a6eba6766abcb78e741192dc456c49dce7028ee3c"
 
 
 def run(call: Call) -> Iterator[bytes]:
@@ -27,6 +27,8 @@ def run(call: Call) -> Iterator[bytes]:
         try:
             stream = _open(call, real_root, name, native)
             length = os.fstat(stream.fileno()).st_size
+        except LinkInPath:
+            failure = "InvalidOperationException"
         except OSError as error:
             failure = file_failure(error, native)
         head = struct.pack("<iq", place, length)
@@ -71,6 +73,8 @@ def _open(call: Call, real_root: str, name: str, native: str) -> FileIO:
     # Windows takes dots and spaces off the end of a name before it looks for the file.
     if len(native) >= MAX_PATH or name.endswith((".", " ")):
         raise FileNotFoundError(native)
+    if _through_link(real_root, name):
+        raise LinkInPath(native)
     try:
         return FileIO(real_root + "/" + name.replace("\\", "/"))
     except FileNotFoundError:
@@ -78,6 +82,19 @@ def _open(call: Call, real_root: str, name: str, native: str) -> FileIO:
         if not real.parent.is_dir():
             raise NotADirectoryError(native) from None
         return FileIO(real)
+
+
+def _through_link(real_root: str, name: str) -> bool:
+    at = real_root
+    for word in name.split("\\"):
+        at = f"{at}/{word}"
+        if os.path.islink(at):  # noqa: PTH114 - asked for every file of a site
+            return True
+    return False
+
+
+class LinkInPath(OSError):  # noqa: N818 - what stands in the way
+    """A link on the way, or in the file's place."""
 
 
 TWIN = twin("Read-SkFile", SHA256, run, Drive="string", Run="string", Index="int", Path="string[]", Offset="long")

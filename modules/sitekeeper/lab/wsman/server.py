@@ -173,6 +173,10 @@ class WsmanServer:
             self.https_port = bound
         self._crew.start(f"wsman {self.address}:{bound}", functools.partial(self._accept, listener, context, desk))
 
+    def add_configuration(self, name: str) -> None:
+        """One more session configuration."""
+        self._service.add_configuration(name)
+
     def drop_connections(self) -> None:
         """Break every open connection, as a router or an idle time-out does; shells and pipelines go on."""
         with self._lock:

@@ -96,6 +96,10 @@ class Service:
             self._operations["Reconnect"] = self._reconnect
             self._operations["Connect"] = self._connect
 
+    def add_configuration(self, name: str) -> None:
+        """One more session configuration."""
+        self._configurations.add(_POWERSHELL.lower() + name.lower())
+
     @property
     def product_version(self) -> str:
         """As Identify says it. The build is that of PowerShell's BuildVersion."""

@@ -14,6 +14,7 @@ from sitekeeper.engine.errors import (
     RemoteTimeoutError,
     SitekeeperError,
     UnreachableError,
+    UsageError,
 )
 from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Answer, Call, Session
@@ -29,6 +30,9 @@ UNLOCK_SECONDS = 30.0
 """How long giving up the lock of a broken change may take before its shell is deleted."""
 READ_ATTEMPTS = 3
 """A reading pipeline whose shell was lost is run again in a new one, this often in all."""
+PLAIN = "Microsoft.PowerShell"
+"""The endpoint that every host has; it takes script text from administrators."""
+OBJECT_NOT_FOUND = 13
 Fence = Callable[[], Call]
 
 
@@ -321,19 +325,45 @@ class PsrpSession:
         self._opened()
         if self._loaded or command not in functions.sources():
             return
-        statements = [Statement(Call(text), is_script=True) for text in functions.sources().values()]
+        if self.target.configuration.lower() != PLAIN.lower() and self._installed():
+            self._loaded = True
+            return
+        self._set_up([Statement(Call(text), is_script=True) for text in functions.sources().values()])
+        self._loaded = True
+
+    def _set_up(self, statements: list[Statement]) -> list[Any]:
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                _, errors = self._run(statements, CALL_SECONDS)
+                output, errors = self._run(statements, CALL_SECONDS)
             except ShellGoneError:
                 self._drop()
+                self._opened()
                 if attempt == READ_ATTEMPTS:
-                    raise UnreachableError("the connection was lost while setting up", host=self.target.host) from None
+                    break
                 continue
             if errors:
                 raise self._refused("loading our functions", errors[0])
-            break
-        self._loaded = True
+            return output
+        raise UnreachableError("the connection was lost while setting up", host=self.target.host)
+
+    def _installed(self) -> bool:
+        """Whether the endpoint has our functions built in, as those of ``sitekeeper jea build`` do.
+
+        Raises:
+            UsageError: it was made of others than these.
+
+        """
+        (answer,) = self._set_up([Statement(Call("Get-SkRole"), merge_errors=True)])
+        if isinstance(answer, ErrorRecord):
+            if answer.category == OBJECT_NOT_FOUND:
+                return False
+            raise self._refused("Get-SkRole", answer)
+        if answer["Functions"] != functions.fingerprint():
+            raise UsageError(
+                f"the endpoint {self.target.configuration} has the functions of another version of sitekeeper",
+                host=self.target.host, hint="make it again with `sitekeeper jea build`, and install it on the host",
+            )  # fmt: skip
+        return True
 
     def _drop(self) -> None:
         """Forget a lost shell; the next call opens a new one."""

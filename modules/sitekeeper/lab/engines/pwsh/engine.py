@@ -18,6 +18,7 @@ from sitekeeper.lab.engines.cmdlets import BASIC
 from sitekeeper.lab.engines.items import ITEMS
 from sitekeeper.lab.engines.pwsh.cmdlets import compiled
 from sitekeeper.lab.engines.pwsh.process import PwshProcess
+from sitekeeper.lab.engines.pwsh.roles import composed
 from sitekeeper.lab.engines.pwsh.stand_in import StandInServer
 from sitekeeper.lab.engines.python import PythonEngine
 from sitekeeper.lab.engines.wmi_cmdlets import WMI
@@ -71,9 +72,10 @@ class PwshEngine:
             self._server.stop()
             self._server = None
 
-    def register(self, name: str, configuration: Path) -> None:
-        """A session configuration file (.pssc) for an endpoint of this name."""
-        self._configurations[name.lower()] = configuration
+    def register(self, name: str, installed: Path) -> None:
+        """An endpoint of this name, from the folder that an administrator would install it from; see ``roles``."""
+        out = self._folder / f"{self.host.name}-{name}.pssc"
+        self._configurations[name.lower()] = composed(self._pwsh, installed, MODULE, out)
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -1,0 +1,105 @@
+"""The page in words that goes with a role: what it allows, what a thief of it could do, what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sitekeeper.jea.files import ENDPOINT, TRANSCRIPTS
+from sitekeeper.jea.role import ANY, Role, inside
+from sitekeeper.transport.psrp import functions
+
+
+def page_of(role: Role, hosts: Sequence[str], group: str) -> str:
+    """Markdown."""
+    lines = [
+        f"# The endpoint {ENDPOINT} on a {role.kind}",
+        "",
+        f"For: {', '.join(hosts)}. Who may use it: {group}. It runs as a virtual account, which is an administrator of the host;",
+        "what it is asked for is limited by the role, not by rights of the account.",
+        "",
+        "## Install",
+        "",
+        "Copy this folder to the host and run `install.ps1` there as an administrator. **Registering restarts WinRM: every remote",
+        "session of the host ends.** PowerShell 5.0 or newer is needed (Server 2016, or Windows Management Framework 5.1 on 2008 R2",
+        "to 2012 R2; not on Server 2003 and 2008, which stay with the plain endpoint). Then, in the inventory of these hosts:",
+        "",
+        f"    ansible_psrp_configuration_name: {ENDPOINT}",
+        "",
+        "Build and install it again after every update of sitekeeper that changes a function; a run says so before it changes anything.",
+        "",
+        "## What a session may call",
+        "",
+        "No script text, no variables, no providers, no programs. Cmdlets, and what may be given to each parameter:",
+        "",
+        *(f"* `{name}`: {_words(parameters)}" for name, parameters in role.cmdlets.items()),
+        "",
+        "Functions; each checks what it is given, and takes ids and names, never a path outside the run's own folders:",
+        "",
+    ]
+    lines += [f"* `{name}`: {_purpose(name)}" for name in role.functions]
+    hidden = [name for name in inside(role.functions) if name not in role.functions]
+    lines += ["", f"Used by these and not to be called: {', '.join(f'`{name}`' for name in hidden)}.", ""]
+    lines += _thief(role)
+    lines += [
+        "## What it leaves behind",
+        "",
+        f"Transcripts of every session in `{TRANSCRIPTS}` (who, when, each command with its arguments and output in text: file names",
+        "and service states, no file contents as text), and the events of WinRM and PowerShell (logs *Microsoft-Windows-WinRM/Operational*",
+        "and *Microsoft-Windows-PowerShell/Operational*). Both grow: let something take old ones away. sitekeeper sends no secret to a",
+        "host but the login itself.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _thief(role: Role) -> list[str]:
+    lines = ["## What somebody could do who has stolen the account", ""]
+    if "Read-SkFile" in role.functions:
+        lines += [
+            "* Make shadow copies of the host's volumes and read every file in them: the site database and, on a system volume, what lies",
+            "  beside Windows itself. Nothing less makes a backup. **Guard this account as you guard the backups.**",
+            "* Fill shadow storage, so that Windows drops older copies.",
+        ]
+    if "Get-WmiObject" in role.cmdlets:
+        lines.append(
+            "* Read the WMI classes named above, among them every process with its command line and the event logs."
+        )
+    if "Invoke-WmiMethod" in role.cmdlets:
+        lines.append(f"* Stop and start these services, and no other: {_words(role.cmdlets['Invoke-WmiMethod'])}.")
+    if "Register-SkGuard" in role.functions:
+        lines.append(
+            "* Take the host's lease, so that backups are refused for hours; let a guard start the services named above."
+        )
+    if "Start-SkMaintenance" in role.functions:
+        lines.append(
+            "* Put any computer of the management group into maintenance mode, so that its alerts are not raised."
+        )
+    lines += [
+        "* Not: write or delete files outside the work folder `sitekeeper`, run a program or a script of its own.",
+        "",
+    ]
+    return lines
+
+
+def _words(parameters: object) -> str:
+    assert isinstance(parameters, dict)  # noqa: S101 - a role's own
+    told = []
+    for name, allowed in parameters.items():
+        if allowed == ANY:
+            told.append(f"-{name} (anything)")
+        elif isinstance(allowed, str):
+            told.append(f"-{name} like `{allowed}`")
+        else:
+            told.append(f"-{name} one of {', '.join(f'`{one}`' for one in allowed)}")
+    return "; ".join(told)
+
+
+def _purpose(name: str) -> str:
+    """The first sentence of a function's comment."""
+    lines = []
+    for line in functions.sources()[name].splitlines()[1:]:
+        if not line.strip().startswith("#"):
+            break
+        lines.append(line.strip().lstrip("# "))
+    sentence, dot, _ = " ".join(lines).partition(". ")
+    return sentence + (dot.strip() if dot else "")
