@@ -25,7 +25,7 @@ from sitekeeper.engine.openrun import OpenRun
 from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.rollback import Rollback
 from sitekeeper.engine.run import Options, Run
-from sitekeeper.engine.session import Connector
+from sitekeeper.engine.session import Connector, Context
 from sitekeeper.transport.context import HostConnector, at_hand
 
 
@@ -86,6 +86,19 @@ def roll_back(run: OpenRun, inventory: Inventory, forks: int, listener: events.L
         return Rollback(run, journal, connector, (listener,), clock, forks).run()
     finally:
         journal.close()
+
+
+@contextmanager
+def looking_at(inventory: Inventory, host: str) -> Iterator[Context]:
+    """A host's context for reading; nothing can be changed through it."""
+    connector = HostConnector(
+        inventory, SystemClock(), run_id="look", owner=owner(), check=True, stop=Event(), extra={}
+    )
+    opened = connector.open(host, lambda *_: None)
+    try:
+        yield opened.context
+    finally:
+        opened.close()
 
 
 def owner() -> str:
