@@ -29,7 +29,8 @@ BACKUP = ROOT / "playbooks" / "backup.yml"
 class Lab:
     """A lab in a process of its own, so that its CPU can be told from the client's."""
 
-    def __init__(self, name: str, size: float = 0.1) -> None:
+    def __init__(self, name: str, size: float = 0.1, pwsh: Path | None = None) -> None:
+        self.pwsh = pwsh
         self.folder = FOLDER / name
         data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
         data["hosts"] = {"PR2": data["hosts"]["PR2"]}
@@ -40,7 +41,8 @@ class Lab:
         self.inventory = self.folder / "hosts.yml"
 
     def up(self) -> None:
-        self._sitekeeper("up", str(self.hierarchy))
+        real = () if self.pwsh is None else ("--pwsh", str(self.pwsh))
+        self._sitekeeper("up", str(self.hierarchy), *real)
         self.pid = int(json.loads((self.folder / "ready.json").read_text())["pid"])
 
     def down(self) -> None:

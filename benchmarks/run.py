@@ -8,6 +8,7 @@ import shutil
 import statistics
 from typing import Any
 
+from benchmarks.beside_ansible import beside_ansible
 from benchmarks.costs import costs
 from benchmarks.measuring import FOLDER, Lab, backup, client, pair, row, share
 
@@ -83,7 +84,7 @@ def window() -> list[dict[str, Any]]:
 def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(mode=0o700)
-    rows = speed() + window() + costs()
+    rows = speed() + beside_ansible() + window() + costs()
     (FOLDER / "results.json").write_text(json.dumps(rows, indent=1))
     print(f"written: {FOLDER / 'results.json'}")
 

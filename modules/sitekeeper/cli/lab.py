@@ -30,17 +30,23 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     action.add_argument(
         "hierarchy", nargs="?", type=Path, help="its description (default: inventory/lab/hierarchy.yml)"
     )
+    _engine(action)
     _common(action, up)
     _common(actions.add_parser("status", help="its hosts, addresses and services"), status)
     _common(actions.add_parser("down", help="stop it"), down)
     action = actions.add_parser("serve", help="run it in the foreground")
     action.add_argument("hierarchy", type=Path)
+    _engine(action)
     _common(action, serve)
     action = actions.add_parser("fault", help="make something go wrong: fault HOST NAME [KEY=VALUE ...]")
     action.add_argument("host")
     action.add_argument("name")
     action.add_argument("arguments", nargs="*", metavar="KEY=VALUE")
     _common(action, fault)
+
+
+def _engine(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--pwsh", type=Path, help="a real PowerShell (7.4 or newer) that runs what clients send")
 
 
 def _common(action: argparse.ArgumentParser, work: Any) -> None:
@@ -70,8 +76,9 @@ def up(options: argparse.Namespace) -> int:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state / "control.json").unlink(missing_ok=True)
     log = (state / "lab.log").open("ab")
+    real = () if options.pwsh is None else ("--pwsh", str(options.pwsh.absolute()))
     child = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "sitekeeper.cli.main", "lab", "serve", str(hierarchy), "--state", str(state)],
+        [sys.executable, "-m", "sitekeeper.cli.main", "lab", "serve", str(hierarchy), "--state", str(state), *real],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
     log.close()
@@ -102,7 +109,7 @@ def serve(options: argparse.Namespace) -> int:
         ready.write_text(json.dumps({"pid": os.getpid()}))
 
     try:
-        serve_lab(options.hierarchy, state, listening)
+        serve_lab(options.hierarchy, state, listening, pwsh=options.pwsh)
     finally:
         ready.unlink(missing_ok=True)
     return 0

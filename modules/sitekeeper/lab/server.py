@@ -263,12 +263,14 @@ def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
             faults.slow_login(float(arguments["seconds"]))
 
 
-def serve(hierarchy: Path, folder: Path, ready: Callable[[Lab], None] | None = None) -> None:
+def serve(
+    hierarchy: Path, folder: Path, ready: Callable[[Lab], None] | None = None, *, pwsh: Path | None = None
+) -> None:
     """Serve a lab until SIGTERM, SIGINT or ``POST /stop``. Call it in the main thread of a process of its own.
 
     ``ready`` is called once all listens; addresses stand in ``<folder>/hosts.yml`` and ``<folder>/control.json`` then.
     """
-    lab = Lab(hierarchy, folder)
+    lab = Lab(hierarchy, folder, pwsh=pwsh)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: lab.request_stop())
     with lab:

@@ -14,6 +14,22 @@ function ConvertTo-WindowsPath([string]$Path) {
     $rest = $Path.Substring($env:SITEKEEPER_LAB_VOLUMES.Length + 1)
     $rest.Substring(0, 1) + ':' + $rest.Substring(1).Replace('/', '\')
 }
+function Set-LabProxy([string]$Real, [string]$Where, [string]$Instead) {
+    # PowerShell's own command, parameters included, but where a condition holds.
+    $name = $Real.Split('\')[1]
+    $own = New-Object Management.Automation.CommandMetadata (Get-Command -Name $Real)
+    $proxy = [Management.Automation.ProxyCommand]
+    $text = $proxy::GetCmdletBindingAttribute($own) + "`nparam(" + $proxy::GetParamBlock($own) + ")`n" +
+        "begin { `$instead = $Where; if (`$instead) { $Instead; return }`n" + ($proxy::GetBegin($own) -replace "'$name'", "'$Real'") + "}`n" +
+        "process { if (`$instead) { return }`n" + $proxy::GetProcess($own) + "}`n" +
+        "end { if (`$instead) { return }`n" + $proxy::GetEnd($own) + "}`n"
+    Set-Item -Path ('function:script:' + $name) -Value ([scriptblock]::Create($text))
+}
+$registry = '[bool](@(@($LiteralPath) + @($Path)) -match "^(Microsoft\.PowerShell\.Core\\)?(HK(LM|CU):|Registry::)")'
+foreach ($name in 'Test-Path', 'Get-ItemProperty', 'Get-ChildItem') {
+    Set-LabProxy ('Microsoft.PowerShell.Management\' + $name) $registry ($name.Replace('-', '-Lab') + ' @PSBoundParameters')
+}
+Set-LabProxy 'Microsoft.PowerShell.Core\Import-Module' '[IO.Path]::GetFileName([string]$Name) -eq "MaintenanceMode.dll"' '$null = $Name'
 function Get-Acl {
     param([string]$Path)
     $acl = New-Object PSObject -Property @{ Sddl = (Invoke-Lab @{ acl = (ConvertTo-WindowsPath $Path) }).sddl }
@@ -23,11 +39,6 @@ function Get-Acl {
 function Set-Acl {
     param([string]$Path, $AclObject)
     [void](Invoke-Lab @{ acl = (ConvertTo-WindowsPath $Path); sddl = $AclObject.Sddl })
-}
-function Import-Module {
-    [CmdletBinding()]
-    param([string]$Name)
-    if ([IO.Path]::GetFileName($Name) -ne 'MaintenanceMode.dll') { Microsoft.PowerShell.Core\Import-Module -Name $Name -ErrorAction Stop }
 }
 function Start-SCOMAgentMaintenanceMode {
     [CmdletBinding()]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sitekeeper.lab.engines.binding import Parameter
 from sitekeeper.lab.engines.call import Cmdlet
+from sitekeeper.lab.engines.items import ITEMS
 
 _TYPES = {
     "string": "string", "string[]": "string[]", "int": "int", "long": "long", "bool": "bool", "switch": "SwitchParameter",
@@ -48,11 +49,13 @@ def compiled(pwsh: Path, cmdlets: Iterable[Cmdlet], folder: Path) -> Path:
 
 def _class(cmdlet: Cmdlet) -> str:
     verb, noun = cmdlet.name.split("-")
+    if cmdlet in ITEMS:
+        noun = f"Lab{noun}"  # PowerShell's own does everything but the registry: LabWindows.psm1 chooses
     space, _, name = cmdlet.type_name.rpartition(".")
     members = "".join(_property(word, parameter) for word, parameter in cmdlet.parameters.items())
     return (
         f'namespace {space} {{ [Cmdlet("{verb}", "{noun}")] public class {name} : Sitekeeper.Lab.WindowsCmdlet {{\n'
-        f"{members}}} }}"
+        f'    protected override string Asked {{ get {{ return "{cmdlet.name}"; }} }}\n{members}}} }}'
     )
 
 

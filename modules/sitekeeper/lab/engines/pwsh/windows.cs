@@ -45,6 +45,9 @@ namespace Sitekeeper.Lab
     {
         private static readonly HashSet<string> Common = new HashSet<string>(CommonParameters);
 
+        // Its name on Windows.
+        protected abstract string Asked { get; }
+
         protected override void EndProcessing()
         {
             var given = new Dictionary<string, object>();
@@ -52,7 +55,7 @@ namespace Sitekeeper.Lab
             {
                 if (!Common.Contains(one.Key)) given[one.Key] = Plain(one.Value);
             }
-            var request = new Dictionary<string, object> { ["cmdlet"] = MyInvocation.MyCommand.Name, ["parameters"] = given };
+            var request = new Dictionary<string, object> { ["cmdlet"] = Asked, ["parameters"] = given };
             using (var answer = JsonDocument.Parse(Windows.Ask(JsonSerializer.Serialize(request))))
             {
                 foreach (var one in answer.RootElement.GetProperty("output").EnumerateArray()) WriteObject(Read(one.GetString()));
