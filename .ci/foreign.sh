@@ -38,6 +38,24 @@ else
     echo "tedious: not installed ($(tail -n 1 "$log")): its test will be skipped"
 fi
 
+windows() { # Ansible's modules for Windows come with the big package only; nothing else of it is kept
+    [ -d "$root/.foreign/collections/ansible_collections/ansible/windows" ] && return
+    "$1/bin/python" -c 'import ansible' 2>"$log" &&
+        "$1/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --dest "$root/.foreign/fetched" \
+            'ansible==12.*' >"$log" 2>&1 &&
+        "$1/bin/python" - "$root/.foreign" 2>"$log" <<'END'
+import pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+with zipfile.ZipFile(next(folder.glob("fetched/ansible-*.whl"))) as wheel:
+    wheel.extractall(folder / "collections", [name for name in wheel.namelist() if "/ansible/windows/" in name])
+END
+}
+if windows "$1"; then
+    echo "Ansible: its modules for Windows are in $root/.foreign/collections"
+else
+    echo "Ansible: no modules for Windows ($(tail -n 1 "$log")): their test will be skipped"
+fi
+
 version=$("$1/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("pypsrp"))')
 source=$root/.foreign/pypsrp-$version
 suite() { # the source as it is published: a tar file with the tests in it

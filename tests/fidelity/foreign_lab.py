@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from sitekeeper.lab.server import Lab
 ROOT = Path(__file__).parents[2]
 ENGINES = ["python"]
 """What runs the commands behind the wire. A lab with another engine is to be added here and in :func:`running`."""
+PWSH = os.environ.get("SITEKEEPER_PWSH") or shutil.which("pwsh")
 USER, PASSWORD = "LAB\\backup", "Lab-Backup-1"
 ADMIN = {"username": USER, "password": PASSWORD}
 
@@ -28,8 +31,8 @@ def one_host(windows: str = "2012 R2") -> Hierarchy:
 @contextmanager
 def running(folder: Path, engine: str = "python", hierarchy: Hierarchy | None = None) -> Iterator[Lab]:
     """The lab, until the block ends."""
-    assert engine == "python"
-    with Lab(hierarchy or one_host(), folder) as lab:
+    assert engine == "python" or PWSH is not None
+    with Lab(hierarchy or one_host(), folder, pwsh=Path(PWSH) if PWSH and engine == "pwsh" else None) as lab:
         yield lab
 
 

@@ -19,8 +19,10 @@ from pypsrp.wsman import WSMan
 from sitekeeper.lab.server import Lab
 
 from .counting import Row, count
-from .foreign_lab import ADMIN, ENGINES, PASSWORD, USER, pipelines, running
+from .foreign_lab import ADMIN, ENGINES, PASSWORD, PWSH, USER, pipelines, running
 
+COLLECTIONS = os.environ.get("SITEKEEPER_ANSIBLE_COLLECTIONS")
+"""A folder with ``ansible_collections/ansible/windows``, which is not part of ansible-core."""
 NAME = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 
 
@@ -135,6 +137,7 @@ def _ansible(lab: Lab, folder: Path, module: str, arguments: str, **variables: A
             "ANSIBLE_CONFIG": str(empty),
             "ANSIBLE_NOCOLOR": "1",
             "no_proxy": "*",
+            "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS or str(folder),
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -180,3 +183,24 @@ def test_what_the_python_engine_cannot_run_says_so(lab: Lab, tmp_path: Path, com
     assert done.returncode == 2
     assert "PR2 | FAILED | rc=1 >>" in done.stdout
     assert refusal in done.stdout
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(PWSH is None, reason="no PowerShell: set SITEKEEPER_PWSH or put pwsh on the PATH")
+def test_ansible_over_a_real_powershell(tmp_path: Path) -> None:
+    """What needs a PowerShell, unmodified: a pipeline in raw, and a module that sends its own wrapper and C#.
+
+    win_powershell is left out: it redirects handles of a Windows console, which PowerShell on Linux has not.
+    """
+    with running(tmp_path / "lab", "pwsh") as lab:
+        service = "Get-Service -Name SMS_EXECUTIVE | ForEach-Object { $_.Name + ' ' + $_.Status }"
+        done = _ansible(lab, tmp_path, "raw", service)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "SMS_EXECUTIVE Running" in done.stdout
+        count(Row.CLIENTS, 1, "ansible-core psrp: raw over a real PowerShell")
+        if COLLECTIONS is None:
+            pytest.skip("no ansible.windows: SITEKEEPER_ANSIBLE_COLLECTIONS names the folder of its collections")
+        done = _ansible(lab, tmp_path, "ansible.windows.win_ping", "data=here")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert '"ping": "here"' in done.stdout
+        count(Row.CLIENTS, 1, "ansible.windows.win_ping")
