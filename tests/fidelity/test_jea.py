@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,16 @@ class Place:
     inventory: Path
     say: Callable[..., int]
 
-    def connect(self, host: str, endpoint: str) -> RunspacePool:
+    @contextmanager
+    def connected(self, host: str, endpoint: str) -> Iterator[RunspacePool]:
         machine = self.lab.machines[host].wsman
         reader = next(one for one in self.lab.hierarchy.accounts if not one.administrator)
         wsman = WSMan(
             machine.address, port=int(machine.http_port or 0), ssl=False, auth="negotiate",
             username=f"{reader.domain}\\{reader.user}", password=reader.password,
         )  # fmt: skip
-        return RunspacePool(wsman, configuration_name=endpoint)
+        with wsman, RunspacePool(wsman, configuration_name=endpoint) as pool:
+            yield pool
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +115,14 @@ def test_the_whole_backup_is_published_and_verified(place: Place, capsys: pytest
 
 
 def test_the_plain_endpoint_does_not_let_this_account_in(place: Place) -> None:
-    with pytest.raises(WSManFaultError) as refused:
-        place.connect("PR2", "Microsoft.PowerShell").open()
+    with pytest.raises(WSManFaultError) as refused, place.connected("PR2", "Microsoft.PowerShell"):
+        pass
     assert refused.value.code == 5
 
 
 @pytest.fixture(scope="module")
 def pool(place: Place) -> Iterator[RunspacePool]:
-    with place.connect("PR2", ENDPOINT) as opened:
+    with place.connected("PR2", ENDPOINT) as opened:
         yield opened
 
 
@@ -211,7 +214,7 @@ IDS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shadow(place: Place, pool: RunspacePool) -> Iterator[None]:
     """A shadow copy of a run of ours, with a link in it that leads out; and canaries beside and above it."""
     host = place.lab.host("PR2")
@@ -224,7 +227,8 @@ def shadow(place: Place, pool: RunspacePool) -> Iterator[None]:
     lease = {"Drive": "D", "Run": "attack", "Owner": "thief"}
     assert ask(pool, "Enter-SkLease", **lease, Seconds=600, AtLeast=0)[0]
     made, said = ask(
-        pool, "New-SkShadowSet", Drive="D", Run="attack", Volume=[volumes["E:\\"]], Service=["SMS_EXECUTIVE"],
+        pool, "New-SkShadowSet", Drive="D", Run="attack", Service=["SMS_EXECUTIVE"],
+        Volume=[volumes["E:\\"], volumes["D:\\"], volumes["E:\\Mounts\\Log\\"]],  # all of the database: its writer stays well
         ExcludeSms=True, VerifySql=False,
     )  # fmt: skip
     assert made, said

@@ -9,6 +9,7 @@ import pytest
 
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.session import Call
+from sitekeeper.transport.psrp import shell
 from sitekeeper.transport.psrp.request import Statement
 from sitekeeper.transport.psrp.shell import ShellExpiredError, ShellGoneError
 
@@ -77,6 +78,7 @@ def test_a_shell_of_old_windows(name: str) -> None:
         ("winrb-wmi-error-v2.xml", "a quota of WinRM is used up"),  # which has no WSManFault
     ],
 )
-def test_a_fault_when_a_shell_is_opened(name: str, says: str) -> None:
+def test_a_fault_when_a_shell_is_opened(name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "QUOTA_SECONDS", -1.0)  # this host's shells are never deleted
     with replayed([single(name, 500)]) as (session, _), pytest.raises(RemoteError, match=says):
         session.call("Get-It")

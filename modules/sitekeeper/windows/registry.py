@@ -98,5 +98,6 @@ class Registry(Module[RegistryParams, RegistryResult]):
 
 def _asked(ctx: Context, drive: str, run: str, keys: Sequence[RegistryKey | Exported]) -> list[Answer]:
     """Of each key, whether it exists and whether the run has exported it."""
-    named = {"Drive": drive, "Run": run}
-    return ctx.ps.read([Call("Test-SkRegistry", {**named, "Name": one.name, "View": one.view}) for one in keys])
+    return ctx.ps.read([
+        Call("Test-SkRegistry", {"Drive": drive, "Run": run, "Name": one.name, "View": one.view}) for one in keys
+    ])  # fmt: skip
