@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from sitekeeper.engine.module import Allowed
 from sitekeeper.jea.files import ENDPOINT, TRANSCRIPTS
 from sitekeeper.jea.role import ANY, Role, inside
 from sitekeeper.transport.psrp import functions
@@ -81,8 +82,7 @@ def _thief(role: Role) -> list[str]:
     return lines
 
 
-def _words(parameters: object) -> str:
-    assert isinstance(parameters, dict)  # noqa: S101 - a role's own
+def _words(parameters: Mapping[str, Allowed]) -> str:
     told = []
     for name, allowed in parameters.items():
         if allowed == ANY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sitekeeper.engine.module import Allowed, Module, Needs
 from sitekeeper.transport.psrp import functions
@@ -45,7 +46,7 @@ class Role:
         return "Sitekeeper." + "".join(word[:1].upper() + word[1:] for word in self.kind.split())
 
 
-def role_of(kind: str, modules: Iterable[type[Module[object, object]]], services: Iterable[str]) -> Role:  # type: ignore[type-var]
+def role_of(kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iterable[str]) -> Role:
     """The role for a kind of host on which these modules run; ``services`` are those that may be stopped and started."""
     needs = [RUN, *(one.needs for one in modules)]
     beside = kind == "management server"

@@ -328,22 +328,19 @@ class PsrpSession:
         if self.target.configuration.lower() != PLAIN.lower() and self._installed():
             self._loaded = True
             return
-        self._set_up([Statement(Call(text), is_script=True) for text in functions.sources().values()])
+        _, errors = self._set_up([Statement(Call(text), is_script=True) for text in functions.sources().values()])
+        if errors:
+            raise self._refused("loading our functions", errors[0])
         self._loaded = True
 
-    def _set_up(self, statements: list[Statement]) -> list[Any]:
+    def _set_up(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                output, errors = self._run(statements, CALL_SECONDS)
+                return self._run(statements, CALL_SECONDS)
             except ShellGoneError:
                 self._drop()
-                self._opened()
                 if attempt == READ_ATTEMPTS:
                     break
-                continue
-            if errors:
-                raise self._refused("loading our functions", errors[0])
-            return output
         raise UnreachableError("the connection was lost while setting up", host=self.target.host)
 
     def _installed(self) -> bool:
@@ -353,12 +350,12 @@ class PsrpSession:
             UsageError: it was made of others than these.
 
         """
-        (answer,) = self._set_up([Statement(Call("Get-SkRole"), merge_errors=True)])
-        if isinstance(answer, ErrorRecord):
-            if answer.category == OBJECT_NOT_FOUND:
-                return False
-            raise self._refused("Get-SkRole", answer)
-        if answer["Functions"] != functions.fingerprint():
+        output, errors = self._set_up([Statement(Call("Get-SkRole"))])
+        if errors and errors[0].category == OBJECT_NOT_FOUND:
+            return False
+        if errors:
+            raise self._refused("Get-SkRole", errors[0])
+        if output[0]["Functions"] != functions.fingerprint():
             raise UsageError(
                 f"the endpoint {self.target.configuration} has the functions of another version of sitekeeper",
                 host=self.target.host, hint="make it again with `sitekeeper jea build`, and install it on the host",
