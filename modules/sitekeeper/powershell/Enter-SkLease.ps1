@@ -4,8 +4,8 @@ function Enter-SkLease {
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Owner, [int]$Seconds, [long]$AtLeast)
     trap { break }  # a failed .NET call would only end its statement
-    Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run
+    Protect-SkFolder -Drive $Drive
     $root = Get-SkFolder -Drive $Drive
     if (-not (Open-SkLock -Drive $Drive)) {
         Write-Error -Message 'somebody else is changing this host just now' -ErrorId 'SkLeaseBusy' -Category ResourceBusy -TargetObject $Run

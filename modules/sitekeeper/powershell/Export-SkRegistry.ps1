@@ -8,8 +8,8 @@ function Export-SkRegistry {
     if (@('native', 'wow') -cnotcontains $View) { throw 'SkInvalidView' }
     $branch = 'SOFTWARE\Microsoft\' + $Name
     if ($View -eq 'wow') { $branch = 'SOFTWARE\Wow6432Node\Microsoft\' + $Name }
-    Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'registry'
+    Protect-SkFolder -Drive $Drive
     [void][IO.Directory]::CreateDirectory($folder)
     $file = [IO.Path]::Combine($folder, ($Name.ToLower() + '.' + $View + '.reg'))
     if ([IO.File]::Exists($file)) { [IO.File]::Delete($file) }

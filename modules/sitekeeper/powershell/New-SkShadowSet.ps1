@@ -6,8 +6,8 @@ function New-SkShadowSet {
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
     trap { break }  # a failed .NET call would only end its statement
-    Protect-SkFolder -Drive $Drive
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
+    Protect-SkFolder -Drive $Drive
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }
     [void][IO.Directory]::CreateDirectory($folder)
     $plain = $Drive + ':\sitekeeper\' + $Run + '\shadow'

@@ -20,7 +20,7 @@ from sitekeeper.lab.functions._twin import (
 )
 from sitekeeper.lab.functions.assert_sk_lease import BUSY
 
-SHA256 = "9c758b72e50708594f956cafffb12c1949122010bd5c63983dd5dab8bd5e30c0"
+SHA256 = "dbe10147f94e07c2fc9b8539f877cd07c7120c9be42d5c6aaf60fabd5d69ab7b"
 
 
 _BUSY = 19
@@ -29,8 +29,8 @@ _BUSY = 19
 def run(call: Call) -> Iterator[PsObject]:
     """Takes the lease and answers its generation."""
     drive, run_id, owner = text(call, "Drive"), text(call, "Run"), text(call, "Owner")
-    call.function("Protect-SkFolder", Drive=drive)
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id)
+    call.function("Protect-SkFolder", Drive=drive)
     root = call.one("Get-SkFolder", Drive=drive)
     host = call.host
     if not call.one("Open-SkLock", Drive=drive):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, run_tool, text, thrown, twin, written_error
 
-SHA256 = "f26c1d3f2b1abaf049d55acdf1a1ee2ba280b4a46d95d7e70183557f9be418c0"
+SHA256 = "d1dcde0509aa3d0ef30e1e2b6d1e502a2773de7c3def8ed7f81b9cbce3faedd3"
 
 
 _WRITE_ERROR = 23
@@ -22,8 +22,8 @@ def run(call: Call) -> Iterator[PsObject]:
         raise thrown("SkInvalidView")
     branch = ("SOFTWARE\\Wow6432Node\\Microsoft\\" if view == "wow" else "SOFTWARE\\Microsoft\\") + name
     host = call.host
-    call.function("Protect-SkFolder", Drive=text(call, "Drive"))
     folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="registry")
+    call.function("Protect-SkFolder", Drive=text(call, "Drive"))
     host.make_folder(folder)
     file = f"{folder}\\{name.lower()}.{view}.reg"
     if host.exists(file):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "cdc993ac42d063f7b53bb5d26da9beb5af9c8d4e840b58032d66b0fb6e781175"
+SHA256 = "8dc50e8a15023f79ccd9490a5759169289829f4b8c0261ffe2302dc8d90ac606"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
@@ -18,8 +18,8 @@ def run(call: Call) -> Iterator[PsObject]:
     """One diskshadow set over all given volumes."""
     drive, run_id, host = text(call, "Drive"), text(call, "Run"), call.host
     volumes, services = call.bound.texts("Volume") or [], call.bound.texts("Service") or []
-    call.function("Protect-SkFolder", Drive=drive)
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
+    call.function("Protect-SkFolder", Drive=drive)
     if host.exists(folder):
         raise thrown("SkShadowSetExists")
     host.make_folder(folder)
