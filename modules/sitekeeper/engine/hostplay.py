@@ -384,7 +384,7 @@ class HostPlay:
             status = "planned" if self.settings.check else "changed"
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
         self._remember(result)
-        self.telling.ended(task, status, begun, msg=result.msg, changes=changes)
+        self.telling.ended(task, status, begun, msg=result.msg, changes=changes, checks=getattr(result, "checks", ()))
         self._done(task, layers, name, result)
         return result
 
