@@ -91,7 +91,7 @@ def test_verify(sitekeeper: Any, store: Path) -> None:
     done = sitekeeper("backups", "verify", "--store", store)
     assert (done.code, done.out.splitlines()) == (0, ["CEN-000003: ok", "PR1-000001: ok", "PR1-000012: ok"])
     rows = sitekeeper("backups", "verify", "--store", store, "--json", "PR1").json
-    assert rows == [{"id": "PR1-000012", "result": "ok", "problems": []}]
+    assert rows == [{"id": "PR1-000012", "result": "ok", "problems": [], "notes": []}]
 
 
 def _flip(folder: Path) -> str:
