@@ -7,6 +7,7 @@ from typing import Any
 
 from sitekeeper.engine.plan import Plan
 from sitekeeper.site._results import Database, DatabaseFile
+from sitekeeper.store._folder import Folder, set_id_of
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.store.publish import Publish, PublishParams
 from sitekeeper.store.pull import Pull, PullParams
@@ -60,3 +61,19 @@ class Good:
         params = PublishParams(set=self.staging, site=self.site, snapshot=self.snapshot, accept=self.accept)
         plan: Plan[Published] = Publish().plan(self.ctx, params)
         return Publish().apply(self.ctx, plan)
+
+
+def published(
+    kit: Any, store: Folder, generation: int = 7, variables: dict[str, Any] | None = None, **changes: Any
+) -> Path:
+    """A whole set of PR1 in a store; ``changes`` are of the shadow copy set."""
+    set_id = set_id_of("PR1", generation)
+    staging = Staging(id=set_id, store=str(store.root), folder=str(store.claim(set_id, kit.run)), generation=generation)
+    good = Good(kit, staging)
+    good.ctx.vars = variables or {}
+    good.ctx.lease.generation = generation
+    good.host.lease = (kit.run, generation)
+    good.snapshot = good.snapshot.model_copy(update={"generation": generation, **changes})
+    good.disk.files["SMS\\inboxes\\counter"] = str(generation).encode()
+    good.pull()
+    return Path(str(good.publish().folder))
