@@ -31,8 +31,9 @@ def chosen(manifest: Manifest, wanted: Iterable[str]) -> list[Entry]:
         UsageError: nothing lies below one of them.
 
     """
-    places = [PLACES.get(one, one.strip("/")) for one in wanted]
     entries = [entry for entry in manifest.entries if entry.kind != "link"]
+    own = {entry.file.split("/")[0] for entry in entries}
+    places = [one.strip("/") if one in own else PLACES.get(one, one.strip("/")) for one in wanted]
     for place in places:
         if not any(_below(entry.file, place) for entry in entries):
             raise UsageError(
