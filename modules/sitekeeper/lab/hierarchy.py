@@ -33,7 +33,9 @@ class SqlSpec(_Strict):
 
     version: Literal["2005", "2008", "2008 R2", "2012", "2014", "2016"]
     instance: str = "MSSQLSERVER"
-    edition: str = "Standard Edition"
+    edition: Literal["Standard Edition", "Enterprise Edition", "Developer Edition", "Express Edition"] = (
+        "Standard Edition"
+    )
 
 
 class SiteSpec(_Strict):
