@@ -171,10 +171,11 @@ def test_a_copy_only_backup_is_proved_and_restored_elsewhere(serve: Serve, dial:
     assert numbers[-3:] == [4035, 4035, 3014]
     _, [[row]] = drained(
         connection,
-        "SELECT b.is_copy_only AS c, b.has_backup_checksums AS h, CAST(b.backup_set_uuid AS nvarchar(36)) AS g "
-        "FROM msdb.dbo.backupset AS b INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id "
-        f"WHERE m.physical_device_name = N'{bak}'",  # the test's own
+        "SELECT b.is_copy_only AS c, b.has_backup_checksums AS h, CAST(b.backup_set_uuid AS nvarchar(36)) AS g, "
+        "m.physical_device_name AS p FROM msdb.dbo.backupset AS b "
+        "INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id",
     )
+    assert row["p"] == bak
     assert (bool(row["c"]), bool(row["h"])) == (True, True)
     _, [[head]] = drained(connection, f"RESTORE HEADERONLY FROM DISK = N'{bak}'")
     assert (head["BackupType"], head["DatabaseName"], head["SoftwareVersionMajor"], bool(head["IsCopyOnly"])) == (

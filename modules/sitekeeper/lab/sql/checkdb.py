@@ -24,11 +24,18 @@ from sitekeeper.lab.sql.reply import Reply
 from sitekeeper.lab.sql.state import SessionState
 from sitekeeper.lab.sql.withoptions import Evaluate, read_options
 
-_OLD = tuple(
-    ["Error", "Level", "State", "MessageText", "RepairLevel", "Status", "DbId", "ObjectId", "IndexId", "PartitionId", "AllocUnitId", "File", "Page", "Slot", "RefFile", "RefPage", "RefSlot", "Allocation"]  # a list of words a line would fill a screen
+
+def _named(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_OLD = _named(
+    "Error Level State MessageText RepairLevel Status DbId ObjectId IndexId PartitionId AllocUnitId File Page Slot RefFile "
+    "RefPage RefSlot Allocation"
 )
-_NEW = tuple(
-    ["Error", "Level", "State", "MessageText", "RepairLevel", "Status", "DbId", "DbFragId", "ObjectId", "IndexId", "PartitionId", "AllocUnitId", "RidDbId", "RidPruId", "File", "Page", "Slot", "RefDbId", "RefPruId", "RefFile", "RefPage", "RefSlot", "Allocation"]  # as above
+_NEW = _named(
+    "Error Level State MessageText RepairLevel Status DbId DbFragId ObjectId IndexId PartitionId AllocUnitId RidDbId "
+    "RidPruId File Page Slot RefDbId RefPruId RefFile RefPage RefSlot Allocation"
 )
 _KINDS = {
     "MessageText": "nvarchar(2048)",
