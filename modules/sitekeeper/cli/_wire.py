@@ -103,7 +103,12 @@ def looking_at(inventory: Inventory, host: str) -> Iterator[Context]:
 
 def owner() -> str:
     """Who holds a lease: this process, and no later one of the same run."""
-    return f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+    return f"{person()}:{os.getpid()}:{token_hex(4)}"
+
+
+def person() -> str:
+    """Who runs us, and where."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def find_secrets(run: OpenRun, inventory: Inventory) -> None:
