@@ -33,7 +33,9 @@ class SqlSpec(_Strict):
 
     version: Literal["2005", "2008", "2008 R2", "2012", "2014", "2016"]
     instance: str = "MSSQLSERVER"
-    edition: str = "Standard Edition"
+    edition: Literal["Standard Edition", "Enterprise Edition", "Developer Edition", "Express Edition"] = (
+        "Standard Edition"
+    )
 
 
 class SiteSpec(_Strict):
@@ -72,6 +74,10 @@ class HostSpec(_Strict):
     volumes: tuple[VolumeSpec, ...] = (VolumeSpec(mount="C:\\"), VolumeSpec(mount="D:\\"))
     sql: SqlSpec | None = None
     site: SiteSpec | None = None
+    sql_work_dir: str | None = None
+    """``D:\\Drill``: a folder that an operator made, opened to SQL Server's service and put a marker file into."""
+    scratch: bool = False
+    """A SQL Server to try restores on, with nothing of value."""
     bias: int = 0
     """Minutes east of UTC."""
     opsmgr: Literal["scom", "opsmgr2007"] | None = None

@@ -24,7 +24,6 @@ from sitekeeper.lab.wsman.server import Tls, WsmanServer
 from sitekeeper.lab.wsman.wirefaults import Faults as WireFaults
 
 _BULK = 256 * 1024
-_EDITION = "Standard Edition (64-bit)"
 
 
 class Surroundings(Protocol):
@@ -110,7 +109,7 @@ class Machine:
                 spec.sql.instance,
                 host=name,
                 release=spec.sql.version,
-                edition=_EDITION,
+                edition=f"{spec.sql.edition} (64-bit)",
                 logins=lab.logins,
                 io_lock=self.host.io_lock,
                 resolve=self.host.files.resolve,
@@ -127,7 +126,8 @@ class Machine:
                     parent=site.parent or "",
                     bulk_bytes=int(_BULK * site.size),
                 )
-            self.host.databases = list(self.instance.databases.values())
+            self._list_databases()
+            self.instance.on_databases.append(self._list_databases)
             self.sql = TdsServer(
                 spec.address,
                 lab.hierarchy.ports.sql,
@@ -172,6 +172,11 @@ class Machine:
         """Take the databases offline."""
         if self.instance is not None:
             self.instance.close()
+
+    def _list_databases(self) -> None:
+        """The SQL writer freezes what there is now."""
+        if self.instance is not None:
+            self.host.databases = list(self.instance.databases.values())
 
     def _rebooted(self) -> None:
         self.wsman.reboot()

@@ -185,6 +185,8 @@ class Lab:
             facts: dict[str, Any] = {"ansible_host": spec.address, "ansible_port": machine.wsman.http_port}
             if machine.sql is not None:
                 facts["sql_port"] = machine.sql.port
+            facts |= {"sql_work_dir": spec.sql_work_dir} if spec.sql_work_dir else {}
+            facts |= {"scratch": True} if spec.scratch else {}
             if spec.site is not None:
                 facts |= {"site_code": spec.site.code, "site_type": spec.site.kind}
                 facts |= {"parent": spec.site.parent} if spec.site.parent else {}
@@ -206,10 +208,10 @@ class Lab:
         specs = self.hierarchy.hosts
         management = {name: specs[name].opsmgr for name in hosts if specs[name].opsmgr is not None}
         how = next(({"management_server": name, "kind": kind} for name, kind in management.items()), "none")
-        groups: dict[str, dict[str, Any]] = {"sites": {}, "databases": {}, "management": {}}
+        groups: dict[str, dict[str, Any]] = {"sites": {}, "databases": {}, "management": {}, "scratch": {}}
         for name, facts in hosts.items():
-            group = "sites" if "site_code" in facts else "management" if name in management else "databases"
-            groups[group][name] = facts
+            group = "scratch" if "scratch" in facts else "management" if name in management else "databases"
+            groups["sites" if "site_code" in facts else group][name] = facts
         children: dict[str, Any] = {name: {"hosts": members} for name, members in groups.items() if members}
         children.setdefault("sites", {"hosts": {}})["vars"] = {"maintenance": how}
         return {"all": {"vars": variables, "children": children}}
@@ -257,6 +259,8 @@ def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
             faults.drop(**arguments)
         case "refuse_login":
             faults.refuse_login(**({"times": 1} | arguments))
+        case "statement":
+            faults.statement(**arguments)
         case "black_hole":
             faults.fall_silent()
         case _:
