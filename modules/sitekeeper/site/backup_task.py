@@ -22,7 +22,7 @@ from sitekeeper.site._task_destination import destination_of
 from sitekeeper.site._task_run import SERVICE, TaskIntent, Watch
 from sitekeeper.sql import _status
 from sitekeeper.store import _folder, _manifest, _task_folder
-from sitekeeper.store.set import store_of
+from sitekeeper.store._results import Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ServiceState
 from sitekeeper.windows.service import RETURN_CODES, ServiceIntent, start_all, states, stop_one
@@ -36,8 +36,8 @@ class TaskParams(Params):
 
     site: SiteFacts
     """The site."""
-    store: str | None = None
-    """Where its set will go; the variable ``store`` when left out."""
+    set: Staging
+    """The staging set, opened before: with it the play has the machines for itself."""
     longest: Duration = timedelta(hours=4)
     """How long the task may run; then its service is stopped, and the previous backup put back."""
     reported: Duration = timedelta(minutes=15)
@@ -51,7 +51,7 @@ class TaskParams(Params):
 class BackupTask(Module[TaskParams, TaskRun]):
     """Example::
 
-    - site.backup_task: {site: "{{ site }}"}
+    - site.backup_task: {site: "{{ site }}", set: "{{ set }}"}
       undo: play
       register: task
     """
@@ -74,10 +74,6 @@ class BackupTask(Module[TaskParams, TaskRun]):
     reversible = True
     intent_type = TaskIntent
 
-    def machines(self, params: TaskParams) -> tuple[str, ...]:
-        site = params.site
-        return tuple(one.guid.lower() for one in (site.machine, site.database_machine) if one is not None and one.guid)
-
     def plan(self, ctx: Context, params: TaskParams) -> Plan[TaskRun]:
         site = params.site
         if site.database is None or site.database_machine is not None:
@@ -88,12 +84,11 @@ class BackupTask(Module[TaskParams, TaskRun]):
         found = states(ctx, (SERVICE, *site.services_to_stop))
         _refuse(found)
         destination, same_volume = destination_of(ctx, site)
-        store = store_of(ctx, params.store)
         (log,) = ctx.ps.call("Read-SkTaskLog", Drive=site.drive, Path=site.install_path, Offset=-1)
         database = site.database
         intent = TaskIntent(
             run=ctx.run_id, host=ctx.host, site=site.code, drive=site.drive, path=site.install_path, destination=destination,
-            store=str(store), running=site.services_to_stop, timeout=params.undo_timeout.total_seconds(),
+            store=params.set.store, running=site.services_to_stop, timeout=params.undo_timeout.total_seconds(),
             settle=params.settle.total_seconds(), server=database.server, database=database.name, instance=database.instance,
             files=tuple(file.path.rpartition("\\")[2] for file in database.files),
             cd_latest=_task_folder.needs_cd_latest(site), log_length=int(log["Length"]),

@@ -35,11 +35,10 @@ def wipe(folder: Path) -> None:
 
 def frozen(host: Host, copies: list[ShadowCopy], path: str) -> Path:
     """Where a live path is read in the shadow copies."""
-    volume_id = host.files.volume_of(path)
-    volume = next(one for one in host.machine.volumes if one.id == volume_id)
-    copy = next(one for one in copies if one.volume_id == volume_id)
-    below = host.files.resolve(path).relative_to(host.files.resolve(volume.name).resolve())
-    return host.folder / copy.folder / below
+    volume = next(one for one in host.machine.volumes if one.id == host.files.volume_of(path))
+    copy = next(one for one in copies if one.volume_id == volume.id)
+    below = path[len(volume.name) :]
+    return host.files.resolve(rf"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy{copy.number}\{below}")
 
 
 def copy_tree(source: Path, target: Path) -> None:
