@@ -51,6 +51,8 @@ class SiteSpec(_Strict):
     """The host that has the SQL Server; this one when left out."""
     data: str = "D:\\MSSQL\\Data"
     log: str = "D:\\MSSQL\\Data"
+    backup_to: str | None = None
+    """Where its backup task writes; None: nobody ever said."""
     size: float = 1
     """1 is about 300 files and 4 MB."""
     out_of_reach: bool = False

@@ -16,6 +16,7 @@ import yaml
 from sitekeeper.lab.audit import Audit, read_audit
 from sitekeeper.lab.certificates import Authority
 from sitekeeper.lab.clock import LabClock, Scheduler
+from sitekeeper.lab.configmgr.backup_task import BackupTask
 from sitekeeper.lab.configmgr.life import SiteLife
 from sitekeeper.lab.control import Control
 from sitekeeper.lab.faults import AT_ONCE, WIRE
@@ -56,6 +57,7 @@ class Lab:
         self.logins = self._logins()
         self.machines: dict[str, Machine] = {}
         self.lives: list[SiteLife] = []
+        self.backups: list[BackupTask] = []
         with contextlib.ExitStack() as stack:
             stack.callback(self.audit.close)
             for name in self.hierarchy.hosts:
@@ -67,7 +69,9 @@ class Lab:
             for name, spec in self.hierarchy.hosts.items():
                 if spec.site is not None:
                     holder = self.machines[spec.site.database_host or name]
-                    self.lives.append(SiteLife(self.machines[name].host, holder.site_databases[spec.site.code]))
+                    database = holder.site_databases[spec.site.code]
+                    self.lives.append(SiteLife(self.machines[name].host, database))
+                    self.backups.append(BackupTask(self.machines[name].host, database))
             stack.pop_all()  # all stands: stop() closes it
         self.control = Control(self)
         self._running = contextlib.ExitStack()
@@ -99,6 +103,9 @@ class Lab:
             for life in self.lives:
                 life.start()
                 stack.callback(life.stop)
+            for task in self.backups:
+                task.start()
+                stack.callback(task.stop)
             for machine in self.machines.values():
                 machine.start()
                 stack.callback(machine.stop)

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
-from sitekeeper.site._results import Database, Machine, Service, Volume
+from sitekeeper.site._results import Database, Machine, Service, TaskProof, Volume
 from sitekeeper.windows._results import Watched
 
 NAME = "manifest.json"
@@ -73,8 +73,9 @@ class Manifest(Record):
     taken_at: str
     published_at: str
     offline: Offline | None
-    consistency: Literal["writer", "crash", "separate", "files"]
-    """writer: one shadow copy set, database frozen by its writer. crash: one instant, no writer. separate: not one instant."""
+    consistency: Literal["writer", "crash", "separate", "files", "task"]
+    """task: as ConfigMgr's own task made it, which froze the database, too.
+    writer: one shadow copy set, database frozen by its writer. crash: one instant, no writer. separate: not one instant."""
     gap: float
     shadow_set: str
     before: tuple[Watched, ...]
@@ -90,6 +91,8 @@ class Manifest(Record):
     """Recoveries of Microsoft's that take this set."""
     left_out: tuple[str, ...]
     """What is not in it, and why."""
+    task: TaskProof | None = None
+    """What proves the run of the task, of a set of kind ``task``."""
     files: int
     bytes: int
     entries: tuple[Entry, ...]

@@ -54,6 +54,7 @@ def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.R
         parent=spec.parent,
         database=database_name(spec) if sql_host == machine.name else None,
         database_server=sql_host,
+        backup_to=spec.backup_to,
     )
     folder = spec.install + ("\\bin\\i386\\" if spec.generation == 2007 else "\\bin\\x64\\")
     off, manual = "Stopped", "Manual"

@@ -215,6 +215,8 @@ class Site:
     database: str | None
     """The site database's name; None when it is on another host."""
     database_server: str = ""
+    backup_to: str | None = None
+    """Destination of its backup task, as its site control says."""
 
 
 @dataclass(slots=True)

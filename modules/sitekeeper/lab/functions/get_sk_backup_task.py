@@ -1,0 +1,31 @@
+"""The twin of Get-SkBackupTask.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.configmgr.provider import SmsProvider
+from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.engines.call import not_emulated
+from sitekeeper.lab.functions._task import DESTINATION, SITE, is_folder
+from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin
+
+SHA256 = "06b4117bc51436ce32c9d9a3c797d34f41d6d5324a73d5d01dcdb39618380141"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Where the site's backup task writes to, and whether it is scheduled."""
+    site = text(call, "Site")
+    if not SITE.fullmatch(site):
+        raise thrown("SkInvalidSite")
+    provider = SmsProvider(call.host)
+    if provider.namespace != rf"root\sms\site_{site}".lower():
+        raise not_emulated(rf"WMI namespace root\sms\site_{site}".lower())
+    for row in provider.get("SMS_SCI_SQLTask", f"ItemName='Backup SMS Site Server' AND SiteCode='{site}'"):
+        on = bool(row.adapted.get("Enabled")) or bool(row.adapted.get("On"))
+        where = str(row.adapted["DeviceName"]).rstrip("\\")
+        there = DESTINATION.fullmatch(where) is not None and is_folder(call, call.one("Get-SkNative", Path=where))
+        yield custom(Destination=where, Enabled=on, Exists=there)
+
+
+TWIN = twin("Get-SkBackupTask", SHA256, run, Site="string")
