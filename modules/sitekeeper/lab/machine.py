@@ -124,6 +124,7 @@ class Machine:
                     generation=str(site.generation),
                     server=server,
                     parent=site.parent or "",
+                    version=site.full_version,
                     bulk_bytes=int(_BULK * site.size),
                 )
             self._list_databases()

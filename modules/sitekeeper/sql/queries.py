@@ -79,6 +79,13 @@ ORDER BY p.name
 """
 """Logins live in master and are in no backup of the site's database: a restore elsewhere must make them anew."""
 
+DATABASES = """
+SELECT d.name, d.state_desc AS state
+FROM sys.databases AS d
+ORDER BY d.name
+"""
+"""Every database of the instance, the four of the system among them."""
+
 CHANGE_TRACKING = """
 SELECT c.retention_period, c.retention_period_units_desc AS retention_units, c.is_auto_cleanup_on AS auto_cleanup
 FROM sys.change_tracking_databases AS c
@@ -101,6 +108,7 @@ STATEMENTS: Mapping[str, str] = MappingProxyType(
         "server": SERVER,
         "database": DATABASE,
         "configuration": CONFIGURATION,
+        "databases": DATABASES,
         "files": FILES,
         "other_files": OTHER_FILES,
         "logins": LOGINS,
@@ -143,3 +151,19 @@ def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
     if not parts:
         raise UsageError("no tables to count")
     return "\nUNION ALL\n".join(parts)
+
+
+def site_rows(database: str) -> str:
+    """The sites that a site database knows, one row each.
+
+    ``v_Site`` is ConfigMgr's own view, in all its versions; the columns are those that published reports select.
+    """
+    return (
+        "SELECT s.SiteCode, s.ReportingSiteCode, s.Version, s.BuildNumber "  # noqa: S608  # quoted below
+        f"FROM {quote_name(database)}.[dbo].[v_Site] AS s"
+    )
+
+
+def last_message(database: str) -> str:
+    """One row: when the newest status message was written (``last``, UTC), NULL where there is none."""
+    return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

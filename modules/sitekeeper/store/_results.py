@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from sitekeeper.engine.plan import Record, Result
-from sitekeeper.site._results import Database, Machine
+from sitekeeper.site._results import Database, Machine, Service
+from sitekeeper.windows._results import Watched
 
 
 class Staging(Result):
@@ -81,6 +84,19 @@ class LocalFile(Record):
     sha256: str
 
 
+class Proof(Record):
+    """What a set noted down about its own making; a drill judges it again."""
+
+    consistency: str
+    before: tuple[Watched, ...] = ()
+    """Services directly before the shadow copy."""
+    after: tuple[Watched, ...] = ()
+    offline_from: str = ""
+    """When the site went down (ISO 8601); empty where nobody noted it."""
+    written: dict[str, int] = Field(default_factory=dict)
+    """When each registry export was written, by its own host's clock (FILETIME), by its file in the set."""
+
+
 class Gotten(Result):
     """A set as plain files on the control host, every byte checked."""
 
@@ -103,6 +119,10 @@ class Gotten(Result):
     """Registry exports, relative to the folder."""
     bytes: int
     """Of the whole set."""
+    site_name: str = ""
+    services: tuple[Service, ...] = ()
+    """As they were before anything was stopped."""
+    proof: Proof
     feeds: tuple[str, ...] = ()
     """Recoveries of Microsoft's that take this set."""
 

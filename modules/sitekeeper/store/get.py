@@ -20,8 +20,9 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.store import _catalogue, _getting
 from sitekeeper.store._folder import Folder, store_error
+from sitekeeper.store._manifest import Manifest
 from sitekeeper.store._open import Opened, opened
-from sitekeeper.store._results import Gotten
+from sitekeeper.store._results import Gotten, Proof
 from sitekeeper.store.set import store_of
 from sitekeeper.transport.identity import keys_of
 
@@ -129,5 +130,14 @@ def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
         version=manifest.version, taken_at=manifest.taken_at, folder=folder, install_dir=manifest.install_dir,
         parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
         database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
-        bytes=manifest.bytes, feeds=manifest.feeds,
+        bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
+    )  # fmt: skip
+
+
+def _proof(manifest: Manifest) -> Proof:
+    exports = {one.file for one in manifest.registry}
+    return Proof(
+        consistency=manifest.consistency, before=manifest.before, after=manifest.after,
+        offline_from=manifest.offline.started if manifest.offline else "",
+        written={entry.file: entry.modified for entry in manifest.entries if entry.file in exports},
     )  # fmt: skip
