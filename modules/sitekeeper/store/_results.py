@@ -126,5 +126,10 @@ class Gotten(Result):
     feeds: tuple[str, ...] = ()
     """Recoveries of Microsoft's that take this set."""
 
+    @property
+    def files_root(self) -> str:
+        """Where ConfigMgr's own layout begins in the set: the task's backup keeps its folder's name."""
+        return f"{self.site}Backup/" if self.kind == "task" else ""
+
     def summary(self) -> dict[str, Any]:
         return {"set": self.id, "kind": self.kind, "bytes": self.bytes}
