@@ -156,7 +156,7 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
 def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
     for wanted in ("failed", "ok"):
-        plan = Mark().plan(ctx, MarkParams(set="PR1-000007", drilled=wanted))  # type: ignore[arg-type]  # one of the two
+        plan = Mark().plan(ctx, MarkParams(set="PR1-000007", drilled=wanted))
         assert Mark().apply(ctx, plan).changed
         drilled = _marks.read(folder)[0].drilled
         assert drilled is not None
@@ -168,8 +168,8 @@ def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
 
 def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:
     folder = published(kit, store)
-    for update in ({"pinned": _marks.Pinned(by="me", at="x")}, {"verified": _marks.Verified(at="y")}):
-        _marks.change(folder, lambda marks, update=update: marks.model_copy(update=update))
+    _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": _marks.Pinned(by="me", at="x")}))
+    _marks.change(folder, lambda marks: marks.model_copy(update={"verified": _marks.Verified(at="y")}))
     marks, problem = _marks.read(folder)
     assert (marks.pinned, marks.verified, problem) == (_marks.Pinned(by="me", at="x"), _marks.Verified(at="y"), "")
     assert (folder / "marks.json").stat().st_mode & 0o777 == 0o600
