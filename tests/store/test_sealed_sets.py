@@ -15,6 +15,7 @@ import pyrage
 import pytest
 from tests.store.good_set import Good
 
+from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import IntegrityError, InventoryError, RunInterruptedError, SecretError
 from sitekeeper.engine.secrets import inline
 from sitekeeper.store import _catalogue, _head, _manifest, _packing, _seal
@@ -257,6 +258,66 @@ def test_one_of_the_two_alone(good: Good, identity: Path, steps: tuple[str, ...]
     assert _head.read(folder).packing == steps
     assert _catalogue.read(folder).sealed == (steps == ("age",))
     assert opened(folder, keys_of(str(identity)) if steps == ("age",) else None).manifest.id == "PR1-000007"
+
+
+@pytest.mark.parametrize("seal", [True, False])
+def test_a_name_with_half_a_surrogate_pair(seal: bool, good: Good, identity: Path, tmp_path: Path) -> None:
+    """Legal on NTFS, not in UTF-8, and refused by some readers of JSON."""
+    good.disk.files["SMS\\inboxes\\half\ud83d.dat"] = b"legal"
+    if not seal:
+        good.ctx.vars = {}
+    folder = sealed(good)
+    assert verify_set(folder) == []
+    found = opened(folder, keys_of(str(identity)) if seal else None)
+    (entry,) = [one for one in found.manifest.entries if one.path.endswith("half\ud83d.dat")]
+    with (tmp_path / "out").open("wb") as out:
+        found.copy(entry, out)
+    assert (tmp_path / "out").read_bytes() == b"legal"
+
+
+def test_stopped_in_the_middle_of_a_file(good: Good, identity: Path, tmp_path: Path) -> None:
+    good.disk.files["SMS\\inboxes\\big.dat"] = random.Random(5).randbytes(20 << 20)  # noqa: S311 - test data
+    good.host.block = 1 << 20
+    good.pull()
+    good.ctx.progress = lambda done, *_: good.ctx.stop.set() if done else None
+    with pytest.raises(RunInterruptedError):
+        good.publish()
+    assert not (good.folder / "head.json").exists()
+    good.ctx.stop.clear()
+    good.ctx.progress = lambda *_: None
+    found = opened(Path(str(good.publish().folder)), keys_of(str(identity)))
+    (big,) = [one for one in found.manifest.entries if one.file.endswith("big.dat")]
+
+    def stop(count: int) -> None:
+        if count:
+            raise RunInterruptedError("stopped")
+
+    with (tmp_path / "out").open("wb") as out, pytest.raises(RunInterruptedError):
+        found.copy(big, out, stop)
+    assert 0 < (tmp_path / "out").stat().st_size < big.size
+
+
+def test_list_and_show_of_sealed_sets(good: Good, identity: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = ["--store", str(sealed(good).parent.parent)]
+
+    def told(*arguments: str) -> Any:
+        assert main(["backups", *arguments, *store, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    (row,) = told("list")
+    assert (row["id"], row["sealed"], row["version"], row["files"]) == ("PR1-000007", True, None, 8)
+    assert row["feeds"][0] == "restore drills"
+    head = told("show", "PR1")
+    assert (head["format"], head["sealed"], "machine" in head) == (2, True, False)
+    whole = told("show", "PR1", "--identity", str(identity))
+    assert (whole["machine"]["name"], len(whole["entries"]) > 8) == ("PR1", True)
+    assert {one["file"]: one["stored"][:7] for one in told("files", "PR1", "--identity", str(identity), "--files", "database")} == {
+        "SiteDBServer/CM.ldf": "sealed/", "SiteDBServer/CM.mdf": "sealed/",
+    }  # fmt: skip
+    for action in ("files", "diff"):
+        both = ("PR1", "PR1") if action == "diff" else ("PR1",)
+        assert main(["backups", action, *both, *store]) == 4
+        assert "need the secret key" in capsys.readouterr().err
 
 
 def test_plain_sets_stay_as_they_are(good: Good) -> None:

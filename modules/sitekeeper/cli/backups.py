@@ -122,6 +122,8 @@ def verify(options: argparse.Namespace) -> int:
     folders = _wanted(store, options)
     for folder in folders:
         problems = verify_set(folder)
+        if problems and not folder.exists() and not folder.is_symlink():
+            continue  # pruned while it was read
         if options.identity and not problems:
             problems = _inside(folder, options.identity)
         notes = [note] if (note := _marks.read(folder)[1]) else []

@@ -48,7 +48,7 @@ def _below(file: str, place: str) -> bool:
 
 
 def take_out(opened: Opened, entries: list[Entry], to: Path, told: Told = lambda *_: None) -> None:
-    """Write these entries into a new folder ``to``, which may exist if it is empty.
+    """Write these entries into a new folder ``to``, which may exist if it is empty; ``told`` may end it by raising.
 
     Raises:
         UsageError: the folder is not empty. IntegrityError: a byte is not what was published; names the file.
@@ -134,6 +134,10 @@ def _no_room(error: OSError, to: Path) -> SitekeeperError:
 
 def _write(opened: Opened, entries: list[Entry], root: Path, told: Told) -> None:
     done, total = 0, sum(entry.size for entry in entries)
+
+    def passed(count: int) -> None:
+        told(done + count, total)
+
     for entry in entries:
         if not inside(entry.file):
             raise IntegrityError(f"{opened.manifest.id}: {entry.file}: outside of the set")
@@ -143,10 +147,9 @@ def _write(opened: Opened, entries: list[Entry], root: Path, told: Told) -> None
             continue
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as target:
-            opened.copy(entry, target)
+            opened.copy(entry, target, passed)
         _set_time(path, entry.modified)
         done += entry.size
-        told(done, total)
     for entry in reversed(entries):
         if entry.kind == "folder":
             _set_time(root / entry.file, entry.modified)

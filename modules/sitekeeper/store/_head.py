@@ -17,11 +17,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
-from sitekeeper.store._manifest import Manifest
+from sitekeeper.store._manifest import Manifest, parsed
 from sitekeeper.store._packing import Step
 
 NAME = "head.json"
@@ -101,9 +99,4 @@ def read(folder: Path) -> Head:
         raise IntegrityError(f"{folder.name}: no readable head ({type(error).__name__}: {file})") from None
     if hashlib.sha256(data).hexdigest() != expected:
         raise IntegrityError(f"{folder.name}: {file} was changed after it was published")
-    try:
-        return Head.model_validate_json(data)
-    except ValidationError as error:
-        raise IntegrityError(
-            f"{folder.name}: {file} is not a head that this version reads: {error.errors()[0]['msg']}"
-        ) from None
+    return parsed(Head, data, f"{folder.name}: {file} is not a head")

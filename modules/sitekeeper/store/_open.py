@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from sitekeeper.engine.errors import IntegrityError, SecretError
 from sitekeeper.store import _catalogue, _head, _manifest
 from sitekeeper.store._manifest import Entry, Manifest
-from sitekeeper.store._packing import BLOCK, Step, unpack
+from sitekeeper.store._packing import BLOCK, Passed, Step, unpack
 from sitekeeper.transport.identity import Keys
 
 
@@ -37,8 +35,8 @@ class Opened:
         """The file of the store that holds an entry."""
         return self.stored[entry.file].name if self.packed else entry.file
 
-    def copy(self, entry: Entry, target: BinaryIO) -> None:
-        """Write the plain bytes of a file, each of them checked.
+    def copy(self, entry: Entry, target: BinaryIO, passed: Passed = lambda _: None) -> None:
+        """Write the plain bytes of a file, each of them checked; ``passed`` hears of them, and may end it by raising.
 
         Raises:
             IntegrityError: they are not what was published; names the file. OSError: the target's disk said no.
@@ -48,7 +46,7 @@ class Opened:
         shown = entry.file if name == entry.file else f"{entry.file} (stored as {name})"
         with _source(self.folder, name, shown) as source:
             try:
-                size, sha256 = unpack(source, target, self.steps, self.keys.reader() if self.keys else None)
+                size, sha256 = unpack(source, target, self.steps, self.keys.reader() if self.keys else None, passed)
             except IntegrityError as error:
                 raise IntegrityError(f"{self.manifest.id}: {shown}: {error.message}") from None
         if (size, sha256) != (entry.size, entry.sha256):
@@ -105,12 +103,7 @@ def _body(folder: Path, head: _head.Head, keys: Keys | None) -> _head.Body:
             f"{head.id}: {keys.reference if keys else 'nothing'} does not open it",
             hint=f"sealed for {', '.join(head.recipients)}",
         ) from None
-    try:
-        return _head.Body.model_validate_json(plain.getvalue())
-    except ValidationError as error:
-        raise IntegrityError(
-            f"{head.id}: {head.body.name} is not one that this version reads: {error.errors()[0]['msg']}"
-        ) from None
+    return _manifest.parsed(_head.Body, plain.getvalue(), f"{head.id}: {head.body.name} is not one")
 
 
 def _source(folder: Path, name: str, shown: str) -> BinaryIO:

@@ -22,6 +22,9 @@ BLOCK = 1 << 20
 Step = Literal["zstd", "age"]
 SUFFIXES: Mapping[Step, str] = {"zstd": ".zst", "age": ".age"}
 Decrypt = Callable[[Any, Any], None]
+Passed = Callable[[int], None]
+EVERY = 8 << 20
+"""Bytes between two reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,16 @@ def wanted(variables: Mapping[str, Any]) -> Packing | None:
     return Packing(steps, tuple(recipients)) if steps else None
 
 
-def pack(source: BinaryIO, target: BinaryIO, packing: Packing) -> Sums:
+def pack(source: BinaryIO, target: BinaryIO, packing: Packing, passed: Passed = lambda _: None) -> Sums:
     """Store one file; what it was and what it is now, both hashed on the way.
+
+    ``passed`` hears of the plain bytes so far, and may end it by raising.
 
     Raises:
         OSError: a disk said no.
 
     """
-    plain, stored = _Hashed(source), _Hashed(target)
+    plain, stored = _Hashed(source, passed), _Hashed(target)
     reader: Any = plain
     writer: Any = stored
     if "zstd" in packing.steps:
@@ -96,14 +101,22 @@ def pack(source: BinaryIO, target: BinaryIO, packing: Packing) -> Sums:
     return Sums(plain.size, plain.hash.hexdigest(), stored.size, stored.hash.hexdigest())
 
 
-def unpack(source: BinaryIO, target: BinaryIO, steps: tuple[Step, ...], decrypt: Decrypt | None) -> tuple[int, str]:
+def unpack(
+    source: BinaryIO,
+    target: BinaryIO,
+    steps: tuple[Step, ...],
+    decrypt: Decrypt | None,
+    passed: Passed = lambda _: None,
+) -> tuple[int, str]:
     """Open one stored file; answers the plain size and SHA-256.
+
+    ``passed`` hears of the plain bytes so far, and may end it by raising.
 
     Raises:
         IntegrityError: it cannot be opened: no key of ours fits, or it is not what was stored. OSError: a disk said no.
 
     """
-    stored, plain = _Hashed(source), _Hashed(target)
+    stored, plain = _Hashed(source), _Hashed(target, passed)
     writer: Any = plain
     if "zstd" in steps:
         writer = zstandard.ZstdDecompressor().stream_writer(plain, closefd=False)  # type: ignore[arg-type]  # writes is all it does
@@ -125,14 +138,17 @@ def unpack(source: BinaryIO, target: BinaryIO, steps: tuple[Step, ...], decrypt:
 class _Hashed:
     """A file object that counts and hashes what goes through, and keeps the error that pyrage would only tell in words."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, passed: Passed = lambda _: None) -> None:
         self._file = file
+        self._passed = passed
+        self._told = -EVERY
         self.size = 0
         self.hash = hashlib.sha256()
         self.failed: BaseException | None = None
 
     def read(self, count: int = -1) -> bytes:
         try:
+            self._tell()
             data = self._file.read(count)
         except BaseException as error:
             self.failed = error
@@ -143,6 +159,7 @@ class _Hashed:
 
     def write(self, data: Any) -> int:
         try:
+            self._tell()
             self._file.write(data)
         except BaseException as error:
             self.failed = error
@@ -150,6 +167,11 @@ class _Hashed:
         self.size += len(data)
         self.hash.update(data)
         return len(data)
+
+    def _tell(self) -> None:
+        if self.size - self._told >= EVERY:
+            self._told = self.size
+            self._passed(self.size)
 
     def flush(self) -> None:
         """Nothing is held back here."""

@@ -7,6 +7,7 @@ It needs room for both at once.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -83,23 +84,27 @@ def _packed(staging: Path, manifest: _manifest.Manifest, packing: Packing, stop:
         raise IntegrityError(f"{manifest.id}: {taken[0]} has the name of a part of a sealed set")
     stored: dict[str, _head.Stored] = {}
     done = 0
+
+    def passed(count: int) -> None:
+        if stop.is_set():
+            raise RunInterruptedError("stopped by the operator while the set was being sealed")
+        told(done + count, manifest.bytes)
+
     for entry in manifest.entries:
         if entry.kind != "file":
             continue
-        if stop.is_set():
-            raise RunInterruptedError("stopped by the operator while the set was being sealed")
         token = secrets.token_hex(16)
         name = f"{_head.FOLDER}/{token[:2]}/{token}{suffix}"
-        sums = _one(staging / entry.file, staging / name, packing)
+        sums = _one(staging / entry.file, staging / name, packing, passed)
         if (sums.plain_size, sums.plain_sha256) != (entry.size, entry.sha256):
             raise IntegrityError(f"{entry.file} is not in the staging set as it was pulled (SHA-256)")
         stored[entry.file] = _head.Stored(name=name, size=sums.size, sha256=sums.sha256)
         done += entry.size
-        told(done, manifest.bytes)
     plain = staging / _head.BODY
-    plain.write_text(_head.Body(manifest=manifest, stored=stored).model_dump_json(), encoding="utf-8")
+    told_of = _head.Body(manifest=manifest, stored=stored).model_dump(mode="json")
+    plain.write_text(json.dumps(told_of, ensure_ascii=True), encoding="ascii")  # names may hold half a surrogate pair
     body = staging / f"{_head.BODY}{suffix}"
-    sums = _one(plain, body, packing)
+    sums = _one(plain, body, packing, lambda _: None)
     plain.unlink()
     return _head.Head(
         id=manifest.id, kind=manifest.kind, site=manifest.site, generation=manifest.generation, run=manifest.run,
@@ -111,11 +116,11 @@ def _packed(staging: Path, manifest: _manifest.Manifest, packing: Packing, stop:
     )  # fmt: skip
 
 
-def _one(plain: Path, target: Path, packing: Packing) -> Sums:
+def _one(plain: Path, target: Path, packing: Packing, passed: Callable[[int], None]) -> Sums:
     """One file; without its times: they would tell what it is."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = os.open(plain, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(source, "rb") as reader:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as writer:
-            return pack(reader, writer, packing)
+            return pack(reader, writer, packing, passed)

@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, UsageError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -83,8 +83,14 @@ class Get(Module[GetParams, Gotten]):
         _getting.refuse_damaged(found, entries, now)
         if target is None:
             return plan.result
+
+        def told(done: int, total: int) -> None:
+            if ctx.stop.is_set():
+                raise RunInterruptedError("stopped by the operator while the set was being unpacked")
+            ctx.progress(done, total, "bytes")
+
         try:
-            _getting.take_out(found, entries, target, lambda done, total: ctx.progress(done, total, "bytes"))
+            _getting.take_out(found, entries, target, told)
         except IntegrityError as error:
             _getting.remember(found.folder, [error.message], now)
             raise
