@@ -11,7 +11,9 @@ function Get-SkBackupTask {
         if ($row.On) { $on = $true }
         $where = ([string]$row.DeviceName).TrimEnd('\')
         $there = $false
-        if ($where -match '\A[A-Za-z]:\\[^/*?"<>|:]+\z') { $there = [IO.Directory]::Exists((Get-SkNative -Path $where)) }
+        if ($where -match '\A[A-Za-z]:\\[^/*?"<>|:]+\z') {
+            try { $there = [IO.Directory]::Exists((Get-SkNative -Path $where)) } catch { $there = $false }  # no such drive
+        }
         New-Object PSObject -Property @{ Destination = $where; Enabled = $on; Exists = $there }
     }
 }

@@ -67,6 +67,12 @@ def wrong(messages: Sequence[int]) -> str:
     return ""
 
 
+def newest(messages: Sequence[int]) -> Sequence[int]:
+    """The messages of the newest run, whoever began it."""
+    begun = [at for at, one in enumerate(messages) if one == STARTED]
+    return messages[begun[-1] :] if begun else messages
+
+
 def failure(told: Told, why: str) -> SitekeeperError:
     """The error for a run that came to a bad end: what it said, and what to do."""
     known = [one for one in told.errors if one in ADVICE]

@@ -161,13 +161,17 @@ def reported(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMes
 
 
 def unproven(ctx: Context, intent: TaskIntent) -> str:
-    """Why the backup that lies there now is not that of this run, whole; empty where all of it says so."""
+    """Why the backup that lies there now is not whole and good; empty where log, messages and files all say that it is.
+
+    The newest run counts, whoever began it: a good backup of somebody else's is no reason to put an older one in its place.
+    """
     try:
         if states(ctx, (SERVICE,))[0].state != "Stopped":
             return "the task runs"
-        why = messages.wrong(Log(ctx, intent).more().messages)
-        found = _status.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
-        why = why or messages.wrong([one.message for one in found])
+        why = messages.wrong(messages.newest(Log(ctx, intent).more().messages))
+        if not why:
+            found = _status.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
+            why = messages.wrong(messages.newest([one.message for one in found]))
         if not why:
             lacks = _task_folder.missing(
                 _task_folder.listed(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest

@@ -60,6 +60,7 @@ class BackupTask:
         """Status messages that the Executive has not taken into the database yet."""
         self._mirror: Path | None = None
         self._down = False
+        self._process = 0
         host.on_service.append(self._seen)
 
     @property
@@ -102,7 +103,7 @@ class BackupTask:
             self._run()
 
     def _run(self) -> None:
-        self._mirror = None
+        self._mirror, self._process = None, self.host.machine.services[SERVICE].pid
         try:
             self._task()
         except _Stopped:
@@ -116,7 +117,7 @@ class BackupTask:
         finally:
             self._up()
             self._line("SMS site backup service is stopping.")
-            if not self._ending.is_set():
+            if self._is_running():
                 self.control.put_down(SERVICE)
 
     def _task(self) -> None:
@@ -136,8 +137,7 @@ class BackupTask:
             self._status(SNAPSHOT)
             self._copy(site, copies, target)
         finally:
-            for copy in copies:
-                ShadowCopies(host).delete(copy.id)
+            self._drop(copies)
         text = f"[{site.code}]\r\nSiteServer={host.name}\r\nSiteDBServer={site.database_server}\r\nVersion={site.version}\r\n"
         (target / "ConfigMgrBackup.ini").write_bytes(text.encode("utf-16"))
         if host.faults.take("backup_ends_silently"):
@@ -195,10 +195,18 @@ class BackupTask:
             made = Vss(host).create(
                 volumes, excluded=frozenset({SMS_WRITER}), with_writers=True, full=False, persistent=False
             )
-            self._wait(_DOWN)
+            try:
+                self._wait(_DOWN)
+            except _Stopped:
+                self._drop(made.copies)  # they are the requester's, and end with it
+                raise
         finally:
             self._up()
         return made.copies
+
+    def _drop(self, copies: list[ShadowCopy]) -> None:
+        for copy in copies:
+            ShadowCopies(self.host).delete(copy.id)
 
     def _up(self) -> None:
         if not self._down:
@@ -225,8 +233,13 @@ class BackupTask:
         self._fails("disk", "Error: copying failed.")
         host.wrote(site.backup_to or "", 1)
 
+    def _is_running(self) -> bool:
+        """Whether the service runs in the process that this run is: somebody may have stopped it, and started it anew."""
+        service = self.host.machine.services[SERVICE]
+        return not self._ending.is_set() and (service.state, service.pid) == ("Running", self._process)
+
     def _go_on(self) -> None:
-        if self._ending.is_set() or self.host.machine.services[SERVICE].state != "Running":
+        if not self._is_running():
             raise _Stopped
 
     def _wait(self, seconds: float) -> None:

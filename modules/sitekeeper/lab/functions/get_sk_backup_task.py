@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sitekeeper.lab.configmgr.provider import SmsProvider
-from sitekeeper.lab.engines.api import PsObject
+from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 from sitekeeper.lab.engines.call import not_emulated
 from sitekeeper.lab.functions._task import DESTINATION, SITE, is_folder
 from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin
 
-SHA256 = "06b4117bc51436ce32c9d9a3c797d34f41d6d5324a73d5d01dcdb39618380141"
+SHA256 = "494808eaa40ded0d1195da59a2a0e53f2bb3fc5713ec8e66caf879041e1d767b"
 
 
 def run(call: Call) -> Iterator[PsObject]:
@@ -24,8 +24,16 @@ def run(call: Call) -> Iterator[PsObject]:
     for row in provider.get("SMS_SCI_SQLTask", f"ItemName='Backup SMS Site Server' AND SiteCode='{site}'"):
         on = bool(row.adapted.get("Enabled")) or bool(row.adapted.get("On"))
         where = str(row.adapted["DeviceName"]).rstrip("\\")
-        there = DESTINATION.fullmatch(where) is not None and is_folder(call, call.one("Get-SkNative", Path=where))
-        yield custom(Destination=where, Enabled=on, Exists=there)
+        yield custom(
+            Destination=where, Enabled=on, Exists=DESTINATION.fullmatch(where) is not None and _is_there(call, where)
+        )
+
+
+def _is_there(call: Call, where: str) -> bool:
+    try:
+        return is_folder(call, call.one("Get-SkNative", Path=where))
+    except ErrorRecord:  # no such drive
+        return False
 
 
 TWIN = twin("Get-SkBackupTask", SHA256, run, Site="string")
