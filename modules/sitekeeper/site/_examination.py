@@ -54,6 +54,13 @@ class Asked:
         return f"{self.got.files_root}SiteServer/SMSServer"
 
     @property
+    def exports(self) -> tuple[str, ...]:
+        """The registry's keys: exports of ours, or what the backup task wrote."""
+        if self.got.kind == "snapshot":
+            return self.got.registry
+        return tuple(f"{self.got.files_root}SiteServer/SMSbkSiteReg{key}.dat" for key in ("SMS", "NAL"))
+
+    @property
     def taken(self) -> datetime:
         """When the set was made."""
         return datetime.fromisoformat(self.got.taken_at)
@@ -211,7 +218,7 @@ def registry(asked: Asked) -> Iterator[Check]:
     """The exports are whole, of this site, and were written inside the window."""
     codes: set[str] = set()
     told = []
-    for file in asked.got.registry:
+    for file in asked.exports:
         try:
             data = (asked.folder / file).read_bytes()
             if data.startswith(_HIVE):

@@ -64,7 +64,7 @@ class Examine(Module[ExamineParams, Examined]):
         made, got = params.database, params.set
         there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
         asked = _examination.Asked(
-            got=got, session=None if made is None else there.sql(made.server, "master", made.instance),
+            got=got, session=None if made is None else there.sql(there.host, "master", made.instance),
             database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
         )  # fmt: skip
         checks = tuple(check for ask in _examination.ALL for check in _asked(ask, asked))

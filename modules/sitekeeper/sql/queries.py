@@ -79,13 +79,6 @@ ORDER BY p.name
 """
 """Logins live in master and are in no backup of the site's database: a restore elsewhere must make them anew."""
 
-DATABASES = """
-SELECT d.name, d.state_desc AS state
-FROM sys.databases AS d
-ORDER BY d.name
-"""
-"""Every database of the instance, the four of the system among them."""
-
 CHANGE_TRACKING = """
 SELECT c.retention_period, c.retention_period_units_desc AS retention_units, c.is_auto_cleanup_on AS auto_cleanup
 FROM sys.change_tracking_databases AS c
@@ -147,7 +140,6 @@ STATEMENTS: Mapping[str, str] = MappingProxyType(
         "server": SERVER,
         "database": DATABASE,
         "configuration": CONFIGURATION,
-        "databases": DATABASES,
         "files": FILES,
         "other_files": OTHER_FILES,
         "logins": LOGINS,

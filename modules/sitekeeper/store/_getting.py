@@ -18,8 +18,22 @@ from sitekeeper.store._open import Opened
 from sitekeeper.store._results import LocalFile
 from sitekeeper.store._verify import inside, verify_set
 
-PLACES = {"database": "SiteDBServer", "registry": "SiteServer/Registry"}
-"""Words for parts of a set."""
+PLACES = {"database": ("SiteDBServer",), "registry": ("SiteServer/Registry",)}
+TASK_PLACES = {
+    "database": ("SiteDBServer",),
+    "registry": ("SiteServer/SMSbkSiteRegSMS.dat", "SiteServer/SMSbkSiteRegNAL.dat"),
+}
+"""Words for parts of a set: as we lay it out, and as the backup task does below its own folder."""
+
+
+def places_of(manifest: Manifest, word: str) -> list[str]:
+    """What a word stands for in a set; anything else stands for itself."""
+    if manifest.kind != "task":
+        return list(PLACES.get(word, (word.strip("/"),)))
+    known = TASK_PLACES.get(word)
+    return [f"{manifest.site}Backup/{one}" for one in known] if known else [word.strip("/")]
+
+
 _EPOCH_1970 = 116_444_736_000_000_000
 Told = Callable[[int, int], None]
 
@@ -33,7 +47,7 @@ def chosen(manifest: Manifest, wanted: Iterable[str]) -> list[Entry]:
     """
     entries = [entry for entry in manifest.entries if entry.kind != "link"]
     own = {entry.file.split("/")[0] for entry in entries}
-    places = [one.strip("/") if one in own else PLACES.get(one, one.strip("/")) for one in wanted]
+    places = [place for one in wanted for place in ([one] if one in own else places_of(manifest, one))]
     for place in places:
         if not any(_below(entry.file, place) for entry in entries):
             raise UsageError(
@@ -175,7 +189,7 @@ def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
     by_name = {path.rpartition("\\")[2]: file for path, file in known.items()}
     found = []
     for entry in manifest.entries:
-        if entry.kind != "file" or not _below(entry.file, PLACES["database"]):
+        if entry.kind != "file" or not any(_below(entry.file, place) for place in places_of(manifest, "database")):
             continue
         name = entry.path.replace("/", "\\").rpartition("\\")[2]
         volume = entry.source.partition(":")[2]
