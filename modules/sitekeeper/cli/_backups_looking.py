@@ -16,6 +16,9 @@ FACTS = (
     "database_machine", "volumes", "services", "database", "row_counts", "registry", "feeds", "left_out", "files", "bytes",
 )  # fmt: skip
 """What is compared; what differs between any two nights (ids, times, runs) is not."""
+PASSING = frozenset({"free", "pid", "clock_skew", "booted"})
+"""Neither are these, wherever they stand."""
+CALLED = ("name", "logical", "file")
 
 
 def opened_by(folder: Path, identity: str | None) -> Opened:
@@ -65,17 +68,31 @@ def differences(before: Opened, after: Opened) -> list[dict[str, Any]]:
 
 
 def _facts(before: Manifest, after: Manifest) -> list[dict[str, Any]]:
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    rows: list[dict[str, Any]] = []
-    for name in FACTS:
-        if isinstance(old[name], dict) and isinstance(new[name], dict):
-            for key in sorted(old[name].keys() | new[name].keys()):
-                one, other = old[name].get(key), new[name].get(key)
-                if one != other:
-                    rows.append({"what": f"{name}.{key}", "change": "fact", "before": one, "after": other})
-        elif old[name] != new[name]:
-            rows.append({"what": name, "change": "fact", "before": old[name], "after": new[name]})
-    return rows
+    old, new = (
+        _flat({name: value for name, value in one.model_dump(mode="json").items() if name in FACTS})
+        for one in (before, after)
+    )
+    names = dict.fromkeys([*old, *new])
+    return [
+        {"what": name, "change": "fact", "before": old.get(name), "after": new.get(name)}
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(value: Any, place: str = "") -> dict[str, Any]:
+    """Every single fact by its place, ``services.SMS_EXECUTIVE.start_mode``; things in lists by what they are called."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        value = {
+            str(next((one[key] for key in CALLED if one.get(key)), number)): one for number, one in enumerate(value)
+        }
+    if not isinstance(value, dict):
+        return {place: value}
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if key not in PASSING:
+            found |= _flat(one, f"{place}.{key}" if place else key)
+    return found
 
 
 def _files(manifest: Manifest) -> dict[str, Entry]:
