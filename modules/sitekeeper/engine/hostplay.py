@@ -50,6 +50,11 @@ class _Failed(Exception):  # noqa: N818 - it is not an error of its own, it carr
         self.final = final
 
 
+def _caught(failed: _Failed | None) -> dict[str, Any]:
+    """What ``rescue``, and ``always`` after a failure, see of it."""
+    return {} if failed is None else {"ansible_failed_result": failure_of(failed.error)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What all hosts of a run share."""
@@ -269,7 +274,7 @@ class HostPlay:
             if left:
                 failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
-            caught = {"ansible_failed_result": failure_of(failed.error)}
+            caught = _caught(failed)
             failed = None
             try:
                 self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
@@ -278,7 +283,7 @@ class HostPlay:
                 failed = second
         self._ending += 1
         try:
-            self._items(block.always, layers, tags)
+            self._items(block.always, layers.over(_caught(failed)), tags)
         except _Failed as third:
             failed = _Failed(failed.error, final=failed.final or third.final) if failed else third
         finally:

@@ -103,6 +103,7 @@ class Run:
         magic = {
             "run": {"id": self.run_id, "check": self.options.check, "started": self.clock.now().isoformat()},
             "groups": {name: self.inventory.members(name) for name in self.inventory.groups},
+            "site_codes": sorted(self.inventory.sites),
             "hostvars": HostVars(self.inventory, self.options.extra),
         }
         settings = Settings(

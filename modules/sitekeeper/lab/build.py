@@ -69,6 +69,8 @@ def build_host(
     system_registry(host.registry, machine, hierarchy.dns, dice)
     if spec.site is not None:
         make_tree(host, spec.site, dice)
+        if spec.site.backup_to is not None and spec.site.backup_to[1:3] == ":\\":
+            host.files.resolve(spec.site.backup_to).mkdir(parents=True, exist_ok=True)
         holder = hierarchy.hosts[spec.site.database_host or name].sql
         site_registry(host.registry, machine, spec.site, holder.instance if holder else "MSSQLSERVER", hierarchy.dns)
     if spec.opsmgr_agent:

@@ -25,6 +25,11 @@ KNOWN: dict[str, str] = {
     "tasks_do_not_run": "the Task Scheduler takes tasks and runs none of them",
     "maintenance_refused": "what the management server shall put into maintenance mode next stays out of it, without an error",
     "disk_full": "writing to `volume` (a letter) fails as on a full disk",
+    "backup_fails": "the site's own backup task fails at `step`: destination, rights, delete, database, disk (see `configmgr.backup_task`)",
+    "backup_hangs": "it never ends: it stays in the middle of its copying",
+    "backup_slow": "it takes `seconds` longer for its copying (lab clock)",
+    "backup_ends_silently": "it stops without having said that it has completed",
+    "backup_leaves_stopped": "it does not start the site's services again",
     "writer_fails": "the SQL writer fails at `phase` of the next shadow copy (see `windows.vss.PHASES`), with `code`",
 }
 """Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""

@@ -38,12 +38,18 @@ class SqlSpec(_Strict):
     )
 
 
+VERSIONS = {2007: "4.00.6487.2000", 2012: "5.00.7958.1000"}
+"""2007 R2 SP2 and 2012 R2."""
+
+
 class SiteSpec(_Strict):
     """A ConfigMgr site on a host, and where its database is."""
 
     code: str
     kind: Literal["central", "primary"] = "primary"
     generation: Literal[2007, 2012] = 2012
+    version: str | None = None
+    """``5.00.9128.1000``: a current branch; None: 2007 R2 SP2 or 2012 R2, by the generation."""
     parent: str | None = None
     install: str
     """``D:\\SMS``"""
@@ -51,10 +57,22 @@ class SiteSpec(_Strict):
     """The host that has the SQL Server; this one when left out."""
     data: str = "D:\\MSSQL\\Data"
     log: str = "D:\\MSSQL\\Data"
+    backup_to: str | None = None
+    """Where its backup task writes; None: nobody ever said."""
     size: float = 1
     """1 is about 300 files and 4 MB."""
     out_of_reach: bool = False
     """With files that no .NET program on such a system can open: too deep, or with a dot at the end of the name."""
+
+    @property
+    def full_version(self) -> str:
+        """As its registry and its database have it."""
+        return self.version or VERSIONS[self.generation]
+
+    @property
+    def file_version(self) -> str:
+        """As its programs carry it."""
+        return ".".join(str(int(part)) for part in self.full_version.split("."))
 
 
 class AccountSpec(_Strict):

@@ -125,6 +125,7 @@ class Machine:
                     generation=str(site.generation),
                     server=server,
                     parent=site.parent or "",
+                    version=site.full_version,
                     bulk_bytes=int(_BULK * site.size),
                 )
             Catalog(self.host.folder / "sql-databases.json", self.instance, self.instance.databases)

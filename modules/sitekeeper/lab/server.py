@@ -16,7 +16,10 @@ import yaml
 from sitekeeper.lab.audit import Audit, read_audit
 from sitekeeper.lab.certificates import Authority
 from sitekeeper.lab.clock import LabClock, Scheduler
+from sitekeeper.lab.configmgr import serials
+from sitekeeper.lab.configmgr.backup_task import BackupTask
 from sitekeeper.lab.configmgr.life import SiteLife
+from sitekeeper.lab.configmgr.recovery import SiteServer
 from sitekeeper.lab.control import Control
 from sitekeeper.lab.faults import AT_ONCE, WIRE
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
@@ -56,6 +59,7 @@ class Lab:
         self.logins = self._logins()
         self.machines: dict[str, Machine] = {}
         self.lives: list[SiteLife] = []
+        self.backups: list[BackupTask] = []
         with contextlib.ExitStack() as stack:
             stack.callback(self.audit.close)
             for name in self.hierarchy.hosts:
@@ -67,8 +71,12 @@ class Lab:
             for name, spec in self.hierarchy.hosts.items():
                 if spec.site is not None:
                     holder = self.machines[spec.site.database_host or name]
-                    self.lives.append(SiteLife(self.machines[name].host, holder.site_databases[spec.site.code]))
+                    database = holder.site_databases[spec.site.code]
+                    self.lives.append(SiteLife(self.machines[name].host, database))
+                    self.backups.append(BackupTask(self.machines[name].host, database))
             stack.pop_all()  # all stands: stop() closes it
+        self.site_servers = {name: SiteServer(self, name) for name, spec in self.hierarchy.hosts.items() if spec.site}
+        """The site servers, for those who wreck, install and recover them."""
         self.control = Control(self)
         self._running = contextlib.ExitStack()
 
@@ -99,6 +107,9 @@ class Lab:
             for life in self.lives:
                 life.start()
                 stack.callback(life.stop)
+            for task in self.backups:
+                task.start()
+                stack.callback(task.stop)
             for machine in self.machines.values():
                 machine.start()
                 stack.callback(machine.stop)
@@ -139,6 +150,24 @@ class Lab:
         else:
             arguments.pop("later", None)
             machine.host.faults.add(name, **arguments)
+
+    def operate(self, host: str, deed: str, **arguments: Any) -> None:
+        """What somebody does on a site server: ``wreck``, ``install``, ``allow_setup``, ``repair`` (the wizard), ``reset``.
+
+        Raises:
+            Refused: Microsoft's program would not do it.
+
+        """
+        deeds = {"wreck", "install", "allow_setup", "repair", "reset"}
+        if deed not in deeds:
+            raise ValueError(f"nobody does {deed!r} to a site server; known: {', '.join(sorted(deeds))}")
+        self.audit.write("deed", host, name=deed, arguments=arguments)
+        getattr(self.site_servers[host], deed)(**arguments)
+
+    def exchange(self) -> list[str]:
+        """Every site sends to its parent and its children once; answers what was rejected."""
+        members = [server.member() for server in self.site_servers.values()]
+        return serials.exchange([one for one in members if one is not None])
 
     def clear_faults(self) -> None:
         """Forget all faults that have not happened yet."""

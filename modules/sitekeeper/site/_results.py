@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sitekeeper.engine.plan import Record, Result
 
@@ -172,3 +172,53 @@ class SiteFacts(Result):
     def install_path(self) -> str:
         """The install folder, relative to its drive."""
         return self.install_dir[3:].rstrip("\\")
+
+
+class TaskProof(Record):
+    """What proves a run of ConfigMgr's own backup task; times as ISO 8601, of the site's clock (UTC)."""
+
+    started: int = 0
+    """RecordID of its status message 5055 in the site database: the run's identity."""
+    completed: int = 0
+    """RecordID of its 5035."""
+    started_at: str = ""
+    snapshot_at: str = ""
+    """Of 5056; empty where there is none."""
+    completed_at: str = ""
+    down_from: str = ""
+    """When the site's services were first seen down, by the control host's clock; empty where nobody saw it."""
+    up_at: str = ""
+    down_seconds: float = 0.0
+    log_from: int = 0
+    """Where its part of smsbkup.log begins."""
+    control: str = ""
+    """SHA-256 of smsbkup.ctl."""
+    after: str = ""
+    """SHA-256 of AfterBackup.bat; empty where there is none."""
+    same_volume: bool = False
+    """The destination is on a volume of the site or its database."""
+    started_by_us: tuple[str, ...] = ()
+    """Services that the task left stopped."""
+
+
+class TaskRun(Result):
+    """A run of ConfigMgr's own backup task, and where its backup lies."""
+
+    site: str = ""
+    host: str = ""
+    drive: str = ""
+    """Letter of the drive whose work folder holds the mark."""
+    destination: str = ""
+    """The folder that holds ``<code>Backup``, on the host."""
+    previous: bool = False
+    """Whether there was a backup before, which is put aside."""
+    listing: Any = ""
+    """SHA-256 over names, sizes and times of its files."""
+    files: Any = 0
+    bytes: Any = 0
+    proof: TaskProof = TaskProof()
+
+    @property
+    def folder(self) -> str:
+        """The backup's own folder."""
+        return f"{self.destination}\\{self.site}Backup"

@@ -17,6 +17,7 @@ from sitekeeper.site import _checks
 from sitekeeper.site._found import Asked, Found
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.store._folder import Folder
+from sitekeeper.store._packing import wanted
 from sitekeeper.store.set import store_of
 from sitekeeper.transport.wmi import reading
 
@@ -70,7 +71,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         asked = Asked(
             site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
             longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,
-            store_free=store.free(), store_root=store.root,
+            store_free=store.free(), store_root=store.root, copies=1 if wanted(ctx.vars) is None else 2,
         )  # fmt: skip
         checks = tuple(
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _all(ctx, asked)

@@ -27,20 +27,25 @@ def settle(server: Server) -> None:
         clock.sleep(_LOOK)
 
 
-def drop(server: Server, name: str, run: str) -> bool:
+def drop(server: Server, name: str, run: str, folder: str = "") -> bool:
     """Drop it; False when there was none. Twice does no harm.
 
+    A database under its own name is ours while all its files lie in ``folder``, the run's own; any other carries our mark.
+
     Raises:
-        UndoError: it is still there. UsageError: it does not carry this run's mark.
+        UndoError: it is still there, or its files lie elsewhere. UsageError: it does not carry this run's mark.
 
     """
-    _mark.refuse_foreign(name, run)
+    if not folder:
+        _mark.refuse_foreign(name, run)
     found = False
     for _ in range(ATTEMPTS):
         state = exists(server, name)
         if state is None:
             return found
         found = True
+        if folder:
+            _refuse_elsewhere(server, name, folder)
         try:
             if state == "ONLINE":
                 server.change(statements.single_user(name), text="dropping")
@@ -56,3 +61,12 @@ def drop(server: Server, name: str, run: str) -> bool:
     raise UndoError(
         f"database {name} on {server.host} is still there", hint="DROP DATABASE by hand, and look who uses it"
     )
+
+
+def _refuse_elsewhere(server: Server, name: str, folder: str) -> None:
+    paths = [str(row["path"]).lower() for row in server.ask(queries.FILES, name)]
+    if not paths or not all(path.startswith(f"{folder}\\".lower()) for path in paths):
+        raise UndoError(
+            f"database {name} on {server.host} has files outside of {folder}: it is not the one that this run attached",
+            hint="look whose it is; what is left of ours are files in that folder",
+        )

@@ -193,3 +193,19 @@ def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
     if not parts:
         raise UsageError("no tables to count")
     return "\nUNION ALL\n".join(parts)
+
+
+def site_rows(database: str) -> str:
+    """The sites that a site database knows, one row each.
+
+    ``v_Site`` is ConfigMgr's own view, in all its versions; the columns are those that published reports select.
+    """
+    return (
+        "SELECT s.SiteCode, s.ReportingSiteCode, s.Version, s.BuildNumber "  # noqa: S608  # quoted below
+        f"FROM {quote_name(database)}.[dbo].[v_Site] AS s"
+    )
+
+
+def last_message(database: str) -> str:
+    """One row: when the newest status message was written (``last``, UTC), NULL where there is none."""
+    return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
-from sitekeeper.site._results import Database, Machine, Service, Volume
+from sitekeeper.site._results import Database, Machine, Service, TaskProof, Volume
 from sitekeeper.windows._results import Watched
 
+RecordT = TypeVar("RecordT", bound=Record)
 NAME = "manifest.json"
 SUM_NAME = "manifest.sha256"
 
@@ -73,8 +74,9 @@ class Manifest(Record):
     taken_at: str
     published_at: str
     offline: Offline | None
-    consistency: Literal["writer", "crash", "separate", "files"]
-    """writer: one shadow copy set, database frozen by its writer. crash: one instant, no writer. separate: not one instant."""
+    consistency: Literal["writer", "crash", "separate", "files", "task"]
+    """task: as ConfigMgr's own task made it, which froze the database, too.
+    writer: one shadow copy set, database frozen by its writer. crash: one instant, no writer. separate: not one instant."""
     gap: float
     shadow_set: str
     before: tuple[Watched, ...]
@@ -90,6 +92,8 @@ class Manifest(Record):
     """Recoveries of Microsoft's that take this set."""
     left_out: tuple[str, ...]
     """What is not in it, and why."""
+    task: TaskProof | None = None
+    """What proves the run of the task, of a set of kind ``task``."""
     files: int
     bytes: int
     entries: tuple[Entry, ...]
@@ -149,9 +153,19 @@ def read(folder: Path) -> Manifest:
         raise IntegrityError(f"{folder.name}: no readable manifest ({type(error).__name__}: {file})") from None
     if hashlib.sha256(data).hexdigest() != expected:
         raise IntegrityError(f"{folder.name}: {file} was changed after it was published")
+    return parsed(Manifest, data, f"{folder.name}: {file} is not a manifest")
+
+
+def parsed(kind: type[RecordT], data: bytes, otherwise: str) -> RecordT:
+    """A record from JSON, names with half a surrogate pair included, which pydantic's own reader refuses.
+
+    Raises:
+        IntegrityError: it is none that this version reads.
+
+    """
     try:
-        return Manifest.model_validate_json(data)
+        return kind.model_validate(json.loads(data))
     except ValidationError as error:
-        raise IntegrityError(
-            f"{folder.name}: {file} is not a manifest that this version reads: {error.errors()[0]['msg']}"
-        ) from None
+        raise IntegrityError(f"{otherwise} that this version reads: {error.errors()[0]['msg']}") from None
+    except ValueError:
+        raise IntegrityError(f"{otherwise}: no JSON") from None

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from pydantic import Field
 
-from sitekeeper.engine.errors import (
-    IntegrityError,
-    RemoteError,
-    RunInterruptedError,
-    SitekeeperError,
-    SpaceError,
-    UnreachableError,
-)
+from sitekeeper.engine.errors import IntegrityError, RemoteError, SitekeeperError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, Size
 from sitekeeper.site._results import Part
-from sitekeeper.store import _entries, _frames, _tree
+from sitekeeper.store import _entries
 from sitekeeper.store._entries import EntryLog
 from sitekeeper.store._folder import store_error
-from sitekeeper.store._manifest import Entry
-from sitekeeper.store._names import relative_to, stored_path
+from sitekeeper.store._puller import Puller
 from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._tree import Found
 from sitekeeper.store._verify import inside
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import Copy, ShadowSet
 
-BATCH_FILES = 500
-BATCH_TEXT = 40_000
-"""Characters of paths in one request: it must fit into the smallest envelope (150 KiB on Server 2003 and 2008 R2)."""
-RESUMES = 20
-"""How often in a row a lost connection is resumed without a byte of progress in between."""
 FULL_SHARE = 0.9
 """Stop when the shadow storage is fuller than this: Windows drops the oldest copies when it is full."""
-_EPOCH_1970 = 116_444_736_000_000_000
 
 
 class PullParams(Params):
@@ -103,7 +86,9 @@ class Pull(Module[PullParams, Pulled]):
                 Path(params.set.folder), f"{params.snapshot.set_id} {params.snapshot.database_set_id}".strip()
             )
             with closing(EntryLog(Path(params.set.folder))) as log:
-                puller = _Puller(ctx, params, log, frozenset(part.to.casefold() for part in wanted))
+                places = frozenset(part.to.casefold() for part in wanted)
+                source = _Shadows(ctx, params.snapshot)
+                puller = Puller(ctx, Path(params.set.folder), log, source, rate=params.rate, places=places)
                 listed = [(part, *puller.listing(part)) for part in wanted]
                 puller.total = sum(one.size for _, _, found in listed for one in found if one.kind == "file")
                 for part, copy, found in listed:
@@ -144,21 +129,6 @@ def _measured(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple
     return files, size
 
 
-@dataclass(slots=True)
-class _Target:
-    """A file that is being written."""
-
-    found: Found
-    path: str
-    """On the host, relative to its volume."""
-    file: str
-    """In the set."""
-    source: str
-    written: int = 0
-    length: int = -1
-    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
-
-
 def _alive(ctx: Context, copy: Copy) -> set[str]:
     """Ids of the run's shadow copies that exist on a host."""
     rows = ctx.ps.call("Test-SkShadowSet", Drive=copy.drive, Run=ctx.run_id)
@@ -176,191 +146,29 @@ def _is_gone(ctx: Context, snapshot: ShadowSet, error: RemoteError) -> bool:
         return False  # then the failure itself is what is told
 
 
-class _Puller:
-    def __init__(self, ctx: Context, params: PullParams, log: EntryLog, places: frozenset[str]) -> None:
-        self.ctx = ctx
-        self.params = params
-        self.log = log
-        self.places = places
-        """Where parts go: a mount point at such a place is no link that is left out, its volume is a part."""
-        self.root = Path(params.set.folder)
-        self.files = 0
-        self.bytes = 0
-        self.total = 0
-        self._started = ctx.clock.monotonic()
-        self._told = 0.0
+@dataclass(frozen=True, slots=True)
+class _Shadows:
+    """The shadow copy set as what is read."""
 
-    def of(self, host: str) -> Context:
+    ctx: Context
+    snapshot: ShadowSet
+
+    def _of(self, host: str) -> Context:
         return self.ctx if host == self.ctx.host else self.ctx.of(host)
 
-    def listing(self, part: Part) -> tuple[Copy, list[Found]]:
-        """Everything that a part holds in the shadow copy."""
-        copy = self.params.snapshot.copy_of(part.host, part.volume)
-        last: UnreachableError | None = None
-        for _ in range(3):
-            try:
-                blocks = self.of(part.host).ps.stream(
-                    "Get-SkTree", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index, Path=part.path
-                )
-                return copy, list(_tree.entries(blocks, whole_volume=not part.path))
-            except UnreachableError as error:
-                last = error
-        raise last or UnreachableError("no listing")
+    def copy_of(self, part: Part) -> Copy:
+        return self.snapshot.copy_of(part.host, part.volume)
 
-    def part(self, part: Part, copy: Copy, found: Sequence[Found]) -> None:
-        """Make the folders, note the links, and stream the files."""
-        files: list[tuple[Found, str]] = []
-        folders: list[tuple[Path, int]] = []
-        source = f"{part.host}:{copy.name}"
-        single = len(found) == 1 and found[0].kind == "file" and found[0].path.lower() == part.path.lower()
-        _refuse_links(part, found)
-        for one in found:
-            earlier = self.log.earlier(source, one.path, part.to)
-            if earlier is not None and (earlier.kind, earlier.size) == (one.kind, one.size):
-                self.files += earlier.kind == "file"
-                self.bytes += earlier.size
-                continue
-            below = one.path.rpartition("\\")[2] if single else relative_to(part.path, one.path)
-            stored = stored_path(part.to, below)
-            if one.kind == "link" and stored.casefold() in self.places:
-                continue
-            name = self.log.unique(stored)
-            if one.kind == "file":
-                files.append((one, name))
-                continue
-            if one.kind == "folder":
-                folder = self.root / name
-                self._made(folder)
-                folders.append((folder, one.modified))
-            self.log.add(
-                Entry(kind="folder" if one.kind == "folder" else "link", path=one.path, file=name, modified=one.modified,
-                      attributes=one.attributes, source=source)
-            )  # fmt: skip
-        for parent in {(self.root / name).parent for _, name in files}:
-            self._made(parent)
-        for batch in _batches(_Target(one, one.path, name, source) for one, name in files):
-            self._watch_storage(part.host)
-            self._batch(part, copy, batch)
-        for folder, modified in reversed(folders):
-            _set_time(folder, modified)
-
-    def _made(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise store_error(error, self.root) from None
-
-    def _batch(self, part: Part, copy: Copy, targets: list[_Target]) -> None:
-        """Stream a batch; after a lost connection go on at the file and offset that were reached."""
-        ps = self.of(part.host).ps
-        done = stuck = 0
-        while done < len(targets):
-            left = targets[done:]
-            before = self.bytes
-            frames = _frames.Frames(left[0].written)
-            try:
-                blocks = ps.stream(
-                    "Read-SkFile", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index,
-                    Path=[target.path for target in left], Offset=left[0].written,
-                )  # fmt: skip
-                for count in self._written(blocks, frames, left):
-                    done += count
-            except UnreachableError:
-                stuck = stuck + 1 if self.bytes == before else 0
-                if stuck >= RESUMES:
-                    raise
-                self._same_shadow_set(part.host, copy)
-                continue
-            if done < len(targets):
-                raise IntegrityError(f"the host stopped in the middle of {targets[done].path}")
-
-    def _written(self, blocks: Iterator[object], frames: _frames.Frames, targets: list[_Target]) -> Iterator[int]:
-        """Write what comes; yields 1 for every file that is whole."""
-        handle: BinaryIO | None = None
-        target = targets[0]
-        try:
-            for block in blocks:
-                if not isinstance(block, bytes):
-                    raise IntegrityError("the host sent something that is no file data")
-                for frame in frames.feed(block):
-                    match frame:
-                        case _frames.Opened(number, length):
-                            target = targets[number]
-                            handle = self._open(target, length)
-                        case _frames.Bytes(data):
-                            if handle is not None:
-                                handle.write(data)
-                            target.hash.update(data)
-                            target.written += len(data)
-                            self.bytes += len(data)
-                        case _frames.Ended(_, digest):
-                            if handle is not None:
-                                handle.close()
-                                handle = None
-                            self._finish(target, digest)
-                            yield 1
-                        case _frames.Unreadable(number, reason):
-                            raise IntegrityError(
-                                f"the host cannot read {targets[number].path} in the shadow copy: {reason}"
-                            )
-                self._pace()
-        except OSError as error:
-            raise store_error(error, self.root) from None
-        finally:
-            if handle is not None:
-                with suppress(OSError):  # a full disk fails once more; what was to be said of it is said
-                    handle.close()
-
-    def _open(self, target: _Target, length: int) -> BinaryIO:
-        if target.written and length != target.length:
-            raise IntegrityError(f"{target.path} has another length than before the connection was lost")
-        if length != target.found.size:
-            raise IntegrityError(
-                f"{target.path} was listed with {target.found.size} bytes and is read with {length}: not from a shadow copy"
-            )
-        target.length = length
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if target.written else os.O_EXCL)
-        file = self.root / target.file
-        if not target.written:
-            file.unlink(missing_ok=True)  # left by a try that did not end
-        handle = os.fdopen(os.open(file, flags, 0o600), "wb")
-        handle.seek(target.written)
-        return handle
-
-    def _finish(self, target: _Target, digest: bytes) -> None:
-        if target.written != target.length or target.hash.digest() != digest:
-            raise IntegrityError(f"{target.path} arrived different from what the host read (SHA-256)")
-        self.files += 1
-        _set_time(self.root / target.file, target.found.modified)
-        self.log.add(
-            Entry(kind="file", path=target.path, file=target.file, size=target.length, sha256=digest.hex(),
-                  modified=target.found.modified, attributes=target.found.attributes, source=target.source)
-        )  # fmt: skip
-
-    def _pace(self) -> None:
-        """Progress, the operator's stop, and the rate limit: what is not read stays with the host."""
-        now = self.ctx.clock.monotonic()
-        if self.ctx.stop.is_set():
-            raise RunInterruptedError("stopped by the operator")
-        if now - self._told > 0.5:
-            self._told = now
-            self.ctx.progress(self.bytes, self.total, "B", "pulling")
-        rate = min((one for one in (self.params.rate, self.ctx.rate) if one), default=None)
-        if rate:
-            ahead = self.bytes / rate - (now - self._started)
-            if ahead > 0:
-                self.ctx.clock.sleep(ahead, self.ctx.stop)
-
-    def _same_shadow_set(self, host: str, copy: Copy) -> None:
-        if copy.id not in _alive(self.of(host), copy):
+    def still_there(self, host: str, copy: Copy) -> None:
+        if copy.id not in _alive(self._of(host), copy):
             raise IntegrityError(
                 "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more room"
             )
 
-    def _watch_storage(self, host: str) -> None:
+    def ready(self, host: str) -> None:
         """Stop cleanly before Windows drops our copies for want of room."""
-        ours = [copy.volume for copy in self.params.snapshot.copies if copy.host == host]
-        for row in self.of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
+        ours = [copy.volume for copy in self.snapshot.copies if copy.host == host]
+        for row in self._of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
             if not any(volume in str(row.get("Volume") or "").lower() for volume in ours):
                 continue
             most, used = int(row.get("MaxSpace") or 0), int(row.get("UsedSpace") or 0)
@@ -369,47 +177,3 @@ class _Puller:
                     f"the shadow storage of {host} is {used * 100 // most} % full: stopped before Windows drops the copies",
                     hint="vssadmin resize shadowstorage, or back up when less is written",
                 )
-
-
-def _refuse_links(part: Part, found: Sequence[Found]) -> None:
-    """What would be read through a link comes from the live volume; what is kept elsewhere would not come at all.
-
-    Raises:
-        IntegrityError: the part itself is a link, or a file's bytes are not in the file.
-
-    """
-    for one in found:
-        if not one.attributes & _tree.REPARSE_POINT:
-            continue
-        if one.path.lower() == part.path.lower() and part.path:
-            raise IntegrityError(
-                f"{part.host}: {part.path} is a link: its files are not in the shadow copy of this volume",
-                hint="ConfigMgr and SQL Server must name the folder itself, or the link must become a mount point",
-            )
-        if one.kind != "folder" and not one.attributes & _tree.DIRECTORY and one.attributes & _tree.ELSEWHERE:
-            raise IntegrityError(
-                f"{part.host}: the bytes of {one.path} are kept elsewhere (deduplication or hierarchical storage)",
-                hint="leave the folders of the site and its database out of it",
-            )
-
-
-def _batches(targets: Iterable[_Target]) -> Iterator[list[_Target]]:
-    batch: list[_Target] = []
-    text = 0
-    for target in targets:
-        if batch and (len(batch) >= BATCH_FILES or text + len(target.path) > BATCH_TEXT):
-            yield batch
-            batch, text = [], 0
-        batch.append(target)
-        text += len(target.path)
-    if batch:
-        yield batch
-
-
-def _set_time(file: Path, modified: int) -> None:
-    """The file's own time, as far as the store can hold it; the manifest has it exactly."""
-    nanoseconds = (modified - _EPOCH_1970) * 100
-    try:
-        os.utime(file, ns=(nanoseconds, nanoseconds))
-    except (OSError, OverflowError):
-        os.utime(file, (0, 0))

@@ -73,6 +73,11 @@ class Push(Module[PushParams, Pushed]):
     reversible = True
     intent_type = PushIntent
 
+    def machines(self, params: PushParams) -> tuple[str, ...]:
+        return (
+            (params.on,) if params.on is not None else ()
+        )  # one restore at a time on a server, for its lease and its time
+
     def plan(self, ctx: Context, params: PushParams) -> Plan[Pushed]:
         there = changed_on(ctx, params)
         root = work_dir_of(there)

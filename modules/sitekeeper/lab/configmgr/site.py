@@ -14,8 +14,6 @@ from sitekeeper.lab.windows.model import DatabaseFacts, DatabaseFile, Machine, S
 from sitekeeper.lab.windows.registry import Registry
 
 COUNTER_KEY, COUNTER_VALUE = "LabCounter", "Value"
-VERSIONS = {2007: "4.00.6487.2000", 2012: "5.00.7958.1000"}
-"""2007 R2 SP2 and 2012 R2."""
 _SQL = {"2005": 90, "2008": 100, "2008 R2": 105, "2012": 110, "2014": 120, "2016": 130}
 
 
@@ -50,10 +48,11 @@ def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.R
         kind=spec.kind,
         generation=spec.generation,
         install=spec.install,
-        version=VERSIONS[spec.generation],
+        version=spec.full_version,
         parent=spec.parent,
         database=database_name(spec) if sql_host == machine.name else None,
         database_server=sql_host,
+        backup_to=spec.backup_to,
     )
     folder = spec.install + ("\\bin\\i386\\" if spec.generation == 2007 else "\\bin\\x64\\")
     off, manual = "Stopped", "Manual"
@@ -106,8 +105,8 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
     values: dict[str, dict[str, str | int]] = {
         "Setup": {
             "Installation Directory": spec.install,
-            "Full Version": VERSIONS[spec.generation],
-            "Version": VERSIONS[spec.generation].rpartition(".")[0],
+            "Full Version": spec.full_version,
+            "Version": spec.full_version.rpartition(".")[0],
             "Type": 1,
             "Provider Location": server,
             "UI Installation Directory": spec.install + "\\AdminConsole",
@@ -123,7 +122,7 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
             "Database Name": database if instance == "MSSQLSERVER" else f"{instance}\\{database}",
             "Service Name": "MSSQLSERVER" if instance == "MSSQLSERVER" else f"MSSQL${instance}",
         },
-        "Components\\SMS_SITE_BACKUP": {"Version": VERSIONS[spec.generation], "Startup Type": "Service"},
+        "Components\\SMS_SITE_BACKUP": {"Version": spec.full_version, "Startup Type": "Service"},
         "Components\\SMS_EXECUTIVE\\Threads\\SMS_INBOX_MANAGER": {"Startup Type": "Automatic"},
         "Tracing\\SMS_EXECUTIVE": {
             "Enabled": 1,
@@ -155,7 +154,7 @@ def _other_view(registry: Registry, spec: SiteSpec) -> None:
     # Setup key without an installation directory, so that only that value tells the views apart.
     sms, nal = other_branch(spec.generation) + "\\SMS", other_branch(spec.generation) + "\\NAL"
     registry.set(sms + "\\Setup", "UI Installation Directory", "REG_SZ", spec.install + "\\AdminConsole")
-    registry.set(sms + "\\Mobile Client", "ProductVersion", "REG_SZ", VERSIONS[spec.generation])
+    registry.set(sms + "\\Mobile Client", "ProductVersion", "REG_SZ", spec.full_version)
     registry.set(sms + "\\Mobile Client", "AssignedSiteCode", "REG_SZ", spec.code)
     registry.set(sms + "\\Tracing\\SMS_ADMIN_UI", "Enabled", "REG_DWORD", 1)
     registry.set(

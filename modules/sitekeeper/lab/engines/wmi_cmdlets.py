@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sitekeeper.lab.configmgr.provider import SmsProvider
 from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 from sitekeeper.lab.engines.binding import Parameter, parameters
 from sitekeeper.lab.engines.call import Call, Cmdlet, not_emulated
@@ -19,12 +20,15 @@ def get_wmi_object(call: Call) -> Iterator[PsObject]:
     bound = call.bound
     space = (bound.text("Namespace") or r"root\cimv2").lower().replace("/", "\\")
     query, name = bound.text("Query"), bound.text("Class")
-    if space != r"root\cimv2":
+    provider = SmsProvider(call.host)
+    if space not in {r"root\cimv2", provider.namespace}:
         raise not_emulated(f"WMI namespace {space}")
     if query is None and name is None:
         raise not_emulated("Get-WmiObject without -Class or -Query")
     try:
-        if query is not None:
+        if space == provider.namespace:
+            found = provider.get(name or "", bound.text("Filter"))
+        elif query is not None:
             found = call.wmi.query(query)
         else:
             columns = tuple(c for c in bound.texts("Property") or [] if c != "*")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
+from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin, value_of
 
-SHA256 = "79b97b11506439cd7be0973a2b39ab74aac1d7f1b7c3ea83e137adf1afa0f5c8"
+SHA256 = "58db9ba5081b6d3f130a301d2bd92c2b1877e41de7d5f77c808428535c2871db"
 
 
 def run(call: Call) -> Iterator[str]:
     """The folder through which copy number Index is read."""
     index = str(number(call, "Index"))
+    if number(call, "Index") < 0:
+        mark = call.function("Get-SkTaskMark", Drive=text(call, "Drive"), Run=text(call, "Run"))
+        if not mark or not value_of(mark[0], "HasFolder"):
+            raise thrown("SkNoBackup")
+        yield value_of(mark[0], "Folder")
+        return
     folder = call.one("Get-SkFolder", Drive=text(call, "Drive"), Run=text(call, "Run"), Name="shadow")
     file = f"{folder}\\mark.txt"
     if not call.host.exists(file):

@@ -251,6 +251,7 @@ def create_site_database(
     server: str = "",
     parent: str = "",
     bulk_bytes: int = 0,
+    version: str | None = None,
 ) -> Database:
     """Make a site's database, or open it when its data file is there already.
 
@@ -264,6 +265,7 @@ def create_site_database(
         generation: ``2007``, ``2012`` or ``cb``.
         server: the site server's name, default the instance's host.
         parent: the parent site's code.
+        version: the site's version; default that of the generation.
         bulk_bytes: at least so many bytes of checksummed filling, for a database of some size.
 
     """
@@ -282,6 +284,6 @@ def create_site_database(
         database.set_option("honor_broker_priority", "1")
         database.set_option("change_tracking", "5")  # days
     with database.change("SITE SETUP") as connection:
-        site_rows(connection, site_code, server or instance.host, parent, generation, database.clock())
+        site_rows(connection, site_code, server or instance.host, parent, generation, database.clock(), version)
         bulk_rows(connection, bulk_bytes)
     return database

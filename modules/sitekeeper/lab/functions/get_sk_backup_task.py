@@ -1,0 +1,39 @@
+"""The twin of Get-SkBackupTask.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.configmgr.provider import SmsProvider
+from sitekeeper.lab.engines.api import ErrorRecord, PsObject
+from sitekeeper.lab.engines.call import not_emulated
+from sitekeeper.lab.functions._task import DESTINATION, SITE, is_folder
+from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin
+
+SHA256 = "494808eaa40ded0d1195da59a2a0e53f2bb3fc5713ec8e66caf879041e1d767b"
+
+
+def run(call: Call) -> Iterator[PsObject]:
+    """Where the site's backup task writes to, and whether it is scheduled."""
+    site = text(call, "Site")
+    if not SITE.fullmatch(site):
+        raise thrown("SkInvalidSite")
+    provider = SmsProvider(call.host)
+    if provider.namespace != rf"root\sms\site_{site}".lower():
+        raise not_emulated(rf"WMI namespace root\sms\site_{site}".lower())
+    for row in provider.get("SMS_SCI_SQLTask", f"ItemName='Backup SMS Site Server' AND SiteCode='{site}'"):
+        on = bool(row.adapted.get("Enabled")) or bool(row.adapted.get("On"))
+        where = str(row.adapted["DeviceName"]).rstrip("\\")
+        yield custom(
+            Destination=where, Enabled=on, Exists=DESTINATION.fullmatch(where) is not None and _is_there(call, where)
+        )
+
+
+def _is_there(call: Call, where: str) -> bool:
+    try:
+        return is_folder(call, call.one("Get-SkNative", Path=where))
+    except ErrorRecord:  # no such drive
+        return False
+
+
+TWIN = twin("Get-SkBackupTask", SHA256, run, Site="string")

@@ -1,0 +1,166 @@
+"""Publishes a collected backup of ConfigMgr's own task as a set of kind ``task``, in the task's own layout."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.session import Context
+from sitekeeper.site._results import SiteFacts, TaskRun
+from sitekeeper.sql._results import SqlFacts
+from sitekeeper.store import _complete, _entries, _folder, _manifest, _regfile, _task_folder
+from sitekeeper.store._results import Published, Staging
+from sitekeeper.store._task_same import refuse_another_run
+from sitekeeper.store._tree import Found
+from sitekeeper.store.publish import PublishIntent, lease_still_ours, published_before, pulled
+from sitekeeper.transport.wmi import reading
+
+HIVE = b"regf"
+"""A registry hive begins so ([MS-REGF] is not published; the magic is what every reader of hives looks for)."""
+
+
+class PublishTaskParams(Params):
+    """What to publish, and what proves it."""
+
+    set: Staging
+    """The staging set."""
+    site: SiteFacts
+    """The site that it is of."""
+    task: TaskRun
+    """The run of the task that made it."""
+    counts: SqlFacts | None = None
+    """Row counts of the live database near that time, kept in the manifest for drills."""
+
+
+class PublishTask(Module[PublishTaskParams, Published]):
+    """Example::
+
+    - store.publish_task: {set: "{{ set }}", site: "{{ site }}", task: "{{ task }}"}
+    """
+
+    needs = Needs(
+        cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem", "Win32_Service")}, functions=("Read-SkLease",)
+    )
+    intent_type = PublishIntent
+
+    def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[Published]:
+        predicted = Published.model_construct(
+            changed=True, msg=f"set {params.set.id} would be published", id=params.set.id, folder=params.set.folder, files=0,
+            bytes=0, offline_seconds=None, consistency="task", partial="",
+        )  # fmt: skip
+        change = Change(
+            f"store {params.set.store}", f"no set {params.set.id}", "a whole set of the task, with its manifest"
+        )
+        intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
+        return Plan(result=predicted, changes=(change,), intent=intent, data=params)
+
+    def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
+        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run)
+
+    def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
+        params: PublishTaskParams = plan.data
+        store = _folder.Folder(Path(params.set.store))
+        done = published_before(store, params.set.id, ctx.run_id)
+        if done is not None:
+            return done
+        if ctx.lease.generation != params.set.generation:
+            raise LimitError(
+                f"the lease changed under the run: set {params.set.generation}, now {ctx.lease.generation}"
+            )
+        lease_still_ours(ctx)
+        refuse_another_run(ctx, params.site, params.task)
+        staging = Path(params.set.folder)
+        if not staging.is_dir():
+            raise SpaceError(
+                f"the store {store.root} does not have the unfinished set {params.set.id} any more",
+                hint="is it mounted?",
+            )
+        manifest = _manifest_of(ctx, params, staging)
+        try:
+            _manifest.write(staging, manifest)
+            for name in (_entries.NAME, _entries.SHADOW_NAME):
+                (staging / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _folder.store_error(error, store.root) from None
+        ctx.lease.take()
+        final = store.publish(params.set.id, ctx.run_id, lambda: lease_still_ours(ctx))
+        return Published(
+            changed=True, id=params.set.id, folder=str(final), files=manifest.files, bytes=manifest.bytes, consistency="task",
+            offline_seconds=manifest.offline.seconds if manifest.offline else None,
+            msg=f"{params.set.id} published: {manifest.files} files, {manifest.bytes} bytes, of the site's own task",
+        )  # fmt: skip
+
+
+def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _manifest.Manifest:
+    """The manifest, if the set is whole.
+
+    Raises:
+        IntegrityError: it is not; names what is wrong.
+
+    """
+    site, task = params.site, params.task
+    entries = pulled(staging)
+    own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
+    _complete.same_on_disk(staging, entries, own)
+    found = [Found(one.kind, one.path, one.size, one.modified, one.attributes) for one in entries]
+    if _task_folder.digest(found) != task.listing:
+        raise IntegrityError(f"what was collected of {site.code} is not what its task wrote")
+    names = tuple(file.path.rpartition("\\")[2] for file in (site.database.files if site.database else ()))
+    lacks = _task_folder.missing(found, names, cd_latest=_task_folder.needs_cd_latest(site))
+    if lacks:
+        raise IntegrityError(f"the set of {site.code} lacks {', '.join(lacks)}")
+    registry, unread = _dumps(staging, entries, site)
+    files = [entry for entry in entries if entry.kind == "file"]
+    proof = task.proof
+    return _manifest.Manifest(
+        id=params.set.id, kind="task", site=site.code, site_name=site.name, site_type=site.type, parent=site.parent,
+        product=site.product, version=site.version, install_dir=site.install_dir, generation=params.set.generation,
+        run=ctx.run_id, tool=version("sitekeeper"), taken_at=proof.snapshot_at or proof.started_at,
+        published_at=ctx.clock.now().isoformat(),
+        offline=_manifest.Offline(started=proof.down_from, ended=proof.up_at, seconds=proof.down_seconds)
+        if proof.down_from
+        else None,
+        consistency="task", gap=0.0, shadow_set="", before=(), after=(), machine=site.machine,
+        database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes), services=site.services,
+        database=site.database, row_counts=params.counts.rows if params.counts else {}, registry=registry,
+        feeds=feeds_of(site.product), left_out=(*_manifest.LEFT_OUT, *unread, *_complete.not_followed(entries)), task=proof,
+        files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
+    )  # fmt: skip
+
+
+def feeds_of(product: str) -> tuple[str, ...]:
+    """Which recoveries take a set of the task (Microsoft: only its backups are supported by the wizard of 2007)."""
+    if product == "2012":
+        return ("recovery from the site's own backup (option 10)", "restore drills")
+    return ("the Site Repair Wizard", "restore drills")
+
+
+def _dumps(
+    staging: Path, entries: tuple[_manifest.Entry, ...], site: SiteFacts
+) -> tuple[tuple[_manifest.RegistryCount, ...], tuple[str, ...]]:
+    """The registry dumps: counted where they are exports. Their format is written down nowhere, so it is looked at.
+
+    Raises:
+        IntegrityError: an export is cut off, or of another site.
+
+    """
+    counts: list[_manifest.RegistryCount] = []
+    unread: list[str] = []
+    for entry in entries:
+        if entry.path.rpartition("\\")[2] not in _task_folder.DUMPS or not entry.path.startswith("SiteServer\\SMSbk"):
+            continue
+        data = (staging / entry.file).read_bytes()
+        if not data.startswith(b"\xff\xfe"):
+            kind = "a hive" if data.startswith(HIVE) else "of an unknown format"
+            unread.append(f"a look into {entry.path}: it is {kind}, kept as it is")
+            continue
+        parsed = _regfile.parse(data, entry.file)
+        if parsed.site_code and parsed.site_code != site.code:
+            raise IntegrityError(f"{entry.file} is of site {parsed.site_code} and not of {site.code}")
+        counts.append(
+            _manifest.RegistryCount(file=entry.file, root=parsed.root, keys=parsed.keys, values=parsed.values)
+        )
+    return tuple(counts), tuple(unread)

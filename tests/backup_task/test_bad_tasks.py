@@ -1,0 +1,162 @@
+"""Each way in which the site's own task fails: what we say of it, and that the backup that was there before is there again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sitekeeper.lab.windows.services import ServiceControl
+from sitekeeper.site import _task_run, backup_task
+from sitekeeper.store.collect import Collect
+
+from .conftest import BOOK, beside, is_new, is_previous, lay_previous
+
+pytestmark = pytest.mark.timeout(120)
+
+
+Way = tuple[str, dict[str, Any], int, str]
+WAYS: dict[str, list[Way]] = {
+    "destination": [
+        ("backup_fails", {"step": "destination"}, 7, "make the folder"),
+        ("backup_fails", {"step": "rights"}, 7, "may not write to the destination"),
+        ("backup_fails", {"step": "delete"}, 7, "KB 2387913"),
+    ],
+    "copying": [
+        ("backup_fails", {"step": "database"}, 7, "Windows error 1117"),
+        ("backup_fails", {"step": "disk"}, 9, "no room"),
+        ("snapshot_fails", {}, 7, "5043"),
+    ],
+    "end": [
+        ("backup_ends_silently", {}, 10, "never said that it had completed"),
+        ("backup_hangs", {}, 7, "did not end within 3 s"),
+        ("start_and_die", {"service": "SMS_SITE_BACKUP"}, 10, "5035"),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", WAYS)
+def test_the_previous_backup_comes_back(stage: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_task_run, "PATIENCE", 0.5)
+    here = stage("PR2")
+    folder = lay_previous(here)
+    for fault, arguments, code, said in WAYS[kind]:
+        here.lab.fault("PR2", fault, **arguments)
+        if fault == "start_and_die":
+            here.lab.fault("PR2", "backup_hangs")
+        outcome = here.run("-e", "longest=3s", playbook=BOOK)
+        assert outcome.code == code, outcome.error("PR2")
+        assert said in outcome.error("PR2")
+        assert here.state("PR2").service("SMS_SITE_BACKUP").state == "Stopped"
+        here.assert_clean("PR2")
+        assert is_previous(folder), said
+        assert beside(here) == []
+        assert here.sets("PR2") == []
+        here.lab.clear_faults()
+
+
+def test_services_that_the_task_leaves_stopped_are_started(stage: Any) -> None:
+    here = stage("PR2")
+    here.lab.fault("PR2", "backup_leaves_stopped")
+    outcome = here.run(playbook=BOOK)
+    assert outcome.code == 0, outcome.error("PR2")
+    here.assert_clean("PR2")
+    assert set(here.manifest("PR2")["task"]["started_by_us"]) == {"SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"}
+
+
+DESTINATIONS: dict[str, dict[str | None, str]] = {
+    "PR2": {
+        None: "no destination was ever given",
+        "\\\\FILER\\Backups": "no second hop",
+        "Q:\\SMSBackup": "does not exist",
+        "C:\\nowhere": "does not exist",
+        "C:\\a\\..\\b": "no folder of a local drive",
+        "C:\\Sicherung \u00e4": "ASCII only",
+        "D:\\Program Files\\Microsoft Configuration Manager\\inboxes": "inside the site's own folder",
+        "D:\\Program Files": "lies inside it",
+    },
+    "PR1": {"C:\\SMS Backup": "a space"},
+}
+
+
+@pytest.mark.parametrize("host", DESTINATIONS)
+def test_a_bad_destination_is_refused(stage: Any, host: str) -> None:
+    here = stage(host)
+    site = here.lab.host(host).machine.site
+    for where, said in DESTINATIONS[host].items():
+        site.backup_to = where
+        outcome = here.run(playbook=BOOK)
+        assert outcome.code == 11, where
+        assert said in outcome.error(host), where
+    assert {"Save-SkTaskBackup", "Start-SkBackupTask"}.isdisjoint(line["command"] for line in here.audit("call"))
+    here.assert_clean(host)
+
+
+def test_a_space_is_taken_from_2012_on(stage: Any) -> None:
+    def change(data: dict[str, Any]) -> None:
+        data["hosts"]["PR2"]["site"]["backup_to"] = "C:\\SMS Backup"
+
+    here = stage("PR2", change=change)
+    assert here.run(playbook=BOOK).code == 0
+
+
+def test_a_run_of_somebody_else_is_recognised_before(stage: Any) -> None:
+    here = stage("PR2")
+    folder = lay_previous(here)
+    here.lab.fault("PR2", "backup_hangs")
+    control = ServiceControl(here.lab.host("PR2"))
+    service = control.find("SMS_SITE_BACKUP")
+    assert service is not None
+    control.start(service)
+    outcome = here.run(playbook=BOOK)
+    assert outcome.code == 11
+    assert "Save-SkTaskBackup" not in {line["command"] for line in here.audit("call")}
+    assert here.state("PR2").service("SMS_SITE_BACKUP").state == "Running"  # none of ours is stopped
+    assert beside(here) == []
+    assert is_previous(folder) or (folder / "SiteServer").is_dir()  # his run deletes it, not ours
+
+
+def _begin(here: Any) -> None:
+    control = ServiceControl(here.lab.host("PR2"))
+    service = control.find("SMS_SITE_BACKUP")
+    assert service is not None
+    assert control.start(service) == 0
+
+
+def test_a_run_of_somebody_else_at_the_same_moment(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """His run is awaited, not stopped; it is good, so it stays, and what was there before lies beside it."""
+    here = stage("PR2")
+    folder = lay_previous(here)
+    ours = backup_task._start
+
+    def too_late(*arguments: Any) -> None:
+        _begin(here)
+        ours(*arguments)
+
+    monkeypatch.setattr(backup_task, "_start", too_late)
+    outcome = here.run(playbook=BOOK)
+    assert outcome.code == 12, outcome.error("PR2")
+    assert is_new(folder)
+    (kept,) = beside(here)
+    assert is_previous(kept)
+    monkeypatch.undo()
+    assert here.run(playbook=BOOK).code == 0  # and the next set that is published ends that
+    assert beside(here) == []
+
+
+def test_a_run_of_somebody_else_before_ours_is_collected(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage("PR2")
+    folder = lay_previous(here)
+    collect = Collect.apply
+
+    def overtaken(*arguments: Any) -> Any:
+        _begin(here)
+        return collect(*arguments)
+
+    monkeypatch.setattr(Collect, "apply", overtaken)
+    outcome = here.run(playbook=BOOK)
+    assert outcome.code == 10
+    assert "was started again" in outcome.error("PR2")
+    assert here.sets("PR2") == []
+    assert is_new(folder)
+    assert [is_previous(one) for one in beside(here)] == [True]
