@@ -61,7 +61,7 @@ def _complaints(statements: dict[str, str], versions: tuple[int, ...]) -> list[s
 
 def test_the_facts_queries_are_t_sql_of_every_version() -> None:
     counts = queries.row_counts(["Sites", "odd ]name'"], database="CM_ABC")
-    statements = {**queries.STATEMENTS, **queries.SINCE_2008, "row_counts": counts}
+    statements = {**queries.STATEMENTS, **queries.WHOLE_DATABASES, **queries.SINCE_2008, "row_counts": counts}
     assert _complaints(statements, VERSIONS) == []
     count(Row.TSQL, len(statements) * len(VERSIONS), f"{len(statements)} x {len(VERSIONS)}")
 

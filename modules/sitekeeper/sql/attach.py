@@ -58,7 +58,7 @@ class Attach(Module[AttachParams, Made]):
     """
 
     needs = Needs(
-        cmdlets=WRITE_OUTPUT, functions=("Get-SkWorkFolder", "Remove-SkWorkFile"), rights="sysadmin of the SQL Server",
+        cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
     intent_type = AttachIntent

@@ -67,7 +67,7 @@ class Push(Module[PushParams, Pushed]):
     """
 
     needs = Needs(
-        functions=("Get-SkWorkFolder", "Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile"),
+        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile"),
         rights="write in the folder sql_work_dir",
     )
     reversible = True
