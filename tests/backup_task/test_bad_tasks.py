@@ -64,7 +64,7 @@ def test_services_that_the_task_leaves_stopped_are_started(stage: Any) -> None:
     assert set(here.manifest("PR2")["task"]["started_by_us"]) == {"SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"}
 
 
-DESTINATIONS = {
+DESTINATIONS: dict[str, dict[str | None, str]] = {
     "PR2": {
         None: "no destination was ever given",
         "\\\\FILER\\Backups": "no second hop",
