@@ -48,7 +48,7 @@ class DatabaseIntent(Record):
     """System drive of the site server, where setup's state is."""
 
 
-class DatabaseModule(Module[DatabaseParams, Made]):
+class Database(Module[DatabaseParams, Made]):
     """Example::
 
     - site.database: {set: "{{ got }}", target: "{{ target }}"}
