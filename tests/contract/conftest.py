@@ -221,6 +221,54 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
     ]
 
 
+def the_task() -> list[Call]:
+    """The site's own backup task: what it wrote before is put aside, it is started, and what was put aside comes back or goes."""
+    run, site = {"Drive": "D", "Run": "r3"}, {"Site": "PR1"}
+    log = {"Drive": "D", "Path": "SMS"}
+    return [
+        call("Get-SkBackupTask", **site),
+        call("Get-SkBackupTask", Site="pr1"),
+        call("Get-SkBackupTask", Site="PR1\n"),
+        call("Read-SkTaskLog", **log, Offset=-1),
+        call("Read-SkTaskLog", **log, Offset=0),
+        call("Read-SkTaskLog", **log, Offset=65_536),
+        call("Read-SkTaskLog", **log, Offset=80_000),
+        call("Read-SkTaskLog", **log, Offset=90_000),
+        call("Read-SkTaskLog", Drive="D", Path="nowhere", Offset=7),
+        call("Read-SkTaskLog", Drive="D", Path="..\\x", Offset=0),
+        call("Read-SkTaskControl", **log),
+        call("Read-SkTaskControl", Drive="D", Path="nowhere"),
+        call("Read-SkTaskControl", Drive="d", Path="SMS"),
+        call("Get-SkTaskMark", **run),
+        call("Get-SkTaskMark", Drive="D"),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Complete-SkTaskBackup", **run, Keep="both"),
+        call("Start-SkBackupTask", **run),
+        call("Save-SkTaskBackup", Drive="D", **site),
+        call("Save-SkTaskBackup", **run, Site="../"),
+        call("Save-SkTaskBackup", Drive="C", Run="r3", **site),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Save-SkTaskBackup", **run, Site="PR2"),
+        call("Get-SkShadowRoot", **run, Index=-1),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Start-SkBackupTask", **run),
+        call("Start-SkBackupTask", **run),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Get-SkTaskMark", **run),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Get-SkShadowRoot", **run, Index=-1),
+        call("Get-SkTree", **run, Index=-1, Path=""),
+        call("Read-SkFile", **run, Index=-1, Path=["SiteServer\\SMSbkSiteRegSMS.dat", "no such file"], Offset=0),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Remove-SkFolder", **run, Name="task"),
+        call("Get-SkTaskMark", **run),
+    ]
+
+
 def on_2003(volumes: dict[str, str]) -> list[Call]:
     """The WMI way, on a host without diskshadow; and vshadow, which the operator put there."""
     run = {"Drive": "D", "Run": "r3"}
@@ -276,6 +324,7 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **run),
         call("New-SkVshadow", **run, Volume=["not a volume"], Service=[], SqlWriter=False),
         call("Remove-SkShadowSet", **run),
+        *the_task(),
         call("Exit-SkLease", **run, Owner="ci"),
     ]
 
@@ -393,11 +442,69 @@ def on_scratch(_: dict[str, str]) -> list[Call]:
     ]
 
 
+def recoveries() -> list[Call]:
+    """What is laid beside a site, and setup; on the host that the lease's drive D is of."""
+    stage = {"Root": "E:\\Restore", "Run": "run-1-stage"}
+    setup = {"Drive": "C", "Run": "run-1", "Root": "E:\\Restore"}
+    programs = "CD.Latest\\SMSSETUP\\BIN\\X64\\"
+    words = ["a.txt", "Bericht \u00dc\\\u5831.dat", "100% sure & (ok).txt", "..", "a\\..\\b", "", "a\\", "\\a", "a:b", "a*", "nul",
+             "a\\con.txt", "x.", "x ", "a\t", "C:\\x"]  # fmt: skip
+    names = ["PRI", "PR2.lab.example", "PR2.lab.example"]
+    return [
+        *(call("Get-SkStagePath", **stage, Path=word) for word in words),
+        call("Get-SkStagePath", Root="E:\\Restore", Path="a"),
+        call("Get-SkStagePath", Root="E:\\", Run="run-1", Path="a"),
+        call("Measure-SkStage", **stage),
+        call(
+            "Write-SkStage",
+            **stage,
+            Entry=["-1\tCD.Latest\\empty", "3\tCD.Latest\\a.txt", "0\tb.txt"],
+            Offset=0,
+            Data=b"abc",
+        ),
+        call("Write-SkStage", **stage, Entry=["3\tCD.Latest\\a.txt"], Offset=3, Data=b"def"),
+        call("Write-SkStage", **stage, Entry=["3\tCD.Latest\\a.txt"], Offset=3, Data=b"def"),
+        call("Write-SkStage", **stage, Entry=["1\tCD.Latest\\a.txt"], Offset=99, Data=b"d"),
+        call("Write-SkStage", **stage, Entry=["4\tc.txt"], Offset=0, Data=b"abc"),
+        call("Write-SkStage", **stage, Entry=["2\tc.txt"], Offset=0, Data=b"abc"),
+        call("Write-SkStage", **stage, Entry=["c.txt"], Offset=0, Data=b"abc"),
+        call("Write-SkStage", **stage, Entry=["3\t..\\c.txt"], Offset=0, Data=b"abc"),
+        call("Write-SkStage", Root="E:\\Restore", Entry=["3\tc.txt"], Offset=0, Data=b"abc"),
+        call("Measure-SkStage", Root="E:\\Restore"),
+        call("Remove-SkStage", Root="E:\\Restore"),
+        call("Read-SkSetup", Drive="C", Run="run-1", Step="setup"),
+        call("Read-SkSetup", Drive="C", Run="run-1", Step="Setup"),
+        call("Start-SkSetup", **setup, Step="install", Name=[]),
+        call("Start-SkSetup", **setup, Step="setup", Name=["a b"]),
+        call("Start-SkSetup", **setup, Step="setup", Name=[]),
+        call(
+            "Write-SkStage",
+            **stage,
+            Entry=[f"2\t{programs}setup.exe", f"2\t{programs}prereqchk.exe"],
+            Offset=0,
+            Data=b"MZMZ",
+        ),
+        call("Start-SkSetup", Drive="C", Run="run-1", Root="E:\\a%b", Step="setup", Name=[]),
+        call("Start-SkSetup", **setup, Step="prerequisites", Name=names),
+        call("Start-SkSetup", **setup, Step="prerequisites", Name=names),
+        call("Read-SkSetup", Drive="C", Run="run-1", Step="prerequisites"),
+        call("Start-SkSetup", **setup, Step="setup", Name=[]),
+        call("Read-SkSetup", Drive="C", Run="run-1", Step="setup"),
+        call("Remove-SkStage", **stage),
+        call("Remove-SkStage", **stage),
+        call("Measure-SkStage", **stage),
+        call("Save-SkAccount", Drive="C", Run="run-1"),
+        call("Save-SkAccount", Drive="C"),
+        call("Remove-SkFolder", Drive="C", Run="run-1", Name="srvacct"),
+        call("Remove-SkFolder", Drive="C", Run="run-1", Name="setup"),
+    ]
+
+
 @pytest.fixture
 def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
     """Host name to what is asked there."""
     return {
-        "PR2": on_2012,
+        "PR2": lambda volumes: [*on_2012(volumes), *recoveries()],
         "PR1": on_2003,
         "OPS1": lambda _: maintenance("scom"),
         "RMS1": lambda _: maintenance("opsmgr2007"),

@@ -32,6 +32,7 @@ from sitekeeper.lab.engines.pwsh.engine import MODULE, PwshEngine
 from sitekeeper.lab.engines.python import PythonEngine, PythonRunspace
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Host
+from sitekeeper.lab.windows.model import ScheduledTask
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "modules" / "sitekeeper" / "powershell"
@@ -124,11 +125,19 @@ def make_host(folder: Path, hierarchy: Hierarchy, name: str) -> Host:
         host.files.resolve("D:\\Drill\\linked").symlink_to("run-9", target_is_directory=True)
         host.files.resolve("D:\\Drill\\run-8").mkdir()
         host.files.resolve("D:\\Drill\\run-8\\link.mdf").symlink_to("../run-9/left.mdf")
+    if name == "PR2":
+        host.machine.tasks.append(
+            ScheduledTask("sitekeeper-setup", r"C:\sitekeeper\setup.cmd", None, boot=False, account="LAB\\installer")
+        )
     if name == "PR1":
         for letter in ("C", "D"):
             host.make_folder(f"{letter}:\\sitekeeper")
             host.write(f"{letter}:\\sitekeeper\\vshadow.exe", b"MZ")
         host.set_acl("D:\\sitekeeper", ADMINISTRATORS_ONLY)  # C: stays open to others
+        for task in ("PR1Backup\\SiteServer", "PR1Backup.sk-old\\SiteServer"):
+            host.make_folder(f"C:\\SMSBackup\\{task}")
+            host.write(f"C:\\SMSBackup\\{task}\\SMSbkSiteRegSMS.dat", b"regf and more")
+        host.write("D:\\SMS\\logs\\smsbkup.log", b"STATMSG: ID=5055 \xe4\r\n" * 4000)
         host.registry.delete("HKLM\\SOFTWARE\\Microsoft\\NAL")
         host.registry.save()
     host.save()

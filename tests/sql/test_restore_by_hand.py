@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from sitekeeper.cli.main import main
 
 from .conftest import ATTACHING, CHECKING, NAME, SCRATCH, Drill, MakeDrill, copied, facts, pushing
 
@@ -91,15 +96,18 @@ def test_a_file_that_is_not_what_the_set_says_never_becomes_a_database(drill: Ma
 def test_a_push_goes_on_where_the_connection_was_lost(
     drill: MakeDrill, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    monkeypatch.setattr("sitekeeper.windows.push.CHUNK", 100_000)
+    monkeypatch.setattr("sitekeeper.windows.push.CHUNK", 300_000)
     here = drill()
     files = here.files()
     here.lab.fault(SCRATCH, "drop_connection", operation="Send", when=when)
     outcome = here.play([pushing(here.root / "got", files), ATTACHING, CHECKING])
     assert outcome.code == 0, outcome.events
     written = [line for line in here.calls(SCRATCH) if line["command"] == "Write-SkWorkFile"]
-    chunks = sum(-(-one["size"] // 100_000) for one in files)
+    chunks = sum(-(-one["size"] // 300_000) for one in files)
     assert chunks <= len(written) <= chunks + 1
+    assert len({line["shell"] for line in here.audit("request", SCRATCH) if line["shell"]}) > 1, (
+        "no connection was lost"
+    )
     here.assert_nothing_left()
 
 
@@ -117,6 +125,35 @@ def test_an_attach_whose_answer_was_lost_is_dropped(drill: MakeDrill) -> None:
     outcome = here.play([pushing(here.root / "got", here.files()), ATTACHING])
     assert outcome.code == 5
     here.assert_nothing_left()
+
+
+KILLED = """
+import os, sys
+from sitekeeper.sql import attach, restore
+from sitekeeper.cli.main import main
+
+def killed(*_):
+    os._exit(9)
+
+attach.online = restore.online = killed
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("how", ["rollback", "resume"])
+def test_a_run_that_died_between_create_and_outcome_leaves_nothing(drill: MakeDrill, how: str) -> None:
+    here = drill()
+    tasks = [pushing(here.root / "got", here.files()), ATTACHING, CHECKING]
+    playbook = here.root / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"name": "drill", "hosts": "PR2", "tasks": tasks}], sort_keys=False))
+    runs = str(here.root / "runs")
+    started = [sys.executable, "-c", KILLED, "run", str(playbook), "-i", str(here.inventory), "--runs", runs, "--json"]
+    assert subprocess.run(started, check=False, capture_output=True, timeout=60).returncode == 9
+    (run,) = [path.name for path in (here.root / "runs").iterdir() if (path / "journal.db").is_file()]
+    assert here.databases == {f"sk_PR2_{run}"}
+    assert main([how, run, "--runs", runs]) == 0
+    here.assert_nothing_left()
+    here.assert_site_never_asked()
 
 
 def test_only_names_with_the_runs_own_mark_are_made_or_dropped(drill: MakeDrill) -> None:

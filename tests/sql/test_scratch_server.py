@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from sitekeeper.lab.server import Lab
 from sitekeeper.lab.sql.database import create_site_database
 
-from .conftest import SCRATCH, Drill, MakeDrill
+from .conftest import ATTACHING, SCRATCH, Drill, MakeDrill, pushing
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -96,3 +97,16 @@ def test_what_dead_runs_left_is_dropped_and_nothing_else(drill: MakeDrill) -> No
     assert here.databases == set()
     assert sorted(path.name for path in here.work.iterdir()) == ["Not ours", "sitekeeper-work.txt"]
     here.assert_site_never_asked()
+
+
+def test_a_restarted_lab_has_what_was_attached_before(drill: MakeDrill) -> None:
+    here = drill()
+    tasks = [{**pushing(here.root / "got", here.files()), "undo": "never"}, {**ATTACHING, "undo": "never"}]
+    assert here.play(tasks).code == 0
+    made = here.databases
+    assert len(made) == 1
+    here.lab.stop()
+    with Lab(here.lab.hierarchy, here.lab.folder) as again:
+        instance = again.machines[SCRATCH].instance
+        assert instance is not None
+        assert set(instance.databases) == made

@@ -13,6 +13,7 @@ from sitekeeper.lab.engines.pwsh.engine import PwshEngine
 from sitekeeper.lab.engines.python import PythonEngine
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.sql.catalog import Catalog
 from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
 from sitekeeper.lab.sql.server import TdsServer
 from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
@@ -127,6 +128,7 @@ class Machine:
                     version=site.full_version,
                     bulk_bytes=int(_BULK * site.size),
                 )
+            Catalog(self.host.folder / "sql-databases.json", self.instance, self.instance.databases)
             self._list_databases()
             self.instance.on_databases.append(self._list_databases)
             self.sql = TdsServer(

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sitekeeper.engine.errors import SpaceError
 from sitekeeper.engine.journal import private_folder
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.site import _book_pages
 from sitekeeper.site._stage import Staged
@@ -30,43 +30,35 @@ class BookParams(Params):
     """Folder on the control host."""
 
 
-class BookIntent(Record):
-    """Where."""
-
-    folder: str
-
-
-class Book(Result):
+class BookFiles(Result):
     """The book's files."""
 
     html: str = ""
     text: str = ""
 
 
-class BookModule(Module[BookParams, Book]):
+class Book(Module[BookParams, BookFiles]):
     """Example::
 
     - site.book: {set: "{{ got }}", target: "{{ target }}", staged: "{{ staged }}", folder: recovery}
     """
 
     on_host = False
-    intent_type = BookIntent
 
-    def plan(self, ctx: Context, params: BookParams) -> Plan[Book]:
+    def plan(self, ctx: Context, params: BookParams) -> Plan[BookFiles]:
         folder = Path(params.folder).expanduser().absolute()
         stem = f"recovery-{params.set.id}-{ctx.run_id}"
-        predicted = Book(
+        predicted = BookFiles(
             changed=True,
             html=str(folder / f"{stem}.html"),
             text=str(folder / f"{stem}.txt"),
             msg=f"the recovery book: {folder / stem}.html",
         )
         return Plan(
-            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
-            intent=BookIntent(folder=str(folder)), data=(params, predicted),
+            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),), data=(params, predicted),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Book]) -> Book:
+    def apply(self, ctx: Context, plan: Plan[BookFiles]) -> BookFiles:
         params, book = plan.data
         staged, target = params.staged, params.target
         place = _book_pages.Place(
@@ -91,4 +83,4 @@ class BookModule(Module[BookParams, Book]):
             Path(book.text).write_text(_book_pages.as_text(got, place), encoding="utf-8")
         except OSError as error:
             raise SpaceError(f"the recovery book cannot be written to {book.html}: {error.strerror}") from None
-        return Book(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")
+        return BookFiles(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")

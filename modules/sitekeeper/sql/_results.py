@@ -18,7 +18,7 @@ class SqlFacts(Result):
     """By table name."""
 
 
-class Scratch(Result):
+class ScratchServer(Result):
     """A SQL Server that was found fit to try a restore on."""
 
     on: str
@@ -111,7 +111,7 @@ class Setting(Record):
         return self.wanted is None or self.found == self.wanted
 
 
-class Settings(Result):
+class SettingsResult(Result):
     """The settings that Microsoft's recovery of a site asks for, compared."""
 
     on: str

@@ -65,7 +65,7 @@ class Backup(Module[BackupParams, BackupFile]):
 
     needs = Needs(
         cmdlets=WRITE_OUTPUT,
-        functions=("Get-SkWorkFolder", "Get-SkWorkFile", "Write-SkWorkFile", "Remove-SkWorkFile"),
+        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Remove-SkWorkFile"),
         rights="BACKUP DATABASE, and read msdb",
     )
     reversible = True

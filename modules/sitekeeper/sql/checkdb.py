@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.leases import changed_on
@@ -32,6 +33,7 @@ class CheckdbParams(Params):
 class CheckdbIntent(Record):
     """For the lease: where it is."""
 
+    version: Literal[1] = 1
     on: str
     name: str
 
@@ -70,6 +72,10 @@ class Checkdb(Module[CheckdbParams, Checked]):
         if errors and params.fail:
             raise damaged(result)
         return result
+
+    def made(self, ctx: Context, intent: CheckdbIntent) -> Checked | None:
+        """A check that was cut off found nothing, and is made again."""
+        return None
 
 
 def damaged(result: Checked) -> IntegrityError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
@@ -22,6 +24,7 @@ class DropParams(Params):
 class DropIntent(Record):
     """For the lease: where it is."""
 
+    version: Literal[1] = 1
     on: str
     name: str
 
@@ -52,3 +55,8 @@ class Drop(Module[DropParams, Result]):
         assert isinstance(intent, DropIntent)  # noqa: S101 - the plan is our own
         _dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
         return plan.result
+
+    def made(self, ctx: Context, intent: DropIntent) -> Result | None:
+        """It is not there any more."""
+        gone = _dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
+        return Result(changed=True, msg=f"{intent.name} is not there any more") if gone else None

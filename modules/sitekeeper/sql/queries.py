@@ -144,6 +144,12 @@ STATEMENTS: Mapping[str, str] = MappingProxyType(
         "other_files": OTHER_FILES,
         "logins": LOGINS,
         "last_backups": LAST_BACKUPS,
+    }
+)
+"""By name; all valid on 2005."""
+
+WHOLE_DATABASES: Mapping[str, str] = MappingProxyType(
+    {
         "databases": DATABASES,
         "under_way": UNDER_WAY,
         "percent": PERCENT,
@@ -151,7 +157,7 @@ STATEMENTS: Mapping[str, str] = MappingProxyType(
         "sa": SA,
     }
 )
-"""By name; all valid on 2005."""
+"""By name; what is asked where databases are made and dropped. All valid on 2005."""
 
 SINCE_2008: Mapping[str, str] = MappingProxyType(
     {"change_tracking": CHANGE_TRACKING, "broker_priority": BROKER_PRIORITY}

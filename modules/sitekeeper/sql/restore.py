@@ -56,7 +56,7 @@ class Restore(Module[RestoreParams, Made]):
     """
 
     needs = Needs(
-        cmdlets=WRITE_OUTPUT, functions=("Get-SkWorkFolder", "Remove-SkWorkFile"), rights="sysadmin of the SQL Server",
+        cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
     intent_type = RestoreIntent

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
 from sitekeeper.engine.leases import changed_on
@@ -16,7 +17,7 @@ from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.site._results import Database
 from sitekeeper.sql import _dropping, _mark, queries
-from sitekeeper.sql._results import Scratch
+from sitekeeper.sql._results import ScratchServer
 from sitekeeper.sql._there import WRITE_OUTPUT, Server
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._work import listed, work_dir_of
@@ -46,6 +47,7 @@ class ScratchParams(Params):
 class ScratchIntent(Record):
     """For the lease: where it is."""
 
+    version: Literal[1] = 1
     on: str
     run: str
     root: str
@@ -62,7 +64,7 @@ class Found:
     free: int
 
 
-class ScratchServer(Module[ScratchParams, Scratch]):
+class Scratch(Module[ScratchParams, ScratchServer]):
     """Example::
 
     - sql.scratch: {on: "{{ scratch }}", database: "{{ got.database }}", bytes: "{{ got.bytes }}"}
@@ -71,12 +73,12 @@ class ScratchServer(Module[ScratchParams, Scratch]):
 
     needs = Needs(
         cmdlets={**WRITE_OUTPUT, "Get-WmiObject": reading("Win32_Service", "Win32_Volume")},
-        functions=("Get-SkWorkFolder", "Get-SkWorkFile", "Remove-SkWorkFile"),
+        functions=("Get-SkWorkFile", "Remove-SkWorkFile"),
         rights="sysadmin of the SQL Server, and write in the folder sql_work_dir",
     )
     intent_type = ScratchIntent
 
-    def plan(self, ctx: Context, params: ScratchParams) -> Plan[Scratch]:
+    def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchServer]:
         there = changed_on(ctx, params)
         server = Server(there)
         if there.vars.get("scratch") is not True:
@@ -92,7 +94,7 @@ class ScratchServer(Module[ScratchParams, Scratch]):
         told = f"{about['server']} {about['version']} is fit for a restore"
         told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
         return Plan(
-            result=Scratch(
+            result=ScratchServer(
                 changed=bool(dead or runs), on=there.host, server=str(about["server"]), instance=server.instance,
                 version=str(about["version"]), edition=str(about["edition"]), work_dir=root, free=found.free,
                 dropped=(*dead, *(f"{root}\\{run}" for run in runs)),
@@ -106,7 +108,7 @@ msg=told,
             data=(dead, runs),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Scratch]) -> Scratch:
+    def apply(self, ctx: Context, plan: Plan[ScratchServer]) -> ScratchServer:
         """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
         intent, (dead, runs) = plan.intent, plan.data
         assert isinstance(intent, ScratchIntent)  # noqa: S101 - the plan is our own
@@ -116,6 +118,10 @@ msg=told,
         for run in runs:
             server.there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=run)
         return plan.result
+
+    def made(self, ctx: Context, intent: ScratchIntent) -> ScratchServer | None:
+        """Nothing to find: what was not dropped is still there, and is dropped when it is done again."""
+        return None
 
 
 def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:

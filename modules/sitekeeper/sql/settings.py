@@ -15,7 +15,7 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.sql import _mark, queries, statements
-from sitekeeper.sql._results import Setting, Settings
+from sitekeeper.sql._results import Setting, SettingsResult
 from sitekeeper.sql._there import WRITE_OUTPUT, Server
 
 SINCE_2012 = 11
@@ -46,7 +46,7 @@ class SettingsIntent(Record):
     before: tuple[Setting, ...]
 
 
-class SettingsModule(Module[SettingsParams, Settings]):
+class Settings(Module[SettingsParams, SettingsResult]):
     """Example::
 
     - sql.settings: {on: "{{ scratch }}", name: "{{ attached.name }}"}
@@ -56,7 +56,7 @@ class SettingsModule(Module[SettingsParams, Settings]):
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
     intent_type = SettingsIntent
 
-    def plan(self, ctx: Context, params: SettingsParams) -> Plan[Settings]:
+    def plan(self, ctx: Context, params: SettingsParams) -> Plan[SettingsResult]:
         server = Server(changed_on(ctx, params), params.instance)
         read = _read(server, params.name)
         if not params.set or not read.wrong:
@@ -75,7 +75,7 @@ class SettingsModule(Module[SettingsParams, Settings]):
             data=params,
         )
 
-    def apply(self, ctx: Context, plan: Plan[Settings]) -> Settings:
+    def apply(self, ctx: Context, plan: Plan[SettingsResult]) -> SettingsResult:
         params: SettingsParams = plan.data
         server = Server(changed_on(ctx, plan.intent), params.instance)
         for one in plan.result.wrong:
@@ -87,8 +87,12 @@ class SettingsModule(Module[SettingsParams, Settings]):
             raise SqlError(f"settings of {params.name} are not what was set: {left}", host=server.host)
         return after.model_copy(update={"changed": True, "msg": f"{len(plan.changes)} settings put right"})
 
+    def made(self, ctx: Context, intent: SettingsIntent) -> SettingsResult | None:
+        """Nothing to find: done again, it sets what is not yet as it must be."""
+        return None
 
-def _read(server: Server, name: str) -> Settings:
+
+def _read(server: Server, name: str) -> SettingsResult:
     rows = server.ask(queries.DATABASE, name)
     if not rows:
         raise UsageError(f"no database {name} on {server.host}", host=server.host)
@@ -119,7 +123,9 @@ def _read(server: Server, name: str) -> Settings:
         found.append(Setting(name="broker priority", found=_on(priority), wanted="on" if new and not copy else None))
     wrong = [one for one in found if not one.right]
     told = ", ".join(f"{one.name} is {one.found} instead of {one.wanted}" for one in wrong)
-    return Settings(on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), msg=told or "as they must be")
+    return SettingsResult(
+        on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), msg=told or "as they must be"
+    )
 
 
 def _major(server: Server) -> int:

@@ -144,7 +144,7 @@ def _dumps(
     counts: list[_manifest.RegistryCount] = []
     unread: list[str] = []
     for entry in entries:
-        if entry.path.rpartition("\\")[2] not in _task_folder.DUMPS or not entry.path.startswith("SiteServer\\SMSbk"):
+        if entry.path not in _task_folder.DUMPS:
             continue
         data = (staging / entry.file).read_bytes()
         if not data.startswith(b"\xff\xfe"):

@@ -29,7 +29,7 @@ class TurnParams(Params):
     """Folder of the store; the variable ``store`` when left out."""
 
 
-class Turn(Result):
+class TurnFacts(Result):
     """Whether it is the site's turn."""
 
     due: bool = True
@@ -37,7 +37,7 @@ class Turn(Result):
     """When a set of it was drilled last; empty where none ever was."""
 
 
-class TurnModule(Module[TurnParams, Turn]):
+class Turn(Module[TurnParams, TurnFacts]):
     """Example::
 
     - store.turn: {site: "{{ site_code }}", of: [CEN, PR1, PR2], sample: 1}
@@ -46,7 +46,7 @@ class TurnModule(Module[TurnParams, Turn]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: TurnParams) -> Plan[Turn]:
+    def plan(self, ctx: Context, params: TurnParams) -> Plan[TurnFacts]:
         codes = sorted(set(params.of))
         if params.site not in codes:
             raise UsageError(f"{params.site} takes no turn among {', '.join(codes)}")
@@ -58,7 +58,7 @@ class TurnModule(Module[TurnParams, Turn]):
         last = drilled[params.site]
         when = "never" if last == _NEVER else f"{last:%Y-%m-%d %H:%M} UTC"
         return Plan(
-            result=Turn(
+            result=TurnFacts(
                 due=due, last="" if last == _NEVER else last.isoformat(),
                 msg=f"{params.site} was drilled {when}: {'due' if due else 'not yet'}",
             )

@@ -36,9 +36,8 @@ def listed(there: Context, root: str, run: str) -> dict[str, int]:
         UsageError: the folder is not marked, or its path is none that we take.
 
     """
-    arguments = {"Root": root, **({"Run": run} if run else {})}
     try:
-        rows = there.ps.call("Get-SkWorkFile", **arguments)
+        rows = there.ps.call("Get-SkWorkFile", Root=root, Run=run)
     except RemoteError as error:
         raise explained(error, root) from None
     return {str(row["Name"]): int(row["Length"]) for row in rows}

@@ -128,7 +128,7 @@ class Instance:
         }
         for option, value in defaults.items():
             database.set_option(option, value)
-        self._add(database)
+        self.add(database)
         return database
 
     def open_database(self, name: str, *, data: str, log: str, secondary: str | None = None) -> Database:
@@ -139,7 +139,7 @@ class Instance:
 
         """
         database = Database(name, self._files(name, data, log, secondary), self.io_lock, self.clock)
-        self._add(database)
+        self.add(database)
         return database
 
     def attach_database(
@@ -177,7 +177,7 @@ class Instance:
         for option, value in changes.items():
             database.set_option(option, value)
         self.restoring.pop(name, None)
-        self._add(database)
+        self.add(database)
         return database
 
     def drop_database(self, name: str) -> None:
@@ -207,11 +207,13 @@ class Instance:
             database.thaw()
 
     def close(self) -> None:
-        """Stop: close every database."""
+        """Stop: close every database. That is no change of what the instance has."""
+        self.on_databases.clear()
         for name in list(self.databases):
             self.detach_database(name)
 
-    def _add(self, database: Database) -> None:
+    def add(self, database: Database) -> None:
+        """Take up a database that is open."""
         self.ids.setdefault(database.name.lower(), len(SYSTEM_DATABASES) + len(self.ids) + 1)
         self.databases = {**self.databases, database.name: database}
         self._changed()
