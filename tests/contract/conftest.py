@@ -221,6 +221,54 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
     ]
 
 
+def the_task() -> list[Call]:
+    """The site's own backup task: what it wrote before is put aside, it is started, and what was put aside comes back or goes."""
+    run, site = {"Drive": "D", "Run": "r3"}, {"Site": "PR1"}
+    log = {"Drive": "D", "Path": "SMS"}
+    return [
+        call("Get-SkBackupTask", **site),
+        call("Get-SkBackupTask", Site="pr1"),
+        call("Get-SkBackupTask", Site="PR1\n"),
+        call("Read-SkTaskLog", **log, Offset=-1),
+        call("Read-SkTaskLog", **log, Offset=0),
+        call("Read-SkTaskLog", **log, Offset=65_536),
+        call("Read-SkTaskLog", **log, Offset=80_000),
+        call("Read-SkTaskLog", **log, Offset=90_000),
+        call("Read-SkTaskLog", Drive="D", Path="nowhere", Offset=7),
+        call("Read-SkTaskLog", Drive="D", Path="..\\x", Offset=0),
+        call("Read-SkTaskControl", **log),
+        call("Read-SkTaskControl", Drive="D", Path="nowhere"),
+        call("Read-SkTaskControl", Drive="d", Path="SMS"),
+        call("Get-SkTaskMark", **run),
+        call("Get-SkTaskMark", Drive="D"),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Complete-SkTaskBackup", **run, Keep="both"),
+        call("Start-SkBackupTask", **run),
+        call("Save-SkTaskBackup", Drive="D", **site),
+        call("Save-SkTaskBackup", **run, Site="../"),
+        call("Save-SkTaskBackup", Drive="C", Run="r3", **site),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Save-SkTaskBackup", **run, Site="PR2"),
+        call("Get-SkShadowRoot", **run, Index=-1),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Start-SkBackupTask", **run),
+        call("Start-SkBackupTask", **run),
+        call("Save-SkTaskBackup", **run, **site),
+        call("Get-SkTaskMark", **run),
+        call("Complete-SkTaskBackup", **run, Keep="previous"),
+        call("Get-SkShadowRoot", **run, Index=-1),
+        call("Get-SkTree", **run, Index=-1, Path=""),
+        call("Read-SkFile", **run, Index=-1, Path=["SiteServer\\SMSbkSiteRegSMS.dat", "no such file"], Offset=0),
+        call("Complete-SkTaskBackup", **run, Keep="new"),
+        call("Remove-SkFolder", **run, Name="task"),
+        call("Get-SkTaskMark", **run),
+    ]
+
+
 def on_2003(volumes: dict[str, str]) -> list[Call]:
     """The WMI way, on a host without diskshadow; and vshadow, which the operator put there."""
     run = {"Drive": "D", "Run": "r3"}
@@ -276,6 +324,7 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **run),
         call("New-SkVshadow", **run, Volume=["not a volume"], Service=[], SqlWriter=False),
         call("Remove-SkShadowSet", **run),
+        *the_task(),
         call("Exit-SkLease", **run, Owner="ci"),
     ]
 

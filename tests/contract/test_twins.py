@@ -129,6 +129,10 @@ def make_host(folder: Path, hierarchy: Hierarchy, name: str) -> Host:
             host.make_folder(f"{letter}:\\sitekeeper")
             host.write(f"{letter}:\\sitekeeper\\vshadow.exe", b"MZ")
         host.set_acl("D:\\sitekeeper", ADMINISTRATORS_ONLY)  # C: stays open to others
+        for task in ("PR1Backup\\SiteServer", "PR1Backup.sk-old\\SiteServer"):
+            host.make_folder(f"C:\\SMSBackup\\{task}")
+            host.write(f"C:\\SMSBackup\\{task}\\SMSbkSiteRegSMS.dat", b"regf and more")
+        host.write("D:\\SMS\\logs\\smsbkup.log", b"STATMSG: ID=5055 \xe4\r\n" * 4000)
         host.registry.delete("HKLM\\SOFTWARE\\Microsoft\\NAL")
         host.registry.save()
     host.save()

@@ -56,7 +56,7 @@ NOT_READ = {
     "psrp/clixml-stderr-with-error.xml": "stderr of powershell.exe, which is never started: sessions are pools",
     "psrp/clixml-stderr-with-no-errors.xml": "stderr of powershell.exe, which is never started: sessions are pools",
     "windows/configmgr/configmgrautosave.ini": "the unattended file of setup: comes with restore",
-    "windows/configmgr/smsbkup-ctl-tokens-excerpt.txt": "smsbkup.ctl of SMS 2.0: ConfigMgr's own backup task is not read yet",
+    "windows/configmgr/smsbkup-ctl-tokens-excerpt.txt": "smsbkup.ctl of SMS 2.0: only its hash is recorded, nothing of it is read",
     "windows/events/event-sqlwriter-24579-torn-database.txt": _EVENTS,
     "windows/events/event-sqlwriter-24583-and-sqlvdi-1.txt": _EVENTS,
     "windows/events/event-vss-12292-and-11-provider.txt": _EVENTS,

@@ -79,7 +79,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )  # fmt: skip
         built = root / "roles"
         code = main([
-            "jea", "build", str(ROOT / "playbooks" / "backup.yml"), "-i", str(inventory), "-o", str(built),
+            "jea", "build", str(ROOT / "playbooks" / "backup.yml"), str(ROOT / "playbooks" / "backup_task.yml"),
+            "-i", str(inventory), "-o", str(built),
             "--group", "LAB\\sitekeeper",
         ])  # fmt: skip
         assert code == 0
@@ -112,6 +113,14 @@ def test_the_whole_backup_is_published_and_verified(place: Place, capsys: pytest
     assert {line["user"] for line in calls} == {"LAB\\reader"}
     assert not [line for line in calls if line["command"].startswith("script ")]
     count(Row.JEA, len(calls), "3 sites, published and verified, no script text, no administrator")
+
+
+def test_the_sites_own_task_is_run_and_collected(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    code = place.say("run", str(ROOT / "playbooks" / "backup_task.yml"), "--limit", "PR2")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert code == 0, [one.get("error") for one in told if one.get("error")]
+    newest = max((place.root / "store" / "PR2").iterdir())
+    assert json.loads((newest / "manifest.json").read_text())["kind"] == "task"
 
 
 def test_the_plain_endpoint_does_not_let_this_account_in(place: Place) -> None:

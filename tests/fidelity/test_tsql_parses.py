@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.sql import queries, statements
+from sitekeeper.sql import _status, queries, statements
 
 from .counting import Row, count
 
@@ -61,7 +61,16 @@ def _complaints(statements: dict[str, str], versions: tuple[int, ...]) -> list[s
 
 def test_the_facts_queries_are_t_sql_of_every_version() -> None:
     counts = queries.row_counts(["Sites", "odd ]name'"], database="CM_ABC")
-    statements = {**queries.STATEMENTS, **queries.WHOLE_DATABASES, **queries.SINCE_2008, "row_counts": counts}
+    statements = {
+        **queries.STATEMENTS,
+        **queries.WHOLE_DATABASES,
+        **queries.SINCE_2008,
+        "row_counts": counts,
+        "newest": _status.NEWEST,
+        "since": _status.SINCE,
+        "site_rows": queries.site_rows("CM_ABC"),
+        "last_message": queries.last_message("CM_ABC"),
+    }
     assert _complaints(statements, VERSIONS) == []
     count(Row.TSQL, len(statements) * len(VERSIONS), f"{len(statements)} x {len(VERSIONS)}")
 

@@ -143,11 +143,20 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
     manifest = _manifest.read(published(kit, store))
     copied = tuple(
         Entry(
-            kind="file", path=f"PR1Backup\\SiteDBServer\\{name}", file=f"SiteDBServer/{name}", size=4, source="PR1:E:\\"
+            kind="file",
+            path=f"PR1Backup\\SiteDBServer\\{name}",
+            file=f"PR1Backup/SiteDBServer/{name}",
+            size=4,
+            source="PR1:E:\\",
         )
         for name in ("cm.MDF", "CM.ldf", "other.ndf", "notes.txt")
     )
-    task = manifest.model_copy(update={"entries": copied, "kind": "task"})
+    dump = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegSMS.dat", size=1)
+    other = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegNAL.dat", size=1)
+    task = manifest.model_copy(update={"entries": (*copied, dump, other), "kind": "task"})
+    assert _getting.chosen(task, ["registry"]) == [dump, other]
+    assert _getting.chosen(task, ["database"]) == list(copied)
+    assert _getting.chosen(task, ["PR1Backup/SiteServer"]) == [dump, other]
     assert [(one.name, one.logical, one.kind) for one in _getting.database_files(task)] == [
         ("cm.MDF", "CM.mdf", "data"), ("CM.ldf", "CM.ldf", "data"), ("other.ndf", "", "data"),
     ]  # fmt: skip

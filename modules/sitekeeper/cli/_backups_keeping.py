@@ -60,7 +60,7 @@ def _mark(options: argparse.Namespace, pinned: _marks.Pinned | None) -> int:
     rows = []
     for folder in folders:
         problem = _marks.read(folder)[1]
-        marks = _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": pinned}))
+        marks = _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": pinned}), anew=True)
         rows.append({"id": folder.name, "pinned": marks.pinned.model_dump() if marks.pinned else None, "lost": problem})
         if not options.json:
             print(f"{folder.name}: {'pinned' if pinned else 'not pinned'}")

@@ -129,7 +129,7 @@ def verify(options: argparse.Namespace) -> int:
         notes = [note] if (note := _marks.read(folder)[1]) else []
         kept = not folder.is_symlink() and _getting.remember(folder, problems, SystemClock().now().isoformat())
         if not kept and not folder.is_symlink():
-            notes.append(f"{_marks.NAME}: cannot be written, so this verification is not remembered")
+            notes.append("this verification is not remembered: its marks cannot be changed")
         rows.append(
             {"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems, "notes": notes}
         )

@@ -14,9 +14,21 @@ from sitekeeper.engine.plays import Playbook
 from sitekeeper.jea.files import files_of
 from sitekeeper.jea.page import page_of
 from sitekeeper.jea.role import Role, role_of
+from sitekeeper.site._task_run import SERVICE as TASK
 from sitekeeper.site.facts import STOPPED_FOR_BACKUP
 
-_NOT_THERE = {"SQL host": frozenset({"windows.registry", "windows.service", "site.maintenance"})}
+_NOT_THERE = {
+    "SQL host": frozenset(
+        {
+            "windows.registry",
+            "windows.service",
+            "site.maintenance",
+            "site.backup_task",
+            "store.collect",
+            "store.publish_task",
+        }
+    )
+}
 """What is never asked of a database server of its own."""
 AnyModule = type[Module[Any, Any]]
 
@@ -68,10 +80,11 @@ def build(playbooks: Sequence[Playbook], inventory: Inventory, folder: Path, gro
     if "site server" not in kinds:
         raise UsageError("no host of this inventory has a site_code: there is nothing to make a role for")
     used = modules_in(playbooks)
+    services = (*STOPPED_FOR_BACKUP, *((TASK,) if any(one.name() == "site.backup_task" for one in used) else ()))
     built = []
     for kind, hosts in kinds.items():
         modules = [one for one in used if one.name() not in _NOT_THERE.get(kind, frozenset())]
-        role = role_of(kind, modules, STOPPED_FOR_BACKUP)
+        role = role_of(kind, modules, services)
         where = folder / kind.replace(" ", "-").lower()
         for path, text in {**files_of(role, group), "README.md": page_of(role, hosts, group)}.items():
             (where / path).parent.mkdir(parents=True, exist_ok=True)

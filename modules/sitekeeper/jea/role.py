@@ -24,6 +24,8 @@ BESIDE = ("Get-SkMaintenance", "Start-SkMaintenance", "Stop-SkMaintenance")
 """What is asked of a management server, and of no other host."""
 OLD = ("New-SkShadowCopy", "New-SkVshadow", "Test-SkVshadow")
 """For Server 2003, which has no such endpoints."""
+OF_SITE = r"root\\sms\\site_[A-Z0-9]{3}"
+"""The SMS Provider's namespace, the only one but Windows' own."""
 ROLE = "Get-SkRole"
 """Answers which role an endpoint has; made with it."""
 
@@ -67,6 +69,8 @@ def role_of(kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iter
     if "Get-WmiObject" in cmdlets:
         classes = dict.fromkeys((*cmdlets["Get-WmiObject"]["Class"], *_classes_in(inside(names))))
         cmdlets["Get-WmiObject"] |= reading(*classes)
+        if any("-Namespace" in functions.sources()[name] for name in inside(names)):
+            cmdlets["Get-WmiObject"]["Namespace"] = OF_SITE
     held: dict[str, dict[str, Allowed]] = {name: {} for name in names}
     if "Register-SkGuard" in held:
         held["Register-SkGuard"]["Service"] = wanted

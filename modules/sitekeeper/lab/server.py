@@ -216,6 +216,9 @@ class Lab:
                 facts["sql_port"] = machine.sql.port
             facts |= {"sql_work_dir": spec.sql_work_dir} if spec.sql_work_dir else {}
             facts |= {"scratch": True} if spec.scratch else {}
+            facts |= (
+                {"recovery": self._recovery(name)} if spec.site is not None and spec.site.generation != 2007 else {}
+            )
             if spec.site is not None:
                 facts |= {"site_code": spec.site.code, "site_type": spec.site.kind}
                 facts |= {"parent": spec.site.parent} if spec.site.parent else {}
@@ -244,6 +247,11 @@ class Lab:
         children: dict[str, Any] = {name: {"hosts": members} for name, members in groups.items() if members}
         children.setdefault("sites", {"hosts": {}})["vars"] = {"maintenance": how}
         return {"all": {"vars": variables, "children": children}}
+
+    def _recovery(self, name: str) -> dict[str, Any]:
+        site = self.hierarchy.hosts[name].site
+        holder = site.database_host if site is not None and site.database_host else name
+        return {"provider": f"{name}.{self.hierarchy.dns}", "sql_server": f"{holder}.{self.hierarchy.dns}"}
 
     def _accounts(self) -> list[Account]:
         made = []

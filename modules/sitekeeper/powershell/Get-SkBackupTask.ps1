@@ -5,8 +5,9 @@ function Get-SkBackupTask {
     param([string]$Site)
     trap { break }  # a failed .NET call would only end its statement
     if ($Site -cnotmatch '\A[A-Z0-9]{3}\z') { throw 'SkInvalidSite' }
-    $rows = @(Get-WmiObject -Namespace ('root\sms\site_' + $Site) -Class SMS_SCI_SQLTask -Filter ("ItemName='Backup SMS Site Server' AND SiteCode='" + $Site + "'") -ErrorAction Stop)
+    $rows = @(Get-WmiObject -Class SMS_SCI_SQLTask -Namespace ('root\sms\site_' + $Site) -ErrorAction Stop)
     foreach ($row in $rows) {
+        if ($row.ItemName -ne 'Backup SMS Site Server' -or $row.SiteCode -ne $Site) { continue }
         $on = [bool]$row.Enabled
         if ($row.On) { $on = $true }
         $where = ([string]$row.DeviceName).TrimEnd('\')

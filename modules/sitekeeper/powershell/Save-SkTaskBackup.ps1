@@ -30,7 +30,7 @@ function Save-SkTaskBackup {
         if ([IO.Directory]::Exists($one) -and ([int][IO.File]::GetAttributes($one) -band 1024)) { throw 'SkLinkInPath' }
     }
     # Somebody else's run of the task writes there now.
-    $service = @(Get-WmiObject -Class Win32_Service -Filter "Name='SMS_SITE_BACKUP'")[0]
+    $service = @(Get-SkState -Service 'SMS_SITE_BACKUP')[0]
     if ($service.State -ne 'Stopped') { throw 'SkTaskRuns' }
     if ($mark.HasFolder -and -not $mark.HasArchive -and $mark.Started -lt 0) { [IO.Directory]::Move($mark.Folder, $mark.Archive) }
     Get-SkTaskMark -Drive $Drive -Run $Run

@@ -8,7 +8,7 @@ function Start-SkBackupTask {
     if (-not $mark) { throw 'SkNoTaskMark' }
     if ($mark.Started -ge 0) { throw 'SkTaskStarted' }
     $place = Get-SkFolder -Drive $Drive -Run $Run -Name 'task'
-    $service = @(Get-WmiObject -Class Win32_Service -Filter "Name='SMS_SITE_BACKUP'")[0]
+    $service = @(Get-SkState -Service 'SMS_SITE_BACKUP')[0]
     if ($service.State -ne 'Stopped') {
         New-Object PSObject -Property @{ Code = 10; Process = [long]0 }
         return
@@ -18,7 +18,7 @@ function Start-SkBackupTask {
     $code = [int](Invoke-WmiMethod -Path "Win32_Service.Name='SMS_SITE_BACKUP'" -Name StartService).ReturnValue
     $process = [long]0
     if ($code -eq 0) {
-        $process = [long]@(Get-WmiObject -Class Win32_Service -Filter "Name='SMS_SITE_BACKUP'")[0].ProcessId
+        $process = [long]@(Get-SkState -Service 'SMS_SITE_BACKUP')[0].Pid
         $file = [IO.Path]::Combine($place, 'started.txt')
         [IO.File]::WriteAllText(($file + '.new'), [string]$process, [Text.Encoding]::ASCII)
         [IO.File]::Move(($file + '.new'), $file)

@@ -96,7 +96,7 @@ def _site_of_2007(seen: Seen) -> Iterator[Check]:
         f"{what} {now}, was {was}"
         for what, now, was in (
             ("code", seen.installed_code, got.site), ("folder", seen.installed, got.install_dir),
-            ("version", seen.installed_version, got.version),
+            ("version", _written(seen.installed_version), _written(got.version)),
         )
         if now.lower() != was.lower()
     ]  # fmt: skip
@@ -224,6 +224,11 @@ def identity(seen: Seen) -> Iterator[Check]:
         else "Stored passwords cannot be decrypted: set the password of every account again."
     )
     yield Check(name="machine identity", status="warning", said="another installation of Windows", consequence=meaning)
+
+
+def _written(version: str) -> str:
+    """Registry and programs write one version with more zeros and with fewer: 4.00.6487.2000, 4.0.6487.2000."""
+    return ".".join(str(number) for number in _numbers(version))
 
 
 def _numbers(version: str) -> list[int]:

@@ -13,6 +13,7 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.site._recovery_script import Recovery, recovery_script, wishes_of
+from sitekeeper.site._setup_state import refuse_at_work
 from sitekeeper.site._stage import MEDIA, SCRIPT, Piece, Sender, Staged, pieces_of, refuse_full
 from sitekeeper.site.save import Saved
 from sitekeeper.site.target import TargetFacts
@@ -40,6 +41,7 @@ class StageIntent(Record):
     version: Literal[1] = 1
     root: str
     run: str
+    drive: str
 
 
 class Stage(Module[StageParams, Staged]):
@@ -50,7 +52,8 @@ class Stage(Module[StageParams, Staged]):
     """
 
     needs = Needs(
-        functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage"), rights="write into the folder that the operator made",
+        functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage", "Read-SkSetup"),
+        rights="write into the folder that the operator made",
     )  # fmt: skip
     reversible = True
     intent_type = StageIntent
@@ -88,7 +91,9 @@ class Stage(Module[StageParams, Staged]):
             msg=f"{files} files, {size} bytes would be laid in {folder}",
         )  # fmt: skip
         change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
-        return Plan(result=result, changes=(change,), intent=StageIntent(root=root, run=run), data=pieces)
+        return Plan(
+            result=result, changes=(change,), intent=StageIntent(root=root, run=run, drive=target.drive), data=pieces
+        )
 
     def apply(self, ctx: Context, plan: Plan[Staged]) -> Staged:
         intent = plan.intent
@@ -103,6 +108,7 @@ class Stage(Module[StageParams, Staged]):
         return any(True for _ in ctx.ps.stream("Measure-SkStage", Root=intent.root, Run=intent.run))
 
     def undo(self, ctx: Context, intent: StageIntent, outcome: Staged | None) -> str:
+        refuse_at_work(ctx, intent.drive, ctx.run_id)
         ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
         return f"{intent.root}\\{intent.run} deleted"
 

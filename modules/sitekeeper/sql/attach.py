@@ -30,14 +30,11 @@ class AttachParams(Params):
     """Which files, under which name."""
 
     name: str
-    """``sk_<site code>_<run id>``; anything else is refused, unless it is to stay (``keep``)."""
+    """``sk_<site code>_<run id>``; anything else is refused."""
     files: Many[PushedFile]
     """The pushed files, the primary data file first; they are deleted with the database."""
     on: str | None = None
     """The host; the play's own when left out."""
-    keep: bool = False
-    """Under its own name, to stay: a database that setup then takes as manually recovered. Undo drops it only while all of its
-    files lie in this run's folder."""
 
 
 class AttachIntent(Record):
@@ -50,7 +47,6 @@ class AttachIntent(Record):
     run: str
     root: str
     files: tuple[str, ...]
-    keep: bool = False
 
 
 class Attach(Module[AttachParams, Made]):
@@ -69,8 +65,7 @@ class Attach(Module[AttachParams, Made]):
 
     def plan(self, ctx: Context, params: AttachParams) -> Plan[Made]:
         there = changed_on(ctx, params)
-        if not params.keep:
-            _mark.refuse_foreign(params.name, ctx.run_id)
+        _mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
         folder = f"{root}\\{ctx.run_id}\\".lower()
         for one in params.files:
@@ -86,7 +81,7 @@ class Attach(Module[AttachParams, Made]):
             ),
             changes=(Change(f"database {params.name} on {there.host}", "not there", f"{len(paths)} files attached"),),
             intent=AttachIntent(
-                on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root, files=paths, keep=params.keep,
+                on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root, files=paths
             ),
         )  # fmt: skip
 
@@ -118,8 +113,7 @@ def take_back(there: Context, intent: AttachIntent, *, made: bool) -> str:
     server = Server(there, intent.instance)
     if not made:
         _dropping.settle(server)
-    folder = f"{intent.root}\\{intent.run}" if intent.keep else ""
-    dropped = _dropping.drop(server, intent.name, intent.run, folder)
+    dropped = _dropping.drop(server, intent.name, intent.run)
     names = [path.rpartition("\\")[2] for path in intent.files]
     there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=names)
     return f"database {intent.name} {'dropped' if dropped else 'was not there'}"

@@ -89,17 +89,29 @@ def take_out(opened: Opened, entries: list[Entry], to: Path, told: Told = lambda
         raise _no_room(error, to) from None
 
 
-def refuse_damaged(found: Opened, entries: list[Entry], now: str, *, read: bool = True) -> None:
+def refuse_damaged(
+    found: Opened, entries: list[Entry], now: str, *, read: bool = True, told: Told = lambda *_: None
+) -> None:
     """Look at the whole set, and read again what is needed of it; a damaged set is remembered as such and never restored.
 
     ``read=False``, and of what is unpacked: sizes and what else lies there only, since it is checked as it is copied.
+    ``told`` may end it by raising.
 
     Raises:
         IntegrityError: names the file.
 
     """
-    needed = {found.stored_as(entry) for entry in entries if entry.kind == "file" and read and not found.packed}
-    problems = verify_set(found.folder, needed.__contains__)
+    files = [entry for entry in entries if entry.kind == "file" and read and not found.packed]
+    needed = {found.stored_as(entry): entry.size for entry in files}
+    done, total = 0, sum(needed.values())
+
+    def hashed(name: str) -> bool:
+        nonlocal done
+        told(done, total)
+        done += needed.get(name, 0)
+        return name in needed
+
+    problems = verify_set(found.folder, hashed)
     if problems:
         remember(found.folder, problems, now)
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
@@ -110,11 +122,11 @@ def refuse_damaged(found: Opened, entries: list[Entry], now: str, *, read: bool 
 
 
 def remember(folder: Path, problems: Sequence[str], now: str) -> bool:
-    """Note what a verification found; a store that cannot be written forgets it, which is answered."""
+    """Note what a verification found; answers whether it could be: the store may be read-only, the marks damaged."""
     seen = _marks.Verified(at=now, problems=tuple(problems))
     try:
         _marks.change(folder, lambda marks: marks.model_copy(update={"verified": seen}))
-    except SpaceError:
+    except (SpaceError, IntegrityError):
         return False
     return True
 

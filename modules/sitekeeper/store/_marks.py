@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
 from sitekeeper.store._folder import store_error, sync_folder
 
@@ -70,16 +71,21 @@ def read(folder: Path) -> tuple[Marks, str]:
         return Marks(), f"{NAME}: damaged; pins, verifications and drills are not known"
 
 
-def change(folder: Path, edit: Callable[[Marks], Marks]) -> Marks:
-    """Read, change and replace the marks; one process at a time. Damaged ones are begun anew.
+def change(folder: Path, edit: Callable[[Marks], Marks], *, anew: bool = False) -> Marks:
+    """Read, change and replace the marks; one process at a time. Only who says so begins damaged ones ``anew``.
 
     Raises:
-        SpaceError: they cannot be written.
+        SpaceError: they cannot be written. IntegrityError: they are damaged, and there may have been a pin among them.
 
     """
     try:
         with _alone(folder):
-            marks = edit(read(folder)[0])
+            before, problem = read(folder)
+            if problem and not anew:
+                raise IntegrityError(
+                    f"{folder.name}: {problem}", hint=f"`backups pin {folder.name}` or `unpin` begins them anew"
+                )
+            marks = edit(before)
             half = folder / HALF
             half.unlink(missing_ok=True)
             handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -16,12 +16,48 @@ from pathlib import Path
 from threading import Event
 
 from sitekeeper.engine.errors import IntegrityError, RunInterruptedError
-from sitekeeper.store import _head, _manifest
+from sitekeeper.engine.session import Context
+from sitekeeper.store import _entries, _head, _manifest
 from sitekeeper.store._folder import store_error, sync_file_system, sync_folder
-from sitekeeper.store._packing import SUFFIXES, Packing, Sums, pack
+from sitekeeper.store._packing import SUFFIXES, Packing, Sums, pack, wanted
 
 Told = Callable[[int, int], None]
 """Bytes done, and bytes in all."""
+
+
+def finished(ctx: Context, staging: Path, make: Callable[[], _manifest.Manifest]) -> _manifest.Manifest | _head.Head:
+    """Write a staging set's manifest, and seal it where the host's variables say so: then it may be published.
+
+    ``make`` checks the set and makes its manifest; of a set that was sealed before its run was cut off nothing is made again.
+
+    Raises:
+        IntegrityError, SpaceError, RunInterruptedError: as ``make`` and ``seal``.
+
+    """
+    head = sealed(staging)
+    if head is not None:
+        drop_plain(staging, head)
+        return head
+    packing = wanted(ctx.vars)
+    clear(staging)
+    manifest = make()
+    try:
+        _manifest.write(staging, manifest)
+        for name in (_entries.NAME, _entries.SHADOW_NAME):
+            (staging / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise store_error(error, staging.parent.parent) from None
+    if packing is not None:
+        return seal(staging, manifest, packing, ctx.stop, lambda done, total: ctx.progress(done, total, "bytes"))
+    return manifest
+
+
+def how(made: _manifest.Manifest | _head.Head) -> str:
+    """How it is stored, for a sentence."""
+    if isinstance(made, _manifest.Manifest):
+        return ""
+    size = made.body.size + sum(one.size for one in made.stored)
+    return f", sealed with {' and '.join(made.packing)} into {size} bytes"
 
 
 def sealed(staging: Path) -> _head.Head | None:

@@ -15,7 +15,7 @@ from sitekeeper.store._tree import Found
 
 INDEX = -1
 """What names the task's folder to Get-SkTree and Read-SkFile, in place of the number of a shadow copy."""
-DUMPS = ("SMSbkSiteRegSMS.dat", "SMSbkSiteRegNAL.dat")
+DUMPS = ("SiteServer\\SMSbkSiteRegSMS.dat", "SiteServer\\SMSbkSiteRegNAL.dat")
 FOLDERS = ("inboxes", "logs", "data", "srvacct")
 FIRST_CURRENT_BRANCH = 8325
 """Build of version 1511, the first with CD.Latest (Microsoft Learn, "The CD.Latest folder")."""
@@ -47,7 +47,7 @@ def missing(found: Sequence[Found], database_files: Sequence[str], *, cd_latest:
 def _wanted(database_files: Sequence[str], *, cd_latest: bool) -> Iterator[tuple[str, bool]]:
     """Paths, and whether each is a folder."""
     for name in DUMPS:
-        yield f"SiteServer\\{name}", False
+        yield name, False
     for name in FOLDERS:
         yield f"SiteServer\\SMSServer\\{name}", True
     for name in database_files:

@@ -80,15 +80,15 @@ class Get(Module[GetParams, Gotten]):
     def apply(self, ctx: Context, plan: Plan[Gotten]) -> Gotten:
         found, entries, target = plan.data
         now = ctx.clock.now().isoformat()
-        _getting.refuse_damaged(found, entries, now)
-        if target is None:
-            return plan.result
 
         def told(done: int, total: int) -> None:
             if ctx.stop.is_set():
-                raise RunInterruptedError("stopped by the operator while the set was being unpacked")
+                raise RunInterruptedError("stopped by the operator while the set was being read")
             ctx.progress(done, total, "bytes")
 
+        _getting.refuse_damaged(found, entries, now, told=told)
+        if target is None:
+            return plan.result
         try:
             _getting.take_out(found, entries, target, told)
         except IntegrityError as error:

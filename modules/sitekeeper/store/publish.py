@@ -16,7 +16,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _catalogue, _complete, _entries, _folder, _head, _manifest, _packing, _seal
+from sitekeeper.store import _catalogue, _complete, _entries, _folder, _head, _manifest, _seal
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ShadowSet
@@ -94,20 +94,7 @@ class Publish(Module[PublishParams, Published]):
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        packing = _packing.wanted(ctx.vars)
-        made: _manifest.Manifest | _head.Head | None = _seal.sealed(staging)
-        if isinstance(made, _head.Head):
-            _seal.drop_plain(staging, made)  # sealed to the end before this run was cut off
-        else:
-            made = manifest_of(ctx, params, staging)
-            try:
-                _manifest.write(staging, made)
-                for name in (_entries.NAME, _entries.SHADOW_NAME):
-                    (staging / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise _folder.store_error(error, Path(params.set.store)) from None
-            if packing is not None:
-                _seal.seal(staging, made, packing, ctx.stop, lambda done, total: ctx.progress(done, total, "bytes"))
+        made = _seal.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
 
         def may_appear() -> None:
             # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
@@ -122,14 +109,9 @@ class Publish(Module[PublishParams, Published]):
             if made.consistency != "separate" or "separate" in params.accept
             else f"{params.set.id} has no database of the same instant"
         )
-        how = (
-            ""
-            if packing is None
-            else f", sealed with {' and '.join(packing.steps)} into {published.stored_bytes} bytes"
-        )
         return _result(
-            published, partial, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}{how}"
-            + left_out(made),
+            published, partial, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
+            + _seal.how(made) + left_out(made),
         )  # fmt: skip
 
 
@@ -157,7 +139,6 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> _manifest
 
     """
     site, snapshot = params.site, params.snapshot
-    _seal.clear(staging)
     entries = pulled(staging)
     own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
     _complete.same_on_disk(staging, entries, own)

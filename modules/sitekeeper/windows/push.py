@@ -88,12 +88,12 @@ class Push(Module[PushParams, Pushed]):
             found = Path(params.folder, one.file)
             if not found.is_file() or found.stat().st_size != one.size:
                 raise IntegrityError(f"{found} is not there with {one.size} bytes")
-        _refuse_taken(there, root, ctx.run_id, names)
+        refuse_taken(there, root, ctx.run_id, names)
         folder = f"{root}\\{ctx.run_id}"
         return Plan(
             result=Pushed(
                 changed=True, msg=f"{len(names)} files would be pushed", on=there.host, folder=folder,
-                files=tuple(_pushed(one, folder) for one in params.files), bytes=sum(one.size for one in params.files),
+                files=tuple(pushed_file(one, folder) for one in params.files), bytes=sum(one.size for one in params.files),
             ),
             changes=tuple(Change(f"{there.host} {folder}\\{one.name}", "not there", f"{one.size} bytes") for one in params.files),
             intent=PushIntent(on=there.host, run=ctx.run_id, root=root, names=tuple(names)),
@@ -104,11 +104,11 @@ class Push(Module[PushParams, Pushed]):
         intent, params = plan.intent, plan.data
         assert isinstance(intent, PushIntent)  # noqa: S101 - the plan is our own
         there = changed_on(ctx, intent)
-        _refuse_taken(there, intent.root, intent.run, intent.names)
+        refuse_taken(there, intent.root, intent.run, intent.names)
         sending = Sending(ctx, there, intent, params)
         for one in params.files:
             sending.send(one)
-        _prove(there, intent, params.files)
+        prove(there, intent, params.files)
         result, seconds = plan.result, sending.seconds
         rate = sending.bytes / 2**20 / seconds if seconds else 0.0
         return result.model_copy(
@@ -195,14 +195,20 @@ class Sending:
             ctx.clock.sleep(ahead, ctx.stop)
 
 
-def _refuse_taken(there: Context, root: str, run: str, names: Sequence[str]) -> None:
+def refuse_taken(there: Context, root: str, run: str, names: Sequence[str]) -> None:
+    """Refuse names that the run's folder has already.
+
+    Raises:
+        IntegrityError: it has one.
+
+    """
     taken = {name.lower() for name in listed(there, root, run)}
     for name in names:
         if name.lower() in taken:
             raise IntegrityError(f"{root}\\{run} on {there.host} has a file {name} already", host=there.host)
 
 
-def _prove(there: Context, intent: PushIntent, files: Sequence[FileToPush]) -> None:
+def prove(there: Context, intent: PushIntent, files: Sequence[FileToPush]) -> None:
     """Read what lies on the host's disk now, and compare."""
     found: dict[str, tuple[int, str]] = {}
     for row in there.ps.stream("Measure-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names)):
@@ -213,6 +219,7 @@ def _prove(there: Context, intent: PushIntent, files: Sequence[FileToPush]) -> N
             raise IntegrityError(f"{one.name} arrived on {there.host} different from what was sent (SHA-256)")
 
 
-def _pushed(one: FileToPush, folder: str) -> PushedFile:
+def pushed_file(one: FileToPush, folder: str) -> PushedFile:
+    """A file as it will be on the host."""
     facts: dict[str, Any] = one.model_dump(exclude={"file"})
     return PushedFile(path=f"{folder}\\{one.name}", **facts)

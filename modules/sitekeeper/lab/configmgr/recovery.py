@@ -17,7 +17,14 @@ from sitekeeper.lab.configmgr import serials
 from sitekeeper.lab.configmgr.backup_task import BackupTask
 from sitekeeper.lab.configmgr.life import SiteLife
 from sitekeeper.lab.configmgr.setup_script import Refused, Script, read_script
-from sitekeeper.lab.configmgr.site import branch, database_name, install_site, other_branch, site_registry
+from sitekeeper.lab.configmgr.site import (
+    add_sql_backup,
+    branch,
+    database_name,
+    install_site,
+    other_branch,
+    site_registry,
+)
 from sitekeeper.lab.configmgr.tree import make_tree, windows_id
 from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper.lab.machine import Machine
@@ -271,6 +278,7 @@ class SiteServer:
     def _make_site(self, dice: random.Random) -> None:
         with self.host.io_lock, self.host.lock:
             install_site(self.host.machine, self.spec, self.holder.host.name, dice)
+            add_sql_backup(self.holder.host.machine, self.host.name, self.spec)
             make_tree(self.host, self.spec, dice)
             site_registry(self.host.registry, self.host.machine, self.spec, self.instance.name, self.lab.hierarchy.dns)
             self.host.registry.save()

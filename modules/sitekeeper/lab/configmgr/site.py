@@ -88,12 +88,17 @@ def install_sql(machine: Machine, sql: SqlSpec, sites: list[tuple[str, SiteSpec]
     )
     instance = machine.name if default else f"{machine.name}\\{sql.instance}"
     for server, site in sites:
-        if site.generation == 2007:
-            name = "SMS_SITE_SQL_BACKUP" if server == machine.name else f"SMS_SITE_SQL_BACKUP_{server}"
-            add_service(machine, Service(name, name, "Running", path=site.install + r"\bin\i386\smssqlbkup.exe"))
+        add_sql_backup(machine, server, site)
         files = database_files(site)
         machine.databases.append(DatabaseFacts(instance, database_name(site), files))
         machine.mutable += [file.physical.lower() for file in files]
+
+
+def add_sql_backup(machine: Machine, server: str, site: SiteSpec) -> None:
+    """The service of a 2007 site that copies its database, on the database's machine; one that is there stays."""
+    name = "SMS_SITE_SQL_BACKUP" if server == machine.name else f"SMS_SITE_SQL_BACKUP_{server}"
+    if site.generation == 2007 and name not in machine.services:
+        add_service(machine, Service(name, name, "Running", path=site.install + r"\bin\i386\smssqlbkup.exe"))
 
 
 def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance: str, dns: str) -> None:

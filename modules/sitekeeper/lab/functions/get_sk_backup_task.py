@@ -10,7 +10,7 @@ from sitekeeper.lab.engines.call import not_emulated
 from sitekeeper.lab.functions._task import DESTINATION, SITE, is_folder
 from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin
 
-SHA256 = "494808eaa40ded0d1195da59a2a0e53f2bb3fc5713ec8e66caf879041e1d767b"
+SHA256 = "65ab50d2bc93fb582c031494022552d1cfa4b65d3a670fde9d1338ecfa463f3e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

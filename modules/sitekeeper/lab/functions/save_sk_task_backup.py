@@ -8,7 +8,7 @@ from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._task import is_destination, move, refuse_links
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin, value_of
 
-SHA256 = "6c31746c13fece5159d0e376985958a768cf91307f7cbab87da59ff7e756d98b"
+SHA256 = "a0f224eb0900ac1694f032ccbcb5e692e40a4da900c62b5c44e8cdb642983492"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, text, thrown, twin, value_of
 
-SHA256 = "e63252f4c044c033553abf4d6e3023b7efa8b8a7c0b0aba2ff4103c9649ad185"
+SHA256 = "030ca83543988145ae6fb136af3277d2cce26615bf7d6279e0e44a82e98f6056"
 _RUNS = 10
 
 
