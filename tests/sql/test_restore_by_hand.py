@@ -65,6 +65,14 @@ def test_a_torn_page_is_found_by_checkdb_alone(drill: MakeDrill) -> None:
     here.assert_nothing_left()
 
 
+def test_a_checkdb_that_never_ends_ends_with_its_deadline(drill: MakeDrill) -> None:
+    here = drill()
+    here.lab.fault(SCRATCH, "sql_statement", kind="checkdb", do="hang")
+    outcome = here.play([pushing(here.root / "got", here.files()), ATTACHING, {**CHECKING, "deadline": "4s"}])
+    assert outcome.code in {7, 8}, outcome.events
+    here.assert_nothing_left()
+
+
 def test_files_of_different_instants_are_no_set(drill: MakeDrill) -> None:
     here = drill()
     files = here.files()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sitekeeper.engine.plan import Record, Result
+from sitekeeper.engine.plan import Check, Record, Result
 from sitekeeper.site._results import Database
 
 
@@ -33,6 +33,8 @@ class ScratchServer(Result):
     """Bytes, on the volume of the work folder."""
     dropped: tuple[str, ...] = ()
     """What dead runs of ours had left."""
+    checks: tuple[Check, ...] = ()
+    """The rules, each by its name."""
 
 
 class Made(Result):
@@ -90,6 +92,8 @@ class Checked(Result):
     errors: tuple[CheckError, ...] = ()
     seconds: float = 0.0
     bytes: int = 0
+    checks: tuple[Check, ...] = ()
+    """Each error, or that there is none."""
 
     @property
     def sound(self) -> bool:
@@ -119,6 +123,8 @@ class SettingsResult(Result):
     copy_of_ours: bool = False
     """A drill's copy: then trust and broker must be off."""
     settings: tuple[Setting, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """Those that somebody demands."""
 
     @property
     def wrong(self) -> tuple[Setting, ...]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from sitekeeper.engine.errors import SitekeeperError, UnreachableError
+from sitekeeper.engine.errors import RemoteTimeoutError, RunInterruptedError, SitekeeperError, UnreachableError
 from sitekeeper.engine.session import Context
 from sitekeeper.sql import queries
-from sitekeeper.transport.sql import Outcome, SqlMessage, SqlSession
+from sitekeeper.transport.sql import Outcome, SqlCancelled, SqlMessage, SqlSession
 
 SILENT_SECONDS = 12 * 3600
 """How long CHECKDB and an attach with its upgrade may say nothing; the task's own deadline ends them before."""
 TOLD_AFTER = 2.0
+LOOK = 0.3
+"""Seconds between two looks at whether the time of a statement is over."""
 PROGRESS = 3211
 WRITE_OUTPUT = {"Write-Output": {"InputObject": ".*"}}
 
@@ -60,31 +61,69 @@ class Server:
             if message.number == PROGRESS and (digits := "".join(filter(str.isdigit, message.text))):
                 self.there.progress(min(int(digits), 100), 100, "%", text)
 
-        if not silent:
-            return session.execute(sql, heard=heard)
-        with self._watched(session.spid, text):
-            return session.execute(sql, heard=heard, silent=SILENT_SECONDS)
+        watch = Watch(self, session, text, asks=silent)
+        with watch:
+            try:
+                return session.execute(sql, heard=heard, silent=SILENT_SECONDS if silent else None)
+            except SqlCancelled:
+                watch.explain()
+                raise
 
-    @contextmanager
-    def _watched(self, spid: int, text: str) -> Iterator[None]:
-        """While the block runs, another session asks how far it is; that it cannot does not matter."""
-        ended = threading.Event()
 
-        def watch() -> None:
-            while not ended.wait(TOLD_AFTER):
-                try:
-                    for row in self.session("tempdb").query(queries.PERCENT, spid):
-                        self.there.progress(int(float(str(row["percent_done"]))), 100, "%", text)
-                except SitekeeperError:
-                    return
+class Watch:
+    """While a long statement runs: its percent, asked by another session, and its end when its time is over."""
 
-        watcher = threading.Thread(target=watch, name=f"percent-{self.host}", daemon=True)
-        watcher.start()
+    def __init__(self, server: Server, session: SqlSession, text: str, *, asks: bool) -> None:
+        self._server, self._session, self._text, self._asks = server, session, text, asks
+        self._ended = threading.Event()
+        self._overdue = ""
+        self._thread = threading.Thread(target=self._run, name=f"watch-{server.host}", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def explain(self) -> None:
+        """Say why the statement was cancelled.
+
+        Raises:
+            RemoteTimeoutError: a deadline passed. RunInterruptedError: the operator stopped the run.
+
+        """
+        there = self._server.there
+        if there.stop.is_set():
+            raise RunInterruptedError(f"stopped by the operator during {self._text}") from None
+        if self._overdue:
+            raise RemoteTimeoutError(f"{self._overdue} passed during {self._text}", host=there.host) from None
+
+    def _run(self) -> None:
+        there, asked = self._server.there, there_now(self._server)
+        while not self._ended.wait(LOOK):
+            bound = getattr(
+                there.ps, "bound", None
+            )  # the nearest deadline around the task, as every call is bound by it
+            if bound is not None and there_now(self._server) >= bound[0]:
+                self._overdue = str(bound[1])
+            if self._overdue or there.stop.is_set():
+                self._session.cancel()
+            elif self._asks and there_now(self._server) - asked > TOLD_AFTER:
+                asked = there_now(self._server)
+                self._ask()
+
+    def _ask(self) -> None:
         try:
-            yield
-        finally:
-            ended.set()
-            watcher.join()
+            for row in self._server.session("tempdb").query(queries.PERCENT, self._session.spid):
+                self._server.there.progress(int(float(str(row["percent_done"]))), 100, "%", self._text)
+        except SitekeeperError:
+            self._asks = False  # that it cannot be told does not matter
+
+
+def there_now(server: Server) -> float:
+    """Monotonic seconds."""
+    return server.there.clock.monotonic()
 
 
 def timed(there: Context, work: Callable[[], Outcome]) -> tuple[Outcome, float]:

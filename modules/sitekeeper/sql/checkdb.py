@@ -8,7 +8,7 @@ from typing import Literal
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.sql import queries, statements
 from sitekeeper.sql._results import Checked, CheckError
@@ -17,6 +17,8 @@ from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
 INFORMATION = 10
 """Rows up to this level are sums and advice."""
 SHOWN = 3
+CONSEQUENCE = "The backup is what the site's database was: damaged. A recovery from it loses what lies on those pages."
+ADVICE = "Run DBCC CHECKDB on the site's own server, and keep the last set that is sound."
 
 
 class CheckdbParams(Params):
@@ -68,7 +70,9 @@ class Checkdb(Module[CheckdbParams, Checked]):
         errors = tuple(_error(row) for row in rows if int(str(row["Level"])) > INFORMATION)
         size = plan.result.bytes
         told = f"{params.name}: {len(errors)} errors" if errors else f"{params.name} is sound, {rate(size, seconds)}"
-        result = plan.result.model_copy(update={"errors": errors, "seconds": seconds, "msg": told})
+        result = plan.result.model_copy(
+            update={"errors": errors, "seconds": seconds, "msg": told, "checks": _checks(errors, told)}
+        )
         if errors and params.fail:
             raise damaged(result)
         return result
@@ -82,11 +86,21 @@ def damaged(result: Checked) -> IntegrityError:
     """Say what errors of CHECKDB mean for a backup."""
     shown = "; ".join(f"{one.number} {one.text}" for one in result.errors[:SHOWN])
     more = f" and {len(result.errors) - SHOWN} more" if len(result.errors) > SHOWN else ""
-    return IntegrityError(
+    error = IntegrityError(
         f"DBCC CHECKDB found {len(result.errors)} errors in {result.name}: {shown}{more}", host=result.on,
-        hint="the set is what the site's database was: damaged. A recovery from it loses what lies on those pages. Run DBCC CHECKDB "
-        "on the site's own server, and keep the last set that is sound",
+        hint=f"{CONSEQUENCE} {ADVICE}",
     )  # fmt: skip
+    error.checks = result.checks
+    return error
+
+
+def _checks(errors: tuple[CheckError, ...], told: str) -> tuple[Check, ...]:
+    if not errors:
+        return (Check(name="CHECKDB", status="ok", said=told),)
+    return tuple(
+        Check(name=f"CHECKDB {one.number}", status="failed", said=one.text, consequence=CONSEQUENCE, hint=ADVICE)
+        for one in errors
+    )
 
 
 def _error(row: Mapping[str, object]) -> CheckError:

@@ -13,7 +13,7 @@ from typing import Literal
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
 from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.site._results import Database
 from sitekeeper.sql import _dropping, _mark, queries
@@ -30,6 +30,7 @@ SAME_IN_ALL_EDITIONS = (13, 0, 4001)
 """2016 SP1 opens in every edition what was Enterprise's alone before (Microsoft: Editions and features of 2016 SP1)."""
 EXPRESS_LIMIT = {9: 4, 10: 4}
 """GiB of data in one database by major version; later 10 (and 2008 R2, which is 10.50)."""
+RULES = ("inventory", "work-folder", "no-site", "no-database", "version", "edition", "room")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -77,6 +78,10 @@ class Scratch(Module[ScratchParams, ScratchServer]):
         rights="sysadmin of the SQL Server, and write in the folder sql_work_dir",
     )
     intent_type = ScratchIntent
+
+    def machines(self, params: ScratchParams) -> tuple[str, ...]:
+        """One restore at a time on a server: another play of this run would give its lease back under us."""
+        return (params.on,) if params.on is not None else ()
 
     def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchServer]:
         there = changed_on(ctx, params)
@@ -126,10 +131,20 @@ msg=told,
 
 def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
     """All broken rules at once."""
-    return PreflightError(
+    error = PreflightError(
         f"{there.host} is not fit to try a restore on: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
         host=there.host, hint="nothing was changed there; name another scratch server, or put this one right",
     )  # fmt: skip
+    error.checks = tuple(
+        Check(
+            name=rule,
+            status="failed",
+            said=text,
+            consequence="No restore was tried: the sets are as unproved as before.",
+        )
+        for rule, text in broken
+    )
+    return error
 
 
 def _read(server: Server, root: str) -> Found:

@@ -12,7 +12,7 @@ from typing import Literal
 from sitekeeper.engine.errors import SqlError, UsageError
 from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.sql import _mark, queries, statements
 from sitekeeper.sql._results import Setting, SettingsResult
@@ -123,9 +123,21 @@ def _read(server: Server, name: str) -> SettingsResult:
         found.append(Setting(name="broker priority", found=_on(priority), wanted="on" if new and not copy else None))
     wrong = [one for one in found if not one.right]
     told = ", ".join(f"{one.name} is {one.found} instead of {one.wanted}" for one in wrong)
+    checks = tuple(_check(one, copy=copy) for one in found if one.wanted is not None)
     return SettingsResult(
-        on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), msg=told or "as they must be"
-    )
+        on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), checks=checks, msg=told or "as they must be"
+    )  # fmt: skip
+
+
+def _check(one: Setting, *, copy: bool) -> Check:
+    if one.right:
+        return Check(name=one.name, status="ok", said=f"is {one.found}")
+    consequence = "A copy with trust or a broker of its own may act as the site would." if copy else ""
+    return Check(
+        name=one.name, status="failed", said=f"is {one.found} instead of {one.wanted}",
+        consequence=consequence or "Microsoft's setup and the site's components expect it otherwise.",
+        hint="drop the copy" if copy else "sql.settings with set: true, on SQL Server 2012 and later",
+    )  # fmt: skip
 
 
 def _major(server: Server) -> int:
