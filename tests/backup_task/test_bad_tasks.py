@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from sitekeeper.cli.main import main
+from sitekeeper.engine.errors import RemoteError
 from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.site import _task_run, backup_task
 from sitekeeper.store.collect import Collect
@@ -160,3 +162,26 @@ def test_a_run_of_somebody_else_before_ours_is_collected(stage: Any, monkeypatch
     assert here.sets("PR2") == []
     assert is_new(folder)
     assert [is_previous(one) for one in beside(here)] == [True]
+
+
+def test_a_destination_that_is_gone_is_no_success(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk of the destination goes away: the run says that the previous backup lies there, and rollback ends it later."""
+    here = stage("PR2")
+    folder = lay_previous(here)
+    away = folder.parent.with_name("away")
+
+    def gone(*_: Any) -> None:
+        folder.parent.rename(away)
+        raise RemoteError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup_task, "_start", gone)
+        outcome = here.run(playbook=BOOK)
+    assert outcome.code == 20
+    away.rename(folder.parent)
+    assert len(beside(here)) == 1
+    (run,) = (one.name for one in (here.root / "runs").iterdir() if (one / "journal.db").is_file())
+    assert main(["rollback", run, "--runs", str(here.root / "runs"), "--json"]) == 0
+    assert is_previous(folder)
+    assert beside(here) == []
+    here.assert_clean("PR2")
