@@ -66,32 +66,17 @@ def test_services_that_the_task_leaves_stopped_are_started(stage: Any) -> None:
     assert set(here.manifest("PR2")["task"]["started_by_us"]) == {"SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"}
 
 
-DESTINATIONS: dict[str, dict[str | None, str]] = {
-    "PR2": {
-        None: "no destination was ever given",
-        "\\\\FILER\\Backups": "no second hop",
-        "Q:\\SMSBackup": "does not exist",
-        "C:\\nowhere": "does not exist",
-        "C:\\a\\..\\b": "no folder of a local drive",
-        "C:\\Sicherung \u00e4": "ASCII only",
-        "D:\\Program Files\\Microsoft Configuration Manager\\inboxes": "inside the site's own folder",
-        "D:\\Program Files": "lies inside it",
-    },
-    "PR1": {"C:\\SMS Backup": "a space"},
-}
-
-
-@pytest.mark.parametrize("host", DESTINATIONS)
-def test_a_bad_destination_is_refused(stage: Any, host: str) -> None:
-    here = stage(host)
-    site = here.lab.host(host).machine.site
-    for where, said in DESTINATIONS[host].items():
-        site.backup_to = where
-        outcome = here.run(playbook=BOOK)
-        assert outcome.code == 11, where
-        assert said in outcome.error(host), where
+@pytest.mark.parametrize(
+    ("where", "said"), [(None, "no destination was ever given"), ("Q:\\SMSBackup", "does not exist")]
+)
+def test_a_bad_destination_is_refused(stage: Any, where: str | None, said: str) -> None:
+    here = stage("PR2")
+    here.lab.host("PR2").machine.site.backup_to = where
+    outcome = here.run(playbook=BOOK)
+    assert outcome.code == 11
+    assert said in outcome.error("PR2")
     assert {"Save-SkTaskBackup", "Start-SkBackupTask"}.isdisjoint(line["command"] for line in here.audit("call"))
-    here.assert_clean(host)
+    here.assert_clean("PR2")
 
 
 def test_a_space_is_taken_from_2012_on(stage: Any) -> None:
