@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what the fidelity tests can use besides Python packages: a KDC with GSSAPI's bindings, tedious for node, and the
+# Sets up what tests can use besides Python packages: a KDC with GSSAPI's bindings, age and zstd, tedious for node, and the
 # source of the installed pypsrp, whose own tests they run. Both go into the folder .foreign beside VENV.
 #
 #   .ci/foreign.sh VENV
@@ -27,6 +27,18 @@ if kerberos "$1"; then
     echo "Kerberos: a KDC and GSSAPI are installed"
 else
     echo "Kerberos: not set up ($(tail -n 1 "$log")): its tests will be skipped"
+fi
+
+opening() { # Debian's own tools, which must open what we seal
+    command -v age >/dev/null && command -v zstd >/dev/null && return
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { echo "only root can install age and zstd" >"$log"; return 1; }
+    packages="age zstd"
+    install || { apt-get update >"$log" 2>&1 && install; }
+}
+if opening; then
+    echo "age and zstd: installed"
+else
+    echo "age and zstd: not installed ($(tail -n 1 "$log")): the tests that open sealed sets by hand will be skipped"
 fi
 
 if ! command -v npm >/dev/null; then

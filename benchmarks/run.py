@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.beside_ansible import beside_ansible
 from benchmarks.costs import costs
 from benchmarks.measuring import FOLDER, Lab, backup, client, pair, row, share
+from benchmarks.sealing import sealing
 
 from sitekeeper.lab.state import read_state
 
@@ -84,7 +85,7 @@ def window() -> list[dict[str, Any]]:
 def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(mode=0o700)
-    rows = speed() + beside_ansible() + window() + costs()
+    rows = speed() + beside_ansible() + window() + costs() + sealing()
     (FOLDER / "results.json").write_text(json.dumps(rows, indent=1))
     print(f"written: {FOLDER / 'results.json'}")
 

@@ -2,62 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sitekeeper.site._results import Machine
-from sitekeeper.store import _manifest
-from sitekeeper.store._manifest import Entry, Manifest, Offline
-
-FILES = {
-    "C/inboxes/sitectrl.ct0": b"site control file",
-    "C/logs/[smsexec].log": b"log\n" * 99,
-    "registry/SMS.reg": b"reg",
-}
-
-
-def _set(store: Path, site: str, generation: int, taken_at: str, consistency: Any = "writer") -> Path:
-    folder = store / site / f"{site}-{generation:06d}"
-    entries = [Entry(kind="folder", path="C:\\empty", file="C/empty")]
-    for name, data in FILES.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        entries.append(Entry(kind="file", path=name.replace("/", "\\"), file=name, size=len(data), sha256=digest))
-    (folder / "C/empty").mkdir()
-    machine = Machine(
-        name="SRV",
-        caption="Windows",
-        version="6.3.9600",
-        language=1033,
-        installed="2020",
-        booted="2026",
-        guid="g",
-        x64=True,
-    )
-    _manifest.write(
-        folder,
-        Manifest(
-            id=folder.name, site=site, site_name="Site [one]", site_type="primary", parent=None, product="2012", version="5.00.8239",
-            install_dir="C:\\SMS", generation=generation, run="r1", tool="0.1.0", taken_at=taken_at, published_at=taken_at,
-            offline=Offline(started="a", ended="b", seconds=12.5), consistency=consistency, gap=0, shadow_set="s", before=(),
-            after=(), machine=machine, volumes=(), services=(), database=None, registry=(), feeds=("restore drills",),
-            left_out=_manifest.LEFT_OUT, files=len(FILES), bytes=sum(map(len, FILES.values())), entries=tuple(entries),
-        ),
-    )  # fmt: skip
-    return folder
+from tests.cli.small_store import make_set
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
-    _set(root, "PR1", 1, "2026-01-01T00:00:00+00:00")
-    _set(root, "PR1", 12, "2026-01-02T00:00:00+00:00")
-    _set(root, "CEN", 3, "2026-01-03T00:00:00+00:00", "separate")
+    make_set(root, "PR1", 1, "2026-01-01T00:00:00+00:00")
+    make_set(root, "PR1", 12, "2026-01-02T00:00:00+00:00")
+    make_set(root, "CEN", 3, "2026-01-03T00:00:00+00:00", "separate")
     (root / ".staging" / "PR1-000013.r2").mkdir(parents=True)
     return root
 
@@ -91,7 +48,7 @@ def test_verify(sitekeeper: Any, store: Path) -> None:
     done = sitekeeper("backups", "verify", "--store", store)
     assert (done.code, done.out.splitlines()) == (0, ["CEN-000003: ok", "PR1-000001: ok", "PR1-000012: ok"])
     rows = sitekeeper("backups", "verify", "--store", store, "--json", "PR1").json
-    assert rows == [{"id": "PR1-000012", "result": "ok", "problems": []}]
+    assert rows == [{"id": "PR1-000012", "result": "ok", "problems": [], "notes": []}]
 
 
 def _flip(folder: Path) -> str:

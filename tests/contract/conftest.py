@@ -376,6 +376,72 @@ def maintenance(kind: str) -> list[Call]:
     ]
 
 
+def on_scratch(_: dict[str, str]) -> list[Call]:
+    """Everything about files in the work folder of SQL Server."""
+    root, run = {"Root": "D:\\Drill"}, {"Root": "D:\\Drill", "Run": "run-1"}
+    names = [
+        "a b.mdf",
+        "..",
+        ".x",
+        "x.",
+        "x ",
+        "a/b",
+        "a\\b",
+        "a:b",
+        "NUL",
+        "con.mdf",
+        "com1.ldf",
+        "x" * 129,
+        "",
+        "\u00e4.mdf",
+        "a\n",
+    ]
+    return [
+        *(call("Get-SkWorkFolder", **run, Name=name) for name in names),
+        call("Get-SkWorkFolder", **root),
+        call("Get-SkWorkFolder", **root, Name="x"),
+        *(
+            call("Get-SkWorkFolder", Root=one)
+            for one in ("D:\\", "D:", "Drill", "D:\\Drill\\..", "D:\\Drill\\", "\\\\x\\y", "D:/Drill", "")
+        ),
+        call("Get-SkWorkFolder", Root="D:\\"),
+        call("Get-SkWorkFolder", Root="C:\\Windows"),
+        call("Get-SkWorkFolder", Root="Q:\\Drill"),
+        *(call("Get-SkWorkFolder", **root, Run=one) for one in ("Run", "..", "a b", "-a", "x" * 65, "linked", "a\n")),
+        call("Get-SkWorkFolder", **root, Run="run-8", Name="link.mdf"),
+        call("Get-SkWorkFile", **run),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=0, Data=bytes(range(256)) * 4000),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=1_024_000, Data=b"and more"),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=1_024_000, Data=b"and more"),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=1_024_000, Data=b"less"),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=2_000_000, Data=b"gap"),
+        call("Write-SkWorkFile", **run, Name="one.mdf", Offset=-1, Data=b"x"),
+        call("Write-SkWorkFile", **run, Name="empty.ldf", Offset=0, Data=b""),
+        call("Write-SkWorkFile", **run, Name="..\\x", Offset=0, Data=b"x"),
+        call("Write-SkWorkFile", **run, Name="", Offset=0, Data=b"x"),
+        call("Write-SkWorkFile", **root, Name="x", Offset=0, Data=b"x"),
+        call("Write-SkWorkFile", **root, Run="linked", Name="x", Offset=0, Data=b"x"),
+        call("Write-SkWorkFile", **root, Run="run-8", Name="link.mdf", Offset=0, Data=b"x"),
+        call("Get-SkWorkFile", **root, Run="run-9"),
+        call("Measure-SkWorkFile", **run, Name=["one.mdf", "empty.ldf", "none.mdf"]),
+        call("Measure-SkWorkFile", **run, Name=["..\\run-9\\left.mdf"]),
+        call("Measure-SkWorkFile", **root, Name=["x"]),
+        call("Remove-SkWorkFile", **run, Name=["one.mdf", "never.mdf"]),
+        call("Remove-SkWorkFile", **run, Name=["../x"]),
+        call("Get-SkWorkFile", **run),
+        call("Remove-SkWorkFile", **run, Name=["empty.ldf"]),
+        call("Remove-SkWorkFile", **run, Name=["empty.ldf"]),
+        call("Get-SkWorkFile", **run),
+        call("Remove-SkWorkFile", **root),
+        call("Remove-SkWorkFile", **root, Run="linked"),
+        call("Remove-SkWorkFile", **root, Run="dir-1"),
+        call("Remove-SkWorkFile", **root, Run="run-8"),
+        call("Get-SkWorkFile", **root, Run="run-9"),
+        call("Remove-SkWorkFile", **root, Run="run-9"),
+        call("Get-SkWorkFile", **root, Run="run-9"),
+    ]
+
+
 @pytest.fixture
 def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
     """Host name to what is asked there."""
@@ -384,4 +450,5 @@ def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
         "PR1": on_2003,
         "OPS1": lambda _: maintenance("scom"),
         "RMS1": lambda _: maintenance("opsmgr2007"),
+        "DRILL1": on_scratch,
     }

@@ -31,6 +31,7 @@ foreach ($call in ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($Cases))
     foreach ($name in $call.arguments.Keys) {
         $value = $call.arguments[$name]
         if ($value -is [array]) { $value = [string[]]$value }
+        if ($value -is [Collections.IDictionary]) { $value = [Convert]::FromBase64String($value.base64) }
         [void]$ps.AddParameter($name, $value)
     }
     $failed = $null

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -56,11 +57,18 @@ def test_every_function_has_a_twin_bound_to_its_text() -> None:
 
 
 def test_a_twin_takes_exactly_the_parameters_of_its_function() -> None:
-    kinds = {"string": "string", "int": "int", "long": "long", "bool": "bool", "string[]": "string[]"}
+    kinds = {
+        "string": "string",
+        "int": "int",
+        "long": "long",
+        "bool": "bool",
+        "string[]": "string[]",
+        "byte[]": "byte[]",
+    }
     for name, module in twin_modules().items():
         text = (FUNCTIONS / f"{name}.ps1").read_text("utf-8")
         block = re.search(r"\n    param\((.*?)\)\n", text)
-        declared = re.findall(r"\[(string\[\]|\w+)\]\$(\w+)", block[1]) if block else []
+        declared = re.findall(r"\[((?:string|byte)\[\]|\w+)\]\$(\w+)", block[1]) if block else []
         assert [(kinds[kind], parameter) for kind, parameter in declared] == [
             (parameter.kind, key) for key, parameter in module.TWIN.parameters.items()
         ], name
@@ -109,6 +117,13 @@ def make_host(folder: Path, hierarchy: Hierarchy, name: str) -> Host:
     files = {"big.bin": 1_000_003, "edge.bin": 262_144 - 12, "empty.bin": 0}
     for file, size in files.items():
         host.files.resolve(f"D:\\{file}").write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    if name == "DRILL1":
+        for path in ("D:\\Drill\\run-9", "D:\\Drill\\Not a run", "D:\\Drill\\dir-1\\sub"):
+            host.files.resolve(path).mkdir(parents=True)
+        host.files.resolve("D:\\Drill\\run-9\\left.mdf").write_bytes(b"left")
+        host.files.resolve("D:\\Drill\\linked").symlink_to("run-9", target_is_directory=True)
+        host.files.resolve("D:\\Drill\\run-8").mkdir()
+        host.files.resolve("D:\\Drill\\run-8\\link.mdf").symlink_to("../run-9/left.mdf")
     if name == "PR1":
         for letter in ("C", "D"):
             host.make_folder(f"{letter}:\\sitekeeper")
@@ -195,7 +210,9 @@ def by_powershell(
 
 def _asked(pwsh: str, engine: PwshEngine, calls: list[Call], work: Path, functions: Path) -> list[dict[str, Any]]:
     cases = [{"name": name, "arguments": arguments, "fault": fault} for name, arguments, fault in calls]
-    (work / "cases.json").write_text(json.dumps(cases), "utf-8")
+    (work / "cases.json").write_text(
+        json.dumps(cases, default=lambda data: {"base64": b64encode(data).decode()}), "utf-8"
+    )
     arguments = {
         "-Cases": work / "cases.json",
         "-Results": work / "results.json",

@@ -12,7 +12,7 @@ import pytest
 
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.session import Answer
-from sitekeeper.site import facts
+from sitekeeper.site import _machine
 from sitekeeper.site._results import Volume
 from sitekeeper.store._regfile import parse
 from sitekeeper.transport.psrp import clixml
@@ -92,7 +92,7 @@ def test_a_machine_from_its_wmi_objects(server: str) -> None:
     utc = datetime.strptime(local[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC) - timedelta(minutes=int(local[-4:]))
     answers = [Answer(tuple(clixml.decode(exported(file).encode())), ()) for file in (system, computer)]
     nothing = Answer((), ())
-    machine = facts._machine(
+    machine = _machine.machine_of(
         cast("Any", Ctx(Clock(utc - timedelta(seconds=90)))), [*answers, nothing, nothing, nothing]
     )
     assert (machine.caption, machine.version, machine.language) == (
@@ -111,7 +111,7 @@ def test_no_object() -> None:
     output = tuple(clixml.decode(exported(empty).encode()))
     assert output == ()
     with pytest.raises(RemoteError, match="nothing came back"):
-        facts.one_of(Answer(output, ()), "Win32_PageFileSetting")
+        _machine.one_of(Answer(output, ()), "Win32_PageFileSetting")
 
 
 def test_writers() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.sql import _status, queries
+from sitekeeper.sql import _status, queries, statements
 
 from .counting import Row, count
 
@@ -63,13 +63,42 @@ def test_the_facts_queries_are_t_sql_of_every_version() -> None:
     counts = queries.row_counts(["Sites", "odd ]name'"], database="CM_ABC")
     statements = {
         **queries.STATEMENTS,
+        **queries.WHOLE_DATABASES,
         **queries.SINCE_2008,
         "row_counts": counts,
         "newest": _status.NEWEST,
         "since": _status.SINCE,
+        "site_rows": queries.site_rows("CM_ABC"),
+        "last_message": queries.last_message("CM_ABC"),
     }
     assert _complaints(statements, VERSIONS) == []
     count(Row.TSQL, len(statements) * len(VERSIONS), f"{len(statements)} x {len(VERSIONS)}")
+
+
+def test_the_statements_on_whole_databases_are_t_sql_of_every_version() -> None:
+    name, path = "sk_PR1_20261126-1", "D:\\Drill\\it's.mdf"
+    since_2005 = {
+        "attach": statements.attach(name, [path, path]),
+        "single_user": statements.single_user(name),
+        "drop": statements.drop(name),
+        "backup": statements.backup(name, path, "label", compressed=False),
+        "header": statements.header(path),
+        "file_list": statements.file_list(path),
+        "verify": statements.verify(path),
+        "restore": statements.restore(name, path, {"a": path, "odd ]'": path}),
+        "checkdb": statements.checkdb(name),
+        "own": statements.own(name, "sa"),
+        "configure": ";".join(statements.configure("clr enabled", 1)),
+        "trust": statements.set_option(name, "TRUSTWORTHY ON"),
+        "broker": statements.set_option(name, "ENABLE_BROKER WITH ROLLBACK IMMEDIATE"),
+    }
+    since_2008 = {
+        "compressed": statements.backup(name, path, "label", compressed=True),
+        "priority": statements.set_option(name, "HONOR_BROKER_PRIORITY ON"),
+    }
+    assert _complaints(since_2005, VERSIONS) == []
+    assert _complaints(since_2008, VERSIONS[1:]) == []
+    count(Row.TSQL, len(since_2005) * len(VERSIONS), f"{len(since_2005)} x {len(VERSIONS)}")
 
 
 def test_the_parser_would_complain() -> None:

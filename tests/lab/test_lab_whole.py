@@ -235,7 +235,7 @@ def test_a_lab_is_taken_up_again_where_it_was_left(tmp_path: Path, lab_hierarchy
 def test_the_clients_inventory_beside_the_hierarchy_fits_it() -> None:
     hierarchy = load_hierarchy(ROOT / "inventory" / "lab" / "hierarchy.yml")
     client = yaml.safe_load((ROOT / "inventory" / "lab" / "hosts.yml").read_text("utf-8"))["all"]
-    hosts = client["children"]["sites"]["hosts"] | client["children"]["management"]["hosts"]
+    hosts = {name: facts for group in client["children"].values() for name, facts in group["hosts"].items()}
     (management,) = client["children"]["management"]["hosts"]
     how = {"management_server": management, "kind": hierarchy.hosts[management].opsmgr}
     assert client["children"]["sites"]["vars"] == {"maintenance": how}

@@ -193,6 +193,7 @@ def test_room_on_the_databases_own_host() -> None:
 def test_room_in_the_store_and_time() -> None:
     assert statuses(_checks.room, Ps())["store"] == "ok"
     assert statuses(_checks.room, Ps(), store_free=1099)["store"] == "failed"
+    assert statuses(_checks.room, Ps(), store_free=2199, copies=2)["store"] == "failed"  # sealed: plain and packed
     assert statuses(_checks.room, Ps(), seconds=3601.0)["duration"] == "failed"
 
 

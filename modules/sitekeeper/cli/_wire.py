@@ -101,9 +101,27 @@ def looking_at(inventory: Inventory, host: str) -> Iterator[Context]:
         opened.close()
 
 
+def variables_of(inventory: Inventory, host: str) -> dict[str, Any]:
+    """A host's variables with their templates filled in; nothing is contacted."""
+    connector = HostConnector(
+        inventory, SystemClock(), run_id="look", owner=owner(), check=True, stop=Event(), extra={}
+    )
+    return connector.variables(host)
+
+
+def operator() -> str:
+    """Who sits here."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def owner() -> str:
     """Who holds a lease: this process, and no later one of the same run."""
-    return f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+    return f"{person()}:{os.getpid()}:{token_hex(4)}"
+
+
+def person() -> str:
+    """Who runs us, and where."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def find_secrets(run: OpenRun, inventory: Inventory) -> None:

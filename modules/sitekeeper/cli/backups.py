@@ -1,92 +1,193 @@
-"""``sitekeeper backups list|show|verify``: the sets of a store, and whether they are still what was published."""
+"""``sitekeeper backups``: the sets of a store; what is in them, whether they are whole, which are kept, and getting them out."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli import _table
-from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store import _manifest
+from sitekeeper.cli import _backups_keeping, _table
+from sitekeeper.cli._backups_looking import differences, entries_of, opened_by, shown
+from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.store import _catalogue, _getting, _marks
 from sitekeeper.store._folder import Folder
-from sitekeeper.store._verify import verify_set
+from sitekeeper.store._verify import share_of, verify_set
+
+Work = Callable[[argparse.Namespace], int]
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("backups", help="look at the sets of a store")
+    command = commands.add_parser("backups", help="look at the sets of a store, keep, check and get them")
     actions = command.add_subparsers(dest="action", required=True)
-    for name, text, work in (
-        ("list", "all sets", list_sets),
-        ("show", "one set", show),
-        ("verify", "read every byte again", verify),
-    ):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("--store", required=True, help="folder of the store")
-        action.add_argument("--json", action="store_true")
-        if name == "list":
-            action.add_argument("--site", help="only this site")
-        else:
-            action.add_argument(
-                "sets",
-                nargs="+" if name == "show" else "*",
-                metavar="SET",
-                help="set id, or a site code for its newest",
-            )
-        action.set_defaults(work=work)
+
+    def action(name: str, text: str, work: Work, sets: str | None = None) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=text)
+        made.add_argument("--store", required=True, help="folder of the store")
+        made.add_argument("--json", action="store_true")
+        if sets is not None:
+            made.add_argument("sets", nargs=sets, metavar="SET", help="set id, or a site code for its newest")
+        made.set_defaults(work=work)
+        return made
+
+    def identity(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--identity", metavar="FILE", help="age identity file: the key of sealed sets")
+
+    action("list", "all sets", list_sets).add_argument("--site", help="only this site")
+    identity(action("show", "one set; of a sealed one without the key only its head", show, "+"))
+    verify_ = action("verify", "read every byte again, and remember it", verify, "*")
+    verify_.add_argument("--share", metavar="1/N", help="only this part, the sets that were verified longest ago")
+    identity(verify_)
+    files_ = action("files", "what is in a set", files, "+")
+    files_.add_argument("--files", metavar="PREFIX", action="append", default=[], help="only below this place")
+    identity(files_)
+    diff_ = action("diff", "how two sets differ", diff)
+    diff_.add_argument("sets", nargs=2, metavar="SET", help="set id, or a site code for its newest")
+    identity(diff_)
+    _backups_keeping.add_to(action, identity)
 
 
 def list_sets(options: argparse.Namespace) -> int:
-    """A line per set; one whose manifest cannot be read is listed as damaged and fails the command."""
+    """A line per set; one that is known to be damaged is listed as such and fails the command."""
     rows: list[dict[str, Any]] = []
     damaged = False
-    for folder in Folder(Path(options.store)).sets(options.site):
-        try:
-            rows.append(_manifest.read(folder).summary() | {"folder": str(folder)})
-        except IntegrityError as error:
+    for folder, found in _catalogue.of(Folder(Path(options.store)), options.site):
+        if isinstance(found, IntegrityError):
             damaged = True
             rows.append(
-                {"id": folder.name, "site": folder.parent.name, "consistency": "DAMAGED", "error": error.message}
+                {"id": folder.name, "site": folder.parent.name, "consistency": "DAMAGED", "error": found.message}
             )
-    columns = ("id", "site", "kind", "taken_at", "version", "consistency", "files", "bytes", "offline_seconds")
-    _table.show(rows, columns, as_json=options.json, empty=f"no sets in {options.store}")
+            continue
+        row = found.line()
+        if found.doubt.startswith("damaged"):
+            damaged = True
+            row |= {"consistency": "DAMAGED", "error": found.doubt}
+        rows.append(row)
+    columns = (
+        "id",
+        "site",
+        "kind",
+        "taken_at",
+        "version",
+        "consistency",
+        "files",
+        "bytes",
+        "offline_seconds",
+        "notes",
+        "feeds",
+    )
+    told = (
+        rows
+        if options.json
+        else [row | {"notes": _notes(row), "feeds": "; ".join(row.get("feeds", ()))} for row in rows]
+    )
+    _table.show(told, columns, as_json=options.json, empty=f"no sets in {options.store}")
     return IntegrityError.exit_code if damaged else 0
+
+
+def _notes(row: dict[str, Any]) -> str:
+    words = ["sealed"] if row.get("sealed") else []
+    words += ["pinned"] if row.get("pinned") else []
+    words += [f"drill {row['drilled']['result']}"] if row.get("drilled") else []
+    words += ["marks damaged"] if row.get("marks", "ok") != "ok" else []
+    return ", ".join(words)
 
 
 def show(options: argparse.Namespace) -> int:
     """What a set is, what it can feed, and what is not in it."""
     store = Folder(Path(options.store))
-    shown: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     for name in options.sets:
-        manifest = _manifest.read(store.find(name))
-        data = manifest.model_dump(mode="json")
+        data = shown(store.find(name), options.identity)
+        told.append(data)
         if options.json:
-            shown.append(data)
             continue
-        del data["entries"]
         for key, value in data.items():
-            print(f"{key}: {value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)}")
+            if key not in {"entries", "stored"}:
+                text = value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)
+                print(f"{key}: {text}")
     if options.json:
-        print(json.dumps(shown if len(shown) > 1 else shown[0], indent=2))
+        print(json.dumps(told if len(told) > 1 else told[0], indent=2))
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
     """Hash every file again and compare; any difference names the file and fails."""
     store = Folder(Path(options.store))
-    folders = [store.find(name) for name in options.sets] or list(store.sets())
     rows: list[dict[str, Any]] = []
+    folders = _wanted(store, options)
     for folder in folders:
         problems = verify_set(folder)
-        rows.append({"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems})
+        if problems and not folder.exists() and not folder.is_symlink():
+            continue  # pruned while it was read
+        if options.identity and not problems:
+            problems = _inside(folder, options.identity)
+        notes = [note] if (note := _marks.read(folder)[1]) else []
+        kept = not folder.is_symlink() and _getting.remember(folder, problems, SystemClock().now().isoformat())
+        if not kept and not folder.is_symlink():
+            notes.append("this verification is not remembered: its marks cannot be changed")
+        rows.append(
+            {"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems, "notes": notes}
+        )
         if not options.json:
             print(f"{folder.name}: {'ok' if not problems else 'DAMAGED'}")
-            for problem in problems:
-                print(f"  {problem}")
+            for line in (*problems, *(f"note: {note}" for note in notes)):
+                print(f"  {line}")
     if options.json:
         print(json.dumps(rows, indent=2))
     elif not folders:
         raise IntegrityError(f"nothing to verify: no sets in {options.store}")
     return IntegrityError.exit_code if any(row["problems"] for row in rows) or not rows else 0
+
+
+def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:
+    if options.share is None:
+        return [store.find(name) for name in options.sets] or list(store.sets())
+    if options.sets:
+        raise UsageError("--share chooses the sets by itself", hint="leave the sets out")
+    try:
+        share = Fraction(options.share)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise UsageError(f"--share {options.share}: a share is written like 1/30")
+    found = list(_catalogue.of(store))
+    unreadable = [folder for folder, one in found if isinstance(one, IntegrityError)]
+    chosen = share_of([one for _, one in found if not isinstance(one, IntegrityError)], share)
+    return [*unreadable, *(one.folder for one in chosen)]
+
+
+def _inside(folder: Path, identity: str) -> list[str]:
+    """With the key: whether every file opens to what its manifest says."""
+    try:
+        found = opened_by(folder, identity)
+        with Path("/dev/null").open("wb") as nowhere:
+            for entry in found.manifest.entries:
+                if entry.kind == "file":
+                    found.copy(entry, nowhere)
+    except IntegrityError as error:
+        return [error.message]
+    return []
+
+
+def files(options: argparse.Namespace) -> int:
+    """The files of sets, as they were on the host and as they are in the set."""
+    store = Folder(Path(options.store))
+    rows = [row for name in options.sets for row in entries_of(store.find(name), options.identity, options.files)]
+    _table.show(rows, ("set", "file", "kind", "size", "sha256"), as_json=options.json, empty="no files")
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Facts and files that differ between two sets; that they do is no failure."""
+    store = Folder(Path(options.store))
+    before, after = (opened_by(store.find(name), options.identity) for name in options.sets)
+    if before.manifest.site != after.manifest.site and not options.json:
+        print(f"of two sites: {before.manifest.site} and {after.manifest.site}")
+    rows = differences(before, after)
+    _table.show(rows, ("what", "change", "before", "after"), as_json=options.json, empty="no difference")
+    return 0

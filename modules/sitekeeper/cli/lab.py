@@ -1,4 +1,4 @@
-"""``sitekeeper lab up|status|down``: a simulated hierarchy on loopback, to try, rehearse and test against."""
+"""``sitekeeper lab up|status|fault|operate|exchange|down``: a simulated hierarchy on loopback, to try, rehearse and test against."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.cli import _table
-from sitekeeper.engine.errors import UnreachableError, UsageError
+from sitekeeper.engine.errors import IntegrityError, UnreachableError, UsageError
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -43,6 +43,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     action.add_argument("name")
     action.add_argument("arguments", nargs="*", metavar="KEY=VALUE")
     _common(action, fault)
+    action = actions.add_parser(
+        "operate", help="do what people do on a site server: operate HOST wreck|install|allow_setup|repair|reset"
+    )
+    action.add_argument("host")
+    action.add_argument("deed")
+    action.add_argument("arguments", nargs="*", metavar="KEY=VALUE", help="repair: folder=D:\\...\\PR1Backup")
+    _common(action, operate)
+    _common(actions.add_parser("exchange", help="let all sites send to each other once"), exchange)
 
 
 def _engine(action: argparse.ArgumentParser) -> None:
@@ -159,11 +167,28 @@ def fault(options: argparse.Namespace) -> int:
     return 0
 
 
+def operate(options: argparse.Namespace) -> int:
+    """Do something on a site server: wreck it, install it anew, run the Site Repair Wizard or the site reset."""
+    body = dict(one.partition("=")[::2] for one in options.arguments)
+    _ask(options.state.absolute(), "POST", "/operate", body | {"host": options.host, "deed": options.deed})
+    return 0
+
+
+def exchange(options: argparse.Namespace) -> int:
+    """Sites send to their parents and children; what those reject is told, and fails."""
+    rejected = _ask(options.state.absolute(), "POST", "/exchange")["rejected"]
+    if options.json:
+        print(json.dumps(rejected))
+    else:
+        print("\n".join(rejected) or "nothing was rejected")
+    return IntegrityError.exit_code if rejected else 0
+
+
 def _ask(state: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
         url = json.loads((state / "control.json").read_text())["url"]
         request = urllib.request.Request(url + path, method=method, data=json.dumps(body).encode() if body else None)  # noqa: S310 - our own address
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:

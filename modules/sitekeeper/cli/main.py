@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from sitekeeper.cli import again, backups, doctor, inventory, jea, lab, modules, run, runs
+from sitekeeper.cli import again, backups, doctor, evidence, inventory, jea, lab, modules, run, runs
 from sitekeeper.engine.bugs import frames_of
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
 
-COMMANDS = (run, again, inventory, backups, runs, modules, doctor, jea, lab)
+COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, lab)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,11 +12,12 @@ from typing import Any
 
 from sitekeeper.cli import _wire
 from sitekeeper.engine import secrets, yamlfile
-from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.run import Options
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.types import parse_duration
+from sitekeeper.report import evidence
 from sitekeeper.report.console import Console
 from sitekeeper.report.jsonl import JsonLines
 
@@ -43,6 +44,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--deadline", help="how long the whole run may take, like 6h; then it undoes and ends")
     command.add_argument("--runs", help="folder of the journals")
     command.add_argument("--vault-password-file", help="file with the Ansible Vault password")
+    command.add_argument(
+        "--evidence", type=Path, metavar="DIR", help="write what the run proved there: HTML, JSON, JUnit"
+    )
+    command.add_argument("--sign", type=Path, metavar="KEY", help="sign the evidence: OpenSSH or minisign secret key")
     command.add_argument("--json", action="store_true", help="events as JSON lines on standard output")
     command.set_defaults(work=work)
 
@@ -51,6 +56,10 @@ def work(options: argparse.Namespace) -> int:
     """Run it; the exit code is that of the failures' class."""
     if options.forks < 1:
         raise UsageError("--forks must be at least 1")
+    if options.sign is not None and options.evidence is None:
+        raise UsageError("--sign signs the evidence: give --evidence DIR too")
+    if options.evidence is not None and options.check:
+        raise UsageError("--evidence is of what was done, and --check does nothing")
     vault = _wire.vault_password(options.vault_password_file)
     inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
     settings = Options(
@@ -62,19 +71,30 @@ def work(options: argparse.Namespace) -> int:
         deadline=_duration(options.deadline),
         runs=_wire.runs_folder(options.runs),
         version=version("sitekeeper"),
+        by=_wire.person(),
     )
     if options.json:
-        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)))
+        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
     console = Console(sys.stdout, diff=options.diff or options.check)
     try:
-        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, console))
+        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, console), options)
     finally:
         console.close()
 
 
-def _ended(outcome: RunOutcome) -> int:
+def _ended(outcome: RunOutcome, options: argparse.Namespace) -> int:
     for error in outcome.errors:
         print(error.render(), file=sys.stderr)
+    if options.evidence is not None:
+        folder = _wire.runs_folder(options.runs) / outcome.run_id
+        try:
+            files = evidence.write(evidence.of_run(folder), options.evidence, options.sign)
+        except SitekeeperError as error:
+            # A run that went wrong says so first; one that went well is not worth what was asked for without its evidence.
+            print(error.render(), file=sys.stderr)
+            return outcome.exit_code or error.exit_code
+        if not options.json:
+            print("\n".join(f"evidence: {file}" for file in files))
     return outcome.exit_code
 
 

@@ -10,6 +10,7 @@ from sitekeeper.engine import bugs, templating
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases, changed_on
 from sitekeeper.engine.module import Module
 from sitekeeper.engine.plan import Covers, Plan, Result, Unknown, UnknownValueError, unknowns
 from sitekeeper.engine.plays import Task
@@ -41,6 +42,7 @@ class Attempts:
     ctx: Context
     journal: Journal
     undo: UndoStack
+    leases: Leases
     clock: Clock
     check: bool
     variables: Callable[[], Layers]
@@ -131,7 +133,7 @@ class Attempts:
         """The change, between its intent and its outcome."""
         task, host = self.task, self.ctx.host
         if module.on_host:
-            self.ctx.lease.take()
+            self.leases.take(changed_on(self.ctx, plan.intent))
             self.cover(module.covers(plan.intent))
         data = {
             "module": module.name(), "policy": task.undo, "name": task.name, "round": round_of(self.variables()),

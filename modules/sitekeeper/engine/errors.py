@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sitekeeper.engine.origin import Origin
+    from sitekeeper.engine.plan import Check
 
 
 class SitekeeperError(Exception):
@@ -58,6 +59,8 @@ class SitekeeperError(Exception):
         self.task = task
         self.origin = origin
         self.hint = hint
+        self.checks: tuple[Check, ...] = ()
+        """What was looked at before it failed, and at what it did."""
 
     def at(self, *, host: str | None = None, task: str | None = None, origin: Origin | None = None) -> SitekeeperError:
         """Fill in where it happened, where that is not known yet; answers itself."""

@@ -32,6 +32,8 @@ class RunStarted(Event):
     run: str
     playbook: str
     check: bool
+    by: str = ""
+    """Who asked for it: user@host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ class TaskEnded(Event):
     changes: tuple[str, ...] = ()
     error: str = ""
     """The rendered error where it failed."""
+    checks: tuple[Mapping[str, Any], ...] = ()
+    """What it looked at one by one, as ``plan.Check`` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +132,13 @@ def event_of(values: Mapping[str, Any]) -> Event:
     """
     kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
     kind = kinds.get(values["event"])
-    names = {one.name for one in dataclasses.fields(kind)} if kind else set()
-    if kind is None or names != set(values) - {"event"}:
+    fields = dataclasses.fields(kind) if kind else ()
+    names, given_names = {one.name for one in fields}, set(values) - {"event"}
+    # A journal of an earlier version lacks what came later.
+    needed = {
+        one.name for one in fields if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+    }
+    if kind is None or not needed <= given_names <= names:
         raise UnknownEventError(values["event"])
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names

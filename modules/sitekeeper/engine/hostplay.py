@@ -24,6 +24,7 @@ from sitekeeper.engine.guarding import LONGEST_BLOCK, Guarding
 from sitekeeper.engine.hierarchy import Site
 from sitekeeper.engine.holding import Holding
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases
 from sitekeeper.engine.limits import Limits
 from sitekeeper.engine.outcome import HostOutcome
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
@@ -47,6 +48,11 @@ class _Failed(Exception):  # noqa: N818 - it is not an error of its own, it carr
         super().__init__(str(error))
         self.error = error
         self.final = final
+
+
+def _caught(failed: _Failed | None) -> dict[str, Any]:
+    """What ``rescue``, and ``always`` after a failure, see of it."""
+    return {} if failed is None else {"ansible_failed_result": failure_of(failed.error)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +102,8 @@ class HostPlay:
         self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
         self.extra = lazy(settings.extra)
         self.telling = Telling(ctx.host, bus, clock)
-        self.undo = UndoStack(journal, self.telling.undone)
+        self.leases = Leases(ctx, journal)
+        self.undo = UndoStack(journal, self.leases, self.telling.undone)
         self.outcome = HostOutcome(ctx.host)
         self.task_name = ""
         self.finished: Mapping[tuple[str, str], Any] = {}
@@ -107,7 +114,7 @@ class HostPlay:
         """Inside how many ``always:`` parts: they run even when the operator stops the run."""
 
     def run(self) -> HostOutcome:
-        """All tasks, then what is to be taken back, then the lease."""
+        """All tasks, then what is to be taken back, then the leases."""
         failure: SitekeeperError | None = None
         try:
             self._items(self.play.tasks, Layers(), self.play.tags)
@@ -128,7 +135,7 @@ class HostPlay:
         if not self.undo.left and not self.settings.check:
             try:
                 with self.deadlines.lifted():
-                    self.ctx.lease.give_back()
+                    self.leases.give_back()
                 if failure is None:
                     # Only now is nothing of it left on the host: a run that is taken up looks no further.
                     self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
@@ -267,7 +274,7 @@ class HostPlay:
             if left:
                 failed = _Failed(failed.error if failed else left[0], final=True)
         if failed is not None and block.rescue and not failed.final:
-            caught = {"ansible_failed_result": failure_of(failed.error)}
+            caught = _caught(failed)
             failed = None
             try:
                 self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
@@ -276,7 +283,7 @@ class HostPlay:
                 failed = second
         self._ending += 1
         try:
-            self._items(block.always, layers, tags)
+            self._items(block.always, layers.over(_caught(failed)), tags)
         except _Failed as third:
             failed = _Failed(failed.error, final=failed.final or third.final) if failed else third
         finally:
@@ -358,9 +365,9 @@ class HostPlay:
                 self.holding.during(task, self._variables(layers)),
             ):
                 result, plan = Attempts(
-                    task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, clock=self.clock, check=self.settings.check,
-                    variables=lambda: self._variables(layers), take_machines=self.holding.take_machines, cover=self.guarding.cover,
-                    take_back=self._undone,
+                    task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, leases=self.leases, clock=self.clock,
+                    check=self.settings.check, variables=lambda: self._variables(layers), cover=self.guarding.cover,
+                    take_machines=self.holding.take_machines, take_back=self._undone,
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
@@ -382,7 +389,7 @@ class HostPlay:
             status = "planned" if self.settings.check else "changed"
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
         self._remember(result)
-        self.telling.ended(task, status, begun, msg=result.msg, changes=changes)
+        self.telling.ended(task, status, begun, msg=result.msg, changes=changes, checks=getattr(result, "checks", ()))
         self._done(task, layers, name, result)
         return result
 

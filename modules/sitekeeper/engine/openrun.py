@@ -13,6 +13,7 @@ from sitekeeper.engine import journal
 from sitekeeper.engine import module as modules
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.plan import Record, Result
 from sitekeeper.engine.session import Context
@@ -58,8 +59,8 @@ class HostProgress:
     """Guarded blocks that were done and taken back, by path and round: they open no window again."""
     plays: set[str] = field(default_factory=set)
     """Paths of the plays that it ended well."""
-    changed: bool = False
-    """It was changed at some time: it had a lease."""
+    leased: set[str] = field(default_factory=set)
+    """Hosts whose leases were taken: its own, or others that its changes are made on."""
     unwell: bool = False
     """It was begun and did not end well: lease and guards may be left although no change is open."""
 
@@ -77,9 +78,7 @@ class OpenRun:
     def left(self) -> dict[str, HostProgress]:
         """The hosts on which something may be left: open changes, or a lease or guards that could not be taken away."""
         return {
-            host: one
-            for host, one in self.hosts.items()
-            if one.open or (one.unwell and (one.changed or not self.ended))
+            host: one for host, one in self.hosts.items() if one.open or (one.unwell and (one.leased or not self.ended))
         }
 
     @property
@@ -106,7 +105,6 @@ def read(folder: Path) -> OpenRun:
                 head = row.data
             case "intent" if row.change is not None:
                 made[row.change] = _change(row)
-                progress.changed = True
                 progress.open.append(made[row.change])
             case "outcome" if row.change is not None:
                 before = made[row.change]
@@ -118,6 +116,8 @@ def read(folder: Path) -> OpenRun:
                 progress.notes.update(row.data.get("notes") or {})
             case "done":
                 progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
+            case "lease":
+                progress.leased.add(str(row.data["host"]))
             case "guard":
                 progress.guarded.add(str(row.data["host"]))
             case "closed":
@@ -194,9 +194,9 @@ def _model(kind: type[Record], data: dict[str, Any], row: journal.Row) -> Record
         raise IntegrityError(f"record {row.seq} cannot be read by this version: {error.errors()[0]['msg']}") from None
 
 
-def stack_of(ctx: Context, progress: HostProgress, journal: Journal, tell: Tell) -> UndoStack:
+def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:
     """The open changes of a host as an undo stack."""
-    stack = UndoStack(journal, tell)
+    stack = UndoStack(journal, leases, tell)
     for one in progress.open:
         stack.push(OpenChange(one.number, one.path, one.name, one.policy, one.module(), one.intent, ctx, one.outcome))
     return stack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +15,19 @@ class Record(BaseModel):
     """Base of everything that the journal keeps: frozen, complete, versioned by its class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+
+class Check(Record):
+    """One thing that was looked at, and what came of it."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    said: str
+    """What was found."""
+    consequence: str = ""
+    """What it means for whoever needs this one day, in plain words; where it is not ok."""
+    hint: str = ""
+    """What to do about it."""
 
 
 class Result(Record):

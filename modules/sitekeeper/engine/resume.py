@@ -15,6 +15,7 @@ from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, Us
 from sitekeeper.engine.hostplay import HostPlay
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.journal import plain
+from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.openrun import HostProgress, Journaled, OpenRun, stack_of
 from sitekeeper.engine.plays import Playbook, Task
 from sitekeeper.engine.secrets import find
@@ -98,27 +99,27 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     ctx.notes.update(progress.notes)
     if not progress.open and not progress.finished:
         return
-    generation = ctx.lease.take()
+    play.leases.adopt(progress.leased)
     play.guarding.adopt(progress.guarded)
     # Cut off between a change's outcome and its task's end: the outcome is the task's result.
     made = {(one.path, one.round): one.outcome or _made(play, one) for one in progress.open}
     done = {place: result for place, result in made.items() if result is not None} | progress.finished
     over = progress.only_undo or _last_task(play) in {path for path, _ in done}
-    goes_on = not progress.abandoned and _in_place(play, progress, generation) and _branch_free(play, progress)
+    goes_on = not progress.abandoned and _in_place(play, progress) and _branch_free(play, progress)
     if over or goes_on:
-        play.undo = stack_of(ctx, progress, play.journal, play.telling.undone)
+        play.undo = stack_of(ctx, progress, play.journal, play.leases, play.telling.undone)
         play.finished = done
         play.closed = progress.closed
         return
     play.journal.commit("abandoned", {}, host=ctx.host)
-    stack = stack_of(ctx, progress, play.journal, play.telling.undone)
+    stack = stack_of(ctx, progress, play.journal, play.leases, play.telling.undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
     if errors:
         raise UndoError(f"cannot go on: {errors[0].message}", host=ctx.host, hint=errors[0].hint)
     ctx.notes.clear()
     play.journal.commit("anew", {}, host=ctx.host)
-    ctx.lease.take(at_least=generation + 1)
+    play.leases.anew()
 
 
 def _made(play: HostPlay, change: Journaled) -> Any:
@@ -142,7 +143,7 @@ def _branch_free(play: HostPlay, progress: HostProgress) -> bool:
     return not left_open or play.holding.branch.at_once()
 
 
-def _in_place(play: HostPlay, progress: HostProgress, generation: int) -> bool:
+def _in_place(play: HostPlay, progress: HostProgress) -> bool:
     """Whether every open change is whole and still there."""
     for change in progress.open:
         if not change.module.reversible:
@@ -151,6 +152,7 @@ def _in_place(play: HostPlay, progress: HostProgress, generation: int) -> bool:
             return False
         try:
             play.ctx.needs(change.module.needs)
+            generation = play.leases.generation(changed_on(play.ctx, change.intent))
             if not change.module().in_place(play.ctx, change.intent, change.outcome, generation):
                 return False
         except SitekeeperError:

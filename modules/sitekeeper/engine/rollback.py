@@ -9,6 +9,7 @@ from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import SitekeeperError
 from sitekeeper.engine.guarding import Guarding
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases
 from sitekeeper.engine.openrun import HostProgress, OpenRun, stack_of
 from sitekeeper.engine.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.session import Connector, Context
@@ -80,16 +81,17 @@ class Rollback:
 def take_back_all(
     ctx: Context, progress: HostProgress, journal: Journal, bus: events.Bus, clock: Clock
 ) -> list[SitekeeperError]:
-    """Undo a host's open changes, newest first, and give the lease back if nothing is left."""
+    """Undo a host's open changes, newest first, and give the leases back if nothing is left."""
     ctx.notes.update(progress.notes)
-    ctx.lease.take()
+    leases = Leases(ctx, journal)
+    leases.adopt(progress.leased)
     guarding = Guarding(ctx, clock)
     guarding.adopt(progress.guarded)
     journal.commit("abandoned", {}, host=ctx.host)
-    stack = stack_of(ctx, progress, journal, Telling(ctx.host, bus, clock).undone)
+    stack = stack_of(ctx, progress, journal, leases, Telling(ctx.host, bus, clock).undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
     guarding.end(proven=not stack.left)
     if not stack.left:
-        ctx.lease.give_back()
+        leases.give_back()
     return errors

@@ -41,6 +41,8 @@ class Options:
     """How long the whole run may take; what it has changed by then is taken back."""
     version: str = ""
     """Of sitekeeper: a run is resumed only by the version that began it."""
+    by: str = ""
+    """Who asked for it, for the reports: user@host."""
 
 
 def new_run_id(clock: Clock) -> str:
@@ -101,6 +103,7 @@ class Run:
         magic = {
             "run": {"id": self.run_id, "check": self.options.check, "started": self.clock.now().isoformat()},
             "groups": {name: self.inventory.members(name) for name in self.inventory.groups},
+            "site_codes": sorted(self.inventory.sites),
             "hostvars": HostVars(self.inventory, self.options.extra),
         }
         settings = Settings(
@@ -132,7 +135,11 @@ class Run:
         })  # fmt: skip
         bus.emit(
             events.RunStarted(
-                at=self.clock.now(), run=self.run_id, playbook=self.playbook.file, check=self.options.check
+                at=self.clock.now(),
+                run=self.run_id,
+                playbook=self.playbook.file,
+                check=self.options.check,
+                by=self.options.by,
             )
         )
         for play, hosts in plays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sitekeeper.engine import events
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.plan import Check
 from sitekeeper.engine.plays import Block, Task
 from sitekeeper.engine.undo import OpenChange
 
@@ -33,6 +34,7 @@ class Telling:
         msg: str = "",
         changes: tuple[str, ...] = (),
         error: str = "",
+        checks: tuple[Check, ...] = (),
     ) -> None:
         """A task or block is over."""
         seconds = 0.0 if begun is None else self._clock.monotonic() - begun
@@ -40,7 +42,7 @@ class Telling:
         self._bus.emit(
             events.TaskEnded(
                 at=self._clock.now(), host=self._host, task=item.name, module=module, status=status, seconds=seconds,
-                msg=msg, changes=changes, error=error,
+                msg=msg, changes=changes, error=error, checks=tuple(one.model_dump() for one in checks),
             )
         )  # fmt: skip
 
@@ -49,7 +51,7 @@ class Telling:
     ) -> None:
         """A task or block failed; from now on the error names them."""
         error.at(host=self._host, task=item.name, origin=item.origin)
-        self.ended(item, status, begun, msg=error.message, error=error.render())
+        self.ended(item, status, begun, msg=error.message, error=error.render(), checks=error.checks)
 
     def undone(self, change: OpenChange, msg: str, *, ok: bool) -> None:
         """A change was taken back, or could not be."""

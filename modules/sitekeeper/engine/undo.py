@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sitekeeper.engine import bugs
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases, changed_on
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Record
@@ -44,8 +44,9 @@ class Tell(Protocol):
 class UndoStack:
     """The open changes of one host's play."""
 
-    def __init__(self, journal: Journal, tell: Tell) -> None:
+    def __init__(self, journal: Journal, leases: Leases, tell: Tell) -> None:
         self._journal = journal
+        self._leases = leases
         self._tell = tell
         self._open: list[OpenChange] = []
         self.left: list[OpenChange] = []
@@ -85,8 +86,7 @@ class UndoStack:
         try:
             change.ctx.needs(change.module.needs)
             if change.module.on_host:
-                with suppress(SitekeeperError):  # renewed where it may have run out; without it the fence says no
-                    change.ctx.lease.take()
+                self._leases.renew(changed_on(change.ctx, change.intent))
             msg = self._tried(change)
         except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be taken back
             error = (

@@ -17,6 +17,8 @@ from sitekeeper.lab.opsmgr.group import found_group
 from sitekeeper.lab.windows.machine import make_machine, system_registry
 from sitekeeper.lab.windows.shadows import ShadowCopies
 
+_MARKER = "sitekeeper-work.txt"
+"""By it an operator says that a folder is the work folder of a SQL Server."""
 _WORK_ROOT = "sitekeeper"
 """Where our functions write on a host: rewritten in place by a real PowerShell, so a shadow copy copies it."""
 
@@ -59,6 +61,11 @@ def build_host(
         for path in (site.data, site.log):
             host.files.resolve(path).mkdir(parents=True, exist_ok=True)
         del site_server
+    if spec.sql_work_dir is not None:
+        machine.mutable.append(spec.sql_work_dir.lower() + "\\")
+        marker = host.files.resolve(f"{spec.sql_work_dir}\\{_MARKER}")
+        marker.parent.mkdir(parents=True)
+        marker.write_text("sitekeeper may put files here\r\n")
     system_registry(host.registry, machine, hierarchy.dns, dice)
     if spec.site is not None:
         make_tree(host, spec.site, dice)

@@ -2,6 +2,8 @@
 
 POST   /fault  {"host": "PR2", "name": "slow_stop", "times": 1, "service": "SMS_EXECUTIVE", "seconds": 1500}
 DELETE /faults
+POST   /operate {"host": "PR2", "deed": "wreck"}
+POST   /exchange
 POST   /clock  {"advance": 60}
 GET    /state
 GET    /audit?after=17
@@ -18,12 +20,20 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
+from sitekeeper.lab.configmgr.setup_script import Refused
+
 
 class Controlled(Protocol):
     """What the control address steers."""
 
     def fault(self, host: str, name: str, **arguments: Any) -> None:
         """Ask for a fault."""
+
+    def operate(self, host: str, deed: str, **arguments: Any) -> None:
+        """Do something on a site server."""
+
+    def exchange(self) -> list[str]:
+        """Let the sites send to each other; answers what was rejected."""
 
     def clear_faults(self) -> None:
         """Forget all faults."""
@@ -99,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or 0)
             body: dict[str, Any] = json.loads(self.rfile.read(length)) if length else {}
             status, answer = self._act(self.command, url.path, parse_qs(url.query), body)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, Refused) as error:
             status, answer = 400, {"error": f"{type(error).__name__}: {error}"}
         data = json.dumps(answer, default=str).encode()
         self.send_response(status)
@@ -116,6 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", "/fault":
                 arguments = dict(body)
                 lab.fault(arguments.pop("host"), arguments.pop("name"), **arguments)
+            case "POST", "/operate":
+                arguments = dict(body)
+                lab.operate(arguments.pop("host"), arguments.pop("deed"), **arguments)
+            case "POST", "/exchange":
+                return 200, {"rejected": lab.exchange()}
             case "DELETE", "/faults":
                 lab.clear_faults()
             case "POST", "/clock":

@@ -53,6 +53,7 @@ WIRE: dict[str, str] = {
     "slow_login": "WinRM lets every login wait for `seconds`",
     "sql_drop_connection": "SQL Server cuts the connection at request `at`, `when` = before, after or during",
     "sql_refuse_login": "SQL Server refuses the next `times` logins (0: all), with `number`",
+    "sql_statement": "the next `kind` (attach, backup, restore, checkdb) ends `at` percent: `do` = disk_full, io_error, hang, drop",
     "sql_slow_login": "SQL Server lets every login wait for `seconds`",
 }
 """The faults of the two servers, which the lab hands on to them."""

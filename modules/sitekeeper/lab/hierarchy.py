@@ -33,7 +33,13 @@ class SqlSpec(_Strict):
 
     version: Literal["2005", "2008", "2008 R2", "2012", "2014", "2016"]
     instance: str = "MSSQLSERVER"
-    edition: str = "Standard Edition"
+    edition: Literal["Standard Edition", "Enterprise Edition", "Developer Edition", "Express Edition"] = (
+        "Standard Edition"
+    )
+
+
+VERSIONS = {2007: "4.00.6487.2000", 2012: "5.00.7958.1000"}
+"""2007 R2 SP2 and 2012 R2."""
 
 
 class SiteSpec(_Strict):
@@ -42,6 +48,8 @@ class SiteSpec(_Strict):
     code: str
     kind: Literal["central", "primary"] = "primary"
     generation: Literal[2007, 2012] = 2012
+    version: str | None = None
+    """``5.00.9128.1000``: a current branch; None: 2007 R2 SP2 or 2012 R2, by the generation."""
     parent: str | None = None
     install: str
     """``D:\\SMS``"""
@@ -55,6 +63,16 @@ class SiteSpec(_Strict):
     """1 is about 300 files and 4 MB."""
     out_of_reach: bool = False
     """With files that no .NET program on such a system can open: too deep, or with a dot at the end of the name."""
+
+    @property
+    def full_version(self) -> str:
+        """As its registry and its database have it."""
+        return self.version or VERSIONS[self.generation]
+
+    @property
+    def file_version(self) -> str:
+        """As its programs carry it."""
+        return ".".join(str(int(part)) for part in self.full_version.split("."))
 
 
 class AccountSpec(_Strict):
@@ -74,6 +92,10 @@ class HostSpec(_Strict):
     volumes: tuple[VolumeSpec, ...] = (VolumeSpec(mount="C:\\"), VolumeSpec(mount="D:\\"))
     sql: SqlSpec | None = None
     site: SiteSpec | None = None
+    sql_work_dir: str | None = None
+    """``D:\\Drill``: a folder that an operator made, opened to SQL Server's service and put a marker file into."""
+    scratch: bool = False
+    """A SQL Server to try restores on, with nothing of value."""
     bias: int = 0
     """Minutes east of UTC."""
     opsmgr: Literal["scom", "opsmgr2007"] | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sitekeeper.lab.audit import Audit
 from sitekeeper.lab.clock import AtOnce, LabClock, Timers
@@ -18,6 +18,9 @@ from sitekeeper.lab.state import MACHINE
 from sitekeeper.lab.windows.files import HostFiles
 from sitekeeper.lab.windows.model import Event, Machine, Metadata, Volume
 from sitekeeper.lab.windows.registry import Registry
+
+if TYPE_CHECKING:
+    from sitekeeper.lab.windows.native.answer import Answer
 
 ADMINISTRATORS_ONLY = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 INHERITED = "D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1200a9;;;BU)"
@@ -84,6 +87,8 @@ class Host:
             self.management = opsmgr.ManagementGroup(folder, machine.name, self.clock, self.audit)
         self.on_agent_request: list[Callable[[int, str], None]] = []
         """Called with (minutes, comment) when the host's monitoring agent was asked for maintenance mode."""
+        self.programs: dict[str, Callable[[str, Sequence[str]], Answer]] = {}
+        """What programs that are no tools of Windows do here, by file name: called with their path and their arguments."""
         self.on_service: list[Callable[[str, str], None]] = []
         """Called with (service, new state) after each change of a service."""
         self.on_reboot: list[Callable[[], None]] = []

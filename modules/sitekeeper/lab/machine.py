@@ -13,6 +13,7 @@ from sitekeeper.lab.engines.pwsh.engine import PwshEngine
 from sitekeeper.lab.engines.python import PythonEngine
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.sql.catalog import Catalog
 from sitekeeper.lab.sql.database import Database, Instance, Login, create_site_database
 from sitekeeper.lab.sql.server import TdsServer
 from sitekeeper.lab.sql.session import RequestSeen as SqlRequestSeen
@@ -24,7 +25,6 @@ from sitekeeper.lab.wsman.server import Tls, WsmanServer
 from sitekeeper.lab.wsman.wirefaults import Faults as WireFaults
 
 _BULK = 256 * 1024
-_EDITION = "Standard Edition (64-bit)"
 
 
 class Surroundings(Protocol):
@@ -110,7 +110,7 @@ class Machine:
                 spec.sql.instance,
                 host=name,
                 release=spec.sql.version,
-                edition=_EDITION,
+                edition=f"{spec.sql.edition} (64-bit)",
                 logins=lab.logins,
                 io_lock=self.host.io_lock,
                 resolve=self.host.files.resolve,
@@ -125,9 +125,12 @@ class Machine:
                     generation=str(site.generation),
                     server=server,
                     parent=site.parent or "",
+                    version=site.full_version,
                     bulk_bytes=int(_BULK * site.size),
                 )
-            self.host.databases = list(self.instance.databases.values())
+            Catalog(self.host.folder / "sql-databases.json", self.instance, self.instance.databases)
+            self._list_databases()
+            self.instance.on_databases.append(self._list_databases)
             self.sql = TdsServer(
                 spec.address,
                 lab.hierarchy.ports.sql,
@@ -172,6 +175,11 @@ class Machine:
         """Take the databases offline."""
         if self.instance is not None:
             self.instance.close()
+
+    def _list_databases(self) -> None:
+        """The SQL writer freezes what there is now."""
+        if self.instance is not None:
+            self.host.databases = list(self.instance.databases.values())
 
     def _rebooted(self) -> None:
         self.wsman.reboot()

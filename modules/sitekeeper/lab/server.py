@@ -16,8 +16,10 @@ import yaml
 from sitekeeper.lab.audit import Audit, read_audit
 from sitekeeper.lab.certificates import Authority
 from sitekeeper.lab.clock import LabClock, Scheduler
+from sitekeeper.lab.configmgr import serials
 from sitekeeper.lab.configmgr.backup_task import BackupTask
 from sitekeeper.lab.configmgr.life import SiteLife
+from sitekeeper.lab.configmgr.recovery import SiteServer
 from sitekeeper.lab.control import Control
 from sitekeeper.lab.faults import AT_ONCE, WIRE
 from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
@@ -73,6 +75,8 @@ class Lab:
                     self.lives.append(SiteLife(self.machines[name].host, database))
                     self.backups.append(BackupTask(self.machines[name].host, database))
             stack.pop_all()  # all stands: stop() closes it
+        self.site_servers = {name: SiteServer(self, name) for name, spec in self.hierarchy.hosts.items() if spec.site}
+        """The site servers, for those who wreck, install and recover them."""
         self.control = Control(self)
         self._running = contextlib.ExitStack()
 
@@ -147,6 +151,24 @@ class Lab:
             arguments.pop("later", None)
             machine.host.faults.add(name, **arguments)
 
+    def operate(self, host: str, deed: str, **arguments: Any) -> None:
+        """What somebody does on a site server: ``wreck``, ``install``, ``allow_setup``, ``repair`` (the wizard), ``reset``.
+
+        Raises:
+            Refused: Microsoft's program would not do it.
+
+        """
+        deeds = {"wreck", "install", "allow_setup", "repair", "reset"}
+        if deed not in deeds:
+            raise ValueError(f"nobody does {deed!r} to a site server; known: {', '.join(sorted(deeds))}")
+        self.audit.write("deed", host, name=deed, arguments=arguments)
+        getattr(self.site_servers[host], deed)(**arguments)
+
+    def exchange(self) -> list[str]:
+        """Every site sends to its parent and its children once; answers what was rejected."""
+        members = [server.member() for server in self.site_servers.values()]
+        return serials.exchange([one for one in members if one is not None])
+
     def clear_faults(self) -> None:
         """Forget all faults that have not happened yet."""
         for machine in self.machines.values():
@@ -192,6 +214,11 @@ class Lab:
             facts: dict[str, Any] = {"ansible_host": spec.address, "ansible_port": machine.wsman.http_port}
             if machine.sql is not None:
                 facts["sql_port"] = machine.sql.port
+            facts |= {"sql_work_dir": spec.sql_work_dir} if spec.sql_work_dir else {}
+            facts |= {"scratch": True} if spec.scratch else {}
+            facts |= (
+                {"recovery": self._recovery(name)} if spec.site is not None and spec.site.generation != 2007 else {}
+            )
             if spec.site is not None:
                 facts |= {"site_code": spec.site.code, "site_type": spec.site.kind}
                 facts |= {"parent": spec.site.parent} if spec.site.parent else {}
@@ -213,13 +240,18 @@ class Lab:
         specs = self.hierarchy.hosts
         management = {name: specs[name].opsmgr for name in hosts if specs[name].opsmgr is not None}
         how = next(({"management_server": name, "kind": kind} for name, kind in management.items()), "none")
-        groups: dict[str, dict[str, Any]] = {"sites": {}, "databases": {}, "management": {}}
+        groups: dict[str, dict[str, Any]] = {"sites": {}, "databases": {}, "management": {}, "scratch": {}}
         for name, facts in hosts.items():
-            group = "sites" if "site_code" in facts else "management" if name in management else "databases"
-            groups[group][name] = facts
+            group = "scratch" if "scratch" in facts else "management" if name in management else "databases"
+            groups["sites" if "site_code" in facts else group][name] = facts
         children: dict[str, Any] = {name: {"hosts": members} for name, members in groups.items() if members}
         children.setdefault("sites", {"hosts": {}})["vars"] = {"maintenance": how}
         return {"all": {"vars": variables, "children": children}}
+
+    def _recovery(self, name: str) -> dict[str, Any]:
+        site = self.hierarchy.hosts[name].site
+        holder = site.database_host if site is not None and site.database_host else name
+        return {"provider": f"{name}.{self.hierarchy.dns}", "sql_server": f"{holder}.{self.hierarchy.dns}"}
 
     def _accounts(self) -> list[Account]:
         made = []
@@ -264,6 +296,8 @@ def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
             faults.drop(**arguments)
         case "refuse_login":
             faults.refuse_login(**({"times": 1} | arguments))
+        case "statement":
+            faults.statement(**arguments)
         case "black_hole":
             faults.fall_silent()
         case _:

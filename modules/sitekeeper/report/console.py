@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from rich.live import Live
 from rich.markup import escape
@@ -21,6 +21,26 @@ _COLOURS = {
     "ignored": "magenta",
 }
 _QUIET_SECONDS = 5.0
+
+
+class _Fact(NamedTuple):
+    """A column of the summary, shown where any host has something for it."""
+
+    key: str
+    title: str
+    unit: str
+
+    def written(self, value: Any) -> str:
+        if value is None:
+            return ""
+        return _seconds(value) if self.unit == "s" else _amount(value, "B") if self.unit == "B" else str(value)
+
+
+_FACTS = (
+    _Fact("offline", "offline", "s"), _Fact("files", "files", ""), _Fact("bytes", "size", "B"),
+    _Fact("age_hours", "age (h)", ""), _Fact("restore_seconds", "restore", "s"), _Fact("mib_per_second", "MiB/s", ""),
+    _Fact("predicted_seconds_of_all", "all of it", "s"),
+)  # fmt: skip
 
 
 class Console:
@@ -106,29 +126,20 @@ class Console:
 
     def _summary(self, event: events.RunEnded) -> None:
         table = plain_table(f"run {event.run}: exit code {event.exit_code}, {event.seconds:.1f} s")
-        for title, justify in (
-            ("site", "left"),
-            ("result", "left"),
-            ("offline", "right"),
-            ("files", "right"),
-            ("size", "right"),
-            ("time", "right"),
-            ("set", "left"),
-        ):
-            table.add_column(title, justify=justify, no_wrap=title != "set", overflow="fold")  # type: ignore[arg-type]  # a literal of the table above
+        table.add_column("site", no_wrap=True)
+        table.add_column("result", no_wrap=True)
+        shown = [one for one in _FACTS if any(ended.summary.get(one.key) is not None for ended in self._ended)]
+        for fact in shown:
+            table.add_column(fact.title, justify="right", no_wrap=True)
+        table.add_column("time", justify="right", no_wrap=True)
+        table.add_column("set", overflow="fold")
         for ended in self._ended:
             facts = ended.summary
-            result = (
-                ended.status
-                if ended.status == "ok"
-                else f"{ended.status} ({ended.word})"
-                if ended.word
-                else ended.status
-            )
+            result = f"{ended.status} ({ended.word})" if ended.word else ended.status
             colour = "green" if ended.status == "ok" else "red" if ended.status != "skipped" else "dim"
             table.add_row(
-                escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", _seconds(facts.get("offline")), str(facts.get("files", "")),
-                _amount(facts.get("bytes"), "B"), f"{ended.seconds:.1f} s", escape(str(facts.get("folder", ""))),
+                escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", *(fact.written(facts.get(fact.key)) for fact in shown),
+                f"{ended.seconds:.1f} s", escape(str(facts.get("folder") or facts.get("set") or "")),
             )  # fmt: skip
         self._screen.print(table)
         for ended in self._ended:

@@ -186,11 +186,13 @@ def room(ctx: Context, asked: Asked) -> Iterator[Found]:
         )  # fmt: skip
     else:
         yield Found("duration", "ok", f"about {asked.seconds / 60:.0f} min")
-    if asked.store_free < asked.size * 11 // 10:
+    coming = asked.size * asked.copies
+    if asked.store_free < coming * 11 // 10:
         yield Found(
             "store",
             "failed",
-            f"{asked.store_free} bytes free in {asked.store_root}, about {asked.size} are to come",
+            f"{asked.store_free} bytes free in {asked.store_root}, about {coming} are to come"
+            + (", plain and sealed" if asked.copies > 1 else ""),
             "make room, or drop old sets",
         )
     else:

@@ -32,3 +32,5 @@ class Asked:
     tries: int
     store_free: int
     store_root: Path
+    copies: int = 1
+    """How often the store holds the set at its fullest moment: twice where it is sealed."""

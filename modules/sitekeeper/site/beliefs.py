@@ -12,7 +12,8 @@ from typing import Literal
 
 from sitekeeper.engine.errors import AuthError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site.facts import STOPPED_FOR_BACKUP, parse_dmtf, site_facts
+from sitekeeper.site._machine import parse_dmtf
+from sitekeeper.site.facts import STOPPED_FOR_BACKUP, site_facts
 from sitekeeper.windows import _vss
 
 _VIEWS = ("native", "wow")

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sitekeeper.engine.errors import IntegrityError, InventoryError, RemoteError
+from sitekeeper.engine.errors import IntegrityError, InventoryError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
-from sitekeeper.engine.session import Answer, Call, Context
+from sitekeeper.engine.session import Call, Context
 from sitekeeper.site._layout import parts_of, root_of, volumes_inside, volumes_of
-from sitekeeper.site._results import Database, Machine, RegistryKey, Service, SiteFacts, Volume
+from sitekeeper.site._machine import (
+    KEYS,
+    MACHINE_CALLS,
+    VIEWS,
+    machine_of,
+    services_of,
+    values_of,
+    volumes_of_machine,
+)
+from sitekeeper.site._results import Database, Machine, RegistryKey, SiteFacts, Volume
 from sitekeeper.sql._read import database_of, read_over
 from sitekeeper.transport.wmi import reading
 
 STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 """In this order: the component manager would restart the executive (KB Q302674)."""
-_VIEWS = ("native", "wow")
-_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-LOCAL_DISK = 3
 
 
 class FactsParams(Params):
@@ -56,9 +61,9 @@ def site_facts(ctx: Context) -> SiteFacts:
         IntegrityError: there is no site, or not the one of the inventory. RemoteError: something could not be read.
 
     """
-    keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in _VIEWS for name in _KEYS]
-    answers = ctx.ps.read([*keys, *_MACHINE_CALLS])
-    setup = {view: _values(answers, number) for number, view in enumerate(_VIEWS)}
+    keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in VIEWS for name in KEYS]
+    answers = ctx.ps.read([*keys, *MACHINE_CALLS])
+    setup = {view: values_of(answers, number) for number, view in enumerate(VIEWS)}
     view = next((name for name, found in setup.items() if found["Setup"].get("Installation Directory")), None)
     if view is None:
         raise IntegrityError(
@@ -72,9 +77,9 @@ def site_facts(ctx: Context) -> SiteFacts:
     expected = ctx.site_code()
     if expected is not None and code != expected:
         raise IntegrityError(f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}")
-    machine = _machine(ctx, answers[len(keys) :])
-    volumes = _volumes(answers[len(keys) + 3])
-    services = _services(answers[len(keys) + 2])
+    machine = machine_of(ctx, answers[len(keys) :])
+    volumes = volumes_of_machine(answers[len(keys) + 3])
+    services = services_of(answers[len(keys) + 2])
     product_version, product = _version(ctx, install)
     database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
     used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
@@ -94,92 +99,6 @@ def site_facts(ctx: Context) -> SiteFacts:
             for name in ("SMS", "NAL") for one in (("native", "wow") if machine.x64 else ("native",))
         ),
         what=what,
-    )  # fmt: skip
-
-
-_KEYS = ("Setup", "Identification", "SQL Server")
-_MACHINE_CALLS = (
-    Call("Get-WmiObject", {"Class": "Win32_OperatingSystem"}),
-    Call("Get-WmiObject", {"Class": "Win32_ComputerSystem"}),
-    Call("Get-WmiObject", {"Class": "Win32_Service"}),
-    Call("Get-WmiObject", {"Class": "Win32_Volume"}),
-    Call("Read-SkKey", {"Name": "Cryptography", "View": "native"}),
-)
-
-
-def _values(answers: Sequence[Answer], view: int) -> dict[str, dict[str, Any]]:
-    """The values of a view's three keys; a key that does not exist is empty."""
-    found: dict[str, dict[str, Any]] = {}
-    for number, key in enumerate(_KEYS):
-        answer = answers[view * len(_KEYS) + number]
-        for record in answer.errors:
-            raise RemoteError(f"cannot read the registry key {key}: {record.message}", record=record)
-        found[key] = dict(answer.output[0]) if answer.output else {}
-    return found
-
-
-def one_of(answer: Answer, what: str) -> dict[str, Any]:
-    """The single object of an answer.
-
-    Raises:
-        RemoteError: there is none, or an error record.
-
-    """
-    if answer.errors:
-        raise RemoteError(f"cannot read {what}: {answer.errors[0].message}", record=answer.errors[0])
-    if not answer.output:
-        raise RemoteError(f"cannot read {what}: nothing came back")
-    return dict(answer.output[0])
-
-
-def _machine(ctx: Context, answers: Sequence[Answer]) -> Machine:
-    system = one_of(answers[0], "Win32_OperatingSystem")
-    computer = one_of(answers[1], "Win32_ComputerSystem")
-    cryptography = answers[4].output[0] if answers[4].output else {}
-    local = parse_dmtf(str(system["LocalDateTime"]))
-    return Machine(
-        name=str(computer["Name"]), caption=str(system["Caption"]).strip(), version=str(system["Version"]),
-        language=int(system.get("OSLanguage") or 0), installed=str(system["InstallDate"]), booted=str(system["LastBootUpTime"]),
-        guid=str(cryptography.get("MachineGuid", "")), x64="64" in str(computer.get("SystemType", "")),
-        clock_skew=round((local - ctx.clock.now()).total_seconds(), 1),
-    )  # fmt: skip
-
-
-def parse_dmtf(text: str) -> datetime:
-    """A WMI date, ``20210929115907.020592-420``: local time and minutes from UTC (CIM DATETIME)."""
-    stamp = datetime.strptime(text[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - its zone follows
-    minutes = int(text[21:25])
-    return stamp.replace(microsecond=int(text[15:21]), tzinfo=timezone(timedelta(minutes=minutes)))
-
-
-def _volumes(answer: Answer) -> list[Volume]:
-    if answer.errors:
-        raise RemoteError(f"cannot read Win32_Volume: {answer.errors[0].message}", record=answer.errors[0])
-    found = []
-    for row in answer.output:
-        guid = _GUID.search(str(row.get("DeviceID", "")))
-        name = str(row.get("Name") or "")
-        if row.get("DriveType") == LOCAL_DISK and guid and not name.startswith("\\\\?\\"):
-            found.append(
-                Volume(
-                    id=guid[0].lower(), name=name, capacity=int(row.get("Capacity") or 0), free=int(row.get("FreeSpace") or 0),
-                    file_system=str(row.get("FileSystem") or ""),
-                )
-            )  # fmt: skip
-    return found
-
-
-def _services(answer: Answer) -> tuple[Service, ...]:
-    if answer.errors:
-        raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
-    wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
-    return tuple(
-        Service(
-            name=str(row["Name"]), state=str(row["State"]), start_mode=str(row["StartMode"]), pid=int(row["ProcessId"] or 0),
-            account=str(row.get("StartName") or ""),
-        )
-        for row in answer.output
-        if wanted.match(str(row["Name"]))
     )  # fmt: skip
 
 
@@ -233,12 +152,12 @@ def _database(
     if local:
         return database.model_copy(update={"mounts": tuple(volume.name for volume in mounted)}), None, []
     other = ctx.of(str(holder))
-    answers = other.ps.read(_MACHINE_CALLS)
-    everything = _volumes(answers[3])
+    answers = other.ps.read(MACHINE_CALLS)
+    everything = volumes_of_machine(answers[3])
     database = database.model_copy(update={"mounts": tuple(volume.name for volume in everything)})
     volumes = volumes_of(everything, [file.path for file in database.files])
     volumes += [volume for volume in root_of(everything, database.files[0].path) if volume not in volumes]
-    return database, _machine(other, answers), volumes
+    return database, machine_of(other, answers), volumes
 
 
 def _files_on(database: Database | None, host: str) -> list[str]:

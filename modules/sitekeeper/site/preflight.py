@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from sitekeeper.engine.errors import PreflightError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Plan, Record, Result
+from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Size
 from sitekeeper.site import _checks
 from sitekeeper.site._found import Asked, Found
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.store._folder import Folder
+from sitekeeper.store._packing import wanted
 from sitekeeper.store.set import store_of
 from sitekeeper.transport.wmi import reading
-
-
-class Check(Record):
-    """One check."""
-
-    name: str
-    status: Literal["ok", "warning", "failed"]
-    said: str
-    hint: str = ""
 
 
 class PreflightResult(Result):
@@ -79,7 +71,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         asked = Asked(
             site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
             longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,
-            store_free=store.free(), store_root=store.root,
+            store_free=store.free(), store_root=store.root, copies=1 if wanted(ctx.vars) is None else 2,
         )  # fmt: skip
         checks = tuple(
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _all(ctx, asked)
@@ -91,10 +83,12 @@ class Preflight(Module[PreflightParams, PreflightResult]):
             told += "; " + "; ".join(f"warning: {one.name}: {one.said}" for one in warned)
         if failed:
             lines = "; ".join(f"{one.name}: {one.said}" for one in failed)
-            raise PreflightError(
+            refused = PreflightError(
                 f"{params.site.code} cannot be backed up now: {lines}",
                 hint="; ".join(one.hint for one in failed if one.hint) or None,
             )
+            refused.checks = checks
+            raise refused
         return Plan(
             result=PreflightResult(checks=checks, predicted_bytes=size, predicted_seconds=round(seconds, 1), msg=told)
         )

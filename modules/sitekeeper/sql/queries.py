@@ -1,4 +1,4 @@
-"""The questions that ``sql.facts`` asks, as data. Every statement is valid from SQL Server 2005 on, unless it says so.
+"""The questions that our SQL modules ask, as data. Every statement is valid from SQL Server 2005 on, unless it says so.
 
 Each is one SELECT. SERVERPROPERTY is always cast: its own type, sql_variant, is one that no ODBC driver reads whole.
 """
@@ -96,6 +96,45 @@ ORDER BY b.type
 """
 """``type`` D full, I differential, L log. Times are the server's local ones."""
 
+DATABASES = """
+SELECT d.name, d.state_desc AS state, d.create_date AS created
+FROM sys.databases AS d
+WHERE d.database_id > 4
+ORDER BY d.name
+"""
+"""Every database that is not the server's own."""
+
+UNDER_WAY = """
+SELECT r.session_id AS session, r.command, r.percent_complete AS percent_done
+FROM sys.dm_exec_requests AS r
+WHERE r.command IN ('CREATE DATABASE', 'RESTORE DATABASE', 'BACKUP DATABASE') AND r.session_id <> @@SPID
+"""
+"""Statements on whole databases that other sessions run; a session whose client was lost may still be at work."""
+
+PERCENT = """
+SELECT r.percent_complete AS percent_done
+FROM sys.dm_exec_requests AS r
+WHERE r.session_id = ?
+"""
+
+BACKUP_OF_FILE = """
+SELECT b.database_name, b.type, b.is_copy_only AS copy_only, b.has_backup_checksums AS checksums,
+       b.is_damaged AS damaged, b.backup_size AS bytes, b.backup_finish_date AS finished,
+       CAST(b.backup_set_uuid AS nvarchar(36)) AS id
+FROM msdb.dbo.backupset AS b
+INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
+WHERE m.physical_device_name = ?
+ORDER BY b.backup_set_id DESC
+"""
+"""What msdb says of the backup that was written to a file; the newest first."""
+
+SA = """
+SELECT p.name
+FROM sys.server_principals AS p
+WHERE p.sid = 0x01
+"""
+"""The login that is sa, whatever it was renamed to."""
+
 STATEMENTS: Mapping[str, str] = MappingProxyType(
     {
         "server": SERVER,
@@ -108,6 +147,17 @@ STATEMENTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By name; all valid on 2005."""
+
+WHOLE_DATABASES: Mapping[str, str] = MappingProxyType(
+    {
+        "databases": DATABASES,
+        "under_way": UNDER_WAY,
+        "percent": PERCENT,
+        "backup_of_file": BACKUP_OF_FILE,
+        "sa": SA,
+    }
+)
+"""By name; what is asked where databases are made and dropped. All valid on 2005."""
 
 SINCE_2008: Mapping[str, str] = MappingProxyType(
     {"change_tracking": CHANGE_TRACKING, "broker_priority": BROKER_PRIORITY}
@@ -143,3 +193,19 @@ def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
     if not parts:
         raise UsageError("no tables to count")
     return "\nUNION ALL\n".join(parts)
+
+
+def site_rows(database: str) -> str:
+    """The sites that a site database knows, one row each.
+
+    ``v_Site`` is ConfigMgr's own view, in all its versions; the columns are those that published reports select.
+    """
+    return (
+        "SELECT s.SiteCode, s.ReportingSiteCode, s.Version, s.BuildNumber "  # noqa: S608  # quoted below
+        f"FROM {quote_name(database)}.[dbo].[v_Site] AS s"
+    )
+
+
+def last_message(database: str) -> str:
+    """One row: when the newest status message was written (``last``, UTC), NULL where there is none."""
+    return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

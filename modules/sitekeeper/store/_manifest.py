@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -14,6 +14,7 @@ from sitekeeper.engine.plan import Record
 from sitekeeper.site._results import Database, Machine, Service, TaskProof, Volume
 from sitekeeper.windows._results import Watched
 
+RecordT = TypeVar("RecordT", bound=Record)
 NAME = "manifest.json"
 SUM_NAME = "manifest.sha256"
 
@@ -152,9 +153,19 @@ def read(folder: Path) -> Manifest:
         raise IntegrityError(f"{folder.name}: no readable manifest ({type(error).__name__}: {file})") from None
     if hashlib.sha256(data).hexdigest() != expected:
         raise IntegrityError(f"{folder.name}: {file} was changed after it was published")
+    return parsed(Manifest, data, f"{folder.name}: {file} is not a manifest")
+
+
+def parsed(kind: type[RecordT], data: bytes, otherwise: str) -> RecordT:
+    """A record from JSON, names with half a surrogate pair included, which pydantic's own reader refuses.
+
+    Raises:
+        IntegrityError: it is none that this version reads.
+
+    """
     try:
-        return Manifest.model_validate_json(data)
+        return kind.model_validate(json.loads(data))
     except ValidationError as error:
-        raise IntegrityError(
-            f"{folder.name}: {file} is not a manifest that this version reads: {error.errors()[0]['msg']}"
-        ) from None
+        raise IntegrityError(f"{otherwise} that this version reads: {error.errors()[0]['msg']}") from None
+    except ValueError:
+        raise IntegrityError(f"{otherwise}: no JSON") from None

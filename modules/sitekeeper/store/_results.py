@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from sitekeeper.engine.plan import Result
+from pydantic import Field
+
+from sitekeeper.engine.plan import Record, Result
+from sitekeeper.site._results import Database, Machine, Service
+from sitekeeper.windows._results import Watched
 
 
 class Staging(Result):
@@ -46,3 +50,86 @@ class Published(Result):
             "bytes": self.bytes,
             "files": self.files,
         }
+
+
+class Pruned(Result):
+    """What a policy dropped."""
+
+    site: str
+    dropped: tuple[str, ...] = ()
+    kept: int = 0
+    bytes: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        return {"dropped": len(self.dropped), "kept": self.kept}
+
+
+class Marked(Result):
+    """A set that was marked."""
+
+    id: str
+
+
+class LocalFile(Record):
+    """A file of a set on the control host."""
+
+    file: str
+    """Relative to the set's folder."""
+    name: str
+    """Bare Windows file name."""
+    logical: str
+    """SQL Server's name of it; empty where it is not known."""
+    kind: Literal["data", "log"]
+    size: int
+    sha256: str
+
+
+class Proof(Record):
+    """What a set noted down about its own making; a drill judges it again."""
+
+    consistency: str
+    before: tuple[Watched, ...] = ()
+    """Services directly before the shadow copy."""
+    after: tuple[Watched, ...] = ()
+    offline_from: str = ""
+    """When the site went down (ISO 8601); empty where nobody noted it."""
+    written: dict[str, int] = Field(default_factory=dict)
+    """When each registry export was written, by its own host's clock (FILETIME), by its file in the set."""
+
+
+class Gotten(Result):
+    """A set as plain files on the control host, every byte checked."""
+
+    id: str
+    kind: Literal["snapshot", "task"]
+    site: str
+    site_type: str
+    product: str
+    version: str
+    taken_at: str
+    folder: Any
+    """In the set's own layout: the set itself, or a private copy of what was sealed."""
+    install_dir: str
+    parent: str | None
+    database: Database | None
+    machine: Machine
+    row_counts: dict[str, int]
+    database_files: tuple[LocalFile, ...]
+    registry: tuple[str, ...]
+    """Registry exports, relative to the folder."""
+    bytes: int
+    """Of the whole set."""
+    site_name: str = ""
+    services: tuple[Service, ...] = ()
+    """As they were before anything was stopped."""
+    proof: Proof
+    feeds: tuple[str, ...] = ()
+    """Recoveries of Microsoft's that take this set."""
+
+    @property
+    def files_root(self) -> str:
+        """Where ConfigMgr's own layout begins in the set: the task's backup keeps its folder's name."""
+        return f"{self.site}Backup/" if self.kind == "task" else ""
+
+    def summary(self) -> dict[str, Any]:
+        return {"set": self.id, "kind": self.kind, "bytes": self.bytes}

@@ -1,30 +1,63 @@
-"""A published set against its manifest: every file there, every byte the same, nothing beside it."""
+"""A published set against its manifest or head: every file there, every byte the same, nothing beside it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store import _manifest
+from sitekeeper.store import _catalogue, _head, _manifest, _marks
+from sitekeeper.store._catalogue import Kept
 
-_OWN = frozenset({_manifest.NAME, _manifest.SUM_NAME})
+_OWN = frozenset({_manifest.NAME, _manifest.SUM_NAME}) | _marks.OWN
+_OWN_PACKED = frozenset({_head.NAME, _head.SUM_NAME}) | _marks.OWN
+Chosen = Callable[[str], bool]
 
 
-def verify_set(folder: Path) -> list[str]:
-    """What is wrong with a set, each with the file's name; empty when nothing is."""
+def verify_set(folder: Path, hashed: Chosen = lambda _: True) -> list[str]:
+    """What is wrong with a set, each with the file's name; empty when nothing is.
+
+    ``hashed``: of which stored files the bytes are read again; of the others only the size is looked at.
+    """
     try:
+        _catalogue.own_folder(folder)
+        if _catalogue.is_packed(folder):
+            return list(_packed(folder, _head.read(folder), hashed))
         manifest = _manifest.read(folder)
     except IntegrityError as error:
         return [error.message]
-    problems = list(_promises(folder, manifest))
+    problems = list(_promises(folder, manifest, hashed))
     kinds = {entry.file: entry.kind for entry in manifest.entries}
     return problems + list(strays(folder, kinds))
 
 
-def _promises(folder: Path, manifest: _manifest.Manifest) -> Iterator[str]:
+def sizes_of(kept: Kept) -> str:
+    """The first file of a set that is not there in its size; no byte is read."""
+    for name, size in kept.sizes.items():
+        path = kept.folder / name
+        if path.is_symlink() or not path.is_file():
+            return f"{name}: the file is missing"
+        if path.stat().st_size != size:
+            return f"{name}: {path.stat().st_size} bytes instead of {size}"
+    return ""
+
+
+def share_of(sets: Sequence[Kept], share: Fraction) -> list[Kept]:
+    """The sets that were verified longest ago, never first, until they make up this share of all bytes."""
+    oldest = sorted(sets, key=lambda one: (one.marks.verified.at if one.marks.verified else "", one.taken_at, one.id))
+    wanted = share * sum(one.stored_bytes for one in sets)
+    chosen: list[Kept] = []
+    for one in oldest:
+        if chosen and sum(other.stored_bytes for other in chosen) >= wanted:
+            break
+        chosen.append(one)
+    return chosen
+
+
+def _promises(folder: Path, manifest: _manifest.Manifest, hashed: Chosen) -> Iterator[str]:
     """What the manifest says, read from the disk again."""
     if manifest.id != folder.name:
         yield f"{_manifest.NAME}: it is of set {manifest.id}"
@@ -37,7 +70,21 @@ def _promises(folder: Path, manifest: _manifest.Manifest) -> Iterator[str]:
         elif entry.kind == "folder" and not _real_folder(folder / entry.file):
             yield f"{entry.file}: the folder is missing"
         elif entry.kind == "file":
-            yield from _file(folder / entry.file, entry)
+            yield from _file(folder, entry.file, entry.size, entry.sha256 if hashed(entry.file) else None)
+
+
+def _packed(folder: Path, head: _head.Head, hashed: Chosen) -> Iterator[str]:
+    """What the head says: it needs no key, and knows no name."""
+    if head.id != folder.name:
+        yield f"{_head.NAME}: it is of set {head.id}"
+    if len(head.stored) != head.files:
+        yield f"{_head.NAME}: it does not list the {head.files} files that it promises"
+    for one in (head.body, *head.stored):
+        if not inside(one.name):
+            yield f"{one.name}: outside of the set"
+        else:
+            yield from _file(folder, one.name, one.size, one.sha256 if hashed(one.name) else None)
+    yield from strays(folder, {one.name: "file" for one in (head.body, *head.stored)}, _OWN_PACKED, "the head")
 
 
 def inside(file: str) -> bool:
@@ -46,7 +93,9 @@ def inside(file: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def strays(folder: Path, kinds: Mapping[str, str], own: frozenset[str] = _OWN) -> Iterator[str]:
+def strays(
+    folder: Path, kinds: Mapping[str, str], own: frozenset[str] = _OWN, listed: str = "the manifest"
+) -> Iterator[str]:
     """What lies in a set's folder and is not known (``kinds``: by name, file, folder or link), each in words."""
     above = {str(parent) for name in kinds for parent in PurePosixPath(name).parents}
     for root, folders, files in os.walk(folder):
@@ -57,24 +106,27 @@ def strays(folder: Path, kinds: Mapping[str, str], own: frozenset[str] = _OWN) -
             if is_link:
                 yield f"{relative}: a link, which no set holds"
             elif name in folders and kind != "folder" and relative not in above:
-                yield f"{relative}: a folder that is not in the manifest"
+                yield f"{relative}: a folder that is not in {listed}"
             elif name in files and kind != "file" and relative not in own:
-                yield f"{relative}: not in the manifest"
+                yield f"{relative}: not in {listed}"
 
 
 def _real_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _file(path: Path, entry: _manifest.Entry) -> list[str]:
+def _file(folder: Path, name: str, expected: int, sha256: str | None) -> list[str]:
+    path = folder / name
     if path.is_symlink() or not path.is_file():
-        return [f"{entry.file}: the file is missing"]
+        return [f"{name}: the file is missing"]
     try:
         size = path.stat().st_size
-        if size != entry.size:
-            return [f"{entry.file}: {size} bytes instead of {entry.size}"]
+        if size != expected:
+            return [f"{name}: {size} bytes instead of {expected}"]
+        if sha256 is None:
+            return []
         with path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        return [f"{entry.file}: cannot be read ({error.strerror})"]
-    return [] if digest == entry.sha256 else [f"{entry.file}: the content was changed (SHA-256)"]
+        return [f"{name}: cannot be read ({error.strerror})"]
+    return [] if digest == sha256 else [f"{name}: the content was changed (SHA-256)"]

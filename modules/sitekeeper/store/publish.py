@@ -1,4 +1,7 @@
-"""Publishes a staging set: only if its window held, its shadow copies are still there and every byte is accounted for."""
+"""Publishes a staging set: only if its window held, its shadow copies are still there and every byte is accounted for.
+
+With ``store_compress`` or ``store_recipients`` in the host's variables it is sealed first, so that it appears sealed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.site._results import SiteFacts
 from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _complete, _entries, _folder, _manifest
+from sitekeeper.store import _catalogue, _complete, _entries, _folder, _head, _manifest, _seal
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ShadowSet
@@ -91,33 +94,7 @@ class Publish(Module[PublishParams, Published]):
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        entries = pulled(staging)
-        own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
-        _complete.same_on_disk(staging, entries, own)
-        has_database = _complete.has_database(site, entries)
-        registry = _complete.registry(staging, entries, site)
-        links = _complete.not_followed(entries)
-        consistency = snapshot.consistency if has_database or site.database is None else "separate"
-        files = [entry for entry in entries if entry.kind == "file"]
-        offline = ctx.notes.get("offline")
-        manifest = _manifest.Manifest(
-            id=params.set.id, site=site.code, site_name=site.name, site_type=site.type, parent=site.parent, product=site.product,
-            version=site.version, install_dir=site.install_dir, generation=params.set.generation, run=ctx.run_id,
-            tool=version("sitekeeper"), taken_at=snapshot.taken_at, published_at=ctx.clock.now().isoformat(),
-            offline=_manifest.Offline(started=offline["from"], ended=offline["until"], seconds=offline["seconds"])
-            if offline and "until" in offline else None,
-            consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
-            machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
-            services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
-            registry=registry, feeds=_manifest.feeds_of(site.product, consistency), left_out=(*_manifest.LEFT_OUT, *links),
-            files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
-        )  # fmt: skip
-        try:
-            _manifest.write(staging, manifest)
-            for name in (_entries.NAME, _entries.SHADOW_NAME):
-                (staging / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise _folder.store_error(error, Path(params.set.store)) from None
+        made = _seal.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
 
         def may_appear() -> None:
             # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
@@ -126,17 +103,63 @@ class Publish(Module[PublishParams, Published]):
 
         ctx.lease.take()
         final = store.publish(params.set.id, ctx.run_id, may_appear)
+        published = _catalogue.read(final)
         partial = (
             ""
-            if consistency != "separate" or "separate" in params.accept
+            if made.consistency != "separate" or "separate" in params.accept
             else f"{params.set.id} has no database of the same instant"
         )
-        return Published(
-            changed=True, id=params.set.id, folder=str(final), files=len(files), bytes=manifest.bytes, consistency=consistency,
-            offline_seconds=manifest.offline.seconds if manifest.offline else None, partial=partial,
-            msg=f"{params.set.id} published: {len(files)} files, {manifest.bytes} bytes, {consistency}"
-            + (f"; {len(links)} links were not followed" if links else ""),
+        return _result(
+            published, partial, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
+            + _seal.how(made) + left_out(made),
         )  # fmt: skip
+
+
+def _result(set_: _catalogue.Kept, partial: str, msg: str) -> Published:
+    facts = set_.facts
+    return Published(
+        changed=True, id=set_.id, folder=str(set_.folder), files=facts["files"], bytes=facts["bytes"],
+        consistency=set_.consistency, offline_seconds=facts["offline_seconds"], partial=partial, msg=msg,
+    )  # fmt: skip
+
+
+def left_out(made: _manifest.Manifest | _head.Head) -> str:
+    """How many links were not followed, where the names are known."""
+    if isinstance(made, _head.Head):
+        return ""
+    links = [entry for entry in made.entries if entry.kind == "link"]
+    return f"; {len(links)} links were not followed" if links else ""
+
+
+def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> _manifest.Manifest:
+    """The manifest of a set in which nothing is missing.
+
+    Raises:
+        IntegrityError: something is, or is not what was pulled; names it.
+
+    """
+    site, snapshot = params.site, params.snapshot
+    entries = pulled(staging)
+    own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
+    _complete.same_on_disk(staging, entries, own)
+    has_database = _complete.has_database(site, entries)
+    registry = _complete.registry(staging, entries, site)
+    links = _complete.not_followed(entries)
+    consistency = snapshot.consistency if has_database or site.database is None else "separate"
+    files = [entry for entry in entries if entry.kind == "file"]
+    offline = ctx.notes.get("offline")
+    return _manifest.Manifest(
+        id=params.set.id, site=site.code, site_name=site.name, site_type=site.type, parent=site.parent, product=site.product,
+        version=site.version, install_dir=site.install_dir, generation=params.set.generation, run=ctx.run_id,
+        tool=version("sitekeeper"), taken_at=snapshot.taken_at, published_at=ctx.clock.now().isoformat(),
+        offline=_manifest.Offline(started=offline["from"], ended=offline["until"], seconds=offline["seconds"])
+        if offline and "until" in offline else None,
+        consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
+        machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
+        services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
+        registry=registry, feeds=_manifest.feeds_of(site.product, consistency), left_out=(*_manifest.LEFT_OUT, *links),
+        files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
+    )  # fmt: skip
 
 
 def pulled(staging: Path) -> tuple[_manifest.Entry, ...]:
@@ -151,13 +174,10 @@ def published_before(store: _folder.Folder, set_id: str, run: str) -> Published 
     folder = store.path(set_id)
     if not folder.is_dir():
         return None
-    manifest = _manifest.read(folder)
-    if manifest.run != run:
-        raise IntegrityError(f"set {set_id} is published already, by run {manifest.run}")
-    return Published(
-        changed=True, id=set_id, folder=str(folder), files=manifest.files, bytes=manifest.bytes, consistency=manifest.consistency,
-        offline_seconds=manifest.offline.seconds if manifest.offline else None, msg=f"{set_id} was published already",
-    )  # fmt: skip
+    there = _catalogue.read(folder)
+    if there.run != run:
+        raise IntegrityError(f"set {set_id} is published already, by run {there.run}")
+    return _result(there, "", f"{set_id} was published already")
 
 
 def lease_still_ours(ctx: Context) -> None:

@@ -11,7 +11,7 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.site._results import SiteFacts, TaskRun
 from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _complete, _entries, _folder, _manifest, _regfile, _task_folder
+from sitekeeper.store import _complete, _entries, _folder, _manifest, _regfile, _seal, _task_folder
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.store._task_same import refuse_another_run
 from sitekeeper.store._tree import Found
@@ -78,20 +78,14 @@ class PublishTask(Module[PublishTaskParams, Published]):
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        manifest = _manifest_of(ctx, params, staging)
-        try:
-            _manifest.write(staging, manifest)
-            for name in (_entries.NAME, _entries.SHADOW_NAME):
-                (staging / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise _folder.store_error(error, store.root) from None
+        made = _seal.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
         ctx.lease.take()
-        final = store.publish(params.set.id, ctx.run_id, lambda: lease_still_ours(ctx))
-        return Published(
-            changed=True, id=params.set.id, folder=str(final), files=manifest.files, bytes=manifest.bytes, consistency="task",
-            offline_seconds=manifest.offline.seconds if manifest.offline else None,
-            msg=f"{params.set.id} published: {manifest.files} files, {manifest.bytes} bytes, of the site's own task",
-        )  # fmt: skip
+        store.publish(params.set.id, ctx.run_id, lambda: lease_still_ours(ctx))
+        published = published_before(store, params.set.id, ctx.run_id)
+        if published is None:
+            raise SpaceError(f"set {params.set.id} is not in {store.root} any more", hint="is it mounted?")
+        said = f"{params.set.id} published: {made.files} files, {made.bytes} bytes, of the site's own task{_seal.how(made)}"
+        return published.model_copy(update={"msg": said})
 
 
 def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _manifest.Manifest:

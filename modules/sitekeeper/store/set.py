@@ -15,7 +15,7 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.site._results import SiteFacts
-from sitekeeper.store import _folder
+from sitekeeper.store import _folder, _packing
 from sitekeeper.store._results import Staging
 
 
@@ -54,6 +54,7 @@ class Set(Module[SetParams, Staging]):
 
     def plan(self, ctx: Context, params: SetParams) -> Plan[Staging]:
         root = store_of(ctx, params.store)
+        _packing.wanted(ctx.vars)  # keys that make no sense are told before the site is down, not after
         unknown = Unknown("store.set")
         predicted = Staging.model_construct(
             changed=True,

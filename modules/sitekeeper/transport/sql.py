@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any, Self
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 Row = dict[str, object]
+Heard = Callable[[SqlMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,27 @@ class SqlSession:
             raise SqlError(f"{self._where}: the query has no result set", host=self._host)
         return list(rowsets[0])
 
-    def execute(self, sql: str, *params: object) -> Outcome:
+    def execute(self, sql: str, *params: object, heard: Heard | None = None, silent: int | None = None) -> Outcome:
         """Run a statement to its very end, and prove that the connection lived to see it.
+
+        Args:
+            sql: the statement.
+            params: its parameters.
+            heard: called with each message as it comes: BACKUP and RESTORE tell their progress so.
+            silent: seconds that the server may say nothing, where that is longer than usual: DBCC CHECKDB is silent
+                until it ends.
 
         Raises:
             SqlError: the server refused. UnreachableError: the connection was lost; it is not known what was done.
 
         """
-        outcome = self._run(sql, params)
+        if silent is not None and self._connection is not None:
+            self._connection.timeout = silent
+        try:
+            outcome = self._run(sql, params, heard)
+        finally:
+            if self._connection is not None:  # lost ones are closed by now
+                self._connection.timeout = self._idle_timeout
         alive = self.query("SELECT CAST(@@SPID AS int) AS spid")
         if alive[0]["spid"] != self.spid:
             raise UnreachableError(f"the session with {self._where} is another one than before", host=self._host)
@@ -161,7 +176,7 @@ class SqlSession:
     ) -> None:
         self.close()
 
-    def _run(self, sql: str, params: tuple[object, ...]) -> Outcome:
+    def _run(self, sql: str, params: tuple[object, ...], heard: Heard | None = None) -> Outcome:
         if self._connection is None:
             raise UsageError(f"the session with {self._where} is closed")
         failure: SitekeeperError | None = None
@@ -171,7 +186,7 @@ class SqlSession:
             cursor = self._connection.cursor()
             with self._lock:
                 self._running, self._cancelled = cursor, False
-            outcome = self._drain(cursor, sql, params)
+            outcome = self._drain(cursor, sql, params, heard)
         except self._pyodbc.Error as error:
             failure = statement_error(
                 read_error(error), self._where, cancelled=self._cancelled, idle_timeout=self._idle_timeout
@@ -201,12 +216,16 @@ class SqlSession:
                 return
         self.close()
 
-    def _drain(self, cursor: Any, sql: str, params: tuple[object, ...]) -> Outcome:
+    def _drain(self, cursor: Any, sql: str, params: tuple[object, ...], heard: Heard | None) -> Outcome:
         messages: list[SqlMessage] = []
         rowsets: list[tuple[Row, ...]] = []
         cursor.execute(sql, *params)
         while True:
-            messages += [read_message(state, text) for state, text in cursor.messages or ()]  # replaced by each result
+            new = [read_message(state, text) for state, text in cursor.messages or ()]  # replaced by each result
+            messages += new
+            if heard is not None:
+                for message in new:
+                    heard(message)
             if cursor.description:
                 names = _names([column[0] for column in cursor.description])
                 rowsets.append(tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import BaseModel, model_validator
+
 from sitekeeper.engine.plan import Record, Result
 
 
@@ -84,3 +86,53 @@ class ShadowSet(Result):
             if one.host == host and one.volume == volume:
                 return one
         raise KeyError(volume)
+
+
+class FileToPush(Record):
+    """A local file that is to be put on a host; taken from any record that has these fields."""
+
+    file: str
+    """Its path, relative to the folder that is pushed from."""
+    name: str
+    """What it is called on the host: a bare name."""
+    logical: str = ""
+    """The logical name in its database."""
+    kind: str = "data"
+    """data, log or backup."""
+    size: int
+    sha256: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_another_record(cls, value: Any) -> Any:
+        if isinstance(value, BaseModel) and not isinstance(value, cls):
+            return {name: getattr(value, name) for name in cls.model_fields if hasattr(value, name)}
+        return value
+
+
+class PushedFile(Record):
+    """A file of ours on a host."""
+
+    name: str
+    path: str
+    """Windows path."""
+    size: int
+    sha256: str
+    logical: str = ""
+    kind: str = "data"
+
+
+class Pushed(Result):
+    """Files that were put into a run's folder on a host, equal on both ends."""
+
+    on: Any = ""
+    """The host."""
+    folder: Any = ""
+    files: tuple[PushedFile, ...] = ()
+    seconds: float = 0.0
+    bytes: int = 0
+
+    @property
+    def rate(self) -> float:
+        """MiB a second."""
+        return self.bytes / 2**20 / self.seconds if self.seconds else 0.0

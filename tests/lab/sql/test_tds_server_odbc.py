@@ -114,7 +114,7 @@ def test_releases_say_who_they_are_and_have_their_own_views(serve: Serve, dial: 
         ("COMMIT", 3902),
         ("SELECT SOUNDEX('x')", 50001),
         ("SELECT name FROM sys.databases FOR XML AUTO", 50001),
-        ("BACKUP DATABASE CM_ABC TO DISK = N'x'", 50001),
+        ("BACKUP LOG CM_ABC TO DISK = N'x'", 50001),
         ("CREATE TABLE t (a int)", 50001),
         ("SELECT * FROM sys.dm_os_wait_stats", 208),
         ("SELECT 1 AS a INTO #t", 50001),

@@ -85,6 +85,10 @@ class BackupTask:
             self._thread.join()
             self._thread = None
 
+    def forget(self) -> None:
+        """The site is gone: its service starts no task any more."""
+        self.host.on_service.remove(self._seen)
+
     def _seen(self, name: str, state: str) -> None:
         if name == SERVICE and state == "Running":
             self._begun.put(True)

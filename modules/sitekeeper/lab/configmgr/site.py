@@ -14,8 +14,6 @@ from sitekeeper.lab.windows.model import DatabaseFacts, DatabaseFile, Machine, S
 from sitekeeper.lab.windows.registry import Registry
 
 COUNTER_KEY, COUNTER_VALUE = "LabCounter", "Value"
-VERSIONS = {2007: "4.00.6487.2000", 2012: "5.00.7958.1000"}
-"""2007 R2 SP2 and 2012 R2."""
 _SQL = {"2005": 90, "2008": 100, "2008 R2": 105, "2012": 110, "2014": 120, "2016": 130}
 
 
@@ -50,7 +48,7 @@ def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.R
         kind=spec.kind,
         generation=spec.generation,
         install=spec.install,
-        version=VERSIONS[spec.generation],
+        version=spec.full_version,
         parent=spec.parent,
         database=database_name(spec) if sql_host == machine.name else None,
         database_server=sql_host,
@@ -90,12 +88,17 @@ def install_sql(machine: Machine, sql: SqlSpec, sites: list[tuple[str, SiteSpec]
     )
     instance = machine.name if default else f"{machine.name}\\{sql.instance}"
     for server, site in sites:
-        if site.generation == 2007:
-            name = "SMS_SITE_SQL_BACKUP" if server == machine.name else f"SMS_SITE_SQL_BACKUP_{server}"
-            add_service(machine, Service(name, name, "Running", path=site.install + r"\bin\i386\smssqlbkup.exe"))
+        add_sql_backup(machine, server, site)
         files = database_files(site)
         machine.databases.append(DatabaseFacts(instance, database_name(site), files))
         machine.mutable += [file.physical.lower() for file in files]
+
+
+def add_sql_backup(machine: Machine, server: str, site: SiteSpec) -> None:
+    """The service of a 2007 site that copies its database, on the database's machine; one that is there stays."""
+    name = "SMS_SITE_SQL_BACKUP" if server == machine.name else f"SMS_SITE_SQL_BACKUP_{server}"
+    if site.generation == 2007 and name not in machine.services:
+        add_service(machine, Service(name, name, "Running", path=site.install + r"\bin\i386\smssqlbkup.exe"))
 
 
 def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance: str, dns: str) -> None:
@@ -107,8 +110,8 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
     values: dict[str, dict[str, str | int]] = {
         "Setup": {
             "Installation Directory": spec.install,
-            "Full Version": VERSIONS[spec.generation],
-            "Version": VERSIONS[spec.generation].rpartition(".")[0],
+            "Full Version": spec.full_version,
+            "Version": spec.full_version.rpartition(".")[0],
             "Type": 1,
             "Provider Location": server,
             "UI Installation Directory": spec.install + "\\AdminConsole",
@@ -124,7 +127,7 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
             "Database Name": database if instance == "MSSQLSERVER" else f"{instance}\\{database}",
             "Service Name": "MSSQLSERVER" if instance == "MSSQLSERVER" else f"MSSQL${instance}",
         },
-        "Components\\SMS_SITE_BACKUP": {"Version": VERSIONS[spec.generation], "Startup Type": "Service"},
+        "Components\\SMS_SITE_BACKUP": {"Version": spec.full_version, "Startup Type": "Service"},
         "Components\\SMS_EXECUTIVE\\Threads\\SMS_INBOX_MANAGER": {"Startup Type": "Automatic"},
         "Tracing\\SMS_EXECUTIVE": {
             "Enabled": 1,
@@ -156,7 +159,7 @@ def _other_view(registry: Registry, spec: SiteSpec) -> None:
     # Setup key without an installation directory, so that only that value tells the views apart.
     sms, nal = other_branch(spec.generation) + "\\SMS", other_branch(spec.generation) + "\\NAL"
     registry.set(sms + "\\Setup", "UI Installation Directory", "REG_SZ", spec.install + "\\AdminConsole")
-    registry.set(sms + "\\Mobile Client", "ProductVersion", "REG_SZ", VERSIONS[spec.generation])
+    registry.set(sms + "\\Mobile Client", "ProductVersion", "REG_SZ", spec.full_version)
     registry.set(sms + "\\Mobile Client", "AssignedSiteCode", "REG_SZ", spec.code)
     registry.set(sms + "\\Tracing\\SMS_ADMIN_UI", "Enabled", "REG_DWORD", 1)
     registry.set(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,7 +84,6 @@ def make_tree(host: Host, spec: SiteSpec, dice: random.Random) -> None:
 
 def _programs(make: _Maker, spec: SiteSpec) -> None:
     folder = "bin\\i386" if spec.generation == 2007 else "bin\\x64"
-    version = {2007: "4.0.6487.2000", 2012: "5.0.7958.1000"}[spec.generation]
     for name in (
         "sitecomp.exe",
         "smsexec.exe",
@@ -93,11 +93,13 @@ def _programs(make: _Maker, spec: SiteSpec) -> None:
         "setup.exe",
         "baseobj.dll",
     ):
-        body = b"MZ" + make.dice.randbytes(9000) + fixed_file_info(version) + make.dice.randbytes(3000)
+        body = b"MZ" + make.dice.randbytes(9000) + fixed_file_info(spec.file_version) + make.dice.randbytes(3000)
         make.put(f"{folder}\\{name}", body)
     make.put(f"{folder}\\00000409\\climsgs.dll", b"MZ" + make.dice.randbytes(5000))
     if spec.generation == 2012:
-        make.put("CD.Latest\\SMSSETUP\\BIN\\X64\\setup.exe", b"MZ" + make.dice.randbytes(20_000))
+        for name in ("setup.exe", "prereqchk.exe"):
+            body = b"MZ" + make.dice.randbytes(9_000) + fixed_file_info(spec.file_version) + make.dice.randbytes(9_000)
+            make.put(f"CD.Latest\\SMSSETUP\\BIN\\X64\\{name}", body)
         make.put("CD.Latest\\redist\\ConfigMgr.Manifest.cab", b"MSCF" + make.dice.randbytes(8000))
         make.put("CD.Latest\\splash.hta", b"<html></html>\r\n")
 
@@ -123,7 +125,8 @@ def _boxes(make: _Maker, spec: SiteSpec) -> None:
 
 
 def _state(make: _Maker, spec: SiteSpec) -> None:
-    make.put(f"srvacct\\srvacct.{spec.code}", make.dice.randbytes(1400))
+    # Its keys belong to this installation of Windows: on another one nobody can open what it locks (KB 2509330).
+    make.put(f"srvacct\\srvacct.{spec.code}", windows_id(make.host).bytes + make.dice.randbytes(1400))
     make.put("data\\hinv\\sms_def.mof", b'#pragma namespace ("\\\\\\\\.\\\\root\\\\cimv2\\\\sms")\r\n' * 40)
     make.put("data\\packageids.dat", make.dice.randbytes(600))
     for name, component in (("sitecomp.log", "SMS_SITE_COMPONENT_MANAGER"), ("smsexec.log", "SMS_EXECUTIVE")):
@@ -169,6 +172,12 @@ def _oddities(make: _Maker, spec: SiteSpec) -> None:
     if spec.out_of_reach:
         make.put("data\\names\\made by a Unix share.", b"a dot at the end\r\n")
         make.put(f"data\\{deep}\\{deep}\\{deep}\\too deep.txt", b"behind MAX_PATH\r\n")
+
+
+def windows_id(host: Host) -> uuid.UUID:
+    """The identity of a host's installation of Windows."""
+    value = host.registry.value(r"HKLM\SOFTWARE\Microsoft\Cryptography", "MachineGuid")
+    return uuid.UUID(value.data) if value is not None and isinstance(value.data, str) else uuid.UUID(int=0)
 
 
 def first_second() -> datetime:

@@ -151,6 +151,10 @@ def _converted(command: str, owner: str, name: str, parameter: Parameter, value:
         if isinstance(value, bool | int):
             return bool(value)
         raise _unconvertible(command, owner, name, "System.Boolean", value, function=function)
+    if kind == "byte[]":
+        if value is None or isinstance(value, bytes):
+            return value
+        raise _unconvertible(command, owner, name, "System.Byte[]", value, function=function)
     if kind in {"int", "long"}:
         try:
             number = int(value)

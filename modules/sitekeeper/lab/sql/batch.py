@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sitekeeper.lab.sql import reply
+from sitekeeper.lab.sql.attaching import create
+from sitekeeper.lab.sql.backup import backup
+from sitekeeper.lab.sql.checkdb import dbcc
 from sitekeeper.lab.sql.convert import Value, convert, to_text
 from sitekeeper.lab.sql.datatypes import parse_type
 from sitekeeper.lab.sql.execution import Execution, Variables
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
 from sitekeeper.lab.sql.lexer import Token, closing, join, split_commas, tokenize, words
 from sitekeeper.lab.sql.reply import Reply
-from sitekeeper.lab.sql.settings import alter, configure
+from sitekeeper.lab.sql.restore import restore
+from sitekeeper.lab.sql.settings import alter, configure, drop
 from sitekeeper.lab.sql.state import SessionState
 from sitekeeper.lab.sql.statements import STARTS, Block, If, Parser, Simple, Statement, Try, While
 
@@ -27,6 +31,10 @@ _OPTIONS_TAKEN = words(
 """SET options that are accepted and, in the lab, change nothing."""
 _DEFAULTS_TAKEN = frozenset({"DATEFIRST 7", "DATEFORMAT MDY", "LANGUAGE US_ENGLISH", "ROWCOUNT 0"})
 """Settings that would change answers: only what is in force anyway."""
+
+
+_WHOLE_DATABASE = {"CREATE": create, "DROP": drop, "BACKUP": backup, "RESTORE": restore, "DBCC": dbcc}
+"""Statements on a database as a whole."""
 
 
 class Batch:
@@ -47,6 +55,7 @@ class Batch:
             **dict.fromkeys(("EXEC", "EXECUTE"), self._exec),
             **dict.fromkeys(("BEGIN", "COMMIT", "ROLLBACK"), self._transaction),
             "ALTER": self._alter,
+            **dict.fromkeys(_WHOLE_DATABASE, self._whole_database),
             "RECONFIGURE": lambda _tokens, _variables: None,
         }
 
@@ -229,6 +238,10 @@ class Batch:
     def _alter(self, tokens: Sequence[Token], _variables: Variables) -> None:
         alter(tokens, self.state)
         self.reply.done(None)
+
+    def _whole_database(self, tokens: Sequence[Token], variables: Variables) -> None:
+        run = _WHOLE_DATABASE[tokens[0].upper]
+        run(tokens, self.state, self.reply, lambda token: self.value([token], variables))
 
     procedure: Callable[[str, list[tuple[str, Value]]], None]
     """Runs a system procedure by name; ``Procedures`` sets it."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
 
+from sitekeeper.lab.sql.activity import Activity
 from sitekeeper.lab.sql.attach import Attached, attach
 from sitekeeper.lab.sql.files import Database, DatabaseClosed, DataFile, IoLock
 from sitekeeper.lab.sql.logfile import TornDatabase
+from sitekeeper.lab.sql.records import BackupRecord, Login
 from sitekeeper.lab.sql.releases import RELEASES, Release, engine_edition
 from sitekeeper.lab.sql.site_schema import bulk_rows, site_rows, site_schema
 
@@ -34,64 +35,6 @@ __all__ = [
 ]
 
 SYSTEM_DATABASES = ("master", "tempdb", "model", "msdb")
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A server principal."""
-
-    name: str
-    """``sa``, or ``DOMAIN\\user`` for a Windows login (a computer account ends with ``$``)."""
-    password: str | None = field(default=None, repr=False)
-    """None: nobody can log in with it over TDS."""
-    sid: bytes = b""
-    """Default: made from the name; ``sa`` has 0x01."""
-    roles: tuple[str, ...] = ("sysadmin",)
-    group: bool = False
-    disabled: bool = False
-    default_database: str = "master"
-    databases: tuple[str, ...] | None = None
-    """User databases that it may use; None: every one. For a login that is not sysadmin."""
-
-    def may_use(self, database: str) -> bool:
-        """Whether it has access to a user database."""
-        if self.databases is None or "sysadmin" in self.roles:
-            return True
-        return database.lower() in {name.lower() for name in self.databases}
-
-    @property
-    def windows(self) -> bool:
-        """A Windows login, by the backslash in its name."""
-        return "\\" in self.name
-
-    @property
-    def security_id(self) -> bytes:
-        """The SID as ``sys.server_principals.sid`` has it."""
-        if self.sid:
-            return self.sid
-        if self.name.lower() == "sa":
-            return b"\x01"
-        made = uuid.uuid5(uuid.NAMESPACE_DNS, self.name.lower()).bytes
-        if not self.windows:
-            return made
-        # S-1-5-21-x-y-z-rid, as Windows lays it out: revision, count, authority, sub-authorities.
-        return bytes.fromhex("010500000000000515000000") + made[:12] + made[12:14] + b"\0\0"
-
-
-@dataclass(frozen=True, slots=True)
-class BackupRecord:
-    """One row of ``msdb.dbo.backupset``."""
-
-    database: str
-    started: datetime
-    finished: datetime
-    kind: str = "D"
-    """``D`` full, ``I`` differential, ``L`` log."""
-    name: str | None = None
-    copy_only: bool = False
-    snapshot: bool = False
-    checksums: bool = False
-    size: int = 0
 
 
 def _default_configuration() -> dict[str, int]:
@@ -141,6 +84,11 @@ class Instance:
         """By name. Replaced, never changed in place: sessions of the server read it without a lock."""
         self.ids: dict[str, int] = {}
         """database_id by lower-case name, kept when a database is detached and comes back."""
+        self.restoring: dict[str, tuple[DataFile, ...]] = {}
+        """Databases whose restore was begun and not ended, with what there is of their files."""
+        self.activity = Activity()
+        self.on_databases: list[Callable[[], None]] = []
+        """Called when a database has come or gone."""
         self.configuration = _default_configuration()
         self.backups: list[BackupRecord] = []
 
@@ -176,10 +124,11 @@ class Instance:
             "recovery": "FULL",
             "collation": self.collation,
             "created": self.clock().isoformat(),
+            "version": str(self.release.internal),
         }
         for option, value in defaults.items():
             database.set_option(option, value)
-        self._add(database)
+        self.add(database)
         return database
 
     def open_database(self, name: str, *, data: str, log: str, secondary: str | None = None) -> Database:
@@ -190,7 +139,7 @@ class Instance:
 
         """
         database = Database(name, self._files(name, data, log, secondary), self.io_lock, self.clock)
-        self._add(database)
+        self.add(database)
         return database
 
     def attach_database(
@@ -209,11 +158,43 @@ class Instance:
             database.set_option(option, value)
         return database
 
+    def adopt(self, name: str, files: tuple[DataFile, ...], owner: Login) -> Database:
+        """Start with a database that was attached or restored: TRUSTWORTHY and the broker go off, its format becomes ours.
+
+        Raises:
+            TornDatabase: the files do not belong together.
+
+        """
+        database = Database(name, files, self.io_lock, self.clock)
+        options = database.options()
+        changes = {
+            "owner_sid": owner.security_id.hex(),
+            "trustworthy": "0",
+            "broker": "0",
+            "version": str(self.release.internal),
+            "compatibility": str(max(int(options["compatibility"]), self.release.lowest_compatibility)),
+        }
+        for option, value in changes.items():
+            database.set_option(option, value)
+        self.restoring.pop(name, None)
+        self.add(database)
+        return database
+
+    def drop_database(self, name: str) -> None:
+        """Take a database off the instance and delete its files; those that somebody took away are not missed."""
+        files = self.restoring.pop(name, ())
+        if name in self.databases:
+            files = self.databases[name].files
+            self.detach_database(name)
+        for file in files:
+            file.path.unlink(missing_ok=True)
+
     def detach_database(self, name: str) -> None:
         """Take a database off the instance; its files stay and are free."""
         database = self.databases[name]
         self.databases = {key: each for key, each in self.databases.items() if key != name}
         database.close()
+        self._changed()
 
     def freeze(self) -> None:
         """Freeze every database of the instance."""
@@ -226,13 +207,20 @@ class Instance:
             database.thaw()
 
     def close(self) -> None:
-        """Stop: close every database."""
+        """Stop: close every database. That is no change of what the instance has."""
+        self.on_databases.clear()
         for name in list(self.databases):
             self.detach_database(name)
 
-    def _add(self, database: Database) -> None:
+    def add(self, database: Database) -> None:
+        """Take up a database that is open."""
         self.ids.setdefault(database.name.lower(), len(SYSTEM_DATABASES) + len(self.ids) + 1)
         self.databases = {**self.databases, database.name: database}
+        self._changed()
+
+    def _changed(self) -> None:
+        for told in self.on_databases:
+            told()
 
     def _files(self, name: str, data: str, log: str, secondary: str | None) -> tuple[DataFile, ...]:
         rows = [DataFile(name, "ROWS", data, self.resolve(data))]
@@ -263,6 +251,7 @@ def create_site_database(
     server: str = "",
     parent: str = "",
     bulk_bytes: int = 0,
+    version: str | None = None,
 ) -> Database:
     """Make a site's database, or open it when its data file is there already.
 
@@ -276,6 +265,7 @@ def create_site_database(
         generation: ``2007``, ``2012`` or ``cb``.
         server: the site server's name, default the instance's host.
         parent: the parent site's code.
+        version: the site's version; default that of the generation.
         bulk_bytes: at least so many bytes of checksummed filling, for a database of some size.
 
     """
@@ -294,6 +284,6 @@ def create_site_database(
         database.set_option("honor_broker_priority", "1")
         database.set_option("change_tracking", "5")  # days
     with database.change("SITE SETUP") as connection:
-        site_rows(connection, site_code, server or instance.host, parent, generation, database.clock())
+        site_rows(connection, site_code, server or instance.host, parent, generation, database.clock(), version)
         bulk_rows(connection, bulk_bytes)
     return database

@@ -13,6 +13,8 @@ class SqlFailure(Exception):  # noqa: N818  # the client's side has the SqlError
     message: str
     severity: int = 16
     state: int = 1
+    more: tuple[SqlFailure, ...] = ()
+    """Errors of the same statement that follow it on the wire: 3201 comes with 3013."""
 
     def __str__(self) -> str:
         """Return the message."""

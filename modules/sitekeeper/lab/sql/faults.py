@@ -1,9 +1,23 @@
-"""Faults of a SQL Server that a test asks for: logins refused or slow, connections that break."""
+"""Faults of a SQL Server that a test asks for: logins refused or slow, connections that break, statements that end half-way."""
 
 from __future__ import annotations
 
 import math
 import threading
+from dataclasses import dataclass
+
+KINDS = ("attach", "backup", "restore", "checkdb")
+DOES = ("disk_full", "io_error", "hang", "drop")
+
+
+@dataclass(slots=True)
+class StatementFault:
+    """A statement on a whole database that goes wrong half-way."""
+
+    kind: str
+    do: str
+    at: int
+    times: int
 
 
 class TdsFaults:
@@ -15,6 +29,7 @@ class TdsFaults:
         self._number = 0
         self._slow = 0.0
         self._drops: list[tuple[int, str, int]] = []
+        self._statements: list[StatementFault] = []
 
     def refuse_login(self, times: int = 1, number: int = 18456) -> None:
         """Let the next logins fail (0: all of them): 18456, 18486 locked, 18487 password expired."""
@@ -41,11 +56,38 @@ class TdsFaults:
         with self._lock:
             self._drops.append((at, when, times))
 
+    def statement(self, kind: str, do: str, at: int = 50, times: int = 1) -> None:
+        """Let the next statement of a kind go wrong when it is so far, in percent.
+
+        Args:
+            kind: attach, backup, restore or checkdb.
+            do: ``disk_full``, ``io_error``, ``hang`` (until the client gives up), ``drop`` (the connection; the server
+                ends the statement with it, but an attach at 100 has been made by then).
+            at: percent.
+            times: how many statements.
+
+        """
+        if kind not in KINDS or do not in DOES:
+            raise ValueError(f"a statement fault is one of {KINDS} and one of {DOES}, not {kind} and {do}")
+        with self._lock:
+            self._statements.append(StatementFault(kind, do, at, times))
+
+    def of_statement(self, kind: str) -> StatementFault | None:
+        """What goes wrong with this statement; counts."""
+        with self._lock:
+            found = next((fault for fault in self._statements if fault.kind == kind), None)
+            if found is not None:
+                found.times -= 1
+                if found.times == 0:
+                    self._statements.remove(found)
+            return found
+
     def clear(self) -> None:
         """Nothing goes wrong any more."""
         with self._lock:
             self._refused, self._slow = 0.0, 0.0
             self._drops.clear()
+            self._statements.clear()
 
     def login_delay(self) -> float:
         """Seconds that a login waits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from sitekeeper.lab.sql.datatypes import SqlType
 from sitekeeper.lab.sql.failure import SqlFailure
@@ -56,3 +56,6 @@ class Reply(Protocol):
             Cancelled: there is one.
 
         """
+
+    def cut(self) -> NoReturn:
+        """End the connection in the middle of the reply, as a broken network does."""

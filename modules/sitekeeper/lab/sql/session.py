@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sitekeeper.lab.sql.batch import Batch
 from sitekeeper.lab.sql.channel import ATTENTION, Channel, ClientGone, Message
@@ -66,7 +67,7 @@ class TdsReply:
 
     def error(self, failure: SqlFailure) -> None:
         """ERROR, and the DONE of its statement."""
-        self._tokens.message(failure.number, failure.message, failure.severity, failure.state)
+        self._tokens.failure(failure)
         self._tokens.done(ERROR)
 
     def database_changed(self, new: str, old: str) -> None:
@@ -82,6 +83,12 @@ class TdsReply:
         """Raise Cancelled when the client says so."""
         if self._channel.poll(seconds):
             raise Cancelled
+
+    def cut(self) -> NoReturn:
+        """Cut the connection, in the middle of a reply."""
+        self._tokens.flush()
+        self._channel.abort()
+        raise ClientGone
 
 
 def _internal(error: Exception) -> SqlFailure:
@@ -119,6 +126,7 @@ class Session:
         except ClientGone:
             return
         finally:
+            self._instance.activity.leave(self._spid)
             self._channel.close()
 
     def abort(self) -> None:
@@ -135,6 +143,8 @@ class Session:
         state = SessionState(
             self._instance, who.login, who.database, self._spid, who.request.host, who.request.application
         )
+        state.faults = self._faults
+        self._instance.activity.enter(self._spid, state, self.abort)
         reply = TdsReply(self._channel, self._tokens)
         batch = Batch(state, reply)
         procedures = Procedures(batch, self._tokens)
@@ -166,8 +176,7 @@ class Session:
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001  # a fault of the lab must reach the client as one, not as a lost connection
-            failure = error if isinstance(error, SqlFailure) else _internal(error)
-            self._tokens.message(failure.number, failure.message, failure.severity, failure.state)
+            self._tokens.failure(error if isinstance(error, SqlFailure) else _internal(error))
             self._tokens.done(ERROR)
         self._tokens.in_procedure = False
         if self._fault is not None:

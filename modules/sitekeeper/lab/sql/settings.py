@@ -1,4 +1,4 @@
-"""Settings of databases and of the instance: ALTER DATABASE, ALTER AUTHORIZATION, sp_configure."""
+"""Settings of databases and of the instance: ALTER DATABASE, ALTER AUTHORIZATION, sp_configure; DROP DATABASE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def alter(tokens: Sequence[Token], state: SessionState) -> None:
     """Run one ALTER statement."""
     what = tokens[1].upper
     if what == "DATABASE" and tokens[3].upper == "SET":
-        _set(_database(tokens[2].value, state), tokens[4:])
+        _set(_database(tokens[2].value, state), tokens[4:], state)
     elif what == "AUTHORIZATION" and [token.upper for token in tokens[2:5]] == ["ON", "DATABASE", "::"]:
         _authorize(_database(tokens[5].value, state), tokens[7].value, state)
     else:
@@ -38,11 +38,19 @@ def _database(name: str, state: SessionState) -> Database:
     return database
 
 
-def _set(database: Database, tokens: Sequence[Token]) -> None:
+def _set(database: Database, tokens: Sequence[Token], state: SessionState) -> None:
+    words = [token.upper for token in tokens]
+    if words[-3:] == ["WITH", "ROLLBACK", "IMMEDIATE"]:
+        state.instance.activity.end_others(database.name, state.spid)
+        tokens = tokens[:-3]
     option, value = tokens[0].upper, tokens[1].upper if len(tokens) > 1 else ""
     if option in _SWITCHES and value in {"ON", "OFF"}:
         database.set_option(_SWITCHES[option], str(int(value == "ON")))
+    elif option in {"SINGLE_USER", "MULTI_USER"}:
+        database.set_option("user_access", option)
     elif option in {"ENABLE_BROKER", "DISABLE_BROKER"}:
+        if option == "ENABLE_BROKER":
+            _refuse_second_broker(database, state)
         database.set_option("broker", str(int(option == "ENABLE_BROKER")))
     elif option == "NEW_BROKER":
         database.set_option("broker_guid", str(uuid.uuid4()))
@@ -53,6 +61,31 @@ def _set(database: Database, tokens: Sequence[Token]) -> None:
         database.set_option("compatibility", tokens[2].text)
     else:
         raise not_emulated(f"ALTER DATABASE ... SET {join(tokens)}")
+
+
+def _refuse_second_broker(database: Database, state: SessionState) -> None:
+    guid = database.options()["broker_guid"]
+    for other in state.instance.databases.values():
+        options = other.options()
+        if other is not database and options["broker"] == "1" and options["broker_guid"] == guid:
+            text = f'The Service Broker in database "{database.name}" cannot be enabled because there is already an enabled '
+            raise SqlFailure(9772, text + "Service Broker with the same ID.")
+
+
+def drop(tokens: Sequence[Token], state: SessionState, out: Reply, _value: object) -> None:
+    """Run one DROP statement: a database with its files."""
+    if tokens[1].upper != "DATABASE" or len(tokens) != 3:
+        raise not_emulated(join(tokens[:4]))
+    instance = state.instance
+    there = instance.database(tokens[2].value)
+    name = there.name if there is not None else tokens[2].value
+    if there is None and name not in instance.restoring:
+        text = f"Cannot drop the database '{name}', because it does not exist or you do not have permission."
+        raise SqlFailure(3701, text, 11)
+    if state.database == name or instance.activity.others_in(name, state.spid):
+        raise SqlFailure(3702, f'Cannot drop database "{name}" because it is currently in use.', 16, 4)
+    instance.drop_database(name)
+    out.done(None)
 
 
 def _authorize(database: Database, name: str, state: SessionState) -> None:

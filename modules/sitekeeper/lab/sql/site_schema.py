@@ -34,6 +34,7 @@ SITE_TABLES: dict[str, dict[str, str]] = {
         "SourceSite": "nvarchar(3)",
     },
     "StatusMessages": {"RecordID": "bigint", "Time": "datetime", "MessageID": "int", "SiteCode": "nvarchar(3)"},
+    "LabSerials": {"SiteCode": "nvarchar(3)", "value": "bigint"},
     "LabCounter": {"id": "int", "value": "bigint", "at": "datetime"},
     "LabTraffic": {"id": "int identity", "source": "nvarchar(64)", "at": "datetime"},
     "LabBulk": {"id": "int", "crc": "bigint", "data": "varbinary(max)"},
@@ -49,8 +50,8 @@ SITE_VIEWS = {
     "v_StatusMessage": "SELECT RecordID, Time, MessageID, SiteCode FROM StatusMessages",
 }
 
-BUILDS = {"2007": (6487, "4.00.6487.2000"), "2012": (8239, "5.00.8239.1000"), "cb": (9128, "5.00.9128.1000")}
-"""BuildNumber and Version by generation: 2007 R2/SP2 R3 line, 2012 R2 SP1, and one current branch."""
+VERSIONS = {"2007": "4.00.6487.2000", "2012": "5.00.7958.1000", "cb": "5.00.9128.1000"}
+"""By generation: 2007 R2 SP2, 2012 R2, and one current branch; the third number is the build."""
 
 _CHUNK = 65536
 
@@ -65,10 +66,17 @@ def site_schema(*, secondary: bool) -> str:
 
 
 def site_rows(
-    data: sqlite3.Connection, site_code: str, server: str, parent: str, generation: str, now: datetime
+    data: sqlite3.Connection,
+    site_code: str,
+    server: str,
+    parent: str,
+    generation: str,
+    now: datetime,
+    version: str | None = None,
 ) -> None:
     """Fill a new site database with the rows that a site has after set-up."""
-    build, version = BUILDS[generation]
+    version = version or VERSIONS[generation]
+    build = int(version.split(".")[2])
     at = now.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
     folder = r"C:\Program Files\Microsoft Configuration Manager"
     data.execute(

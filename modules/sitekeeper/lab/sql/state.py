@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sitekeeper.lab.sql.database import Database, Instance, Login
 from sitekeeper.lab.sql.failure import SqlFailure, not_emulated
+from sitekeeper.lab.sql.faults import TdsFaults
 
 SYSTEM_IDS = {"master": 1, "tempdb": 2, "model": 3, "msdb": 4}
 
@@ -20,6 +21,8 @@ class SessionState:
         """SET IMPLICIT_TRANSACTIONS: a change opens a transaction."""
         self.row_count = 0
         self.error = 0
+        self.faults = TdsFaults()
+        """What a test asked to go wrong; the server's own."""
         self._changed = False
 
     def reset(self, database: str) -> None:

@@ -195,8 +195,8 @@ def _in_with(word: str, seen: set[str]) -> bool:
     return ("INSERT" in seen and _in_insert(word, seen)) or ("UPDATE" in seen and _in_update(word, seen))
 
 
-def _in_database_statement(word: str, _seen: set[str]) -> bool:
-    return word in {"SET", "BACKUP", "RESTORE", "BULK"}
+def _in_database_statement(word: str, seen: set[str]) -> bool:
+    return word in {"SET", "BACKUP", "RESTORE", "BULK"} or (word == "ROLLBACK" and "WITH" in seen)
 
 
 _CONTINUES = {

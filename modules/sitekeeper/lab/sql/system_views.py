@@ -102,6 +102,13 @@ VIEWS: dict[str, View] = {
     "sys.tables": View(_spec(_OBJECTS), view_rows.only_tables),
     "sys.objects": View(_spec(_OBJECTS), view_rows.tables),
     "sys.schemas": View(_spec("name sysname; schema_id int; principal_id int"), view_rows.schemas),
+    "msdb.dbo.backupmediafamily": View(
+        _spec(
+            "media_set_id int; family_sequence_number tinyint; media_count tinyint; physical_device_name nvarchar(260); "
+            "device_type tinyint; mirror tinyint"
+        ),
+        view_rows.media_families,
+    ),
     "msdb.dbo.backupset": View(
         _spec(
             "backup_set_id int; backup_set_uuid uniqueidentifier; media_set_id int; name nvarchar(128); "

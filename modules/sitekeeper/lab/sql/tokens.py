@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sitekeeper.lab.sql.channel import Channel
 from sitekeeper.lab.sql.datatypes import COLLATION, TDS72, SqlType, type_info, value_bytes, wire_type
+from sitekeeper.lab.sql.failure import SqlFailure
 from sitekeeper.lab.sql.reply import Column
 
 MORE, ERROR, COUNT, ATTENTION_ACK = 0x01, 0x02, 0x10, 0x20
@@ -54,6 +55,11 @@ class TokenWriter:
         body = struct.pack("<iBBH", number, state, severity, len(encoded) // 2) + encoded
         body += _short(self._server) + _short("") + struct.pack("<I" if self.version >= TDS72 else "<H", line)
         self._channel.write(struct.pack("<BH", token, len(body)) + body)
+
+    def failure(self, failure: SqlFailure) -> None:
+        """Write an error, and those that come with it."""
+        for each in (failure, *failure.more):
+            self.message(each.number, each.message, each.severity, each.state)
 
     def environment(self, kind: int, new: str, old: str = "") -> None:
         """ENVCHANGE of text: 1 database, 2 language, 4 packet size."""

@@ -44,6 +44,20 @@ def _databases(state: SessionState, _current: str) -> Rows:
             "is_honor_broker_priority_on": int(options.get("honor_broker_priority", "0")),
             "service_broker_guid": options["broker_guid"].upper(),
             **_same(0),
+            "user_access": int(options.get("user_access") == "SINGLE_USER"),
+            "user_access_desc": options.get("user_access", "MULTI_USER"),
+        }
+    for name in instance.restoring:
+        yield {
+            "name": name,
+            "database_id": 32000,
+            "owner_sid": b"\x01",
+            "create_date": moment_text(instance.clock().replace(tzinfo=None)),
+            "compatibility_level": instance.release.compatibility,
+            "collation_name": None,
+            "recovery_model_desc": "FULL",
+            **_same(1),
+            "state_desc": "RESTORING",
         }
 
 
@@ -220,7 +234,7 @@ def change_tracking(state: SessionState, _current: str) -> Rows:
 
 
 def requests(state: SessionState, current: str) -> Rows:
-    """Rows of sys.dm_exec_requests: the one who asks."""
+    """Rows of sys.dm_exec_requests: the one who asks, and the long statements of others."""
     yield {
         "session_id": state.spid,
         "request_id": 0,
@@ -230,6 +244,16 @@ def requests(state: SessionState, current: str) -> Rows:
         "percent_complete": 0.0,
         "blocking_session_id": 0,
     }
+    for request in state.instance.activity.requests():
+        yield {
+            "session_id": request.spid,
+            "request_id": 0,
+            "status": "suspended",
+            "command": request.command,
+            "database_id": state.database_id(request.database) or 1,
+            "percent_complete": request.percent,
+            "blocking_session_id": 0,
+        }
 
 
 def backups(state: SessionState, _current: str) -> Rows:
@@ -239,7 +263,7 @@ def backups(state: SessionState, _current: str) -> Rows:
         start, finish = (moment.astimezone().replace(tzinfo=None) for moment in (backup.started, backup.finished))
         yield {
             "backup_set_id": number,
-            "backup_set_uuid": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{instance.host}.{number}")).upper(),
+            "backup_set_uuid": str(backup.guid or uuid.uuid5(uuid.NAMESPACE_DNS, f"{instance.host}.{number}")).upper(),
             "media_set_id": number,
             "name": backup.name,
             "database_name": backup.database,
@@ -249,7 +273,7 @@ def backups(state: SessionState, _current: str) -> Rows:
             "backup_finish_date": moment_text(finish),
             "type": backup.kind,
             "backup_size": str(backup.size),
-            "compressed_backup_size": str(backup.size),
+            "compressed_backup_size": str(backup.compressed_size or backup.size),
             "is_copy_only": int(backup.copy_only),
             "is_snapshot": int(backup.snapshot),
             "has_backup_checksums": int(backup.checksums),
@@ -257,6 +281,19 @@ def backups(state: SessionState, _current: str) -> Rows:
             "recovery_model": "FULL",
             "position": 1,
             "software_major_version": int(instance.release.major),
+        }
+
+
+def media_families(state: SessionState, _current: str) -> Rows:
+    """Rows of msdb.dbo.backupmediafamily."""
+    for number, backup in enumerate(state.instance.backups, 1):
+        yield {
+            "media_set_id": number,
+            "family_sequence_number": 1,
+            "media_count": 1,
+            "physical_device_name": backup.device,
+            "device_type": 2 if backup.device else 7,
+            "mirror": 0,
         }
 
 

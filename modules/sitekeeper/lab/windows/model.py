@@ -151,7 +151,7 @@ class Event:
 
 @dataclass(slots=True)
 class ScheduledTask:
-    """A task of the Task Scheduler, run as SYSTEM."""
+    """A task of the Task Scheduler."""
 
     name: str
     command: str
@@ -159,6 +159,8 @@ class ScheduledTask:
     """Every so many minutes, for ever."""
     boot: bool
     """After each start of the host."""
+    account: str = "S-1-5-18"
+    """What it runs as: SYSTEM, or a named account."""
     last_run: str | None = None
     last_result: int = 0
     runs: int = 0
@@ -217,6 +219,8 @@ class Site:
     database_server: str = ""
     backup_to: str | None = None
     """Destination of its backup task, as its site control says."""
+    reset_needed: bool = False
+    """The Site Repair Wizard has been here, and no site reset after it."""
 
 
 @dataclass(slots=True)

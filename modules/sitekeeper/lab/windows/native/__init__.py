@@ -43,7 +43,10 @@ def find_tool(name: str, host: Host) -> Tool | None:
     """A tool by its name with ``.exe``, or a supplied one by its path; None where this host has none."""
     folder, _, last = name.rpartition("\\")
     if folder:
-        return SUPPLIED.get(last.lower()) if host.exists(name) else None
+        if not host.exists(name):
+            return None
+        program = host.programs.get(last.lower())
+        return SUPPLIED.get(last.lower()) if program is None else lambda arguments, _host: program(name, arguments)
     found = TOOLS.get(name.lower())
     if found is None or host.machine.os.level < found[1]:
         return None

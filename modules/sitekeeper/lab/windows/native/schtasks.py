@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from xml.sax.saxutils import escape
 
 from sitekeeper.lab.host import Host
+from sitekeeper.lab.windows.model import ScheduledTask
 from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
 from sitekeeper.lab.windows.tasks import Tasks
 
@@ -54,10 +56,22 @@ def schtasks(arguments: Sequence[str], host: Host) -> Answer:
         case ["/query", "/tn"] if host.machine.os.level >= (6, 0):
             task = tasks.find(asked["/tn"])
             return _missing(asked["/tn"]) if task is None else Answer(["", "Folder: \\", f"{task.name} Ready"])
+        case ["/query", "/tn", "/xml"] if host.machine.os.level >= (6, 0):
+            task = tasks.find(asked["/tn"])
+            return _missing(asked["/tn"]) if task is None else Answer(_described(task).splitlines())
         case ["/fo", "/nh", "/query"] if asked["/fo"].lower() == "csv":
             return Answer([f'"{task.name}","N/A",""' for task in host.machine.tasks])
         case _:
             raise NotEmulated(f"schtasks.exe {' '.join(arguments)}")
+
+
+def _described(task: ScheduledTask) -> str:
+    """The XML of a task, as far as somebody reads it."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-16"?>\n<Task version="1.2" xmlns="{_NS.strip("{}")}">\n'
+        f'<Principals><Principal id="Author"><UserId>{escape(task.account)}</UserId></Principal></Principals>\n'
+        f'<Actions Context="Author"><Exec><Command>{escape(task.command)}</Command></Exec></Actions>\n</Task>'
+    )
 
 
 def _asked(arguments: Sequence[str]) -> dict[str, str]:
@@ -65,9 +79,10 @@ def _asked(arguments: Sequence[str]) -> dict[str, str]:
     words = list(arguments)
     while words:
         name = words.pop(0).lower()
-        if not name.startswith("/") or (name not in _SWITCHES and not words):
+        if not name.startswith("/") or (name not in {*_SWITCHES, "/xml"} and not words):
             raise NotEmulated(f"schtasks.exe {' '.join(arguments)}")
-        asked[name] = "" if name in _SWITCHES else words.pop(0)
+        bare = name in _SWITCHES or (name == "/xml" and "/query" in asked)
+        asked[name] = "" if bare else words.pop(0)
     return asked
 
 

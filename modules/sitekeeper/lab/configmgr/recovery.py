@@ -1,0 +1,379 @@
+"""A site server in the hands of those who wreck, install and recover it: setup, the Site Repair Wizard, the site reset.
+
+Stand-ins for Microsoft's programs, as far as their rules are documented (Microsoft Learn, "Recover a site"; ConfigMgr
+2007's help on recovery and site reset; KB 2509330 for srvacct). They refuse what the real ones are known to refuse.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sitekeeper.lab.configmgr import serials
+from sitekeeper.lab.configmgr.backup_task import BackupTask
+from sitekeeper.lab.configmgr.life import SiteLife
+from sitekeeper.lab.configmgr.setup_script import Refused, Script, read_script
+from sitekeeper.lab.configmgr.site import (
+    add_sql_backup,
+    branch,
+    database_name,
+    install_site,
+    other_branch,
+    site_registry,
+)
+from sitekeeper.lab.configmgr.tree import make_tree, windows_id
+from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
+from sitekeeper.lab.machine import Machine
+from sitekeeper.lab.sql.database import Database, Instance, create_site_database
+from sitekeeper.lab.windows.file_version import file_version
+from sitekeeper.lab.windows.model import ScheduledTask
+from sitekeeper.lab.windows.native.answer import Answer
+
+SETUP_TASK, SETUP_COMMAND = "sitekeeper-setup", r"C:\sitekeeper\setup.cmd"
+"""The task that an administrator registers once, with the account that setup is to run as."""
+LOG = r"C:\ConfigMgrSetup.log"
+ACTIONS_LEFT = r"C:\ConfigMgrPostRecoveryActions.html"
+_GUID_KEY = r"HKLM\SOFTWARE\Microsoft\Cryptography"
+
+
+class Laboratory(Protocol):
+    """What a recovery needs of the lab around it."""
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """What the lab is made after."""
+
+    @property
+    def machines(self) -> dict[str, Machine]:
+        """All hosts."""
+
+    @property
+    def lives(self) -> list[SiteLife]:
+        """The living sites."""
+
+    @property
+    def backups(self) -> list[BackupTask]:
+        """What waits for their backup services."""
+
+
+class SiteServer:
+    """One site server of the lab."""
+
+    def __init__(self, lab: Laboratory, name: str) -> None:
+        spec = lab.hierarchy.hosts[name].site
+        if spec is None:
+            raise ValueError(f"{name} has no site")
+        self.lab = lab
+        self.spec: SiteSpec = spec
+        self.machine = lab.machines[name]
+        self.host = self.machine.host
+        self.holder = lab.machines[spec.database_host or name]
+        self.name = database_name(spec)
+        self.host.programs["setup.exe"] = self.setup
+        self.host.programs["prereqchk.exe"] = self.prerequisites
+
+    @property
+    def instance(self) -> Instance:
+        """The SQL Server of the site database."""
+        if self.holder.instance is None:
+            raise ValueError(f"{self.holder.host.name} has no SQL Server")
+        return self.holder.instance
+
+    # What happens to a site server.
+
+    def wreck(self, *, new_windows: bool = True) -> None:
+        """The site is gone: files, keys, services, database. With ``new_windows`` on a freshly installed Windows."""
+        self._stop_life()
+        self._drop_database()
+        with self.host.io_lock, self.host.lock:
+            machine = self.host.machine
+            for name in [one for one in machine.services if one.upper().startswith("SMS_")]:
+                del machine.services[name]
+                self.host.registry.delete(f"HKLM\\SYSTEM\\CurrentControlSet\\Services\\{name}")
+            machine.writers = [one for one in machine.writers if not one.name.startswith("SMS ")]
+            machine.site = None
+            for top in (branch(self.spec.generation), other_branch(self.spec.generation)):
+                self.host.registry.delete(f"{top}\\SMS")
+                self.host.registry.delete(f"{top}\\NAL")
+            self._forget_files(self.spec.install)
+            if new_windows:
+                machine.tasks.clear()
+                machine.shadows.clear()
+                for volume in machine.volumes:
+                    self._forget_files(f"{volume.name}sitekeeper")
+                self.host.registry.set(_GUID_KEY, "MachineGuid", "REG_SZ", str(uuid.uuid4()))
+                machine.os.install_date = self.host.now().isoformat()
+            self.host.registry.save()
+            self.host.change("site", self.spec.code, "installed", "wrecked")
+
+    def install(self) -> None:
+        """What an operator does before the Site Repair Wizard: a fresh site, configured as the lost one was."""
+        if self.host.machine.site is not None:
+            raise Refused(f"{self.host.name} has a site already")
+        self._make_site(self._dice())
+        self._open_database()
+        self._start_life()
+
+    def allow_setup(self, account: str = r"LAB\installer") -> None:
+        """An administrator registers the task that runs setup as a named account; there is no other way to give its password."""
+        with self.host.lock:
+            tasks = self.host.machine.tasks
+            tasks[:] = [one for one in tasks if one.name != SETUP_TASK]
+            tasks.append(ScheduledTask(SETUP_TASK, SETUP_COMMAND, None, boot=False, account=account))
+            self.host.change("task", SETUP_TASK, None, account)
+
+    # Microsoft's programs.
+
+    def prerequisites(self, program: str, arguments: Sequence[str]) -> Answer:
+        """prereqchk.exe: the SQL Server answers, and no site is there."""
+        del program
+        quiet = [one.lower() for one in arguments[:1]] == ["/noui"]
+        well = quiet and self.host.machine.site is None
+        self._log(
+            "prerequisite check",
+            "passed" if well else "failed: a site is installed here, or somebody would have to look",
+        )
+        return Answer([], 0 if well else 1)
+
+    def setup(self, program: str, arguments: Sequence[str]) -> Answer:
+        """setup.exe /script FILE: the unattended recovery of a 2012 or current branch site."""
+        try:
+            script = read_script(self._script(arguments))
+            self._refuse(program, script)
+            self._recover(script, file_version(self.host.read(program)) or "")
+        except Refused as refused:
+            self._log("recovery", f"failed: {refused}")
+            return Answer([], 1)
+        self._log("recovery", f"completed for {self.spec.code}")
+        self.host.write(ACTIONS_LEFT, b"<html><body>Set the passwords of all accounts again.</body></html>\r\n")
+        return Answer([], 0)
+
+    def _script(self, arguments: Sequence[str]) -> str:
+        if [one.lower() for one in arguments[:-1]] != ["/script"] or not self.host.exists(arguments[1]):
+            raise Refused("setup wants /script and a file that exists")
+        return self.host.read(arguments[1]).decode("utf-8-sig")
+
+    def _refuse(self, program: str, script: Script) -> None:
+        if self.host.machine.site is not None:
+            raise Refused("a site is installed here")
+        if program.lower().startswith(script.install.lower() + "\\"):
+            raise Refused("setup cannot recover from inside the install folder: run it from a copy of CD.Latest")
+        if script.site_code != self.spec.code or script.database.lower() != self.name.lower():
+            raise Refused(f"code {script.site_code} and database {script.database} are not those that this site had")
+        if not self.host.exists(script.prerequisites):
+            raise Refused(f"no prerequisites in {script.prerequisites}")
+        there = self.instance.database(self.name)
+        if script.database_option == 10 and there is not None:
+            raise Refused(f"the database {self.name} exists already")
+        if script.database_option == 20 and there is None:
+            raise Refused(f"there is no database {self.name} that was recovered by hand")
+        if script.database_option == 10:
+            self._refuse_backup(script)
+
+    def _refuse_backup(self, script: Script) -> None:
+        for file in (f"{self.name}.mdf", f"{self.name}_log.ldf"):
+            if not self.host.exists(f"{script.backup}\\{file}"):
+                raise Refused(f"the backup in {script.backup} has no {file}: not one of the backup task of this site")
+        if script.site_server_backup and not self.host.exists(f"{script.site_server_backup}\\SiteServer"):
+            raise Refused(f"{script.site_server_backup} is no backup of the backup task")
+
+    def _recover(self, script: Script, program: str) -> None:
+        if script.database_option == 10:
+            for file, folder in ((f"{self.name}.mdf", self.spec.data), (f"{self.name}_log.ldf", self.spec.log)):
+                self.holder.host.files.resolve(folder).mkdir(parents=True, exist_ok=True)
+                self.holder.host.write(f"{folder}\\{file}", self.host.read(f"{script.backup}\\{file}"))
+            self._attach()
+        database = self._database()
+        self._judge(database, program)
+        self._make_site(self._dice())
+        if script.site_server_backup:
+            self._lay_back(script.site_server_backup)
+        for option, value in (("trustworthy", "1"), ("broker", "1"), ("honor_broker_priority", "1")):
+            database.set_option(option, value)
+        self._forward(database)
+        self._start_life()
+
+    def _judge(self, database: Database, program: str) -> None:
+        with database.read() as data:
+            codes = [str(row[0]) for row in data.execute("SELECT SiteCode FROM Sites")]
+            (version,) = data.execute("SELECT Version FROM Sites WHERE SiteCode = ?", (self.spec.code,)).fetchone() or (
+                "",
+            )
+        options = database.options()
+        if self.spec.code not in codes:
+            raise Refused(f"the database is of site {', '.join(codes)}")
+        if program and str(version).split(".")[2:3] != program.split(".")[2:3]:
+            raise Refused(f"the database is of version {version}, this setup of {program}")
+        if options.get("collation", self.instance.collation) != self.instance.collation:
+            raise Refused(f"the database sorts by {options['collation']}, the server by {self.instance.collation}")
+        edition = options.get("edition", self.instance.edition)
+        if edition.split()[0] != self.instance.edition.split()[0]:
+            raise Refused(f"the database comes from {edition}, the server is {self.instance.edition}")
+
+    def repair(self, folder: str) -> None:
+        """The Site Repair Wizard of 2007: on an installed site, from a backup of the task, and a site reset must follow.
+
+        Raises:
+            Refused: it does not take this.
+
+        """
+        site = self.host.machine.site
+        if site is None or self.spec.generation != 2007:
+            raise Refused("the wizard repairs a site of 2007 that is installed")
+        files = self.host.files
+        needed = ("SiteServer\\SMSbkSiteRegSMS.dat", "SiteServer\\SMSbkSiteRegNAL.dat", f"SiteDBServer\\{self.name}.mdf",
+                  f"SiteDBServer\\{self.name}_log.ldf", "SiteServer\\SMSServer")  # fmt: skip
+        missing = [name for name in needed if not self.host.exists(f"{folder}\\{name}")]
+        if missing:
+            raise Refused(f"{folder} is no backup of the backup task of this site: {missing[0]} is not there")
+        self._stop_life()
+        self._drop_database()
+        for file, where in ((f"{self.name}.mdf", self.spec.data), (f"{self.name}_log.ldf", self.spec.log)):
+            self.holder.host.write(f"{where}\\{file}", self.host.read(f"{folder}\\SiteDBServer\\{file}"))
+        self._attach()
+        self._judge(self._database(), self.spec.file_version)
+        target = files.resolve(self.spec.install)
+        _copied(files.resolve(f"{folder}\\SiteServer\\SMSServer"), target)
+        self._forward(self._database())
+        with self.host.lock:
+            site.reset_needed = True
+            self.host.change("site", self.spec.code, "installed", "repaired, not yet reset")
+        self._start_life()
+
+    def reset(self) -> None:
+        """setup.exe, "site maintenance or reset": mandatory after the wizard."""
+        site = self.host.machine.site
+        if site is None:
+            raise Refused(f"{self.host.name} has no site")
+        with self.host.lock:
+            site.reset_needed = False
+            self.host.change("site", self.spec.code, "repaired, not yet reset", "reset")
+
+    # What may be asked of a site.
+
+    @property
+    def passwords_readable(self) -> bool:
+        """Whether the site can decrypt its accounts: srvacct's keys belong to this installation of Windows (KB 2509330)."""
+        file = f"{self.spec.install}\\srvacct\\srvacct.{self.spec.code}"
+        return self.host.exists(file) and self.host.read(file).startswith(windows_id(self.host).bytes)
+
+    def member(self) -> serials.Member | None:
+        """This site among the others of its hierarchy; None where it has no database."""
+        database = self.holder.site_databases.get(self.spec.code)
+        if database is None:
+            return None
+        site = self.host.machine.site
+        silent = "no site is installed" if site is None else "the site reset was left out" if site.reset_needed else ""
+        return serials.Member(self.spec.code, self.spec.parent, database, silent)
+
+    # Parts.
+
+    def _dice(self) -> random.Random:
+        return random.Random(f"{self.lab.hierarchy.seed} {self.host.name} {self.host.now()}")  # noqa: S311 - no secret
+
+    def _make_site(self, dice: random.Random) -> None:
+        with self.host.io_lock, self.host.lock:
+            install_site(self.host.machine, self.spec, self.holder.host.name, dice)
+            add_sql_backup(self.holder.host.machine, self.host.name, self.spec)
+            make_tree(self.host, self.spec, dice)
+            site_registry(self.host.registry, self.host.machine, self.spec, self.instance.name, self.lab.hierarchy.dns)
+            self.host.registry.save()
+            self.host.change("site", self.spec.code, None, "installed")
+
+    def _lay_back(self, backup: str) -> None:
+        source, target = f"{backup}\\SiteServer\\SMSServer", self.host.files.resolve(self.spec.install)
+        for name in ("inboxes", "data"):
+            if self.host.exists(f"{source}\\{name}"):
+                found = self.host.files.resolve(f"{source}\\{name}")
+                _copied(found, target / name)
+
+    def _open_database(self) -> None:
+        spec = self.spec
+        self.holder.site_databases[spec.code] = create_site_database(
+            self.instance, spec.code, data_dir=spec.data, log_dir=spec.log, generation=str(spec.generation),
+            server=self.host.name, parent=spec.parent or "", version=spec.full_version,
+        )  # fmt: skip
+        self._note_databases()
+
+    def _attach(self) -> None:
+        self.instance.attach_database(
+            self.name, data=f"{self.spec.data}\\{self.name}.mdf", log=f"{self.spec.log}\\{self.name}_log.ldf"
+        )
+
+    def _database(self) -> Database:
+        found = self.instance.database(self.name)
+        if found is None:
+            raise Refused(f"there is no database {self.name}")
+        self.holder.site_databases[self.spec.code] = found
+        self._note_databases()
+        return found
+
+    def _note_databases(self) -> None:
+        self.holder.host.databases = list(self.instance.databases.values())
+
+    def _drop_database(self) -> None:
+        found = self.holder.site_databases.pop(self.spec.code, None)
+        if found is None:
+            return
+        self.instance.detach_database(found.name)
+        self._note_databases()
+        for file in found.files:
+            file.path.unlink(missing_ok=True)
+
+    def _forget_files(self, folder: str) -> None:
+        if self.host.exists(folder):
+            shutil.rmtree(self.host.files.resolve(folder))
+        base = folder.lower()
+        kept = {key: value for key, value in self.host.machine.metadata.items() if not key.startswith(f"{base}\\")}
+        self.host.machine.metadata.clear()
+        self.host.machine.metadata.update(kept)
+        for path in [one for one in self.host.machine.acls if one == base or one.startswith(f"{base}\\")]:
+            del self.host.machine.acls[path]
+
+    def _forward(self, database: Database) -> None:
+        mine = serials.Member(self.spec.code, self.spec.parent, database)
+        around = [
+            (self.lab.machines[spec.site.database_host or name], spec.site)
+            for name, spec in self.lab.hierarchy.hosts.items()
+            if spec.site is not None and (spec.site.code == self.spec.parent or spec.site.parent == self.spec.code)
+        ]
+        others = [
+            serials.Member(site.code, site.parent, holder.site_databases[site.code])
+            for holder, site in around
+            if site.code in holder.site_databases
+        ]
+        serials.forward(mine, others)
+
+    def _stop_life(self) -> None:
+        for life in [one for one in self.lab.lives if one.host is self.host]:
+            life.stop()
+            self.lab.lives.remove(life)
+        for task in [one for one in self.lab.backups if one.host is self.host]:
+            task.stop()
+            task.forget()
+            self.lab.backups.remove(task)
+
+    def _start_life(self) -> None:
+        database = self.holder.site_databases[self.spec.code]
+        life, task = SiteLife(self.host, database), BackupTask(self.host, database)
+        self.lab.lives.append(life)
+        self.lab.backups.append(task)
+        life.start()
+        task.start()
+
+    def _log(self, step: str, said: str) -> None:
+        line = f"{self.host.now():%m-%d-%Y %H:%M:%S}\t{step}: {said}\r\n".encode()
+        before = self.host.read(LOG) if self.host.exists(LOG) else b""
+        self.host.write(LOG, before + line)
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Lay files over a tree; links stay as they are there."""
+    shutil.copytree(
+        source, target, dirs_exist_ok=True,
+        ignore=lambda folder, names: [name for name in names if (Path(folder) / name).is_symlink()],
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""The twin of Save-SkAccount.ps1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.lab.functions._twin import Call, text, thrown, twin, value_of
+
+SHA256 = "c25f7f43471c525ecd61bffec9d53544f82f26c90a9655416d9f618050a316d8"
+
+
+def run(call: Call) -> Iterator[str]:
+    """Copies the srvacct folder of the site that is installed here."""
+    drive, run_id, host = text(call, "Drive"), text(call, "Run"), call.host
+    if not run_id:
+        raise thrown("SkInvalidRun")
+    install = ""
+    for view in ("native", "wow"):
+        for setup in call.function("Read-SkKey", Name="Setup", View=view):
+            if not install and "Installation Directory" in setup.extended:
+                install = str(value_of(setup, "Installation Directory"))
+    folder = f"{install}\\srvacct"
+    if not install or not host.exists(folder):
+        return
+    call.function("Protect-SkFolder", Drive=drive)
+    to = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="srvacct")
+    host.make_folder(to)
+    for file in sorted(host.files.resolve(folder).iterdir(), key=lambda one: one.name.upper()):
+        if file.is_file():
+            host.write(f"{to}\\{file.name}", file.read_bytes())
+            yield file.name
+
+
+TWIN = twin("Save-SkAccount", SHA256, run, Drive="string", Run="string")

@@ -1,0 +1,255 @@
+"""What a run proved, for whoever has to show it: one HTML page, one JSON, one JUnit file, and a signature over each.
+
+Made from the run's journal alone, as often as it is asked for: a drill of last year can be shown again, word for word.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sitekeeper.engine import events, journal
+from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
+from sitekeeper.engine.journal import private_folder
+
+NAMESPACE = "sitekeeper-evidence"
+"""What a signature of ours is for: ssh-keygen refuses it for anything else."""
+_MINISIGN = b"untrusted comment:"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One task of a site."""
+
+    task: str
+    module: str
+    status: str
+    seconds: float
+    said: str
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(slots=True)
+class Subject:
+    """One site (or other host) of the run."""
+
+    name: str
+    status: str = "cut off"
+    word: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What it was about: set, age, time to restore, data rate."""
+    steps: list[Step] = field(default_factory=list)
+    taken_back: list[tuple[bool, str]] = field(default_factory=list)
+    """Whether what was made is gone again, and in words."""
+
+    @property
+    def checks(self) -> list[Mapping[str, Any]]:
+        """All checks of all steps."""
+        return [one for step in self.steps for one in step.checks]
+
+
+@dataclass(slots=True)
+class Evidence:
+    """A run, as it is shown."""
+
+    run: str
+    playbook: str
+    by: str
+    started: str
+    tool: str
+    ended: str = ""
+    seconds: float = 0.0
+    exit_code: int | None = None
+    subjects: list[Subject] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that was asked for was proved, of at least one site."""
+        return self.exit_code == 0 and any(one.status == "ok" for one in self.subjects)
+
+
+def of_run(folder: Path) -> Evidence:
+    """The evidence of a run that is over.
+
+    Raises:
+        UsageError: there is no such run, it was a check, or it has not ended.
+        IntegrityError: its journal cannot be read.
+
+    """
+    evidence: Evidence | None = None
+    version = ""
+    for row in journal.read(folder):
+        if row.kind == "run":
+            version = str(row.data.get("version", ""))
+        if row.kind != "event":
+            continue
+        try:
+            event = events.event_of(row.data)
+        except events.UnknownEventError as unknown:
+            raise IntegrityError(f"the journal of {folder.name} has an event that is unknown here: {unknown}") from None
+        if isinstance(event, events.RunStarted) and evidence is None:
+            if event.check:
+                raise UsageError(f"run {folder.name} was a check: it proved nothing")
+            evidence = Evidence(event.run, event.playbook, event.by, _written(event.at), version)
+        elif evidence is not None:
+            _take_in(evidence, event)
+    if evidence is None or evidence.exit_code is None:
+        raise UsageError(f"run {folder.name} has not ended: there is nothing to show yet")
+    return evidence
+
+
+def _take_in(evidence: Evidence, event: events.Event) -> None:
+    match event:
+        case events.PlayStarted():
+            known = {one.name for one in evidence.subjects}
+            evidence.subjects += [Subject(host) for host in event.hosts if host not in known]
+        case events.TaskEnded():
+            step = Step(event.task, event.module, event.status, event.seconds, event.msg, event.checks)
+            _subject(evidence, event.host).steps.append(step)
+        case events.Undone():
+            _subject(evidence, event.host).taken_back.append((event.ok, event.msg))
+        case events.HostEnded():
+            subject = _subject(evidence, event.host)
+            subject.status, subject.word, subject.error = event.status, event.word, event.error
+            subject.seconds += event.seconds
+            subject.facts.update(event.summary)
+        case events.RunEnded():
+            evidence.ended, evidence.exit_code = _written(event.at), event.exit_code
+            evidence.seconds += event.seconds
+        case _:
+            pass
+
+
+def _subject(evidence: Evidence, host: str) -> Subject:
+    for one in evidence.subjects:
+        if one.name == host:
+            return one
+    evidence.subjects.append(Subject(host))
+    return evidence.subjects[-1]
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def write(evidence: Evidence, folder: Path, key: Path | None = None) -> list[Path]:
+    """Write all files, sign them with ``key``, and answer them.
+
+    Raises:
+        SpaceError: the folder cannot be written. SecretError: the key does not sign.
+
+    """
+    name = f"evidence-{evidence.run}"
+    texts = {
+        f"{name}.html": as_html(evidence),
+        f"{name}.json": json.dumps(asdict(evidence) | {"passed": evidence.passed}, indent=1, ensure_ascii=False),
+        f"{name}.junit.xml": as_junit(evidence),
+    }
+    try:
+        private_folder(folder)
+        files = []
+        for file, text in texts.items():
+            (folder / file).write_text(text + "\n", encoding="utf-8")
+            files.append(folder / file)
+    except OSError as error:
+        raise SpaceError(f"the evidence cannot be written into {folder}: {error.strerror}") from None
+    return files if key is None else [*files, *(sign(file, key) for file in files)]
+
+
+def sign(file: Path, key: Path) -> Path:
+    """Sign a file with an OpenSSH or a minisign key, by the public tool; answers the signature's file.
+
+    Raises:
+        UsageError: the tool is not installed. SecretError: there is no such key, or it wants a passphrase that nobody can give.
+
+    """
+    try:
+        with key.open("rb") as handle:
+            minisign = handle.read(len(_MINISIGN)) == _MINISIGN
+    except OSError as error:
+        raise SecretError(f"the signing key {key} cannot be read: {error.strerror}") from None
+    signature = file.with_name(f"{file.name}.{'minisig' if minisign else 'sig'}")
+    signature.unlink(missing_ok=True)  # ssh-keygen asks before it overwrites one
+    tool = "minisign" if minisign else "ssh-keygen"
+    if shutil.which(tool) is None:
+        raise UsageError(f"{tool} is not installed, and the evidence is to be signed with it")
+    words = (
+        ["minisign", "-S", "-q", "-s", str(key), "-m", str(file), "-x", str(signature)]
+        if minisign
+        else ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(file)]
+    )
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603 - fixed tool, no shell
+    if done.returncode or not signature.is_file():
+        raise SecretError(
+            f"{tool} did not sign {file.name} with {key}: {done.stderr.strip() or f'exit code {done.returncode}'}",
+            hint="the key must need no passphrase, or (ssh) be held by an agent: then give its .pub file",
+        )
+    return signature
+
+
+def as_html(evidence: Evidence) -> str:
+    """One page, without anything that is loaded from elsewhere."""
+    world = Environment(
+        loader=PackageLoader("sitekeeper.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return world.get_template("evidence.html.j2").render(evidence=evidence)
+
+
+def as_junit(evidence: Evidence) -> str:
+    """A test suite a site: a case for every task, and one for every check of it."""
+    root = ET.Element("testsuites", name=evidence.run, time=f"{evidence.seconds:.3f}")
+    for subject in evidence.subjects:
+        suite = ET.SubElement(
+            root, "testsuite", name=subject.name, time=f"{subject.seconds:.3f}", timestamp=evidence.started
+        )
+        counts = {"tests": 0, "failures": 0, "skipped": 0}
+        for case, outcome in _cases(subject):
+            counts["tests"] += 1
+            if outcome is not None:
+                counts["failures" if outcome.tag == "failure" else "skipped"] += 1
+                case.append(outcome)
+            suite.append(case)
+        suite.attrib.update({name: str(number) for name, number in counts.items()})
+    return ET.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _cases(subject: Subject) -> Iterator[tuple[ET.Element, ET.Element | None]]:
+    for step in subject.steps:
+        case = ET.Element("testcase", classname=subject.name, name=step.task, time=f"{max(step.seconds, 0):.3f}")
+        yield case, _outcome(step.status, step.said)
+        for check in step.checks:
+            named = f"{step.task}: {check['name']}"
+            said = " ".join(str(check[part]) for part in ("said", "consequence") if check[part])
+            yield (
+                ET.Element("testcase", classname=subject.name, name=named, time="0"),
+                _outcome(str(check["status"]), said),
+            )
+    if subject.status != "ok":
+        # Whatever it was that went wrong outside of a task (a connection, an undo) must not get lost among passed cases.
+        case = ET.Element("testcase", classname=subject.name, name="the whole", time=f"{subject.seconds:.3f}")
+        outcome = ET.Element("skipped" if subject.status == "skipped" else "failure")
+        outcome.set("message", f"{subject.status} {subject.word}".strip())
+        outcome.text = subject.error
+        yield case, outcome
+
+
+def _outcome(status: str, said: str) -> ET.Element | None:
+    kinds: Mapping[str, Iterable[str]] = {"failure": ("failed",), "skipped": ("skipped", "unknown", "ignored")}
+    for kind, words in kinds.items():
+        if status in words:
+            found = ET.Element(kind, message=said.split("\n", maxsplit=1)[0])
+            found.text = said
+            return found
+    return None

@@ -1,0 +1,128 @@
+"""The unattended recovery script of ConfigMgr's setup (2012 and current branch).
+
+Setup has no defaults here: every key that applies must be there. Sections, keys and values: Microsoft Learn, "Unattended
+site recovery for Configuration Manager". That page prints the last section as "Hierarchy ExpansionOption"; setup's other
+script files call it HierarchyExpansionOption, and which of the two setup reads is not known (docs/unverified.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.plan import Record
+
+DEFAULT_SSB_PORT = 4022
+_FQDN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_KEY = re.compile(r"Eval|[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", re.IGNORECASE)
+
+
+class Wishes(Record):
+    """What an operator decides about a recovery, as the variable ``recovery`` of the site gives it."""
+
+    product_id: str = "Eval"
+    """The product key, or ``Eval``."""
+    provider: str
+    """Full name of the server that had the SMS Provider."""
+    sql_server: str
+    """Full name of the database server."""
+    ssb_port: int = DEFAULT_SSB_PORT
+    """Service Broker's port, the same as before."""
+    console: bool = True
+    """Whether the console is installed too."""
+    reference_site: str = ""
+    """Full name of a primary site whose data a central administration site takes where change tracking no longer reaches."""
+    account: str = ""
+    """Account that the task which runs setup must have; empty: whichever it has, but not SYSTEM."""
+
+
+def wishes_of(given: object) -> Wishes:
+    """Read the variable ``recovery``.
+
+    Raises:
+        UsageError: names what is missing or wrong.
+
+    """
+    if not isinstance(given, dict):
+        raise UsageError(
+            "nothing is said of how this site is recovered",
+            hint="variable recovery: {provider: <full name>, sql_server: <full name>, product_id: <key or Eval>}",
+        )
+    unknown = sorted(set(given) - set(Wishes.model_fields))
+    if unknown:
+        raise UsageError(
+            f"recovery does not know {', '.join(unknown)}", hint=f"it knows {', '.join(Wishes.model_fields)}"
+        )
+    missing = sorted({"provider", "sql_server"} - set(given))
+    if missing:
+        raise UsageError(f"recovery lacks {', '.join(missing)}", hint="full names, as they were before the failure")
+    wishes = Wishes(**given)
+    for name in ("provider", "sql_server", "reference_site"):
+        value = getattr(wishes, name)
+        if value and not _FQDN.fullmatch(value):
+            raise UsageError(f"recovery.{name} is no full name: {value!r}")
+    if not _KEY.fullmatch(wishes.product_id):
+        raise UsageError("recovery.product_id is neither Eval nor a product key with its dashes")
+    return wishes
+
+
+class Recovery(Record):
+    """What is recovered, from where."""
+
+    site: str
+    site_name: str
+    site_type: str
+    parent: str | None
+    install_dir: str
+    database: str
+    instance: str
+    option: Literal[10, 20]
+    """10: setup restores the task's backup. 20: the database was brought up by hand."""
+    media: str
+    """The copy of CD.Latest, outside of the install folder."""
+    backup: str = ""
+    """The ``<code>Backup`` folder of the task, for option 10."""
+
+
+def recovery_script(recovery: Recovery, wishes: Wishes) -> str:
+    """The file's text, ASCII with Windows' line ends.
+
+    Raises:
+        UsageError: a value cannot stand in such a file.
+
+    """
+    lines: list[str] = []
+    for section, keys in _sections(recovery, wishes):
+        lines.append(f"[{section}]")
+        for key, value in keys:
+            if not value.isascii() or any(letter in value for letter in "\r\n") or value != value.strip():
+                raise UsageError(f"the recovery script cannot hold {key}={value!r}")
+            lines.append(f"{key}={value}")
+    return "\r\n".join([*lines, ""])
+
+
+def _sections(recovery: Recovery, wishes: Wishes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    central = recovery.site_type == "cas"
+    yield "Identification", [("Action", "RecoverCCAR" if central else "RecoverPrimarySite"), ("CDLatest", "1")]
+    options = [("ServerRecoveryOptions", "1"), ("DatabaseRecoveryOptions", str(recovery.option))]
+    if recovery.option == 10:
+        options += [
+            ("SiteServerBackupLocation", recovery.backup), ("BackupLocation", f"{recovery.backup}\\SiteDBServer"),
+        ]  # fmt: skip
+    if central and wishes.reference_site:
+        options.append(("ReferenceSite", wishes.reference_site))
+    yield "RecoveryOptions", options
+    yield "Options", [
+        ("ProductID", wishes.product_id), ("SiteCode", recovery.site), ("SiteName", recovery.site_name or recovery.site),
+        ("SMSInstallDir", recovery.install_dir), ("SDKServer", wishes.provider), ("PrerequisiteComp", "1"),
+        ("PrerequisitePath", f"{recovery.media}\\redist"), ("AdminConsole", "1" if wishes.console else "0"), ("JoinCEIP", "0"),
+    ]  # fmt: skip
+    named = recovery.instance.upper() != "MSSQLSERVER"
+    name = f"{recovery.instance}\\{recovery.database}" if named else recovery.database
+    yield "SQLConfigOptions", [
+        ("SQLServerName", wishes.sql_server), ("DatabaseName", name), ("SQLSSBPort", str(wishes.ssb_port)),
+    ]  # fmt: skip
+    if recovery.parent is not None and not central:
+        yield "HierarchyExpansionOption", [("CCARSiteServer", recovery.parent)]

@@ -1,0 +1,94 @@
+"""Writes the recovery book of a site: exact steps and who does them, as HTML and as text, on the control host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sitekeeper.engine.errors import SpaceError
+from sitekeeper.engine.journal import private_folder
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.site import _book_pages
+from sitekeeper.site._stage import Staged
+from sitekeeper.site.target import TargetFacts
+from sitekeeper.store._results import Gotten
+
+
+class BookParams(Params):
+    """Of which recovery."""
+
+    set: Gotten
+    """The set."""
+    target: TargetFacts
+    """The machine."""
+    staged: Staged | None = None
+    """What was laid beside on it."""
+    folder: str
+    """Folder on the control host."""
+
+
+class BookIntent(Record):
+    """Where."""
+
+    folder: str
+
+
+class Book(Result):
+    """The book's files."""
+
+    html: str = ""
+    text: str = ""
+
+
+class BookModule(Module[BookParams, Book]):
+    """Example::
+
+    - site.book: {set: "{{ got }}", target: "{{ target }}", staged: "{{ staged }}", folder: recovery}
+    """
+
+    on_host = False
+    intent_type = BookIntent
+
+    def plan(self, ctx: Context, params: BookParams) -> Plan[Book]:
+        folder = Path(params.folder).expanduser().absolute()
+        stem = f"recovery-{params.set.id}-{ctx.run_id}"
+        predicted = Book(
+            changed=True,
+            html=str(folder / f"{stem}.html"),
+            text=str(folder / f"{stem}.txt"),
+            msg=f"the recovery book: {folder / stem}.html",
+        )
+        return Plan(
+            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
+            intent=BookIntent(folder=str(folder)), data=(params, predicted),
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[Book]) -> Book:
+        params, book = plan.data
+        staged, target = params.staged, params.target
+        place = _book_pages.Place(
+            host=ctx.host, same_windows=target.same_windows, installed=target.installed, media=staged.media if staged else "",
+            backup=staged.backup if staged else "", script=staged.script if staged else "", saved=staged.saved if staged else "",
+        )  # fmt: skip
+        world = Environment(
+            loader=PackageLoader("sitekeeper.site", ""),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        got = params.set
+        html = world.get_template("book.html.j2").render(
+            got=got, place=place, steps=list(_book_pages.steps(got, place)), again=list(_book_pages.enter_again(got)),
+            gone=list(_book_pages.gone(got)),
+        )  # fmt: skip
+        try:
+            private_folder(Path(book.html).parent)
+            Path(book.html).write_text(html, encoding="utf-8")
+            Path(book.text).write_text(_book_pages.as_text(got, place), encoding="utf-8")
+        except OSError as error:
+            raise SpaceError(f"the recovery book cannot be written to {book.html}: {error.strerror}") from None
+        return Book(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")

@@ -1,0 +1,130 @@
+"""Brings up a set's database under its own name, for setup to take as a manually recovered one (option 20).
+
+Its files stay where they were pushed: below the folder ``sql_work_dir`` of the database server, which should therefore lie
+on the volume that is to hold the site database.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.errors import SqlError, UsageError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.site._setup_state import refuse_at_work
+from sitekeeper.site.target import TargetFacts
+from sitekeeper.sql import _dropping, statements
+from sitekeeper.sql._results import Made
+from sitekeeper.sql._there import WRITE_OUTPUT, Server, timed
+from sitekeeper.sql.attach import in_order, online, refused
+from sitekeeper.store._results import Gotten
+from sitekeeper.windows._results import FileToPush
+from sitekeeper.windows._work import work_dir_of
+from sitekeeper.windows.push import PushIntent, PushParams, Sending, prove, pushed_file, refuse_taken
+
+
+class DatabaseParams(Params):
+    """Which set, for which machine."""
+
+    set: Gotten
+    """The set, as plain files."""
+    target: TargetFacts
+    """The machine, as ``site.target`` found it."""
+
+
+class DatabaseIntent(Record):
+    """What will be there."""
+
+    version: Literal[1] = 1
+    on: str
+    instance: str
+    name: str
+    run: str
+    root: str
+    names: tuple[str, ...]
+    drive: str
+    """System drive of the site server, where setup's state is."""
+
+
+class DatabaseModule(Module[DatabaseParams, Made]):
+    """Example::
+
+    - site.database: {set: "{{ got }}", target: "{{ target }}"}
+      register: made
+    """
+
+    needs = Needs(
+        cmdlets=WRITE_OUTPUT,
+        functions=(
+            "Get-SkWorkFolder", "Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", "Read-SkSetup",
+        ),
+        rights="write in the folder sql_work_dir; sysadmin of the SQL Server",
+    )  # fmt: skip
+    reversible = True
+    intent_type = DatabaseIntent
+
+    def machines(self, params: DatabaseParams) -> tuple[str, ...]:
+        return (params.target.sql_host,)
+
+    def plan(self, ctx: Context, params: DatabaseParams) -> Plan[Made]:
+        got, on = params.set, params.target.sql_host
+        known = got.database
+        if known is None or not got.database_files:
+            raise UsageError(f"{got.id} has no database")
+        there = ctx if on == ctx.host else ctx.of(on)
+        server, root = Server(there, known.instance), work_dir_of(there)
+        if _dropping.exists(server, known.name) is not None:
+            raise UsageError(
+                f"{on} has a database {known.name} already", hint="nothing is laid over an existing database"
+            )
+        names = tuple(one.name for one in got.database_files)
+        refuse_taken(there, root, ctx.run_id, names)
+        folder = f"{root}\\{ctx.run_id}"
+        paths = tuple(f"{folder}\\{name}" for name in names)
+        result = Made(
+            changed=True, msg=f"{known.name} would be brought up from {got.id}", on=on, server=Unknown("site.database"),
+            instance=server.instance, name=known.name, files=paths, bytes=sum(one.size for one in got.database_files),
+        )  # fmt: skip
+        return Plan(
+            result=result, changes=(Change(f"database {known.name} on {on}", "not there", f"brought up from {got.id}"),),
+            intent=DatabaseIntent(
+                on=on, instance=server.instance, name=known.name, run=ctx.run_id, root=root, names=names, drive=params.target.drive
+            ),
+            data=params,
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[Made]) -> Made:
+        intent, got = plan.intent, plan.data.set
+        assert isinstance(intent, DatabaseIntent)  # noqa: S101 - the plan is our own
+        there = changed_on(ctx, intent)
+        files = tuple(FileToPush.model_validate(one) for one in got.database_files)
+        going = PushIntent(on=intent.on, run=intent.run, root=intent.root, names=intent.names)
+        sending = Sending(ctx, there, going, PushParams(folder=str(got.folder), files=files, on=intent.on))
+        for one in files:
+            sending.send(one)
+        prove(there, going, files)
+        server = Server(there, intent.instance)
+        paths = [one.path for one in in_order(tuple(pushed_file(one, f"{intent.root}\\{intent.run}") for one in files))]
+        try:
+            _, seconds = timed(
+                there, lambda: server.change(statements.attach(intent.name, paths), text="attaching", silent=True)
+            )
+        except SqlError as error:
+            raise refused(error, intent.name) from None
+        return online(server, plan.result, sending.seconds + seconds)
+
+    def in_place(self, ctx: Context, intent: DatabaseIntent, outcome: Made, generation: int) -> bool:
+        return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+
+    def undo(self, ctx: Context, intent: DatabaseIntent, outcome: Made | None) -> str:
+        if refuse_at_work(ctx, intent.drive, intent.run) == "done":
+            return f"{intent.name} is the database of the recovered site now, and stays"
+        there = changed_on(ctx, intent)
+        server = Server(there, intent.instance)
+        if outcome is None:
+            _dropping.settle(server)
+        dropped = _dropping.drop(server, intent.name, intent.run, f"{intent.root}\\{intent.run}")
+        there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names))
+        return f"database {intent.name} {'dropped' if dropped else 'was not there'}, its files deleted"

@@ -1,0 +1,108 @@
+"""Asks a set, and the database that was brought up from it, whether they are the site that they say. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Check, Plan, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Duration
+from sitekeeper.site import _examination
+from sitekeeper.sql._results import Made
+from sitekeeper.store._results import Gotten
+from sitekeeper.windows._results import Pushed
+
+
+class ExamineParams(Params):
+    """Which set, and where its database was brought up."""
+
+    set: Gotten
+    """The set."""
+    database: Made | None = None
+    """The database, attached or restored from it; None for a set that has none."""
+    pushed: Pushed | None = None
+    """How its files got there: with it the time of a whole restore is predicted."""
+    on: str | None = None
+    """The inventory host of that server; the play's own when left out."""
+    oldest: Duration | None = None
+    """How old the set may be."""
+
+
+class Examined(Result):
+    """Every question and its answer."""
+
+    checks: tuple[Check, ...] = ()
+    set: str = ""
+    age_hours: float = 0.0
+    restore_seconds: float | None = None
+    """What bringing up the database took, from the first byte that was sent."""
+    rate: float | None = None
+    """Bytes a second of that."""
+    predicted_seconds: float | None = None
+    """For all of the set at that rate."""
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "set": self.set, "age_hours": self.age_hours, "restore_seconds": self.restore_seconds,
+            "mib_per_second": None if self.rate is None else round(self.rate / 2**20, 1),
+            "predicted_seconds_of_all": self.predicted_seconds,
+        }  # fmt: skip
+
+
+class Examine(Module[ExamineParams, Examined]):
+    """Example::
+
+    - site.examine: {set: "{{ got }}", database: "{{ made }}", pushed: "{{ pushed }}", on: "{{ scratch }}", oldest: 2d}
+    """
+
+    on_host = False
+
+    def plan(self, ctx: Context, params: ExamineParams) -> Plan[Examined]:
+        made, got = params.database, params.set
+        there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
+        asked = _examination.Asked(
+            got=got, session=None if made is None else there.sql(there.host, "master", made.instance),
+            database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
+        )  # fmt: skip
+        checks = tuple(check for ask in _examination.ALL for check in _asked(ask, asked))
+        failed = [one for one in checks if one.status == "failed"]
+        if failed:
+            refused = IntegrityError(
+                f"{got.id} would not make a good restore: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
+                hint=" ".join(one.consequence for one in failed),
+            )
+            refused.checks = checks
+            raise refused
+        seconds = None if made is None else made.seconds + (params.pushed.seconds if params.pushed else 0.0)
+        rate = made.bytes / seconds if made is not None and seconds else None
+        predicted = got.bytes / rate if rate else None
+        warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
+        timed = "" if seconds is None or rate is None else (
+            f"; database up in {seconds:.1f} s ({rate / 2**20:.1f} MiB/s), all of it in about {predicted or 0:.0f} s"
+        )  # fmt: skip
+        return Plan(
+            result=Examined(
+                checks=checks, set=got.id, age_hours=round((asked.now - asked.taken).total_seconds() / 3600, 2),
+                restore_seconds=None if seconds is None else round(seconds, 3), rate=rate,
+                predicted_seconds=None if predicted is None else round(predicted, 1),
+                msg=f"{got.id}: {len(checks)} questions answered well{timed}{warned}",
+            )
+        )  # fmt: skip
+
+
+def _asked(ask: Callable[[_examination.Asked], Iterator[Check]], asked: _examination.Asked) -> list[Check]:
+    """One question; one that cannot even be asked has failed, and keeps none of the others."""
+    try:
+        return list(ask(asked))
+    except UnreachableError:
+        raise
+    except (SqlError, OSError) as error:
+        return [
+            Check(
+                name=ask.__name__.replace("_", " "), status="failed", said=f"cannot be asked: {error}",
+                consequence="Nothing is known of it.",
+            )
+        ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""Keeps what is on a machine before a site is recovered there: its srvacct folder, and the site's registry keys."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.session import Call, Context
+from sitekeeper.site._machine import VIEWS
+from sitekeeper.site.target import TargetFacts
+
+KEYS = ("SMS", "NAL")
+
+
+class SaveParams(Params):
+    """Of which machine."""
+
+    target: TargetFacts
+    """The machine, as ``site.target`` found it."""
+
+
+class SaveIntent(Record):
+    """Where it goes."""
+
+    version: Literal[1] = 1
+    run: str
+    drive: str
+
+
+class Saved(Result):
+    """What is kept, and where."""
+
+    folder: str = ""
+    """Work folder on the host; it stays."""
+    accounts: tuple[str, ...] = ()
+    """Files of srvacct."""
+    keys: tuple[str, ...] = ()
+    """Registry keys that were exported."""
+
+
+class Save(Module[SaveParams, Saved]):
+    """Example::
+
+    - site.save: {target: "{{ target }}"}
+      register: saved
+    """
+
+    needs = Needs(
+        functions=("Save-SkAccount", "Test-SkRegistry", "Export-SkRegistry"), rights="read the install folder and the registry keys",
+    )  # fmt: skip
+    intent_type = SaveIntent
+
+    def plan(self, ctx: Context, params: SaveParams) -> Plan[Saved]:
+        drive = params.target.drive
+        folder = f"{drive}:\\sitekeeper\\{ctx.run_id}"
+        return Plan(
+            result=Saved(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
+            changes=(Change(f"kept copies in {folder}", "none", "srvacct, SMS and NAL as they are"),),
+            intent=SaveIntent(run=ctx.run_id, drive=drive), data=folder,
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[Saved]) -> Saved:
+        intent = plan.intent
+        assert isinstance(intent, SaveIntent)  # noqa: S101 - the plan is our own
+        where = {"Drive": intent.drive, "Run": intent.run}
+        accounts = tuple(str(name) for name in ctx.ps.change("Save-SkAccount", Drive=intent.drive, Run=intent.run))
+        asked = [(name, view) for view in VIEWS for name in KEYS]
+        answers = ctx.ps.read([Call("Test-SkRegistry", {**where, "Name": name, "View": view}) for name, view in asked])
+        keys = []
+        for (name, view), answer in zip(asked, answers, strict=True):
+            if answer.output and answer.output[0]["Key"]:
+                ctx.ps.change("Export-SkRegistry", Drive=intent.drive, Run=intent.run, Name=name, View=view)
+                keys.append(f"{name} ({view})")
+        told = f"{len(accounts)} files of srvacct, registry keys {', '.join(keys) or 'none'}"
+        return Saved(
+            changed=True, folder=str(plan.data), accounts=accounts, keys=tuple(keys), msg=f"{told}, in {plan.data}"
+        )

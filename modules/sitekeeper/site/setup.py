@@ -1,0 +1,187 @@
+"""Has ConfigMgr's own setup recover a site (2012 and current branch), as a named account, and follows it to its end.
+
+It cannot be taken back: what setup has begun only setup ends. So nothing of it starts before the operator has typed the
+site code, the machine has passed the rules of ``site.target``, and setup's own prerequisite checker has ended with 0.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UsageError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Duration
+from sitekeeper.site._recovery_script import wishes_of
+from sitekeeper.site._stage import Staged
+from sitekeeper.store._results import Gotten
+
+STEP_SECONDS = 120.0
+"""Deadline of starting one step."""
+FOLLOW_SECONDS = 5.0
+TASK_HINT = (
+    "an administrator registers it once, with the account that setup is to run as: "
+    r"schtasks /create /tn sitekeeper-setup /tr {drive}:\sitekeeper\setup.cmd /sc once /st 00:00 /sd 01/01/2000 "
+    r"/rl highest /ru DOMAIN\account /rp *"
+)
+
+
+class SetupParams(Params):
+    """Which set, staged where."""
+
+    set: Gotten
+    """The set."""
+    staged: Staged
+    """Where CD.Latest and the recovery script lie on the site server."""
+    confirm: str
+    """The site code, typed by the operator: ``-e confirm=PR2``."""
+    recovery: Any = None
+    """The operator's decisions; the variable ``recovery`` when left out."""
+    timeout: Duration = timedelta(hours=8)
+    """How long setup may take."""
+
+
+class SetupIntent(Record):
+    """Which recovery."""
+
+    version: Literal[1] = 1
+    run: str
+    site: str
+    root: str
+    drive: str
+
+
+class SetupResult(Result):
+    """How setup ended."""
+
+    account: str = ""
+    """What it ran as."""
+    seconds: float = 0.0
+    tail: str = ""
+    """The last lines of its log."""
+
+
+class Setup(Module[SetupParams, SetupResult]):
+    """Example::
+
+    - site.setup: {set: "{{ got }}", staged: "{{ staged }}", confirm: "{{ confirm }}"}
+    """
+
+    needs = Needs(
+        functions=("Start-SkSetup", "Read-SkSetup"),
+        rights="start the task sitekeeper-setup, whose account may install a site (Administrators here, sysadmin on the SQL Server)",
+    )
+    intent_type = SetupIntent
+
+    def plan(self, ctx: Context, params: SetupParams) -> Plan[SetupResult]:
+        got = params.set
+        if got.product == "2007":
+            raise UsageError(
+                "setup recovers sites of 2012 and later; of 2007 the operator does, with the Site Repair Wizard"
+            )
+        if params.confirm.strip().upper() != got.site:
+            raise UsageError(
+                f"setup would now recover {got.site} on {ctx.host}, which cannot be taken back",
+                hint=f"if that is what you want, type its code: -e confirm={got.site}",
+            )
+        wishes_of(params.recovery or ctx.vars.get("recovery"))
+        change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
+        return Plan(
+            result=SetupResult(changed=True, msg=f"setup would recover {got.site}"), changes=(change,),
+            intent=SetupIntent(run=ctx.run_id, site=got.site, root=params.staged.root, drive=params.staged.drive), data=params,
+        )  # fmt: skip
+
+    def made(self, ctx: Context, intent: SetupIntent) -> SetupResult | None:
+        found = _read(ctx, intent, "setup")
+        return (
+            SetupResult(changed=True, msg=f"{intent.site} was recovered", tail=found["Tail"])
+            if found["Code"] == "0"
+            else None
+        )
+
+    def apply(self, ctx: Context, plan: Plan[SetupResult]) -> SetupResult:
+        intent, params = plan.intent, plan.data
+        assert isinstance(intent, SetupIntent)  # noqa: S101 - the plan is our own
+        wishes = wishes_of(params.recovery or ctx.vars.get("recovery"))
+        kind = "CAS" if params.set.site_type == "cas" else "PRI"
+        until = ctx.clock.monotonic() + params.timeout.total_seconds()
+        began = ctx.clock.monotonic()
+        account = _start(ctx, intent, "prerequisites", [kind, wishes.sql_server, wishes.provider])
+        if wishes.account and account.lower() != wishes.account.lower():
+            raise PreflightError(
+                f"the task sitekeeper-setup runs as {account}, recovery.account is {wishes.account}",
+                hint=TASK_HINT.format(drive=intent.drive),
+            )
+        _follow(ctx, intent, "prerequisites", until)
+        _start(ctx, intent, "setup", [])
+        tail = _follow(ctx, intent, "setup", until)
+        seconds = ctx.clock.monotonic() - began
+        return SetupResult(
+            changed=True, account=account, seconds=round(seconds, 1), tail=tail,
+            msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
+        )  # fmt: skip
+
+
+def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> str:
+    try:
+        (row,) = ctx.ps.change(
+            "Start-SkSetup",
+            deadline=STEP_SECONDS,
+            Drive=intent.drive,
+            Run=intent.run,
+            Root=intent.root,
+            Step=step,
+            Name=names,
+        )
+    except RemoteError as error:
+        word = error.record.short_id if error.record else ""
+        if word in {"SkNoSetupTask", "SkOtherSetupTask", "SkSetupAsSystem"}:
+            said = {
+                "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
+                "SkSetupAsSystem": "the task sitekeeper-setup runs as SYSTEM",
+                "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
+            }[word]  # fmt: skip
+            raise PreflightError(f"setup was not started: {said}", hint=TASK_HINT.format(drive=intent.drive)) from None
+        raise
+    return str(row["Account"])
+
+
+def _read(ctx: Context, intent: SetupIntent, step: str) -> dict[str, Any]:
+    (row,) = ctx.ps.call("Read-SkSetup", Drive=intent.drive, Run=intent.run, Step=step)
+    return dict(row)
+
+
+def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
+    """Wait until a step has ended well; answers the last lines of its log.
+
+    Raises:
+        RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
+
+    """
+    began = ctx.clock.monotonic()
+    while True:
+        found = _read(ctx, intent, step)
+        tail = str(found["Tail"])
+        if found["Code"]:
+            break
+        now = ctx.clock.monotonic()
+        if now >= until:
+            raise RemoteTimeoutError(
+                f"{step} has not ended after {now - began:.0f} s; it goes on by itself",
+                hint="look into ConfigMgrSetup.log at the root of the system drive, then `sitekeeper resume` follows it on",
+            )
+        ctx.progress(int(now - began), None, "s", _last_line(tail))
+        ctx.clock.sleep(min(FOLLOW_SECONDS, until - now))
+    if found["Code"] != "0":
+        log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
+        raise RemoteError(
+            f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
+        )
+    return tail
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-200:] if lines else ""

@@ -1,0 +1,123 @@
+"""Lays a set beside the place where its site is to be recovered: the task's backup, a copy of CD.Latest, the recovery script.
+
+Nothing goes into the install folder, the registry or the database: that is done by Microsoft's tool, which reads what lies here.
+"""
+
+from __future__ import annotations
+
+from pathlib import PureWindowsPath
+from typing import Any, Literal
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.session import Context
+from sitekeeper.site._recovery_script import Recovery, recovery_script, wishes_of
+from sitekeeper.site._setup_state import refuse_at_work
+from sitekeeper.site._stage import MEDIA, SCRIPT, Piece, Sender, Staged, pieces_of, refuse_full
+from sitekeeper.site.save import Saved
+from sitekeeper.site.target import TargetFacts
+from sitekeeper.store._results import Gotten
+
+
+class StageParams(Params):
+    """Which set, for which machine."""
+
+    set: Gotten
+    """The set, as plain files."""
+    target: TargetFacts
+    """The machine."""
+    saved: Saved | None = None
+    """What was kept of it, for the recovery book."""
+    root: str | None = None
+    """The operator's folder there; the variables ``restore_dir`` or ``sql_work_dir`` when left out."""
+    recovery: Any = None
+    """The operator's decisions for setup; the variable ``recovery`` when left out."""
+
+
+class StageIntent(Record):
+    """Where."""
+
+    version: Literal[1] = 1
+    root: str
+    run: str
+    drive: str
+
+
+class Stage(Module[StageParams, Staged]):
+    """Example::
+
+    - site.stage: {set: "{{ got }}", target: "{{ target }}"}
+      register: staged
+    """
+
+    needs = Needs(
+        functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage", "Read-SkSetup"),
+        rights="write into the folder that the operator made",
+    )  # fmt: skip
+    reversible = True
+    intent_type = StageIntent
+
+    def plan(self, ctx: Context, params: StageParams) -> Plan[Staged]:
+        got, target = params.set, params.target
+        root = params.root or ctx.vars.get("restore_dir") or ctx.vars.get("sql_work_dir")
+        if not isinstance(root, str):
+            raise UsageError(
+                "nothing is said of where files may be laid beside the site",
+                hint="variable restore_dir: a folder on the site server, outside of the install folder, that holds sitekeeper-work.txt",
+            )
+        root = root.rstrip("\\")
+        if PureWindowsPath(root).is_relative_to(PureWindowsPath(got.install_dir)):
+            raise UsageError(
+                f"{root} lies inside the install folder {got.install_dir}: setup cannot recover from there",
+                hint="restore_dir is a folder of its own",
+            )
+        run = f"{ctx.run_id}-stage"
+        folder = f"{root}\\{run}"
+        old = got.product == "2007"
+        backup = f"{folder}\\{got.site}Backup" if got.kind == "task" else ""
+        pieces = list(pieces_of(got, backup=bool(backup), media=not old))
+        if not old:
+            text = recovery_script(
+                _recovery(got, folder, backup), wishes_of(params.recovery or ctx.vars.get("recovery"))
+            )
+            pieces.append(Piece(None, SCRIPT, text.encode("ascii")))
+        size = sum(one.size() for one in pieces)
+        refuse_full(ctx, target.free_of(root), size)
+        files = sum(one.local is not None or bool(one.data) for one in pieces)
+        result = Staged(
+            changed=True, root=root, drive=target.drive, folder=folder, media="" if old else f"{folder}\\{MEDIA}", backup=backup,
+            script="" if old else f"{folder}\\{SCRIPT}", saved=params.saved.folder if params.saved else "", files=files, bytes=size,
+            msg=f"{files} files, {size} bytes would be laid in {folder}",
+        )  # fmt: skip
+        change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
+        return Plan(
+            result=result, changes=(change,), intent=StageIntent(root=root, run=run, drive=target.drive), data=pieces
+        )
+
+    def apply(self, ctx: Context, plan: Plan[Staged]) -> Staged:
+        intent = plan.intent
+        assert isinstance(intent, StageIntent)  # noqa: S101 - the plan is our own
+        began = ctx.clock.monotonic()
+        Sender(ctx, intent.root, intent.run).send(plan.data)
+        seconds = ctx.clock.monotonic() - began
+        told = f"{plan.result.files} files, {plan.result.bytes} bytes in {seconds:.1f} s beside the site: {plan.result.folder}"
+        return plan.result.model_copy(update={"seconds": round(seconds, 3), "msg": told})
+
+    def in_place(self, ctx: Context, intent: StageIntent, outcome: Staged, generation: int) -> bool:
+        return any(True for _ in ctx.ps.stream("Measure-SkStage", Root=intent.root, Run=intent.run))
+
+    def undo(self, ctx: Context, intent: StageIntent, outcome: Staged | None) -> str:
+        refuse_at_work(ctx, intent.drive, ctx.run_id)
+        ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
+        return f"{intent.root}\\{intent.run} deleted"
+
+
+def _recovery(got: Gotten, folder: str, backup: str) -> Recovery:
+    if got.database is None:
+        raise UsageError(f"{got.id} has no database: nothing is recovered from it")
+    return Recovery(
+        site=got.site, site_name=got.site_name, site_type=got.site_type, parent=got.parent, install_dir=got.install_dir,
+        database=got.database.name, instance=got.database.instance, option=10 if backup else 20, media=f"{folder}\\{MEDIA}",
+        backup=backup,
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""Looks at the machine that a set is to be recovered on, and refuses it by named rules before anything is changed there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sitekeeper.engine.errors import PreflightError
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Check, Plan, Result
+from sitekeeper.engine.session import Call, Context
+from sitekeeper.site import _examination, _target_rules
+from sitekeeper.site._machine import (
+    KEYS,
+    MACHINE_CALLS,
+    VIEWS,
+    machine_of,
+    one_of,
+    services_of,
+    values_of,
+    volumes_of_machine,
+)
+from sitekeeper.site._results import Machine, Volume
+from sitekeeper.sql import queries
+from sitekeeper.sql._read import read_over
+from sitekeeper.store._results import Gotten
+from sitekeeper.transport.sql import SqlSession
+from sitekeeper.transport.wmi import reading
+
+
+class TargetParams(Params):
+    """For which set."""
+
+    set: Gotten
+    """The set."""
+
+
+class TargetFacts(Result):
+    """The machine, and every rule that it was held against."""
+
+    checks: tuple[Check, ...] = ()
+    machine: Machine
+    same_windows: bool = False
+    """Whether it is the installation of Windows that the set was made on."""
+    installed: str = ""
+    """Install folder of the site that is there (2007: installed anew); empty where there is none."""
+    drive: str = ""
+    """Letter of the system drive: work folders and setup's task are there."""
+    volumes: tuple[Volume, ...] = ()
+    sql_host: str = ""
+    """Inventory name of the database's host."""
+    sql_server: str = ""
+    sql_instance: str = ""
+
+    def free_of(self, path: str) -> int:
+        """Bytes free on the volume of a path; 0 where none holds it."""
+        holding = [one for one in self.volumes if f"{path}\\".lower().startswith(one.name.lower())]
+        return max(holding, key=lambda one: len(one.name)).free if holding else 0
+
+
+class Target(Module[TargetParams, TargetFacts]):
+    """Example::
+
+    - site.target: {set: "{{ got }}"}
+      register: target
+    """
+
+    needs = Needs(
+        cmdlets={
+            "Get-WmiObject": reading("Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service", "Win32_Volume"),
+            "Write-Output": {"InputObject": ".*"},
+        },
+        functions=("Read-SkKey",),
+        rights="read the registry and WMI; VIEW SERVER STATE and VIEW ANY DATABASE on the SQL Server",
+    )
+
+    def plan(self, ctx: Context, params: TargetParams) -> Plan[TargetFacts]:
+        got = params.set
+        keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in VIEWS for name in KEYS]
+        answers = ctx.ps.read([*keys, *MACHINE_CALLS])
+        setup = [values_of(answers, number) for number in range(len(VIEWS))]
+        installed = next((one for one in setup if one["Setup"].get("Installation Directory")), setup[0])
+        machine = machine_of(ctx, answers[len(keys) :])
+        server, instance, host, about, names = _sql(ctx, got)
+        seen = _target_rules.Seen(
+            got=got, expected=ctx.site_code(), machine=machine, services=services_of(answers[len(keys) + 2]),
+            volumes=tuple(volumes_of_machine(answers[len(keys) + 3])),
+            installed=str(installed["Setup"].get("Installation Directory") or "").rstrip("\\"),
+            installed_code=str(installed["Identification"].get("Site Code") or ""),
+            installed_version=str(installed["Setup"].get("Full Version") or ""),
+            sql_version=str(about.get("version", "")), sql_edition=str(about.get("edition", "")),
+            sql_collation=str(about.get("collation", "")), databases=names,
+            cd_latest=_examination.version_of_cd_latest(got), now=ctx.clock.now(),
+        )  # fmt: skip
+        checks = tuple(check for rule in _target_rules.ALL for check in rule(seen))
+        failed = [one for one in checks if one.status == "failed"]
+        if failed:
+            refused = PreflightError(
+                f"{got.id} is not recovered on {ctx.host}: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
+                hint=" ".join(one.hint or one.consequence for one in failed),
+            )
+            refused.checks = checks
+            raise refused
+        warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
+        return Plan(
+            result=TargetFacts(
+                checks=checks, machine=machine, same_windows=seen.same_windows, installed=seen.installed, sql_host=host,
+                drive=str(one_of(answers[len(keys)], "Win32_OperatingSystem")["SystemDrive"])[0].upper(), volumes=seen.volumes,
+                sql_server=server, sql_instance=instance, msg=f"{got.id} may be recovered here: {len(checks)} rules{warned}",
+            )
+        )  # fmt: skip
+
+
+def _sql(ctx: Context, got: Gotten) -> tuple[str, str, str, dict[str, Any], tuple[str, ...]]:
+    known = got.database
+    if known is None:
+        return "", "", "", {}, ()
+    local = known.server.lower() == got.machine.name.lower()
+    host = ctx.host if local else str(ctx.vars.get("database_host", known.host))
+
+    def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...]]:
+        about = session.query(queries.SERVER)[0]
+        return about, tuple(str(row["name"]) for row in session.query(queries.DATABASES))
+
+    about, names = read_over(lambda: ctx.of(host).sql(known.server, "master", known.instance), read)
+    return known.server, known.instance, host, about, names

@@ -1,0 +1,154 @@
+"""Writes a copy-only backup of a database to the SQL Server's own disk, and proves it three ways; undo deletes the file.
+
+A second kind of evidence beside the snapshot, taken after the window in its own time. It never is what makes a set complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal
+
+from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError, UsageError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.sql import _dropping, queries, statements
+from sitekeeper.sql._results import BackupFile
+from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.transport.sql import Outcome
+from sitekeeper.windows._work import listed, work_dir_of
+
+DONE, VALID = 3014, 3262
+CLAIM = "made-by-sitekeeper.txt"
+"""An empty file, so that the run's folder is there."""
+HINTS = {
+    3201: "may SQL Server's service account write in sql_work_dir, and is the run's folder there?",
+    3202: "has the volume of sql_work_dir room for it?",
+    1844: "this version and edition does not compress: leave `compress` out",
+}
+
+
+class BackupParams(Params):
+    """Of which database."""
+
+    database: str
+    """Its name."""
+    compress: bool = False
+    """Needs 2008 Enterprise Edition, or 2008 R2 and later Standard Edition."""
+    on: str | None = None
+    """The host of the SQL Server; the play's own when left out. It names the folder in its variable ``sql_work_dir``."""
+    instance: str | None = None
+    """Its instance; the host's variable ``sql_instance``, or the default one, when left out."""
+
+
+class BackupIntent(Record):
+    """Where the file will be."""
+
+    version: Literal[1] = 1
+    on: str
+    instance: str
+    database: str
+    run: str
+    root: str
+    name: str
+
+
+class Backup(Module[BackupParams, BackupFile]):
+    """Example::
+
+    - sql.backup: {on: "{{ site.database.host }}", database: "{{ site.database.name }}"}
+      undo: play
+      register: bak
+    """
+
+    needs = Needs(
+        cmdlets=WRITE_OUTPUT,
+        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Remove-SkWorkFile"),
+        rights="BACKUP DATABASE, and read msdb",
+    )
+    reversible = True
+    intent_type = BackupIntent
+
+    def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupFile]:
+        there = changed_on(ctx, params)
+        server, root = Server(there, params.instance), work_dir_of(there)
+        listed(there, root, "")
+        rows = server.ask(queries.FILES, params.database)
+        if not rows:
+            raise UsageError(
+                f"no database {params.database} on {there.host}, or the login may not see it", host=there.host
+            )
+        size = sum(int(str(row["size_bytes"])) for row in rows)
+        name = f"sk_{''.join(one if one.isalnum() else '_' for one in params.database)}.bak"
+        path = f"{root}\\{ctx.run_id}\\{name}"
+        return Plan(
+            result=BackupFile(
+                changed=True, msg=f"{size} bytes would be backed up", on=there.host, instance=server.instance,
+                database=params.database, path=path, name=name, bytes=size, id=Unknown("sql.backup"),
+            ),
+            changes=(Change(f"{there.host} {path}", "not there", f"a copy-only backup of {params.database}"),),
+            intent=BackupIntent(
+                on=there.host, instance=server.instance, database=params.database, run=ctx.run_id, root=root, name=name
+            ),
+            data=params,
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[BackupFile]) -> BackupFile:
+        intent, params = plan.intent, plan.data
+        assert isinstance(intent, BackupIntent)  # noqa: S101 - the plan is our own
+        there = changed_on(ctx, intent)
+        server, path = Server(there, intent.instance), plan.result.path
+        # SQL Server makes files, no folders.
+        there.ps.change("Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=CLAIM, Offset=0, Data=b"")
+        sql = statements.backup(intent.database, path, f"sitekeeper {intent.run}", compressed=params.compress)
+        outcome, seconds = timed(there, lambda: _explained(lambda: server.change(sql, text="backup")))
+        if not outcome.has(DONE):
+            raise IntegrityError(
+                f"the server never said that the backup of {intent.database} is done (3014)", host=there.host
+            )
+        identity = _of_msdb(server, intent.database, path)
+        checked, verifying = timed(
+            there, lambda: _explained(lambda: server.run(server.session(), statements.verify(path), text="verifying"))
+        )
+        if not checked.has(VALID):
+            raise IntegrityError(f"the server never said that {path} is valid (3262)", host=there.host)
+        size = plan.result.bytes
+        return plan.result.model_copy(
+            update={
+                "seconds": seconds, "verify_seconds": verifying, "id": identity,
+                "msg": f"{intent.database}: {size} bytes in {seconds:.1f} s, {rate(size, seconds)}, verified",
+            }
+        )  # fmt: skip
+
+    def in_place(self, ctx: Context, intent: BackupIntent, outcome: BackupFile, generation: int) -> bool:
+        return intent.name in listed(changed_on(ctx, intent), intent.root, intent.run)
+
+    def undo(self, ctx: Context, intent: BackupIntent, outcome: BackupFile | None) -> str:
+        there = changed_on(ctx, intent)
+        if outcome is None:
+            with suppress(UnreachableError, SqlError):  # a server that is gone writes nothing any more
+                _dropping.settle(Server(there, intent.instance))
+        there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=[intent.name, CLAIM])
+        return f"{intent.name} deleted on {there.host}"
+
+
+def _explained(work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return work()
+    except SqlError as error:
+        error.hint = HINTS.get(error.number, error.hint)
+        raise
+
+
+def _of_msdb(server: Server, database: str, path: str) -> str:
+    """The server's own history, read over another connection, must know this file as a whole copy-only backup."""
+    rows = server.ask(queries.BACKUP_OF_FILE, path, database="msdb")
+    if rows and rows[0]["database_name"] == database and rows[0]["type"] == "D":
+        row = rows[0]
+        if row["copy_only"] and row["checksums"] and not row["damaged"] and row["finished"] is not None:
+            return str(row["id"])
+    raise IntegrityError(
+        f"msdb on {server.host} knows of no copy-only backup of {database} in {path}", host=server.host
+    )

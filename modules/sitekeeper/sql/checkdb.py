@@ -1,0 +1,103 @@
+"""Reads every page of a database by DBCC CHECKDB: the one check that sees a page that was damaged before it was copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.session import Context
+from sitekeeper.sql import queries, statements
+from sitekeeper.sql._results import Checked, CheckError
+from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
+
+INFORMATION = 10
+"""Rows up to this level are sums and advice."""
+SHOWN = 3
+
+
+class CheckdbParams(Params):
+    """Which database."""
+
+    name: str
+    """A database of that SQL Server."""
+    on: str | None = None
+    """The host; the play's own when left out."""
+    fail: bool = True
+    """Whether an error fails the task; if not, whoever judges the result must look at its errors."""
+
+
+class CheckdbIntent(Record):
+    """For the lease: where it is."""
+
+    version: Literal[1] = 1
+    on: str
+    name: str
+
+
+class Checkdb(Module[CheckdbParams, Checked]):
+    """Example::
+
+    - sql.checkdb: {on: "{{ scratch }}", name: "{{ attached.name }}"}
+      register: checked
+    """
+
+    needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
+    intent_type = CheckdbIntent
+
+    def plan(self, ctx: Context, params: CheckdbParams) -> Plan[Checked]:
+        there = changed_on(ctx, params)
+        files = Server(there).ask(queries.FILES, params.name)
+        size = sum(int(str(row["size_bytes"])) for row in files if row["type"] == "ROWS")
+        return Plan(
+            result=Checked(changed=False, msg="would be checked", on=there.host, name=params.name, bytes=size),
+            changes=(Change(f"database {params.name} on {there.host}", "not checked", "DBCC CHECKDB"),),
+            intent=CheckdbIntent(on=there.host, name=params.name),
+            data=params,
+        )
+
+    def apply(self, ctx: Context, plan: Plan[Checked]) -> Checked:
+        params: CheckdbParams = plan.data
+        server = Server(changed_on(ctx, plan.intent))
+        sql = statements.checkdb(params.name)
+        outcome, seconds = timed(server.there, lambda: server.run(server.session(), sql, text="CHECKDB", silent=True))
+        rows = [row for rowset in outcome.rowsets for row in rowset]
+        errors = tuple(_error(row) for row in rows if int(str(row["Level"])) > INFORMATION)
+        size = plan.result.bytes
+        told = f"{params.name}: {len(errors)} errors" if errors else f"{params.name} is sound, {rate(size, seconds)}"
+        result = plan.result.model_copy(update={"errors": errors, "seconds": seconds, "msg": told})
+        if errors and params.fail:
+            raise damaged(result)
+        return result
+
+    def made(self, ctx: Context, intent: CheckdbIntent) -> Checked | None:
+        """A check that was cut off found nothing, and is made again."""
+        return None
+
+
+def damaged(result: Checked) -> IntegrityError:
+    """Say what errors of CHECKDB mean for a backup."""
+    shown = "; ".join(f"{one.number} {one.text}" for one in result.errors[:SHOWN])
+    more = f" and {len(result.errors) - SHOWN} more" if len(result.errors) > SHOWN else ""
+    return IntegrityError(
+        f"DBCC CHECKDB found {len(result.errors)} errors in {result.name}: {shown}{more}", host=result.on,
+        hint="the set is what the site's database was: damaged. A recovery from it loses what lies on those pages. Run DBCC CHECKDB "
+        "on the site's own server, and keep the last set that is sound",
+    )  # fmt: skip
+
+
+def _error(row: Mapping[str, object]) -> CheckError:
+    """Bound by name: 2012 put columns in between."""
+    named = {key.lower(): value for key, value in row.items()}
+
+    def number(name: str) -> int | None:
+        value = named.get(name)
+        return None if value is None else int(str(value))
+
+    return CheckError(
+        number=int(str(named["error"])), level=int(str(named["level"])), text=str(named["messagetext"]),
+        repair=str(named.get("repairlevel") or ""), file=number("file"), page=number("page"), object_id=number("objectid"),
+    )  # fmt: skip

@@ -1,0 +1,62 @@
+"""Drops a database that this run has made, before its undo would."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.sql import _dropping, _mark
+from sitekeeper.sql._there import WRITE_OUTPUT, Server
+
+
+class DropParams(Params):
+    """Which one."""
+
+    name: str
+    """It must carry this run's mark."""
+    on: str | None = None
+    """The host; the play's own when left out."""
+
+
+class DropIntent(Record):
+    """For the lease: where it is."""
+
+    version: Literal[1] = 1
+    on: str
+    name: str
+
+
+class Drop(Module[DropParams, Result]):
+    """Example::
+
+    - sql.drop: {on: "{{ scratch }}", name: "{{ attached.name }}"}
+    """
+
+    needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
+    intent_type = DropIntent
+
+    def plan(self, ctx: Context, params: DropParams) -> Plan[Result]:
+        there = changed_on(ctx, params)
+        _mark.refuse_foreign(params.name, ctx.run_id)
+        state = _dropping.exists(Server(there), params.name)
+        if state is None:
+            return Plan(result=Result(msg=f"{there.host} has no database {params.name}"))
+        return Plan(
+            result=Result(changed=True, msg=f"{params.name} dropped"),
+            changes=(Change(f"database {params.name} on {there.host}", state, "dropped with its files"),),
+            intent=DropIntent(on=there.host, name=params.name),
+        )
+
+    def apply(self, ctx: Context, plan: Plan[Result]) -> Result:
+        intent = plan.intent
+        assert isinstance(intent, DropIntent)  # noqa: S101 - the plan is our own
+        _dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
+        return plan.result
+
+    def made(self, ctx: Context, intent: DropIntent) -> Result | None:
+        """It is not there any more."""
+        gone = _dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
+        return Result(changed=True, msg=f"{intent.name} is not there any more") if gone else None

@@ -1,0 +1,136 @@
+"""Restores a pushed backup under a name with this run's mark, into the run's own folder; undo drops it with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sitekeeper.engine.errors import IntegrityError, SqlError, UsageError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.sql import _dropping, _mark, statements
+from sitekeeper.sql._results import Made
+from sitekeeper.sql._there import WRITE_OUTPUT, Server, timed
+from sitekeeper.sql.attach import AttachIntent, online, take_back
+from sitekeeper.windows._results import PushedFile
+from sitekeeper.windows._work import work_dir_of
+
+DONE = 3014
+NO_BACKUP = frozenset({3183, 3187, 3189, 3203, 3241})
+"""The file is no backup, is damaged, is cut off, or has no checksums to be held against."""
+HINTS = {
+    3169: "a scratch server of the set's own version or a newer one restores it",
+    3201: "may SQL Server's service account read in sql_work_dir?",
+    3257: "a backup does not tell how large its database becomes: make room",
+}
+_WHOLE = 1
+"""BackupType of HEADERONLY: a whole database."""
+
+
+class RestoreParams(Params):
+    """Which backup, under which name."""
+
+    name: str
+    """``sk_<site code>_<run id>``; anything else is refused."""
+    backup: PushedFile
+    """The backup file, pushed by this run."""
+    on: str | None = None
+    """The host; the play's own when left out."""
+
+
+class RestoreIntent(AttachIntent):
+    """As for an attach: name and files."""
+
+    backup: str
+    moves: Mapping[str, str]
+    """Logical name to path."""
+
+
+class Restore(Module[RestoreParams, Made]):
+    """Example::
+
+    - sql.restore: {on: "{{ scratch }}", name: "sk_{{ site_code }}_{{ run.id }}", backup: "{{ pushed.files[0] }}"}
+      undo: play
+      register: restored
+    """
+
+    needs = Needs(
+        cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
+    )  # fmt: skip
+    reversible = True
+    intent_type = RestoreIntent
+
+    def plan(self, ctx: Context, params: RestoreParams) -> Plan[Made]:
+        there = changed_on(ctx, params)
+        _mark.refuse_foreign(params.name, ctx.run_id)
+        server, root = Server(there), work_dir_of(there)
+        folder, path = f"{root}\\{ctx.run_id}", params.backup.path
+        if path.lower() != f"{folder}\\{params.backup.name}".lower():
+            raise UsageError(f"{path} is not a file that this run has pushed", host=there.host)
+        if _dropping.exists(server, params.name) is not None:
+            raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
+        _refuse_other_than_whole(server, path)
+        try:
+            files = server.ask(statements.file_list(path))
+        except SqlError as error:
+            raise explained(error, path) from None
+        moves = {str(row["LogicalName"]): f"{folder}\\{params.name}_{row['FileId']}.{_ending(row)}" for row in files}
+        size = sum(int(str(row["Size"])) for row in files)
+        return Plan(
+            result=Made(
+                changed=True, msg=f"{len(moves)} files would be restored", on=there.host, server=Unknown("sql.restore"),
+                instance=server.instance, name=params.name, files=tuple(moves.values()), bytes=size, source="backup",
+            ),
+            changes=(Change(f"database {params.name} on {there.host}", "not there", f"restored from {params.backup.name}"),),
+            intent=RestoreIntent(
+                on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root,
+                files=tuple(moves.values()), backup=path, moves=moves,
+            ),
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[Made]) -> Made:
+        intent = plan.intent
+        assert isinstance(intent, RestoreIntent)  # noqa: S101 - the plan is our own
+        server = Server(changed_on(ctx, intent), intent.instance)
+        sql = statements.restore(intent.name, intent.backup, intent.moves)
+        try:
+            outcome, seconds = timed(server.there, lambda: server.change(sql, text="restoring", silent=True))
+        except SqlError as error:
+            raise explained(error, intent.backup) from None
+        if not outcome.has(DONE):
+            raise IntegrityError(f"the server never said that {intent.name} is restored (3014)", host=server.host)
+        return online(server, plan.result, seconds)
+
+    def in_place(self, ctx: Context, intent: RestoreIntent, outcome: Made, generation: int) -> bool:
+        return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+
+    def undo(self, ctx: Context, intent: RestoreIntent, outcome: Made | None) -> str:
+        return take_back(changed_on(ctx, intent), intent, made=outcome is not None)
+
+
+def explained(error: SqlError, path: str) -> SqlError | IntegrityError:
+    """What it means that the server does not restore it."""
+    if error.number in NO_BACKUP:
+        return IntegrityError(
+            f"{path} is no whole backup: {error.message}", host=error.host,
+            hint="this backup does not restore; the set's own database files may: attach them",
+        )  # fmt: skip
+    error.hint = HINTS.get(error.number, error.hint)
+    return error
+
+
+def _refuse_other_than_whole(server: Server, path: str) -> None:
+    try:
+        rows = server.ask(statements.header(path))
+    except SqlError as error:
+        raise explained(error, path) from None
+    if len(rows) != 1 or rows[0]["BackupType"] != _WHOLE or not rows[0]["HasBackupChecksums"] or rows[0]["IsDamaged"]:
+        raise IntegrityError(
+            f"{path} is not one whole backup of a database with checksums", host=server.host,
+            hint="sql.backup writes such: COPY_ONLY, CHECKSUM, INIT, FORMAT",
+        )  # fmt: skip
+
+
+def _ending(row: Mapping[str, object]) -> str:
+    return {"L": "ldf", "D": "mdf" if str(row["FileId"]) == "1" else "ndf"}.get(str(row["Type"]), "dat")

@@ -1,0 +1,195 @@
+"""Finds out whether a SQL Server is one to try a restore on, refuses it by named rules, and clears what dead runs left.
+
+It must be named so twice: by the operator's marker file in its work folder, and by ``scratch: true`` in the inventory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.session import Context
+from sitekeeper.site._results import Database
+from sitekeeper.sql import _dropping, _mark, queries
+from sitekeeper.sql._results import ScratchServer
+from sitekeeper.sql._there import WRITE_OUTPUT, Server
+from sitekeeper.transport.wmi import reading
+from sitekeeper.windows._work import listed, work_dir_of
+
+ROOM_FACTOR = 1.1
+"""Beside the files themselves: the log of an upgrade, CHECKDB's snapshot."""
+ENTERPRISE, EXPRESS = 3, 4
+ENTERPRISE_EDITIONS = frozenset({"Enterprise", "Developer", "Evaluation"})
+SAME_IN_ALL_EDITIONS = (13, 0, 4001)
+"""2016 SP1 opens in every edition what was Enterprise's alone before (Microsoft: Editions and features of 2016 SP1)."""
+EXPRESS_LIMIT = {9: 4, 10: 4}
+"""GiB of data in one database by major version; later 10 (and 2008 R2, which is 10.50)."""
+_NUMBER = re.compile(r"\d+")
+
+
+class ScratchParams(Params):
+    """For which database."""
+
+    database: Database | None = None
+    """The set's: version, edition and size are held against it."""
+    bytes: int = 0
+    """How many bytes will be pushed; the database's own size when left out."""
+    on: str | None = None
+    """The host; the play's own when left out."""
+
+
+class ScratchIntent(Record):
+    """For the lease: where it is."""
+
+    version: Literal[1] = 1
+    on: str
+    run: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read."""
+
+    about: dict[str, object]
+    databases: tuple[str, ...]
+    runs: tuple[str, ...]
+    services: tuple[str, ...]
+    free: int
+
+
+class Scratch(Module[ScratchParams, ScratchServer]):
+    """Example::
+
+    - sql.scratch: {on: "{{ scratch }}", database: "{{ got.database }}", bytes: "{{ got.bytes }}"}
+      register: where
+    """
+
+    needs = Needs(
+        cmdlets={**WRITE_OUTPUT, "Get-WmiObject": reading("Win32_Service", "Win32_Volume")},
+        functions=("Get-SkWorkFile", "Remove-SkWorkFile"),
+        rights="sysadmin of the SQL Server, and write in the folder sql_work_dir",
+    )
+    intent_type = ScratchIntent
+
+    def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchServer]:
+        there = changed_on(ctx, params)
+        server = Server(there)
+        if there.vars.get("scratch") is not True:
+            raise refused(there, [("inventory", f"{there.host} is not named as a scratch server (scratch: true)")])
+        root = work_dir_of(there)
+        found = _read(server, root)
+        broken = [*_rules(found, there), *_fits(found, params)]
+        if broken:
+            raise refused(there, broken)
+        dead = tuple(name for name in found.databases if _mark.run_of(name) not in {None, ctx.run_id})
+        runs = tuple(run for run in found.runs if run != ctx.run_id)
+        about = found.about
+        told = f"{about['server']} {about['version']} is fit for a restore"
+        told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
+        return Plan(
+            result=ScratchServer(
+                changed=bool(dead or runs), on=there.host, server=str(about["server"]), instance=server.instance,
+                version=str(about["version"]), edition=str(about["edition"]), work_dir=root, free=found.free,
+                dropped=(*dead, *(f"{root}\\{run}" for run in runs)),
+msg=told,
+            ),
+            changes=(
+                *(Change(f"database {name} on {there.host}", f"left by run {_mark.run_of(name)}", "dropped") for name in dead),
+                *(Change(f"{there.host} {root}\\{run}", f"left by run {run}", "deleted") for run in runs),
+            ),
+            intent=ScratchIntent(on=there.host, run=ctx.run_id, root=root),
+            data=(dead, runs),
+        )  # fmt: skip
+
+    def apply(self, ctx: Context, plan: Plan[ScratchServer]) -> ScratchServer:
+        """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
+        intent, (dead, runs) = plan.intent, plan.data
+        assert isinstance(intent, ScratchIntent)  # noqa: S101 - the plan is our own
+        server = Server(changed_on(ctx, intent))
+        for name in dead:
+            _dropping.drop(server, name, str(_mark.run_of(name)))
+        for run in runs:
+            server.there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=run)
+        return plan.result
+
+    def made(self, ctx: Context, intent: ScratchIntent) -> ScratchServer | None:
+        """Nothing to find: what was not dropped is still there, and is dropped when it is done again."""
+        return None
+
+
+def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
+    """All broken rules at once."""
+    return PreflightError(
+        f"{there.host} is not fit to try a restore on: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
+        host=there.host, hint="nothing was changed there; name another scratch server, or put this one right",
+    )  # fmt: skip
+
+
+def _read(server: Server, root: str) -> Found:
+    there = server.there
+    try:
+        runs = listed(there, root, "")
+    except RemoteError:
+        raise
+    except SitekeeperError as error:
+        raise refused(there, [("work-folder", f"{error.message}: {error.hint}")]) from None
+    services = [str(row["Name"]) for row in there.ps.call("Get-WmiObject", Class="Win32_Service", Property=["Name"])]
+    volumes = there.ps.call("Get-WmiObject", Class="Win32_Volume", Property=["Name", "FreeSpace"])
+    on = [row for row in volumes if f"{root}\\".lower().startswith(str(row["Name"] or "?").lower())]
+    volume = max(on, key=lambda row: len(str(row["Name"])), default=None)
+    return Found(
+        about=server.ask(queries.SERVER)[0],
+        databases=tuple(str(row["name"]) for row in server.ask(queries.DATABASES)),
+        runs=tuple(runs),
+        services=tuple(name for name in services if name.upper().startswith("SMS_")),
+        free=int(volume["FreeSpace"] or 0) if volume is not None else 0,
+    )
+
+
+def _rules(found: Found, there: Context) -> Iterator[tuple[str, str]]:
+    """What holds for every restore."""
+    if found.services or "site_code" in there.vars:
+        yield "no-site", f"a part of a ConfigMgr site runs there ({', '.join(found.services) or 'by the inventory'})"
+    others = [name for name in found.databases if _mark.run_of(name) is None]
+    if others:
+        yield "no-database", f"it has databases of others: {', '.join(others)}"
+
+
+def _fits(found: Found, params: ScratchParams) -> Iterator[tuple[str, str]]:
+    """What depends on the database."""
+    wanted = params.database
+    size = params.bytes or (sum(one.bytes for one in wanted.files) if wanted is not None else 0)
+    if found.free < size * ROOM_FACTOR:
+        yield "room", f"{found.free} bytes are free, {int(size * ROOM_FACTOR)} are needed"
+    if wanted is None:
+        return
+    here, there = parts(str(found.about["version"])), parts(wanted.version)
+    if here[:2] < there[:2]:
+        yield (
+            "version",
+            f"it is {found.about['version']}, the database of {wanted.version}: no server opens what a newer one wrote",
+        )
+    edition = int(str(found.about["engine_edition"]))
+    rich = wanted.edition.split(maxsplit=1)[0] in ENTERPRISE_EDITIONS
+    if rich and edition != ENTERPRISE and here < SAME_IN_ALL_EDITIONS:
+        yield (
+            "edition",
+            f"it is {found.about['edition']}, the database of {wanted.edition}, which may use what this edition does not open",
+        )
+    if edition == EXPRESS:
+        limit = 10 if here[:2] >= (10, 50) else EXPRESS_LIMIT.get(here[0], 10)
+        data = sum(one.bytes for one in wanted.files if one.kind == "data")
+        if data > limit * 2**30:
+            yield "edition", f"Express Edition opens no database over {limit} GiB, this one has {data} bytes"
+
+
+def parts(version: str) -> tuple[int, ...]:
+    """``13.0.6300.2`` as numbers."""
+    return tuple(int(one) for one in _NUMBER.findall(version))

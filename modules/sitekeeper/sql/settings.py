@@ -1,0 +1,150 @@
+"""Reads the settings that a recovered site database must have, and compares; sets them on SQL Server 2012 and later.
+
+The list is Microsoft's for site databases of 2012 and the current branch ("Prepare to use a SQL Server Always On
+availability group", the checks of its script). For 2007 nobody wrote one down: there it is only read. On a drill's copy trust
+and broker must be off, whatever the site has, and nothing is ever set.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sitekeeper.engine.errors import SqlError, UsageError
+from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.module import Module, Needs, Params
+from sitekeeper.engine.plan import Change, Plan, Record
+from sitekeeper.engine.session import Context
+from sitekeeper.sql import _mark, queries, statements
+from sitekeeper.sql._results import Setting, SettingsResult
+from sitekeeper.sql._there import WRITE_OUTPUT, Server
+
+SINCE_2012 = 11
+SA = "01"
+CLR, TEXT_SIZE = "clr enabled", "max text repl size (B)"
+LARGEST = 2147483647
+
+
+class SettingsParams(Params):
+    """Of which database."""
+
+    name: str
+    """The database."""
+    on: str | None = None
+    """The host; the play's own when left out."""
+    instance: str | None = None
+    """Its instance; the host's variable ``sql_instance``, or the default one, when left out."""
+    set: bool = False
+    """Whether what is wrong is put right: 2012 and later, never on a drill's copy."""
+
+
+class SettingsIntent(Record):
+    """What it was before, for people: nothing here is taken back by itself."""
+
+    version: Literal[1] = 1
+    on: str
+    name: str
+    before: tuple[Setting, ...]
+
+
+class Settings(Module[SettingsParams, SettingsResult]):
+    """Example::
+
+    - sql.settings: {on: "{{ scratch }}", name: "{{ attached.name }}"}
+      register: settings
+    """
+
+    needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
+    intent_type = SettingsIntent
+
+    def plan(self, ctx: Context, params: SettingsParams) -> Plan[SettingsResult]:
+        server = Server(changed_on(ctx, params), params.instance)
+        read = _read(server, params.name)
+        if not params.set or not read.wrong:
+            return Plan(result=read)
+        if read.copy_of_ours:
+            raise UsageError(f"{params.name} is a drill's copy: nothing is ever set there", host=server.host)
+        if _major(server) < SINCE_2012:
+            raise UsageError(
+                "settings are set on SQL Server 2012 and later only", host=server.host,
+                hint="nobody wrote down what a site of 2007 needs: compare with a site that runs",
+            )  # fmt: skip
+        return Plan(
+            result=read.model_copy(update={"changed": True}),
+            changes=tuple(Change(f"{params.name}: {one.name}", one.found, str(one.wanted)) for one in read.wrong),
+            intent=SettingsIntent(on=server.host, name=params.name, before=read.wrong),
+            data=params,
+        )
+
+    def apply(self, ctx: Context, plan: Plan[SettingsResult]) -> SettingsResult:
+        params: SettingsParams = plan.data
+        server = Server(changed_on(ctx, plan.intent), params.instance)
+        for one in plan.result.wrong:
+            for sql in _statements(one.name, params.name, server):
+                server.change(sql, text=one.name)
+        after = _read(server, params.name)
+        if after.wrong:
+            left = ", ".join(f"{one.name} is {one.found}" for one in after.wrong)
+            raise SqlError(f"settings of {params.name} are not what was set: {left}", host=server.host)
+        return after.model_copy(update={"changed": True, "msg": f"{len(plan.changes)} settings put right"})
+
+    def made(self, ctx: Context, intent: SettingsIntent) -> SettingsResult | None:
+        """Nothing to find: done again, it sets what is not yet as it must be."""
+        return None
+
+
+def _read(server: Server, name: str) -> SettingsResult:
+    rows = server.ask(queries.DATABASE, name)
+    if not rows:
+        raise UsageError(f"no database {name} on {server.host}", host=server.host)
+    row, copy = rows[0], _mark.run_of(name) is not None
+    new = _major(server) >= SINCE_2012
+    instance = {str(one["name"]): int(str(one["value"])) for one in server.ask(queries.CONFIGURATION)}
+    owner = row["owner_sid"]
+    sid = owner.hex() if isinstance(owner, bytes) else str(owner)
+    wanted = "off" if copy else "on" if new else None
+    found = [
+        Setting(name="trustworthy", found=_on(row["trustworthy"]), wanted=wanted),
+        Setting(name="broker", found=_on(row["broker_enabled"]), wanted=wanted),
+        Setting(
+            name="owner",
+            found="sa" if sid == SA else str(row["owner"] or sid),
+            wanted="sa" if new and not copy else None,
+        ),
+        Setting(name=CLR, found=str(instance.get(CLR, 0)), wanted="1" if new and not copy else None),
+        Setting(
+            name=TEXT_SIZE, found=str(instance.get(TEXT_SIZE, 0)), wanted=str(LARGEST) if new and not copy else None
+        ),
+        Setting(name="collation", found=str(row["collation"])),
+        Setting(name="compatibility", found=str(row["compatibility_level"])),
+        Setting(name="recovery model", found=str(row["recovery_model"])),
+    ]
+    if _major(server) >= 10:
+        priority = server.ask(queries.BROKER_PRIORITY, name)[0]["honor_broker_priority"]
+        found.append(Setting(name="broker priority", found=_on(priority), wanted="on" if new and not copy else None))
+    wrong = [one for one in found if not one.right]
+    told = ", ".join(f"{one.name} is {one.found} instead of {one.wanted}" for one in wrong)
+    return SettingsResult(
+        on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), msg=told or "as they must be"
+    )
+
+
+def _major(server: Server) -> int:
+    return int(str(server.ask(queries.SERVER)[0]["version"]).split(".", maxsplit=1)[0])
+
+
+def _on(value: object) -> str:
+    return "on" if value else "off"
+
+
+def _statements(setting: str, name: str, server: Server) -> tuple[str, ...]:
+    match setting:
+        case "trustworthy":
+            return (statements.set_option(name, "TRUSTWORTHY ON"),)
+        case "broker":
+            return (statements.set_option(name, "ENABLE_BROKER WITH ROLLBACK IMMEDIATE"),)
+        case "broker priority":
+            return (statements.set_option(name, "HONOR_BROKER_PRIORITY ON"),)
+        case "owner":
+            return (statements.own(name, str(server.ask(queries.SA)[0]["name"])),)
+        case _:
+            return statements.configure(setting, 1 if setting == CLR else LARGEST)

@@ -1,0 +1,149 @@
+"""Gets a set out of the store as plain files on the control host, every byte checked against its manifest.
+
+A set that is neither compressed nor encrypted is used where it lies; a sealed one is unpacked into a private folder, which
+undo deletes. Its key is the variable ``store_identity``: the path of an age identity file, or a secret. A damaged set is
+refused, and the file that is wrong is named. No host is contacted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal
+
+from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, UsageError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Many
+from sitekeeper.store import _catalogue, _getting
+from sitekeeper.store._folder import Folder, store_error
+from sitekeeper.store._manifest import Manifest
+from sitekeeper.store._open import Opened, opened
+from sitekeeper.store._results import Gotten, Proof
+from sitekeeper.store.set import store_of
+from sitekeeper.transport.identity import keys_of
+
+
+class GetParams(Params):
+    """Which set, and what of it."""
+
+    set: str
+    """Set id; or a site code for its newest good set."""
+    kind: Literal["snapshot", "task"] | None = None
+    """Only a set of this kind."""
+    files: Many[str] = ()
+    """What of it is needed: ``database``, ``registry``, or folders and files of the set; everything when left out."""
+    work: str | None = None
+    """Where sealed sets are unpacked; the variable ``store_work``, else the system's folder for temporary files."""
+    store: str | None = None
+    """Folder of the store; the variable ``store`` when left out."""
+
+
+class GetIntent(Record):
+    """The folder that is made, by a name that nothing else has."""
+
+    version: Literal[1] = 1
+    id: str
+    folder: str
+    """Empty: the set is used where it lies, and nothing is to be taken back."""
+
+
+class Get(Module[GetParams, Gotten]):
+    """Example::
+
+    - store.get: {set: PR1, kind: snapshot, files: [database, registry]}
+      register: backup
+      undo: play
+    """
+
+    reversible = True
+    on_host = False
+    intent_type = GetIntent
+
+    def plan(self, ctx: Context, params: GetParams) -> Plan[Gotten]:
+        store = Folder(store_of(ctx, params.store))
+        folder = _catalogue.find(store, params.set, params.kind)
+        found = opened(folder, keys_of(ctx.vars.get("store_identity")) if _catalogue.read(folder).sealed else None)
+        entries = _getting.chosen(found.manifest, params.files)
+        target: Path | None = None
+        if found.packed:
+            name = f"sitekeeper-{ctx.run_id}-{found.manifest.id}-{token_hex(4)}"
+            target = work_folder(ctx, params.work) / name
+        result = _gotten(found, Unknown("store.get") if target else str(folder))
+        change = Change(f"set {found.manifest.id}", "in the store", f"checked, plain in {target or folder}")
+        intent = GetIntent(id=found.manifest.id, folder=str(target or ""))
+        return Plan(result=result, changes=(change,), intent=intent, data=(found, entries, target))
+
+    def apply(self, ctx: Context, plan: Plan[Gotten]) -> Gotten:
+        found, entries, target = plan.data
+        now = ctx.clock.now().isoformat()
+
+        def told(done: int, total: int) -> None:
+            if ctx.stop.is_set():
+                raise RunInterruptedError("stopped by the operator while the set was being read")
+            ctx.progress(done, total, "bytes")
+
+        _getting.refuse_damaged(found, entries, now, told=told)
+        if target is None:
+            return plan.result
+        try:
+            _getting.take_out(found, entries, target, told)
+        except IntegrityError as error:
+            _getting.remember(found.folder, [error.message], now)
+            raise
+        return _gotten(found, str(target)).model_copy(update={"changed": True})
+
+    def in_place(self, ctx: Context, intent: GetIntent, outcome: Gotten, generation: int) -> bool:
+        return Path(str(outcome.folder)).is_dir()  # it appeared whole, by one rename
+
+    def undo(self, ctx: Context, intent: GetIntent, outcome: Gotten | None) -> str:
+        if not intent.folder:
+            return f"{intent.id} was used where it lies"
+        removed = False
+        for folder in (Path(intent.folder), _getting.half_of(Path(intent.folder))):
+            try:
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+                    removed = True
+            except OSError as error:
+                raise store_error(error, folder) from None
+        return f"{intent.folder} deleted" if removed else f"{intent.folder} is not there"
+
+
+def work_folder(ctx: Context, given: str | None) -> Path:
+    """Where sealed sets are unpacked.
+
+    Raises:
+        UsageError: the variable is no path.
+
+    """
+    path = given or ctx.vars.get("store_work")
+    if path is None:
+        return Path(tempfile.gettempdir())
+    if not isinstance(path, str):
+        raise UsageError("store_work is no path")
+    return Path(path).expanduser().absolute()
+
+
+def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
+    manifest = found.manifest
+    return Gotten.model_construct(
+        changed=False, msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}", partial="",
+        id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,
+        version=manifest.version, taken_at=manifest.taken_at, folder=folder, install_dir=manifest.install_dir,
+        parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
+        database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
+        bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
+    )  # fmt: skip
+
+
+def _proof(manifest: Manifest) -> Proof:
+    exports = {one.file for one in manifest.registry}
+    return Proof(
+        consistency=manifest.consistency, before=manifest.before, after=manifest.after,
+        offline_from=manifest.offline.started if manifest.offline else "",
+        written={entry.file: entry.modified for entry in manifest.entries if entry.file in exports},
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Drops the sets of the play's site that its policy, the variable ``retention``, does not keep.
+
+Pinned sets, the newest good set of each kind and the newest drilled one never go, and without a policy nothing does. A
+damaged set never counts as a good one, and is left for somebody to look at.
+"""
+
+from __future__ import annotations
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import SiteCode
+from sitekeeper.store import _pruning, _trash
+from sitekeeper.store._folder import Folder
+from sitekeeper.store._results import Pruned
+from sitekeeper.store._retention import policy_of
+from sitekeeper.store.set import store_of
+
+
+class PruneParams(Params):
+    """Whose sets, in which store."""
+
+    site: SiteCode | None = None
+    """Site code; the play's own site when left out."""
+    store: str | None = None
+    """Folder of the store; the variable ``store`` when left out."""
+
+
+class Prune(Module[PruneParams, Pruned]):
+    """Example::
+
+    - store.prune: {}
+    """
+
+    on_host = False
+
+    def plan(self, ctx: Context, params: PruneParams) -> Plan[Pruned]:
+        site = params.site or ctx.site_code()
+        if site is None:
+            raise UsageError(f"{ctx.host} has no site of its own", hint="name one: store.prune: {site: PR1}")
+        store = Folder(store_of(ctx, params.store))
+        policy = policy_of(ctx.vars)
+        judged = _pruning.judge(store, site, policy) if store.root.is_dir() else []
+        goes = [one for one in judged if one.goes]
+        damaged = [one for one in judged if one.damage]
+        why = "no policy: nothing goes" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
+        result = Pruned(
+            changed=bool(goes), site=site, dropped=tuple(one.folder.name for one in goes), kept=len(judged) - len(goes),
+            bytes=sum(one.bytes for one in goes), msg=f"sets of {site}: {why}",
+            partial=f"damaged and left alone: {'; '.join(one.damage for one in damaged)}" if damaged else "",
+        )  # fmt: skip
+        changes = [Change(f"store {store.root}", f"set {one.folder.name} of {one.taken_at}", "dropped") for one in goes]
+        if _trash.waiting(store):
+            changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))
+        return Plan(result=result, changes=tuple(changes), data=(store, goes))
+
+    def apply(self, ctx: Context, plan: Plan[Pruned]) -> Pruned:
+        store, goes = plan.data
+        for one in goes:
+            _trash.drop(store, one.folder)
+        _trash.empty(store)
+        return plan.result

@@ -1,0 +1,75 @@
+"""Whose turn it is when a run takes only some of the sites: those whose last drill is longest ago, and never drilled ones first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plan import Plan, Result
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.types import Many
+from sitekeeper.store import _catalogue
+from sitekeeper.store._folder import Folder
+from sitekeeper.store.set import store_of
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class TurnParams(Params):
+    """Of which sites how many."""
+
+    site: str
+    """Code of the site that asks."""
+    of: Many[str]
+    """Codes of all sites that take turns."""
+    sample: int = 0
+    """How many are due; 0: all of them."""
+    store: str | None = None
+    """Folder of the store; the variable ``store`` when left out."""
+
+
+class Turn(Result):
+    """Whether it is the site's turn."""
+
+    due: bool = True
+    last: str = ""
+    """When a set of it was drilled last; empty where none ever was."""
+
+
+class TurnModule(Module[TurnParams, Turn]):
+    """Example::
+
+    - store.turn: {site: "{{ site_code }}", of: [CEN, PR1, PR2], sample: 1}
+      register: turn
+    """
+
+    on_host = False
+
+    def plan(self, ctx: Context, params: TurnParams) -> Plan[Turn]:
+        codes = sorted(set(params.of))
+        if params.site not in codes:
+            raise UsageError(f"{params.site} takes no turn among {', '.join(codes)}")
+        store = Folder(store_of(ctx, params.store))
+        # What this run itself has drilled by now must not pass the turn on: all sites of a run get one answer.
+        drilled = {code: last_drill(store, code, ctx.run_id) for code in codes}
+        order = sorted(codes, key=lambda code: (drilled[code], code))
+        due = params.sample <= 0 or params.site in order[: params.sample]
+        last = drilled[params.site]
+        when = "never" if last == _NEVER else f"{last:%Y-%m-%d %H:%M} UTC"
+        return Plan(
+            result=Turn(
+                due=due, last="" if last == _NEVER else last.isoformat(),
+                msg=f"{params.site} was drilled {when}: {'due' if due else 'not yet'}",
+            )
+        )  # fmt: skip
+
+
+def last_drill(store: Folder, site: str, but: str) -> datetime:
+    """When a set of a site was drilled last, by another run than ``but``."""
+    found = [
+        datetime.fromisoformat(kept.marks.drilled.at)
+        for _, kept in _catalogue.of(store, site)
+        if isinstance(kept, _catalogue.Kept) and kept.marks.drilled is not None and kept.marks.drilled.run != but
+    ]
+    return max(found, default=_NEVER)

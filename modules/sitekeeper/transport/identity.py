@@ -1,0 +1,79 @@
+"""The secret key that opens sealed sets: an age identity file, or a Secret with its text. Only this file sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyrage
+
+from sitekeeper.engine.errors import SecretError
+from sitekeeper.engine.secrets import Secret
+
+MARK = "AGE-SECRET-KEY-"
+
+
+class Keys:
+    """Opens what was sealed for one of these identities; never shows them."""
+
+    __slots__ = ("_identities", "reference")
+
+    def __init__(self, reference: str, identities: tuple[Any, ...]) -> None:
+        self.reference = reference
+        self._identities = identities
+
+    def __repr__(self) -> str:
+        return f"<keys {self.reference}>"
+
+    def reader(self) -> Callable[[Any, Any], None]:
+        """A function that decrypts from one file object into another.
+
+        It raises ``pyrage.DecryptError`` where no key fits or the head is broken, ``OSError`` where a later byte is.
+        """
+        return lambda source, target: pyrage.decrypt_io(source, target, list(self._identities))
+
+
+def keys_of(given: object) -> Keys | None:
+    """Keys from ``--identity`` or the variable ``store_identity``: the path of an identity file, or a Secret.
+
+    Raises:
+        SecretError: it cannot be read, others may read it, or it holds no key.
+
+    """
+    if given is None:
+        return None
+    if isinstance(given, Secret):
+        return _parsed(given.reference, given.reveal())
+    text = str(given)
+    if MARK in text.upper():
+        raise SecretError(
+            "store_identity holds the key itself", hint="write it as a vault, or name the file that holds it"
+        )
+    file = Path(text).expanduser()
+    try:
+        if file.stat().st_mode & 0o077:
+            raise SecretError(f"identity file {file} may be read by others", hint=f"chmod 600 {file}")
+        return _parsed(f"file:{file}", file.read_text(encoding="ascii"))
+    except OSError as error:
+        raise SecretError(f"identity file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretError(
+            f"identity file {file} is no text", hint="one with a passphrase: open it with `age -d` first"
+        ) from None
+
+
+def _parsed(reference: str, text: str) -> Keys:
+    """Every line is a key, but empty ones and those that begin with ``#``: the form that ``age-keygen`` writes."""
+    lines = [line.strip() for line in text.splitlines()]
+    found = []
+    for line in lines:
+        if not line or line.startswith("#"):
+            continue
+        try:
+            found.append(pyrage.x25519.Identity.from_str(line))
+        except pyrage.IdentityError:
+            raise SecretError(f"{reference}: a line of it is no age identity ({MARK}...)") from None
+    if not found:
+        raise SecretError(f"{reference}: there is no age identity in it")
+    return Keys(reference, tuple(found))

@@ -1,0 +1,188 @@
+"""``store.get`` and ``store.mark``: what a drill is given, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+from tests.store.good_set import database, published
+
+from sitekeeper.engine.errors import IntegrityError, SecretError, UsageError
+from sitekeeper.engine.plan import Plan
+from sitekeeper.engine.secrets import inline
+from sitekeeper.site._results import Machine
+from sitekeeper.store import _getting, _manifest, _marks
+from sitekeeper.store._folder import Folder
+from sitekeeper.store._manifest import Entry
+from sitekeeper.store._results import Gotten
+from sitekeeper.store.get import Get, GetIntent, GetParams
+from sitekeeper.store.mark import Mark, MarkParams
+
+
+@pytest.fixture
+def key() -> Any:
+    return pyrage.x25519.Identity.generate()
+
+
+@pytest.fixture
+def ctx(kit: Any, store: Folder, tmp_path: Path, key: Any) -> Any:
+    made = kit.Context(None)
+    made.vars = {
+        "store": str(store.root),
+        "store_work": str(tmp_path / "work"),
+        "store_identity": inline(str(key), "vault:3"),
+    }
+    return made
+
+
+def sealing(key: Any) -> dict[str, Any]:
+    return {"store_compress": "zstd", "store_recipients": [str(key.to_public())]}
+
+
+def intent_of(plan: Plan[Gotten]) -> GetIntent:
+    assert isinstance(plan.intent, GetIntent)
+    return plan.intent
+
+
+def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) -> None:
+    folder = published(kit, store)
+    plan = Get().plan(ctx, GetParams(set="PR1-000007"))
+    got = Get().apply(ctx, plan)
+    assert (got.folder, got.changed, got.kind, got.site, got.product) == (str(folder), False, "snapshot", "PR1", "2007")
+    assert (got.machine.name, got.database == database(), got.install_dir) == ("PR1", True, "D:\\SMS")
+    assert got.registry == ("SiteServer/Registry/nal.native.reg", "SiteServer/Registry/sms.native.reg")
+    assert [(one.file, one.name, one.logical, one.size) for one in got.database_files] == [
+        ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4), ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4),
+    ]  # fmt: skip
+    assert got.database_files[1].sha256 == hashlib.sha256(b"data").hexdigest()
+    assert Get().in_place(ctx, intent_of(plan), got, 0)
+    assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used where it lies"
+    assert folder.is_dir()
+
+
+def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: Any, tmp_path: Path, key: Any) -> None:
+    published(kit, store, 7, sealing(key))
+    plan = Get().plan(ctx, GetParams(set="PR1", files=("database", "registry")))
+    assert not (tmp_path / "work").exists()  # a plan makes nothing
+    got = Get().apply(ctx, plan)
+    folder = Path(got.folder)
+    assert (folder.parent, folder.stat().st_mode & 0o777) == (tmp_path / "work", 0o700)
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert found == {*(one.file for one in got.database_files), *got.registry}
+    assert (folder / "SiteDBServer/CM.mdf").read_bytes() == b"data"
+    assert ctx.told[-1] > 0
+    # The outcome and the intent come back from the journal.
+    assert Gotten.model_validate_json(got.model_dump_json()) == got
+    intent = GetIntent.model_validate_json(intent_of(plan).model_dump_json())
+    assert Get().in_place(ctx, intent, got, 0)
+    assert Get().undo(ctx, intent, None) == f"{folder} deleted"
+    assert Get().undo(ctx, intent, got) == f"{folder} is not there"
+    assert list((tmp_path / "work").iterdir()) == []
+    assert not Get().in_place(ctx, intent, got, 0)
+
+
+def test_undo_deletes_what_a_killed_process_had_unpacked(kit: Any, store: Folder, ctx: Any, key: Any) -> None:
+    published(kit, store, 7, sealing(key))
+    plan = Get().plan(ctx, GetParams(set="PR1"))
+    half = _getting.half_of(Path(intent_of(plan).folder))
+    (half / "SiteDBServer").mkdir(parents=True)
+    (half / "SiteDBServer" / "CM.mdf").write_bytes(b"da")
+    assert Get().undo(ctx, intent_of(plan), None).endswith("deleted")
+    assert list(half.parent.iterdir()) == []
+
+
+def test_without_the_key_or_with_another_nothing_is_unpacked(kit: Any, store: Folder, ctx: Any, key: Any) -> None:
+    published(kit, store, 7, sealing(key))
+    ctx.vars["store_identity"] = inline(str(pyrage.x25519.Identity.generate()), "vault:9")
+    with pytest.raises(SecretError, match="vault:9 does not open it"):
+        Get().plan(ctx, GetParams(set="PR1"))
+    del ctx.vars["store_identity"]
+    with pytest.raises(SecretError, match="need the secret key") as told:
+        Get().plan(ctx, GetParams(set="PR1"))
+    assert str(key.to_public()) in str(told.value.hint)  # which key to look for
+    assert str(key) not in told.value.render()
+
+
+def test_no_room_to_unpack(kit: Any, store: Folder, ctx: Any, key: Any, small_disk: Path) -> None:
+    published(kit, store, 7, sealing(key))
+    ctx.vars["store_work"] = str(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * 240 * 1024)
+    plan = Get().plan(ctx, GetParams(set="PR1"))
+    with pytest.raises(Exception, match="is full") as told:
+        Get().apply(ctx, plan)
+    assert "store_work" in str(getattr(told.value, "hint", ""))
+    assert [one.name for one in small_disk.iterdir()] == ["filler"]
+
+
+def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
+    published(kit, store, 7)
+    published(kit, store, 8)
+    seen = _marks.Drilled(at="x", run="r", result="failed")
+    assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000008"
+    _marks.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
+    assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000007"  # one whose drill failed is no good set
+    assert Get().plan(ctx, GetParams(set="PR1-000008")).result.id == "PR1-000008"  # but may be asked for
+    for wanted, error, said in (
+        (GetParams(set="PR1", kind="task"), UsageError, "no set of PR1 of kind task"),
+        (GetParams(set="PR1-000007", kind="task"), UsageError, "is of kind snapshot"),
+        (GetParams(set="QQQ"), UsageError, "no set of QQQ"),
+        (GetParams(set="PR1", files=("nowhere",)), UsageError, "has nothing below 'nowhere'"),
+        (GetParams(set="../PR1"), UsageError, "no set"),
+    ):
+        with pytest.raises(error, match=said):
+            Get().plan(ctx, wanted)
+    _marks.change(store.path("PR1-000007"), lambda marks: marks.model_copy(update={"drilled": seen}))
+    with pytest.raises(IntegrityError, match=r"PR1 has no good set: PR1-000008: its last drill failed"):
+        Get().plan(ctx, GetParams(set="PR1"))
+
+
+def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, store: Folder) -> None:
+    manifest = _manifest.read(published(kit, store))
+    copied = tuple(
+        Entry(
+            kind="file",
+            path=f"PR1Backup\\SiteDBServer\\{name}",
+            file=f"PR1Backup/SiteDBServer/{name}",
+            size=4,
+            source="PR1:E:\\",
+        )
+        for name in ("cm.MDF", "CM.ldf", "other.ndf", "notes.txt")
+    )
+    dump = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegSMS.dat", size=1)
+    other = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegNAL.dat", size=1)
+    task = manifest.model_copy(update={"entries": (*copied, dump, other), "kind": "task"})
+    assert _getting.chosen(task, ["registry"]) == [dump, other]
+    assert _getting.chosen(task, ["database"]) == list(copied)
+    assert _getting.chosen(task, ["PR1Backup/SiteServer"]) == [dump, other]
+    assert [(one.name, one.logical, one.kind) for one in _getting.database_files(task)] == [
+        ("cm.MDF", "CM.mdf", "data"), ("CM.ldf", "CM.ldf", "data"), ("other.ndf", "", "data"),
+    ]  # fmt: skip
+
+
+def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
+    folder = published(kit, store)
+    for wanted in ("failed", "ok"):
+        plan = Mark().plan(ctx, MarkParams(set="PR1-000007", drilled=wanted))
+        assert Mark().apply(ctx, plan).changed
+        drilled = _marks.read(folder)[0].drilled
+        assert drilled is not None
+        assert (drilled.run, drilled.result) == (kit.run, wanted)
+    assert Mark().plan(ctx, MarkParams(set="PR1-000007", drilled="ok")).changes == ()
+    with pytest.raises(UsageError, match="no set PR1-000009"):
+        Mark().plan(ctx, MarkParams(set="PR1-000009", drilled="ok"))
+
+
+def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:
+    folder = published(kit, store)
+    _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": _marks.Pinned(by="me", at="x")}))
+    _marks.change(folder, lambda marks: marks.model_copy(update={"verified": _marks.Verified(at="y")}))
+    marks, problem = _marks.read(folder)
+    assert (marks.pinned, marks.verified, problem) == (_marks.Pinned(by="me", at="x"), _marks.Verified(at="y"), "")
+    assert (folder / "marks.json").stat().st_mode & 0o777 == 0o600
+    (folder / ".marks.json.new").write_text("half")  # of one that was killed
+    _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": None}))
+    assert _marks.read(folder)[0].pinned is None
+    assert isinstance(_manifest.read(folder).machine, Machine)
