@@ -297,7 +297,7 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
             hint="when it is there again: `sitekeeper rollback`",
         )
     if mark is None or not (mark["HasArchive"] or mark["HasRejected"]):
-        return "there was no backup before, or it was put back already"
+        return "no previous backup is put aside"
     keep, said = "previous", "the previous backup is back in its place"
     if mark["HasArchive"] and mark["HasFolder"]:
         published = _published(intent)
