@@ -67,7 +67,7 @@ def test_rollback(stage: Any, point: str) -> None:
     assert beside(here) == []
 
 
-@pytest.mark.parametrize("point", ["put aside", "copying", "ended", "published"])
+@pytest.mark.parametrize("point", ["put aside", "ended", "published"])
 def test_resume(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed(here, point)

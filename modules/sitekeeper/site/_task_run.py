@@ -107,6 +107,7 @@ def follow(ctx: Context, intent: TaskIntent, longest: float, watch: Watch) -> Lo
         if found[0].state == "Stopped":
             return log
         passed = ctx.clock.monotonic() - begun
+        ctx.lease.take()  # renewed when half of it is over: the task may take longer than a lease holds
         if ctx.stop.is_set():
             raise RunInterruptedError("stopped by the operator while the site's backup task ran")
         if passed > longest:

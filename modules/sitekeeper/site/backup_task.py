@@ -29,6 +29,15 @@ from sitekeeper.windows.service import RETURN_CODES, ServiceIntent, start_all, s
 
 RUNS_ALREADY = 10
 """ReturnValue of Win32_Service.StartService (Microsoft Learn)."""
+DELETING = 3600.0
+"""Seconds that the deletion of a whole backup may take."""
+REFUSALS = {
+    "SkTaskRuns": "somebody else, or its schedule, has just started the task: wait for its end; then run again",
+    "SkNoDestination": "the destination is not there any more, or the site control names another by now",
+    "SkInvalidDestination": "the site control names another destination by now",
+    "SkLinkInPath": "the destination, or the backup in it, is a link: name the folder itself in the task's properties",
+}
+"""Of ``Save-SkTaskBackup``: the word that it throws, and what to do."""
 
 
 class TaskParams(Params):
@@ -117,7 +126,7 @@ class BackupTask(Module[TaskParams, TaskRun]):
         params, same_volume = plan.data
         begun = ctx.clock.monotonic()
         (control,) = ctx.ps.call("Read-SkTaskControl", Drive=intent.drive, Path=intent.path)
-        (mark,) = ctx.ps.change("Save-SkTaskBackup", Drive=intent.drive, Run=intent.run, Site=intent.site)
+        mark = _put_aside(ctx, intent)
         if str(mark["Destination"]).lower() != intent.destination.lower():
             raise IntegrityError(
                 f"the destination of the backup task was changed meanwhile: {mark['Destination']} instead of {intent.destination}"
@@ -192,6 +201,22 @@ def _refuse(found: tuple[ServiceState, ...]) -> None:
         )
 
 
+def _put_aside(ctx: Context, intent: TaskIntent) -> dict[str, Any]:
+    """The previous backup under this run's name; answers the mark."""
+    try:
+        (mark,) = ctx.ps.change("Save-SkTaskBackup", Drive=intent.drive, Run=intent.run, Site=intent.site)
+    except RemoteError as error:
+        word = error.record.message if error.record is not None else ""
+        hint = REFUSALS.get(
+            word, "does something hold files of the previous backup open? (a share, a scanner, a backup program)"
+        )
+        raise RemoteError(
+            f"the previous backup in {intent.destination} cannot be put aside, so the task was not started: {error.message}",
+            record=error.record, hint=hint,
+        ) from None  # fmt: skip
+    return dict(mark)
+
+
 def _start(ctx: Context, intent: TaskIntent) -> None:
     (row,) = ctx.ps.change("Start-SkBackupTask", Drive=intent.drive, Run=intent.run)
     code = int(row["Code"])
@@ -242,6 +267,7 @@ def _ended(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> None:
             "s",
             "another's backup task runs",
         )
+        ctx.lease.take()
         ctx.clock.sleep(1.0)
 
 
@@ -265,8 +291,13 @@ def _services_up(ctx: Context, intent: TaskIntent) -> tuple[str, ...]:
 def _settled(ctx: Context, intent: TaskIntent) -> str:
     """What becomes of the backup that was put aside."""
     mark = _mark(ctx, intent)
+    if mark is not None and not mark["HasRoot"]:
+        raise UndoError(
+            f"{mark['Destination']} is not there: the previous backup lies in it, as {mark['Archive']}",
+            hint="when it is there again: `sitekeeper rollback`",
+        )
     if mark is None or not (mark["HasArchive"] or mark["HasRejected"]):
-        return "there was no backup before, or it was put back already"
+        return "no previous backup is put aside"
     keep, said = "previous", "the previous backup is back in its place"
     if mark["HasArchive"] and mark["HasFolder"]:
         published = _published(intent)
@@ -276,7 +307,7 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
             return f"the new backup is good and stays, though not in the store; the previous one stays beside it: {mark['Archive']}"
         else:
             said += f": {why}"
-    ctx.ps.change("Complete-SkTaskBackup", Drive=intent.drive, Run=intent.run, Keep=keep)
+    ctx.ps.change("Complete-SkTaskBackup", Drive=intent.drive, Run=intent.run, Keep=keep, deadline=DELETING)
     return said
 
 

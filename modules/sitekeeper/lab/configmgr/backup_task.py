@@ -56,7 +56,7 @@ class BackupTask:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._begun: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._waiting: list[int] = []
+        self._waiting: list[tuple[int, str]] = []
         """Status messages that the Executive has not taken into the database yet."""
         self._mirror: Path | None = None
         self._down = False
@@ -261,16 +261,16 @@ class BackupTask:
             f"SYS={self.host.name} SITE={self.site.code} PID={self.host.machine.services[SERVICE].pid} TID=4711 "
             f'GMTDATE={now:%a %b %d %H:%M:%S}.{now.microsecond // 1000:03} {now:%Y} ISTR0="" NUMATTRS=0'
         )
-        self._waiting.append(number)
+        at = now.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+        self._waiting.append((number, at))
         self._flush()
 
     def _flush(self) -> None:
         if not self._waiting or self.host.machine.services[EXECUTIVE].state != "Running":
             return
-        at = self.host.now().replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
         try:
             with self.database.change("INSERT StatusMessages", self._give_up) as data:
-                for number in self._waiting:
+                for number, at in self._waiting:
                     (last,) = data.execute("SELECT max(RecordID) FROM StatusMessages").fetchone()
                     data.execute(
                         "INSERT INTO StatusMessages VALUES (?, ?, ?, ?)", (last + 1, at, number, self.site.code)
