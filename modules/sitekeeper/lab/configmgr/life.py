@@ -7,6 +7,7 @@ host's I/O lock, so any two copies of one instant agree.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,6 +19,8 @@ from sitekeeper.lab.sql.files import Database, DatabaseClosed
 
 _TICK, _TRAFFIC, _LOG_EVERY = 0.02, 0.04, 5
 _PAGE = 8192
+_ALIVE = 500
+"""A service was started: the most harmless of the numbers that are known."""
 _WORKING = ("Running", "Stop Pending")
 
 
@@ -52,6 +55,7 @@ class SiteLife:
         self._threads: list[threading.Thread] = []
         self._ticks = 0
         self._counter_file: int | None = None
+        self._hour = ""
 
     @property
     def counter(self) -> int:
@@ -100,8 +104,19 @@ class SiteLife:
             value = self.counter + 1
             at = self.host.now().astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
             data.execute("UPDATE LabCounter SET value = ?, at = ? WHERE id = 1", (value, at))
+            self._message(data, at)
             self._write_beside(value)
         self._wrote_database()
+
+    def _message(self, data: sqlite3.Connection, at: str) -> None:
+        """A status message every hour of the lab's time: no living site is silent for long."""
+        hour = at[:13]
+        if hour != self._hour:
+            self._hour = hour
+            data.execute(
+                "INSERT INTO StatusMessages SELECT coalesce(max(RecordID), 0) + 1, ?, ?, ? FROM StatusMessages",
+                (at, _ALIVE, self.site.code),
+            )
 
     def _write_beside(self, value: int) -> None:
         if self._counter_file is None:
