@@ -1,9 +1,10 @@
 function Start-SkSetup {
     # Has setup (or its prerequisite checker) of the staged CD.Latest run, by a task that an administrator registered once with the
     # account that it is to run as: no password comes through us. The task's action is one fixed file, which this writes.
-    # Answers the account. Once per run and step: a second call only answers. Names, never a path but the pinned Root.
+    # Answers the account, and starts nothing where it is another than Expected. Once per run and step: a second call only
+    # answers. Names, never a path but the pinned Root.
     [CmdletBinding()]
-    param([string]$Drive, [string]$Run, [string]$Root, [string]$Step, [string[]]$Name)
+    param([string]$Drive, [string]$Run, [string]$Root, [string]$Step, [string[]]$Name, [string]$Expected)
     trap { break }  # a failed .NET call would only end its statement
     if ($Step -cnotmatch '\A(prerequisites|setup)\z') { throw 'SkInvalidStep' }
     foreach ($one in $Name) { if ($one -cnotmatch '\A[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\z') { throw 'SkInvalidName' } }
@@ -34,8 +35,16 @@ function Start-SkSetup {
         Write-Error -Message ('the task sitekeeper-setup runs something else than ' + $command) -ErrorId 'SkOtherSetupTask' -Category InvalidData -TargetObject 'sitekeeper-setup'
         return
     }
-    if ($account -eq 'S-1-5-18' -or $account -eq 'SYSTEM') {
-        Write-Error -Message 'the task sitekeeper-setup runs as SYSTEM' -ErrorId 'SkSetupAsSystem' -Category InvalidData -TargetObject 'sitekeeper-setup'
+    # SYSTEM, LOCAL SERVICE, NETWORK SERVICE: their names are in the language of Windows, their numbers are not.
+    if (@('S-1-5-18', 'S-1-5-19', 'S-1-5-20', 'SYSTEM') -contains $account) {
+        Write-Error -Message ('the task sitekeeper-setup runs as ' + $account) -ErrorId 'SkSetupAsSystem' -Category InvalidData -TargetObject 'sitekeeper-setup'
+        return
+    }
+    if ($account -match '\AS-1-') {
+        $account = (New-Object Security.Principal.SecurityIdentifier($account)).Translate([Security.Principal.NTAccount]).Value
+    }
+    if ($Expected -and $account -ne $Expected) {
+        Write-Error -Message ('the task sitekeeper-setup runs as ' + $account) -ErrorId 'SkOtherSetupAccount' -Category InvalidData -TargetObject $account
         return
     }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'setup'

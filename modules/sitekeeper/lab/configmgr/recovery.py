@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +37,7 @@ from sitekeeper.lab.windows.native.answer import Answer
 
 SETUP_TASK, SETUP_COMMAND = "sitekeeper-setup", r"C:\sitekeeper\setup.cmd"
 """The task that an administrator registers once, with the account that setup is to run as."""
-LOG = r"C:\ConfigMgrSetup.log"
+LOG, PREREQUISITES_LOG = r"C:\ConfigMgrSetup.log", r"C:\ConfigMgrPrereq.log"
 ACTIONS_LEFT = r"C:\ConfigMgrPostRecoveryActions.html"
 _GUID_KEY = r"HKLM\SOFTWARE\Microsoft\Cryptography"
 
@@ -136,11 +138,13 @@ class SiteServer:
         self._log(
             "prerequisite check",
             "passed" if well else "failed: a site is installed here, or somebody would have to look",
+            PREREQUISITES_LOG,
         )
         return Answer([], 0 if well else 1)
 
     def setup(self, program: str, arguments: Sequence[str]) -> Answer:
         """setup.exe /script FILE: the unattended recovery of a 2012 or current branch site."""
+        self._take_time()
         try:
             script = read_script(self._script(arguments))
             self._refuse(program, script)
@@ -151,6 +155,17 @@ class SiteServer:
         self._log("recovery", f"completed for {self.spec.code}")
         self.host.write(ACTIONS_LEFT, b"<html><body>Set the passwords of all accounts again.</body></html>\r\n")
         return Answer([], 0)
+
+    def _take_time(self) -> None:
+        """As long as the fault ``setup_slow`` says; the tasks of the lab wait meanwhile, so not for ever."""
+        slow = self.host.faults.take("setup_slow")
+        if slow is None:
+            return
+        until, patience = self.host.now() + timedelta(seconds=float(slow.arguments.get("seconds", 3600))), 60.0
+        self._log("recovery", "began")
+        while self.host.now() < until and patience > 0:
+            time.sleep(0.02)
+            patience -= 0.02
 
     def _script(self, arguments: Sequence[str]) -> str:
         if [one.lower() for one in arguments[:-1]] != ["/script"] or not self.host.exists(arguments[1]):
@@ -365,10 +380,10 @@ class SiteServer:
         life.start()
         task.start()
 
-    def _log(self, step: str, said: str) -> None:
+    def _log(self, step: str, said: str, log: str = LOG) -> None:
         line = f"{self.host.now():%m-%d-%Y %H:%M:%S}\t{step}: {said}\r\n".encode()
-        before = self.host.read(LOG) if self.host.exists(LOG) else b""
-        self.host.write(LOG, before + line)
+        before = self.host.read(log) if self.host.exists(log) else b""
+        self.host.write(log, before + line)
 
 
 def _copied(source: Path, target: Path) -> None:

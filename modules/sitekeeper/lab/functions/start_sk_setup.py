@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from sitekeeper.lab.engines.api import PsObject
-from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin, written_error
+from sitekeeper.lab.functions._twin import Call, custom, run_tool, same, text, thrown, twin, written_error
 
-SHA256 = "bef11ebafffdae2484589184a4b7f788311bb4fafbaa7bd9d4380661c9c999b1"
+SHA256 = "c3d9f089b8b49fd67f2504d2ef8e6c0f6eac4b5be0c8df9092d9c5d14cc2a813"
 
 _STEP = re.compile(r"(prerequisites|setup)")
 _NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -53,8 +53,12 @@ def run(call: Call) -> Iterator[PsObject]:
             call, f"the task {_TASK} runs something else than {command}", "SkOtherSetupTask", _INVALID_DATA, _TASK
         )
         return
-    if account.upper() in {"S-1-5-18", "SYSTEM"}:
-        written_error(call, f"the task {_TASK} runs as SYSTEM", "SkSetupAsSystem", _INVALID_DATA, _TASK)
+    if account.upper() in {"S-1-5-18", "S-1-5-19", "S-1-5-20", "SYSTEM"}:
+        written_error(call, f"the task {_TASK} runs as {account}", "SkSetupAsSystem", _INVALID_DATA, _TASK)
+        return
+    expected = text(call, "Expected")
+    if expected and not same(account, expected):
+        written_error(call, f"the task {_TASK} runs as {account}", "SkOtherSetupAccount", _INVALID_DATA, account)
         return
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="setup")
     started = f"{folder}\\{step}.started"
@@ -73,4 +77,7 @@ def run(call: Call) -> Iterator[PsObject]:
     yield custom(Account=account, Already=already)
 
 
-TWIN = twin("Start-SkSetup", SHA256, run, Drive="string", Run="string", Root="string", Step="string", Name="string[]")
+TWIN = twin(
+    "Start-SkSetup", SHA256, run,
+    Drive="string", Run="string", Root="string", Step="string", Name="string[]", Expected="string",
+)  # fmt: skip
