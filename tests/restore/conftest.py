@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import yaml
 from tests.backup.conftest import ROOT, Outcome
 from tests.drill.conftest import CURRENT_BRANCH, Captured, Night
 
+from sitekeeper.cli.main import main
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
 
@@ -22,8 +25,14 @@ INSTALLER = r"LAB\installer"
 class Ward(Night):
     """The lab, its sets, and what an operator does."""
 
+    said = ""
+    """What the last command that took up a run printed."""
+
     def wreck(self, site: str, **how: bool) -> None:
         """The site is lost; the folder for recoveries is made anew, and whoever is to run setup is allowed to."""
+        for folder in self.lab.host(site).files.resolve(str(self.lab.hierarchy.hosts[site].sql_work_dir)).iterdir():
+            if folder.is_dir():  # of earlier tests
+                shutil.rmtree(folder)
         self.lab.operate(site, "wreck", **how)
         if self.lab.site_servers[site].spec.generation != 2007:
             self.lab.operate(site, "allow_setup", account=INSTALLER)
@@ -55,6 +64,24 @@ class Ward(Night):
             tries += 1
         assert self.counter(site) > before
         assert [one for one in self.lab.exchange() if site in one] == []
+
+    def assert_bare(self, site: str) -> None:
+        """No site, no database, nothing of the set; what is kept of the machine, and how setup went, stays."""
+        host, holder = self.lab.host(site), self.lab.site_servers[site].instance
+        assert host.machine.site is None
+        assert holder.database(self.lab.site_servers[site].name) is None
+        assert self.staged(site) == []
+        work = host.files.resolve("C:\\sitekeeper")
+        left = {path.name for folder in work.iterdir() if folder.is_dir() for path in folder.iterdir()}
+        assert left <= {"setup", "srvacct", "registry"}
+
+    def again(self, command: str) -> int:
+        """Take up the newest run, or take it back."""
+        run = max(one.name for one in (self.root / "runs").iterdir() if (one / "journal.db").is_file())
+        with contextlib.redirect_stdout(self.capture.text), contextlib.redirect_stderr(io.StringIO()):
+            code = main([command, run, "--runs", str(self.root / "runs"), "--json"])
+        self.said = self.capture.readouterr().out
+        return code
 
     def counter(self, site: str) -> int:
         """What the executive counts up in its inbox, read from the disk."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pyrage
 import pytest
 
 from sitekeeper.lab.windows.model import ScheduledTask
@@ -35,25 +36,6 @@ def _no_task(ward: Ward) -> None:
     tasks[:] = [one for one in tasks if one.name != "sitekeeper-setup"]
 
 
-def _install_under_the_rules(ward: Ward) -> None:
-    """A site that nobody can see in the registry or among the services: only the checker finds it."""
-    server = ward.lab.site_servers["PR2"]
-    server.host.programs["prereqchk.exe"] = lambda program, arguments: _failed(server, program, arguments)
-
-
-def _failed(server: object, program: str, arguments: object) -> object:
-    site = server.host.machine.site  # type: ignore[attr-defined]
-    server.host.machine.site = object()  # type: ignore[attr-defined]
-    try:
-        return server.prerequisites(program, arguments)  # type: ignore[attr-defined]
-    finally:
-        server.host.machine.site = site  # type: ignore[attr-defined]
-
-
-def _other_edition(ward: Ward) -> None:
-    """A database whose edition only setup sees."""
-
-
 WAYS = {
     "no task": Way(_no_task, "there is no task sitekeeper-setup"),
     "a task that runs something else": Way(lambda ward: _task(ward, command=r"C:\other.cmd"), "something else than our file"),
@@ -61,9 +43,9 @@ WAYS = {
     "a task of another account": Way(
         lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, recovery.account is LAB\installer"
     ),
-    "prerequisites that fail": Way(_install_under_the_rules, "prerequisites ended with 1: ", 7),
+    "prerequisites that fail": Way(lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites ended with 1: ", 7),
     "setup that fails": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails"), "setup ended with 1: ", 7, started=True
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup ended with 1: ", 7, started=True
     ),
 }
 
@@ -87,16 +69,39 @@ def test_a_refusal_reaches_the_operator_and_nothing_is_left(ward: Ward, name: st
 def test_setup_that_never_ends_is_left_alone_and_followed_on(ward: Ward) -> None:
     host = ward.lab.host("PR2")
     ward.wreck("PR2")
-    ward.lab.fault("PR2", "setup_slow", seconds=7200)
+    ward.lab.fault("PR2", "setup_hangs", times=0)
     chosen = ward.set_of("PR2", "snapshot").name
-    outcome = ward.restore("PR2", "-e", f"set={chosen}", "-e", "setup_timeout=2s")
-    assert "setup has not ended after" in outcome.error("PR2")
-    assert outcome.code == 13, "what setup reads was left: the run says so"
-    assert len(ward.staged("PR2")) == 2, "the database and the stage"
-    assert ward.lab.machines["PR2"].instance.database("CM_PR2") is not None  # type: ignore[union-attr]
-    assert ward.again("rollback") == 13, "and it stays as long as setup is at work"
-    assert len(ward.staged("PR2")) == 2
-    ward.lab.advance(7300)
-    assert ward.again("resume") == 0
+    try:
+        outcome = ward.restore("PR2", "-e", f"set={chosen}", "-e", "setup_timeout=2s")
+        assert "setup has not ended after" in outcome.error("PR2")
+        assert outcome.code == 20, "the time-out, and what setup reads was left"
+        assert len(ward.staged("PR2")) == 2, "the database and the stage"
+        assert ward.lab.machines["PR2"].instance.database("CM_PR2") is not None  # type: ignore[union-attr]
+        assert ward.again("rollback") == 13, "and it stays as long as setup is at work"
+        assert len(ward.staged("PR2")) == 2
+    finally:
+        ward.lab.clear_faults()
+    assert ward.again("resume") == 0, ward.said
     assert host.read(SETUP_LOG).count(b"began") == 1
     ward.assert_works("PR2")
+
+
+def test_a_sealed_set_leaves_no_plain_copy(ward: Ward) -> None:
+    """The set is made here, of a site that every test leaves working."""
+    key = pyrage.x25519.Identity.generate()
+    identity = ward.root / "key.txt"
+    identity.write_text(f"{key}\n")
+    identity.chmod(0o600)
+    sealed = ("-e", json.dumps({"store_recipients": [str(key.to_public())]}), "-e", "store_compress=zstd")
+    made = ward.run("--limit", "PR3", *sealed, playbook="playbooks/backup.yml")
+    assert made.code == 0, made.error("PR3")
+    chosen = ward.sets("PR3")[-1].name
+    ward.wreck("PR3")
+    without = ward.restore("PR3", "-e", f"set={chosen}")
+    assert (without.code, ward.failed_task(without)) == (4, "store.get"), without.error("PR3")
+    work = ward.root / "work"
+    outcome = ward.restore("PR3", "-e", f"set={chosen}", "-e", f"store_identity={identity}", "-e", f"work={work}")
+    assert outcome.code == 0, outcome.error("PR3")
+    ward.assert_works("PR3")
+    left = [path for path in ward.root.rglob("*") if path.name.lower() in {"cm_pr3.mdf", "srvacct.pr3"}]
+    assert [path for path in left if chosen in path.parts or ward.store not in path.parents] == []

@@ -11,7 +11,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -107,6 +106,8 @@ class SiteServer:
                 machine.shadows.clear()
                 for volume in machine.volumes:
                     self._forget_files(f"{volume.name}sitekeeper")
+                for log in (LOG, PREREQUISITES_LOG):
+                    self.host.delete_file(log)
                 self.host.registry.set(_GUID_KEY, "MachineGuid", "REG_SZ", str(uuid.uuid4()))
                 machine.os.install_date = self.host.now().isoformat()
             self.host.registry.save()
@@ -134,7 +135,8 @@ class SiteServer:
         """prereqchk.exe: the SQL Server answers, and no site is there."""
         del program
         quiet = [one.lower() for one in arguments[:1]] == ["/noui"]
-        well = quiet and self.host.machine.site is None
+        fault = self.host.faults.take("setup_fails", step="prerequisites")
+        well = quiet and self.host.machine.site is None and fault is None
         self._log(
             "prerequisite check",
             "passed" if well else "failed: a site is installed here, or somebody would have to look",
@@ -147,6 +149,8 @@ class SiteServer:
         self._take_time()
         try:
             script = read_script(self._script(arguments))
+            if self.host.faults.take("setup_fails", step="setup"):
+                raise Refused("a fault was asked for")
             self._refuse(program, script)
             self._recover(script, file_version(self.host.read(program)) or "")
         except Refused as refused:
@@ -157,15 +161,13 @@ class SiteServer:
         return Answer([], 0)
 
     def _take_time(self) -> None:
-        """As long as the fault ``setup_slow`` says; the tasks of the lab wait meanwhile, so not for ever."""
-        slow = self.host.faults.take("setup_slow")
-        if slow is None:
+        """As long as the fault ``setup_hangs`` is there; all that falls due in the lab waits meanwhile, so not for ever."""
+        if not self.host.faults.peek("setup_hangs"):
             return
-        until, patience = self.host.now() + timedelta(seconds=float(slow.arguments.get("seconds", 3600))), 60.0
         self._log("recovery", "began")
-        while self.host.now() < until and patience > 0:
+        until = time.monotonic() + 60
+        while self.host.faults.peek("setup_hangs") and time.monotonic() < until:
             time.sleep(0.02)
-            patience -= 0.02
 
     def _script(self, arguments: Sequence[str]) -> str:
         if [one.lower() for one in arguments[:-1]] != ["/script"] or not self.host.exists(arguments[1]):
@@ -331,7 +333,7 @@ class SiteServer:
         self.holder.host.databases = list(self.instance.databases.values())
 
     def _drop_database(self) -> None:
-        found = self.holder.site_databases.pop(self.spec.code, None)
+        found = self.holder.site_databases.pop(self.spec.code, None) or self.instance.database(self.name)
         if found is None:
             return
         self.instance.detach_database(found.name)
