@@ -170,10 +170,12 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
             break
         now = ctx.clock.monotonic()
         if now >= until:
-            raise RemoteTimeoutError(
-                f"{step} has not ended after {now - began:.0f} s; it goes on by itself",
-                hint="look into ConfigMgrSetup.log at the root of the system drive, then `sitekeeper resume` follows it on",
+            late = RemoteTimeoutError(
+                f"{step} has not ended after {now - began:.0f} s; it goes on by itself, and what it reads was left there",
+                hint="look into ConfigMgrSetup.log at the root of the system drive; `sitekeeper resume` follows it on",
             )
+            late.goes_on = True
+            raise late
         ctx.progress(int(now - began), None, "s", _last_line(tail))
         ctx.clock.sleep(min(pause, until - now))
         pause = min(pause * 1.5, FOLLOW_SECONDS)
