@@ -56,7 +56,9 @@ class Ward(Night):
     def assert_works(self, site: str) -> None:
         """Services run, the executive's counter grows, and nobody in the hierarchy rejects what is sent."""
         host = self.lab.host(site)
-        states = {name: (host.machine.services[name].state, host.machine.services[name].start_mode) for name in SERVICES}
+        states = {
+            name: (host.machine.services[name].state, host.machine.services[name].start_mode) for name in SERVICES
+        }
         assert states == dict.fromkeys(SERVICES, ("Running", "Auto"))
         before, tries = self.counter(site), 0
         while self.counter(site) == before and tries < 100:

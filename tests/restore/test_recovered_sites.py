@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from .conftest import Ward
+from .conftest import SERVICES, Ward
 
 CRYPTOGRAPHY = r"HKLM\SOFTWARE\Microsoft\Cryptography"
 NEW_WINDOWS = ("machine.guid", "machine.installed")
@@ -45,7 +45,17 @@ def test_a_central_site_of_2007_is_installed_first(ward: Ward) -> None:
     ward.wreck("CEN")
     ward.lab.operate("CEN", "install")
     assert any("CEN" in one for one in ward.lab.exchange()), "it begins to count anew"
+    since = len(ward.audit("change", "CEN"))
     book = _recovered("CEN", ward)
+    turned = [
+        (one["what"], one["from"], one["to"])
+        for one in ward.audit("change", "CEN")[since:]
+        if one["kind"] == "start mode"
+    ]
+    assert turned == [
+        *((name, "Auto", "Disabled") for name in SERVICES),
+        *((name, "Disabled", "Auto") for name in SERVICES),
+    ], "it did not work while its set was laid beside it"
     kept = _place(book, r"It is kept in (C:\\sitekeeper\\\S+\\srvacct)")
     _put_back("CEN", ward, kept)
     ward.assert_works("CEN")

@@ -39,12 +39,16 @@ def _no_task(ward: Ward) -> None:
 
 WAYS = {
     "no task": Way(_no_task, "there is no task sitekeeper-setup"),
-    "a task that runs something else": Way(lambda ward: _task(ward, command=r"C:\other.cmd"), "something else than our file"),
+    "a task that runs something else": Way(
+        lambda ward: _task(ward, command=r"C:\other.cmd"), "something else than our file"
+    ),
     "a task that runs as SYSTEM": Way(lambda ward: _task(ward, account="SYSTEM"), "runs as SYSTEM"),
     "a task of another account": Way(
         lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, recovery.account is LAB\installer"
     ),
-    "prerequisites that fail": Way(lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites ended with 1: ", 7),
+    "prerequisites that fail": Way(
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites ended with 1: ", 7
+    ),
     "setup that fails": Way(
         lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup ended with 1: ", 7, started=True
     ),
@@ -57,7 +61,9 @@ def test_a_refusal_reaches_the_operator_and_nothing_is_left(ward: Ward, name: st
     ward.wreck("PR2")
     way.wrong(ward)
     recovery = {"provider": "PR2.lab.example", "sql_server": "PR2.lab.example", "account": INSTALLER}
-    outcome = ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}", "-e", json.dumps({"recovery": recovery}))
+    outcome = ward.restore(
+        "PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}", "-e", json.dumps({"recovery": recovery})
+    )
     said = outcome.error("PR2")
     assert (outcome.code, ward.failed_task(outcome)) == (way.code, "site.setup"), said
     assert way.said in said

@@ -60,7 +60,9 @@ class Save(Module[SaveParams, Saved]):
         for (name, view), answer in zip(asked, answers, strict=True):
             if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not kept
                 said = answer.errors[0] if answer.errors else None
-                raise RemoteError(f"cannot tell whether {name} ({view}) exists: {said.message if said else 'no answer'}", record=said)
+                raise RemoteError(
+                    f"cannot tell whether {name} ({view}) exists: {said.message if said else 'no answer'}", record=said
+                )
             if answer.output[0]["Key"]:
                 ctx.ps.change("Export-SkRegistry", Drive=drive, Run=ctx.run_id, Name=name, View=view)
                 keys.append(f"{name} ({view})")
