@@ -87,8 +87,8 @@ class Stage(Module[StageParams, Staged]):
         files = sum(one.local is not None or bool(one.data) for one in pieces)
         result = Staged(
             changed=True, root=root, drive=target.drive, folder=folder, media="" if old else f"{folder}\\{MEDIA}", backup=backup,
-            script="" if old else f"{folder}\\{SCRIPT}", saved=_kept_in(params.saved), accounts=bool(params.saved and params.saved.accounts),
-            files=files, bytes=size,
+            script="" if old else f"{folder}\\{SCRIPT}", saved=_kept_in(params.saved),
+            accounts=bool(params.saved and params.saved.accounts), files=files, bytes=size,
             msg=f"{files} files, {size} bytes would be laid in {folder}",
         )  # fmt: skip
         change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")

@@ -225,6 +225,12 @@ def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
 
 
 def quoted(name: str) -> str:
+    """A service name as it may stand between the quotes of a WMI path or query.
+
+    Raises:
+        UsageError: it is none.
+
+    """
     if not name or any(letter in name for letter in "'\"\\%"):
         raise UsageError(f"not a service name: {name!r}")
     return name

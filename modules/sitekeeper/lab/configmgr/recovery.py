@@ -149,8 +149,6 @@ class SiteServer:
         self._take_time()
         try:
             script = read_script(self._script(arguments))
-            if self.host.faults.take("setup_fails", step="setup"):
-                raise Refused("a fault was asked for")
             self._refuse(program, script)
             self._recover(script, file_version(self.host.read(program)) or "")
         except Refused as refused:
@@ -175,6 +173,8 @@ class SiteServer:
         return self.host.read(arguments[1]).decode("utf-8-sig")
 
     def _refuse(self, program: str, script: Script) -> None:
+        if self.host.faults.take("setup_fails", step="setup"):
+            raise Refused("a fault was asked for")
         if self.host.machine.site is not None:
             raise Refused("a site is installed here")
         if program.lower().startswith(script.install.lower() + "\\"):
