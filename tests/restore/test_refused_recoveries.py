@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyrage
 import pytest
+from tests.drill.conftest import edited
 
 from sitekeeper.lab.windows.model import ScheduledTask
 
@@ -71,6 +73,27 @@ def test_a_refusal_reaches_the_operator_and_nothing_is_left(ward: Ward, name: st
     if way.started:
         assert host.read(SETUP_LOG).decode().splitlines()[-1].strip() in said
     ward.assert_bare("PR2")
+
+
+def test_2012_without_media_is_refused_before_anything_is_changed(ward: Ward) -> None:
+    """As every real set of it: CD.Latest came with current branch."""
+    chosen = ward.set_of("PR3", "snapshot")
+    shutil.rmtree(chosen / "SiteServer" / "SMSServer" / "CD.Latest")
+
+    def edit(data: dict[str, Any]) -> None:
+        data["entries"] = [one for one in data["entries"] if "/CD.Latest" not in one["file"]]
+        files = [one for one in data["entries"] if one["kind"] == "file"]
+        data |= {"files": len(files), "bytes": sum(one["size"] for one in files)}
+
+    edited(chosen, edit)
+    ward.lab.operate("PR3", "wreck")
+    outcome = ward.restore("PR3", "-e", f"set={chosen.name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR3")
+    assert "CD.Latest: 5.0.7958.1000 has none" in outcome.error("PR3")
+    assert not ward.lab.host("PR3").exists(r"C:\sitekeeper")
+    whole = ward.set_of("PR3", "task").name
+    ward.lab.operate("PR3", "allow_setup", account=INSTALLER)
+    assert ward.restore("PR3", "-e", f"set={whole}").code == 0, "the other tests find it working"
 
 
 @pytest.mark.parametrize("way", ["resume", "rollback"])
