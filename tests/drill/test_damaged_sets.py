@@ -320,7 +320,7 @@ def test_a_drill_of_it_fails_at_the_right_check(night: Night, name: str) -> None
     marks = folder / "marks.json"
     if not name.startswith("a changed manifest") and folder.is_dir() and marks.is_file():
         drilled = json.loads(marks.read_text())["drilled"]
-        assert (drilled is None) == (way.code == 1), "a set that is merely old is no bad one"
+        assert drilled is None or way.code != 1, "a set that is merely old is no bad one"
         assert drilled is None or drilled["result"] == "failed"
 
 
