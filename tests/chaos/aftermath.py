@@ -124,7 +124,11 @@ def _flaws(folder: Path, now: dict[Path, str]) -> Iterable[str]:
         if not file.is_file() or file.stat().st_size != entry["size"] or now.get(file) != entry["sha256"]:
             yield f"{folder.name}: {entry['file']} is not what the manifest says"
     for file in now:
-        if folder in file.parents and file not in listed and not file.name.startswith(("manifest.", "marks.", ".marks.")):
+        if (
+            folder in file.parents
+            and file not in listed
+            and not file.name.startswith(("manifest.", "marks.", ".marks."))
+        ):
             yield f"{folder.name}: {file.name} is not in the manifest"
     top = folder / f"{written['site']}Backup" if written["kind"] == "task" else folder
     databases = {file.suffix.lower(): file for file in (top / "SiteDBServer").iterdir()}
