@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
 from sitekeeper.store import _marks
-from sitekeeper.store._folder import store_error, sync_file_system, sync_folder
+from sitekeeper.store._folder import FULL, sync_file_system, sync_folder
 from sitekeeper.store._manifest import Entry, Manifest
 from sitekeeper.store._open import Opened
 from sitekeeper.store._results import LocalFile
@@ -150,10 +150,8 @@ def refuse_full(to: Path) -> None:
 
 
 def _no_room(error: OSError, to: Path) -> SitekeeperError:
-    told = store_error(error, to)
-    full = "is full" in told.message
     return SpaceError(
-        f"{to.parent} {'is full' if full else f'cannot be written: {error.strerror}'}",
+        f"{to.parent} {'is full' if error.errno in FULL else f'cannot be written: {error.strerror}'}",
         hint="choose a folder on a volume with room (--to, or the variable store_work); nothing was left there",
     )
 
