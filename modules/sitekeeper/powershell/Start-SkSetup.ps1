@@ -34,9 +34,15 @@ function Start-SkSetup {
         Write-Error -Message ('the task sitekeeper-setup runs something else than ' + $command) -ErrorId 'SkOtherSetupTask' -Category InvalidData -TargetObject 'sitekeeper-setup'
         return
     }
-    if ($account -eq 'S-1-5-18' -or $account -eq 'SYSTEM') {
-        Write-Error -Message 'the task sitekeeper-setup runs as SYSTEM' -ErrorId 'SkSetupAsSystem' -Category InvalidData -TargetObject 'sitekeeper-setup'
+    # Only an account with a password has this logon type, however SYSTEM is called on this Windows.
+    $logon = $task.GetElementsByTagName('LogonType')
+    if ($logon.Count -ne 1 -or $logon.Item(0).InnerText -ne 'Password') {
+        Write-Error -Message 'the task sitekeeper-setup does not run as an account with a password' -ErrorId 'SkSetupWithoutPassword' -Category InvalidData -TargetObject 'sitekeeper-setup'
         return
+    }
+    if ($account -match '\AS-1-[0-9-]+\z') {
+        $id = New-Object Security.Principal.SecurityIdentifier($account)
+        $account = $id.Translate([Security.Principal.NTAccount]).Value
     }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'setup'
     $started = [IO.Path]::Combine($folder, $Step + '.started')

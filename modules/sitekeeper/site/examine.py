@@ -66,6 +66,7 @@ class Examine(Module[ExamineParams, Examined]):
         asked = _examination.Asked(
             got=got, session=None if made is None else there.sql(there.host, "master", made.instance),
             database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
+            later=made is not None and made.source == "backup",
         )  # fmt: skip
         checks = tuple(check for ask in _examination.ALL for check in _asked(ask, asked))
         failed = [one for one in checks if one.status == "failed"]

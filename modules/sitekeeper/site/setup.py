@@ -137,10 +137,10 @@ def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> st
         )
     except RemoteError as error:
         word = error.record.short_id if error.record else ""
-        if word in {"SkNoSetupTask", "SkOtherSetupTask", "SkSetupAsSystem"}:
+        if word in {"SkNoSetupTask", "SkOtherSetupTask", "SkSetupWithoutPassword"}:
             said = {
                 "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
-                "SkSetupAsSystem": "the task sitekeeper-setup runs as SYSTEM",
+                "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
                 "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
             }[word]  # fmt: skip
             raise PreflightError(f"setup was not started: {said}", hint=TASK_HINT.format(drive=intent.drive)) from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin, written_error
 
-SHA256 = "bef11ebafffdae2484589184a4b7f788311bb4fafbaa7bd9d4380661c9c999b1"
+SHA256 = "2d71a4e30bc3c3536373a1c9b711ef5301ae057c0ebef015f8e9eaa1b09337a5"
 
 _STEP = re.compile(r"(prerequisites|setup)")
 _NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -53,8 +53,10 @@ def run(call: Call) -> Iterator[PsObject]:
             call, f"the task {_TASK} runs something else than {command}", "SkOtherSetupTask", _INVALID_DATA, _TASK
         )
         return
-    if account.upper() in {"S-1-5-18", "SYSTEM"}:
-        written_error(call, f"the task {_TASK} runs as SYSTEM", "SkSetupAsSystem", _INVALID_DATA, _TASK)
+    if [one.text for one in task.iter(f"{_NS}LogonType")] != ["Password"]:
+        written_error(
+            call, f"the task {_TASK} does not run as an account with a password", "SkSetupWithoutPassword", _INVALID_DATA, _TASK
+        )  # fmt: skip
         return
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="setup")
     started = f"{folder}\\{step}.started"
