@@ -21,6 +21,15 @@ from sitekeeper.store._results import Gotten
 STEP_SECONDS = 120.0
 """Deadline of starting one step."""
 FOLLOW_SECONDS = 5.0
+BETWEEN_SECONDS = 1.0
+"""Between two runs of the task: while one has not ended, the Task Scheduler ignores a second start, and says nothing."""
+REFUSED = {
+    "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
+    "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
+    "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
+    "SkOtherSetupAccount": "the task sitekeeper-setup runs as {account}, recovery.account is {wanted}",
+}
+"""By the error that Start-SkSetup writes."""
 TASK_HINT = (
     "an administrator registers it once, with the account that setup is to run as: "
     r"schtasks /create /tn sitekeeper-setup /tr {drive}:\sitekeeper\setup.cmd /sc once /st 00:00 /sd 01/01/2000 "
@@ -108,14 +117,10 @@ class Setup(Module[SetupParams, SetupResult]):
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()
         began = ctx.clock.monotonic()
-        account = _start(ctx, intent, "prerequisites", [kind, wishes.sql_server, wishes.provider])
-        if wishes.account and account.lower() != wishes.account.lower():
-            raise PreflightError(
-                f"the task sitekeeper-setup runs as {account}, recovery.account is {wishes.account}",
-                hint=TASK_HINT.format(drive=intent.drive),
-            )
+        account = _start(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
         _follow(ctx, intent, "prerequisites", until)
-        _start(ctx, intent, "setup", [])
+        ctx.clock.sleep(BETWEEN_SECONDS)
+        _start(ctx, intent, "setup", wishes.account)
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
@@ -124,7 +129,7 @@ class Setup(Module[SetupParams, SetupResult]):
         )  # fmt: skip
 
 
-def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> str:
+def _start(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
     try:
         (row,) = ctx.ps.change(
             "Start-SkSetup",
@@ -133,16 +138,13 @@ def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> st
             Run=intent.run,
             Root=intent.root,
             Step=step,
-            Name=names,
+            Name=list(names),
+            Expected=wanted,
         )
     except RemoteError as error:
         word = error.record.short_id if error.record else ""
-        if word in {"SkNoSetupTask", "SkOtherSetupTask", "SkSetupWithoutPassword"}:
-            said = {
-                "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
-                "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
-                "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
-            }[word]  # fmt: skip
+        if word in REFUSED:
+            said = REFUSED[word].format(account=error.record.target if error.record else "", wanted=wanted)
             raise PreflightError(f"setup was not started: {said}", hint=TASK_HINT.format(drive=intent.drive)) from None
         raise
     return str(row["Account"])
@@ -160,7 +162,7 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
         RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
 
     """
-    began = ctx.clock.monotonic()
+    began, pause = ctx.clock.monotonic(), 0.2
     while True:
         found = _read(ctx, intent, step)
         tail = str(found["Tail"])
@@ -168,12 +170,15 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
             break
         now = ctx.clock.monotonic()
         if now >= until:
-            raise RemoteTimeoutError(
-                f"{step} has not ended after {now - began:.0f} s; it goes on by itself",
-                hint="look into ConfigMgrSetup.log at the root of the system drive, then `sitekeeper resume` follows it on",
+            late = RemoteTimeoutError(
+                f"{step} has not ended after {now - began:.0f} s; it goes on by itself, and what it reads was left there",
+                hint="look into ConfigMgrSetup.log at the root of the system drive; `sitekeeper resume` follows it on",
             )
+            late.goes_on = True
+            raise late
         ctx.progress(int(now - began), None, "s", _last_line(tail))
-        ctx.clock.sleep(min(FOLLOW_SECONDS, until - now))
+        ctx.clock.sleep(min(pause, until - now))
+        pause = min(pause * 1.5, FOLLOW_SECONDS)
     if found["Code"] != "0":
         log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
         raise RemoteError(
