@@ -425,6 +425,16 @@ def on_scratch(_: dict[str, str]) -> list[Call]:
         call("Get-SkWorkFile", **root, Run="run-9"),
         call("Measure-SkWorkFile", **run, Name=["one.mdf", "empty.ldf", "none.mdf"]),
         call("Measure-SkWorkFile", **run, Name=["..\\run-9\\left.mdf"]),
+        *(
+            call("Read-SkWorkFile", **run, Name="one.mdf", Offset=at)
+            for at in (0, 300_000, 1_024_004, 1_024_008, 1_024_009, -1)
+        ),
+        call("Read-SkWorkFile", **run, Name="empty.ldf", Offset=0),
+        call("Read-SkWorkFile", **run, Name="none.mdf", Offset=0),
+        call("Read-SkWorkFile", **run, Name="..\\run-9\\left.mdf", Offset=0),
+        call("Read-SkWorkFile", **run, Name="", Offset=0),
+        call("Read-SkWorkFile", **root, Name="x", Offset=0),
+        call("Read-SkWorkFile", **root, Run="run-8", Name="link.mdf", Offset=0),
         call("Measure-SkWorkFile", **root, Name=["x"]),
         call("Remove-SkWorkFile", **run, Name=["one.mdf", "never.mdf"]),
         call("Remove-SkWorkFile", **run, Name=["../x"]),

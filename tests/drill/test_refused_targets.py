@@ -80,6 +80,11 @@ def _unmarked(night: Night) -> AbstractContextManager[None]:
     return _moved(night.lab.host(SCRATCH).files.resolve("D:\\Drill") / "sitekeeper-work.txt")
 
 
+def _full(night: Night) -> AbstractContextManager[None]:
+    volume = next(one for one in night.lab.host("PR2").machine.volumes if one.name == "D:\\")
+    return _attribute(volume, "capacity", volume.used)
+
+
 @contextmanager
 def _moved(path: Path) -> Iterator[None]:
     aside = path.with_suffix(".aside")
@@ -106,7 +111,7 @@ LIVE_SITE = {
     "no drive for the install folder": Way(
         _edit("PR2", "snapshot", install_dir="Q:\\SMS"), "install drive: Q:\\SMS lies on no volume"
     ),
-    "no room": Way(_edit("PR2", "snapshot", bytes=2**50), "install drive: D:\\ has"),
+    "no room": Way(_full, "install drive: D:\\ has"),
     "a snapshot set for the Site Repair Wizard": Way(
         _nothing, "kind of set: PR1-000001 is a snapshot set", site="PR1", more=("-e", "restore_kind=snapshot")
     ),
@@ -124,7 +129,7 @@ LIVE_SITE = {
         _nothing, "-e confirm=PR2", module="core.assert", code=1, more=("-e", "confirm=PR1")
     ),
     "a site without a set": Way(
-        _nothing, "no set of PR2", module="store.get", code=2, more=("-e", "store=/nonexistent/store")
+        _nothing, "no set PR2-000001", module="store.get", code=2, more=("-e", "store=/nonexistent/store")
     ),
 }
 
@@ -163,9 +168,7 @@ SCRATCH_WAYS = {
     "an older SQL Server": Way(
         lambda night: _instance(night, "release", RELEASES["2008"], SCRATCH), "[version]", "sql.scratch"
     ),
-    "an edition that cannot open it": Way(
-        _edit_database("edition", "Enterprise Edition (64-bit)"), "[edition]", "sql.scratch"
-    ),
+    "an edition that cannot open it": Way(_poorer, "[edition]", "sql.scratch"),
     "no such host": Way(_nothing, "NOWHERE", "sql.scratch", code=3, more=("-e", "drill_on=NOWHERE")),
 }
 

@@ -6,6 +6,7 @@ Windows here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -31,7 +32,10 @@ ROOT = Path(__file__).parents[2]
 PWSH = os.environ.get("SITEKEEPER_PWSH") or shutil.which("pwsh")
 ENDPOINT = "Sitekeeper"
 SITES = ("CEN", "PR1", "PR2")
+SCRATCH = "DRILL1"
 CANARY = b"Canary-outside-of-every-set"
+ATTACK = b"Attack-that-wrote-this-file"
+MARKER = "sitekeeper-work.txt"
 pytestmark = [
     pytest.mark.skipif(PWSH is None, reason="no PowerShell: set SITEKEEPER_PWSH or put pwsh on the PATH"),
     pytest.mark.timeout(900),
@@ -79,13 +83,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )  # fmt: skip
         built = root / "roles"
         code = main([
-            "jea", "build", str(ROOT / "playbooks" / "backup.yml"), str(ROOT / "playbooks" / "backup_task.yml"),
+            "jea", "build", *(str(ROOT / "playbooks" / f"{name}.yml") for name in ("drill", "restore", "backup_task", "backup")),
             "-i", str(inventory), "-o", str(built),
             "--group", "LAB\\sitekeeper",
         ])  # fmt: skip
         assert code == 0
         for name, machine in lab.machines.items():
-            machine.install_endpoint(ENDPOINT, built / ("site-server" if name in SITES else "management-server"))
+            kind = "site-server" if name in SITES else "scratch-sql-host" if name == SCRATCH else "management-server"
+            machine.install_endpoint(ENDPOINT, built / kind)
 
         def say(command: str, playbook: str, *more: str) -> int:
             return main([
@@ -123,6 +128,27 @@ def test_the_sites_own_task_is_run_and_collected(place: Place, capsys: pytest.Ca
     assert json.loads((newest / "manifest.json").read_text())["kind"] == "task"
 
 
+def test_the_whole_drill_is_run_on_the_scratch_server(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [json.loads(file.read_text()) for file in (place.root / "store" / "PR2").glob("*/manifest.json")]
+    if not any(one["kind"] == "snapshot" for one in made):
+        assert place.say("run", str(ROOT / "playbooks" / "backup.yml"), "--limit", "PR2") == 0
+    capsys.readouterr()
+    before = len(place.lab.audit_lines(0))
+    code = place.say("run", str(ROOT / "playbooks" / "drill.yml"), "--limit", "PR2", "-e", f"drill_on={SCRATCH}")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert code == 0, [one.get("error") for one in told if one.get("error")]
+    marks = [json.loads(file.read_text()) for file in (place.root / "store" / "PR2").glob("*/marks.json")]
+    assert [one["drilled"]["result"] for one in marks if one.get("drilled")] == ["ok"]
+    calls = [line for line in place.lab.audit_lines(before) if line["event"] == "call"]
+    assert {(line["host"], line["user"]) for line in calls} == {(SCRATCH, "LAB\\reader")}
+    assert not [line for line in calls if line["command"].startswith("script ")]
+    instance = place.lab.machines[SCRATCH].instance
+    assert instance is not None
+    assert not instance.databases
+    assert [one.name for one in place.lab.host(SCRATCH).files.resolve("D:\\Drill").iterdir()] == [MARKER]
+    count(Row.JEA, len(calls), "a whole drill on the scratch server")
+
+
 def test_the_plain_endpoint_does_not_let_this_account_in(place: Place) -> None:
     with pytest.raises(WSManFaultError) as refused, place.connected("PR2", "Microsoft.PowerShell"):
         pass
@@ -142,6 +168,7 @@ def ask(pool: RunspacePool, command: str, **arguments: Any) -> tuple[list[Any], 
     for name, value in arguments.items():
         shell.add_parameter(name, value)
     output = shell.invoke()
+    shell.close()  # a shell takes only so many commands that nobody has ended
     return list(output), " ".join(str(error) for error in shell.streams.error)
 
 
@@ -298,6 +325,122 @@ def test_no_id_leads_out_of_the_work_folder(place: Place, pool: RunspacePool) ->
             tried += 1
     assert _names(place) == before
     count(Row.ATTACKS, tried, "ids")
+
+
+ROOT_DIR = "E:\\Restore"
+OTHER_ROOTS = [
+    "", "C:\\", "C:\\Windows", "E:\\", "E:\\Restore\\", "E:\\Restore\\..", "E:\\Restore\\..\\MSSQL", "E:/Restore", "E:Restore", "Restore",
+    "\\\\?\\E:\\Restore", "\\\\127.0.0.1\\E$\\Restore", "E:\\Restore ", "E:\\Restore.", "E:\\RESTOR~1", "E:\\Restore:x", "*", "D:\\Drill",
+]  # fmt: skip
+OF_A_RUN: dict[str, dict[str, Any]] = {
+    "Get-SkWorkFile": {},
+    "Write-SkWorkFile": {"Name": "a.mdf", "Offset": 0, "Data": ATTACK},
+    "Measure-SkWorkFile": {"Name": ["a.mdf"]},
+    "Read-SkWorkFile": {"Name": "a.mdf", "Offset": 0},
+    "Remove-SkWorkFile": {"Name": ["a.mdf"]},
+    "Write-SkStage": {"Entry": [f"{len(ATTACK)}\ta.txt"], "Offset": 0, "Data": ATTACK},
+    "Measure-SkStage": {},
+    "Remove-SkStage": {},
+    "Start-SkSetup": {"Drive": "C", "Step": "setup", "Name": []},
+}
+"""Every function that takes a folder, with arguments that are right but for what is tried."""
+
+
+@pytest.fixture
+def canaries(place: Place) -> Iterator[list[Path]]:
+    """Files beside and above the work folder, and behind links in the runs' own folders, that nothing may read or change."""
+    host = place.lab.host("PR2")
+    work = host.files.resolve(ROOT_DIR)
+    outside = place.root / "behind"
+    outside.mkdir()
+    held = [outside, work, work.parent, host.folder, host.folder / "volumes"]
+    for run in ("attack", "attack-stage"):
+        (work / run).mkdir()
+        (work / run / "link").symlink_to(outside)
+        (work / run / "link.mdf").symlink_to(outside / "canary.txt")
+    for folder in held:
+        (folder / "canary.txt").write_bytes(CANARY)
+    yield [folder / "canary.txt" for folder in held]
+    for run in ("attack", "attack-stage"):
+        shutil.rmtree(work / run, ignore_errors=True)
+    assert (work / MARKER).is_file()
+
+
+def test_no_folder_is_written_but_those_of_the_inventory(place: Place, pool: RunspacePool) -> None:
+    assert "attack" not in {str(one) for one in ask(pool, "Get-SkWorkFile", Root=ROOT_DIR)[0]}
+    for command, others in OF_A_RUN.items():
+        for root in OTHER_ROOTS:
+            output, said = ask(pool, command, Root=root, Run="attack", **others)
+            assert not output, (command, root)
+            assert "does not belong to the set" in said or "null or empty" in said, (command, root, said)
+    count(Row.ATTACKS, len(OF_A_RUN) * len(OTHER_ROOTS), "folders")
+
+
+def test_no_run_and_no_step_leads_out_of_the_work_folder(place: Place, pool: RunspacePool) -> None:
+    system = place.lab.host("PR2").files.resolve("C:\\")
+    tried = 0
+    for value in IDS:
+        asked = [(command, {"Root": ROOT_DIR, "Run": value, **others}) for command, others in OF_A_RUN.items()]
+        setup = {"Drive": "C", "Root": ROOT_DIR, "Run": "attack"}
+        asked += [
+            ("Start-SkSetup", {**setup, "Step": value, "Name": []}),
+            ("Start-SkSetup", {**setup, "Step": "prerequisites", "Name": ["PRI", value, "x"]}),
+            ("Start-SkSetup", {**setup, "Step": "setup", "Name": [], "Drive": value}),
+            ("Read-SkSetup", {"Drive": "C", "Run": value, "Step": "setup"}),
+            ("Read-SkSetup", {"Drive": "C", "Run": "attack", "Step": value}),
+            ("Read-SkSetup", {"Drive": value, "Run": "attack", "Step": "setup"}),
+            ("Save-SkAccount", {"Drive": "C", "Run": value}),
+            ("Save-SkAccount", {"Drive": value, "Run": "attack"}),
+        ]
+        for command, arguments in asked:
+            output, said = ask(pool, command, **arguments)
+            assert said, (command, arguments)
+            assert not output, (command, arguments)
+            tried += 1
+    assert not (system / "sitekeeper" / "setup.cmd").exists()
+    count(Row.ATTACKS, tried, "runs, steps and drives")
+
+
+def test_no_name_leads_out_of_the_run(place: Place, pool: RunspacePool, canaries: list[Path]) -> None:
+    run = {"Root": ROOT_DIR, "Run": "attack"}
+    digest = hashlib.sha256(CANARY).digest()
+    names = [*PATHS, *IDS, "link.mdf", "..", f"..\\{MARKER}", MARKER + "\\..\\x"]
+    for name in names:
+        ask(pool, "Write-SkWorkFile", **run, Name=name, Offset=0, Data=ATTACK)
+        ask(
+            pool,
+            "Write-SkStage",
+            Root=ROOT_DIR,
+            Run="attack-stage",
+            Entry=[f"{len(ATTACK)}\t{name}"],
+            Offset=0,
+            Data=ATTACK,
+        )
+        ask(pool, "Write-SkStage", Root=ROOT_DIR, Run="attack-stage", Entry=[f"-1\t{name}"], Offset=0, Data=b"")
+        read, _ = ask(pool, "Measure-SkWorkFile", **run, Name=[name])
+        assert digest not in [
+            bytes(one.adapted_properties.get("Sha256") or one.extended_properties.get("Sha256")) for one in read
+        ]
+        streamed, _ = ask(pool, "Read-SkWorkFile", **run, Name=name, Offset=0)
+        assert CANARY not in bytes_of(streamed)
+        ask(pool, "Remove-SkWorkFile", **run, Name=[name])
+    measured, _ = ask(pool, "Measure-SkStage", Root=ROOT_DIR, Run="attack-stage")
+    assert measured, "plain names were taken: the attacks fail for what they are"
+    assert digest.hex().upper() not in "".join(str(one) for one in measured)
+    stage = place.lab.host("PR2").files.resolve(ROOT_DIR) / "attack-stage"
+    written = [
+        one
+        for top in (place.lab.host("PR2").folder, canaries[0].parent)
+        for one in top.rglob("*")
+        if one.is_file() and one.stat().st_size == len(ATTACK) and one.read_bytes() == ATTACK
+    ]
+    assert written
+    assert not [one for one in written if not one.is_relative_to(stage)]
+    ask(pool, "Remove-SkStage", Root=ROOT_DIR, Run="attack-stage")
+    ask(pool, "Remove-SkWorkFile", **run)
+    assert not stage.exists()
+    assert [one.read_bytes() for one in canaries] == [CANARY] * len(canaries)
+    count(Row.ATTACKS, 6 * len(names), "names")
 
 
 def _names(place: Place) -> set[str]:

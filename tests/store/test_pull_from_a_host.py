@@ -21,8 +21,8 @@ from sitekeeper.engine.errors import (
 )
 from sitekeeper.engine.plan import Plan
 from sitekeeper.store._folder import Folder
-from sitekeeper.store._puller import RESUMES
 from sitekeeper.store._results import Pulled, Staging
+from sitekeeper.store._streams import RESUMES
 from sitekeeper.store.pull import Pull, PullParams
 
 BIG = bytes(range(256)) * 40

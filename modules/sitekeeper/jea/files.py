@@ -6,13 +6,12 @@ session-configurations in Microsoft's JEA documentation). A pattern is anchored 
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 from sitekeeper.engine.module import Allowed
-from sitekeeper.jea.role import ANY, ROLE, Role, inside
+from sitekeeper.jea.role import ANY, ROLE, Role, inside, parameters_of
 from sitekeeper.transport.psrp import functions
 
 ENDPOINT = "Sitekeeper"
@@ -60,7 +59,7 @@ def _module(role: Role) -> str:
 def _capability(role: Role) -> str:
     visible = [_command(name, parameters) for name, parameters in role.cmdlets.items()]
     held = [
-        _command(name, {**dict.fromkeys(_parameters(name), ANY), **parameters}) if parameters else quoted(name)
+        _command(name, {**dict.fromkeys(parameters_of(name), ANY), **parameters}) if parameters else quoted(name)
         for name, parameters in role.functions.items()
     ]
     return _table(
@@ -126,11 +125,6 @@ def _parameter(name: str, allowed: Allowed) -> str:
         pattern = rf"\A(?:{allowed})\z"
         return f"@{{ Name = {quoted(name)}; ValidatePattern = {quoted(pattern)} }}"
     return f"@{{ Name = {quoted(name)}; ValidateSet = {', '.join(quoted(one) for one in allowed)} }}"
-
-
-def _parameters(function: str) -> list[str]:
-    block = re.search(r"\n    param\((.*?)\)\n", functions.sources()[function])
-    return re.findall(r"\$(\w+)", block[1]) if block else []
 
 
 def _list(items: Iterable[str]) -> str:

@@ -37,9 +37,17 @@ def page_of(role: Role, hosts: Sequence[str], group: str) -> str:
         "Functions; each checks what it is given, and takes ids and names, never a path outside the run's own folders:",
         "",
     ]
-    lines += [f"* `{name}`: {_purpose(name)}" for name in role.functions]
+    lines += [f"* `{name}`: {_purpose(name)}{_held(parameters)}" for name, parameters in role.functions.items()]
     hidden = [name for name in inside(role.functions) if name not in role.functions]
     lines += ["", f"Used by these and not to be called: {', '.join(f'`{name}`' for name in hidden)}.", ""]
+    if role.roots:
+        lines += [
+            f"PowerShell itself holds `Root` to what the inventory names (sql_work_dir, restore_dir): {_folders(role)}.",
+            "Below it the functions need the operator's marker file `sitekeeper-work.txt`, and follow no link. One role serves all hosts",
+            "named above: a folder of one is allowed on the others, where no marker lies in it. Build anew when the inventory changes.",
+            "",
+        ]
+    lines += _setup(role)
     lines += _thief(role)
     lines += [
         "## What it leaves behind",
@@ -51,6 +59,23 @@ def page_of(role: Role, hosts: Sequence[str], group: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _setup(role: Role) -> list[str]:
+    """What it means that a task runs what lies in a folder that this role writes."""
+    if "Start-SkSetup" not in role.functions:
+        return []
+    return [
+        "## The task sitekeeper-setup",
+        "",
+        "`Start-SkSetup` starts a task that an administrator registers for a recovery. It runs `setup.exe` out of the CD.Latest that",
+        "this role itself has laid beside the site, **as the account that the task names**: an administrator of the host, and sysadmin",
+        "of the SQL Server. sitekeeper never sees its password; Windows keeps it with the task. But **who holds this role can have any",
+        "program run as that account while the task is there**: nothing here tells Microsoft's setup from another program of that name.",
+        "So: register the task when a site is to be recovered, with an account for that alone; delete it when the site runs again",
+        "(`schtasks /delete /tn sitekeeper-setup`), and lock the account. Where there is no such task, `Start-SkSetup` starts nothing.",
+        "",
+    ]
 
 
 def _thief(role: Role) -> list[str]:
@@ -67,19 +92,35 @@ def _thief(role: Role) -> list[str]:
         )
     if "Invoke-WmiMethod" in role.cmdlets:
         lines.append(f"* Stop and start these services, and no other: {_words(role.cmdlets['Invoke-WmiMethod'])}.")
+    if "Enter-SkLease" in role.functions:
+        lines.append("* Take the host's lease, so that everybody else's runs are refused for hours.")
     if "Register-SkGuard" in role.functions:
-        lines.append(
-            "* Take the host's lease, so that backups are refused for hours; let a guard start the services named above."
-        )
+        lines.append("* Let a guard start the services named above.")
     if "Start-SkMaintenance" in role.functions:
         lines.append(
             "* Put any computer of the management group into maintenance mode, so that its alerts are not raised."
         )
-    lines += [
-        "* Not: write or delete files outside the work folder `sitekeeper`, run a program or a script of its own.",
-        "",
-    ]
-    return lines
+    if role.roots:
+        lines.append(
+            f"* Write, read and delete files of any run below {_folders(role)}: what SQL Server is to restore from there, too."
+        )
+    within = "the work folder `sitekeeper`" + (" and those folders" if role.roots else "")
+    if "Start-SkSetup" in role.functions:
+        lines += [
+            "* Run any program as the account of the task sitekeeper-setup, while that task is there (see above).",
+            f"* Not: write or delete files outside {within}, run a program otherwise, or a script.",
+        ]
+    else:
+        lines.append(f"* Not: write or delete files outside {within}, run a program or a script of its own.")
+    return [*lines, ""]
+
+
+def _folders(role: Role) -> str:
+    return ", ".join(f"`{one}`" for one in role.roots)
+
+
+def _held(parameters: Mapping[str, Allowed]) -> str:
+    return f" ({_words(parameters)})" if parameters else ""
 
 
 def _words(parameters: Mapping[str, Allowed]) -> str:

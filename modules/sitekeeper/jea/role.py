@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,15 @@ from sitekeeper.transport.psrp import functions
 from sitekeeper.transport.wmi import reading
 
 ANY = ".*"
+SCRATCH = "scratch SQL host"
+"""The kind of host on which restores are tried."""
 RUN = Needs(
     cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem"), "Write-Output": {"InputObject": ANY}},
-    functions=(
-        "Assert-SkLease", "Clear-SkFence", "Enter-SkLease", "Exit-SkLease", "Read-SkLease",
-        "Register-SkGuard", "Send-SkBeat", "Test-SkGuard", "Unregister-SkGuard",
-    ),
-)  # fmt: skip
-"""What the run itself sends to every host that it changes: lease, fence, guard."""
+    functions=("Assert-SkLease", "Clear-SkFence", "Enter-SkLease", "Exit-SkLease", "Read-SkLease"),
+)
+"""What the run itself sends to every host that it changes: lease and fence."""
+GUARD = Needs(functions=("Register-SkGuard", "Send-SkBeat", "Test-SkGuard", "Unregister-SkGuard"))
+"""What it sends where services of a site may be stopped."""
 BESIDE = ("Get-SkMaintenance", "Start-SkMaintenance", "Stop-SkMaintenance")
 """What is asked of a management server, and of no other host."""
 OLD = ("New-SkShadowCopy", "New-SkVshadow", "Test-SkVshadow")
@@ -35,12 +36,14 @@ class Role:
     """One kind of host: what a session there may call."""
 
     kind: str
-    """Site server, SQL host, management server."""
+    """Site server, SQL host, scratch SQL host, management server."""
     cmdlets: Mapping[str, Mapping[str, Allowed]]
     functions: Mapping[str, Mapping[str, Allowed]]
     """Function -> parameters that are held to values; the others are checked by the function itself."""
     rights: tuple[str, ...]
     """In words, of the modules."""
+    roots: tuple[str, ...] = ()
+    """The folders to which ``Root`` of its functions is held."""
 
     @property
     def name(self) -> str:
@@ -48,9 +51,15 @@ class Role:
         return "Sitekeeper." + "".join(word[:1].upper() + word[1:] for word in self.kind.split())
 
 
-def role_of(kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iterable[str]) -> Role:
-    """The role for a kind of host on which these modules run; ``services`` are those that may be stopped and started."""
-    needs = [RUN, *(one.needs for one in modules)]
+def role_of(
+    kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iterable[str], roots: Sequence[str] = ()
+) -> Role:
+    """The role for a kind of host on which these modules run.
+
+    ``services`` are those that may be stopped and started, ``roots`` the folders that the hosts' inventory names for our files.
+    Without any, the functions that write there are left out: nobody could call them.
+    """
+    needs = [RUN, *([GUARD] if kind != SCRATCH else []), *(one.needs for one in modules)]
     beside = kind == "management server"
     if beside:
         needs = [Needs(functions=BESIDE)]
@@ -71,10 +80,19 @@ def role_of(kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iter
         cmdlets["Get-WmiObject"] |= reading(*classes)
         if any("-Namespace" in functions.sources()[name] for name in inside(names)):
             cmdlets["Get-WmiObject"]["Namespace"] = OF_SITE
-    held: dict[str, dict[str, Allowed]] = {name: {} for name in names}
+    rooted = {name for name in names if "Root" in parameters_of(name)}
+    if not roots:
+        names = [name for name in names if name not in rooted]
+    held: dict[str, dict[str, Allowed]] = {name: {"Root": tuple(roots)} if name in rooted else {} for name in names}
     if "Register-SkGuard" in held:
         held["Register-SkGuard"]["Service"] = wanted
-    return Role(kind, cmdlets, held, tuple(dict.fromkeys(one.rights for one in needs if one.rights)))
+    return Role(kind, cmdlets, held, tuple(dict.fromkeys(one.rights for one in needs if one.rights)), tuple(roots))
+
+
+def parameters_of(function: str) -> list[str]:
+    """The names in a function's ``param`` block, in its order."""
+    block = re.search(r"\n    param\((.*?)\)\n", functions.sources()[function])
+    return re.findall(r"\$(\w+)", block[1]) if block else []
 
 
 def _either(one: Allowed | None, other: Allowed) -> Allowed:

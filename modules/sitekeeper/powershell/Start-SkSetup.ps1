@@ -35,13 +35,15 @@ function Start-SkSetup {
         Write-Error -Message ('the task sitekeeper-setup runs something else than ' + $command) -ErrorId 'SkOtherSetupTask' -Category InvalidData -TargetObject 'sitekeeper-setup'
         return
     }
-    # SYSTEM, LOCAL SERVICE, NETWORK SERVICE: their names are in the language of Windows, their numbers are not.
-    if (@('S-1-5-18', 'S-1-5-19', 'S-1-5-20', 'SYSTEM') -contains $account) {
-        Write-Error -Message ('the task sitekeeper-setup runs as ' + $account) -ErrorId 'SkSetupAsSystem' -Category InvalidData -TargetObject 'sitekeeper-setup'
+    # Only an account with a password has this logon type, however SYSTEM is called on this Windows.
+    $logon = $task.GetElementsByTagName('LogonType')
+    if ($logon.Count -ne 1 -or $logon.Item(0).InnerText -ne 'Password') {
+        Write-Error -Message 'the task sitekeeper-setup does not run as an account with a password' -ErrorId 'SkSetupWithoutPassword' -Category InvalidData -TargetObject 'sitekeeper-setup'
         return
     }
-    if ($account -match '\AS-1-') {
-        $account = (New-Object Security.Principal.SecurityIdentifier($account)).Translate([Security.Principal.NTAccount]).Value
+    if ($account -match '\AS-1-[0-9-]+\z') {
+        $id = New-Object Security.Principal.SecurityIdentifier($account)
+        $account = $id.Translate([Security.Principal.NTAccount]).Value
     }
     if ($Expected -and $account -ne $Expected) {
         Write-Error -Message ('the task sitekeeper-setup runs as ' + $account) -ErrorId 'SkOtherSetupAccount' -Category InvalidData -TargetObject $account

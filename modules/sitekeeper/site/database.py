@@ -57,9 +57,7 @@ class Database(Module[DatabaseParams, Made]):
 
     needs = Needs(
         cmdlets=WRITE_OUTPUT,
-        functions=(
-            "Get-SkWorkFolder", "Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", "Read-SkSetup",
-        ),
+        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", "Read-SkSetup"),
         rights="write in the folder sql_work_dir; sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True

@@ -38,8 +38,10 @@ class Save(Module[SaveParams, Saved]):
     """
 
     needs = Needs(
-        functions=("Save-SkAccount", "Test-SkRegistry", "Export-SkRegistry"), rights="read the install folder and the registry keys",
-    )  # fmt: skip
+        cmdlets={"Write-Output": {"InputObject": ".*"}},
+        functions=("Save-SkAccount", "Test-SkRegistry", "Export-SkRegistry"),
+        rights="read the install folder and the registry keys",
+    )
 
     def plan(self, ctx: Context, params: SaveParams) -> Plan[Saved]:
         drive = params.target.drive
@@ -52,10 +54,13 @@ class Save(Module[SaveParams, Saved]):
 
     def apply(self, ctx: Context, plan: Plan[Saved]) -> Saved:
         drive, folder = plan.data
-        where = {"Drive": drive, "Run": ctx.run_id}
         accounts = tuple(str(name) for name in ctx.ps.change("Save-SkAccount", Drive=drive, Run=ctx.run_id))
         asked = [(name, view) for view in VIEWS for name in KEYS]
-        answers = ctx.ps.read([Call("Test-SkRegistry", {**where, "Name": name, "View": view}) for name, view in asked])
+        calls = [
+            Call("Test-SkRegistry", {"Drive": drive, "Run": ctx.run_id, "Name": name, "View": view})
+            for name, view in asked
+        ]
+        answers = ctx.ps.read(calls)
         keys = []
         for (name, view), answer in zip(asked, answers, strict=True):
             if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not kept

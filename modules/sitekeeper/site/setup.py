@@ -25,7 +25,7 @@ BETWEEN_SECONDS = 1.0
 """Between two runs of the task: while one has not ended, the Task Scheduler ignores a second start, and says nothing."""
 REFUSED = {
     "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
-    "SkSetupAsSystem": "the task sitekeeper-setup runs as SYSTEM or another account of Windows' own",
+    "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
     "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
     "SkOtherSetupAccount": "the task sitekeeper-setup runs as {account}, recovery.account is {wanted}",
 }

@@ -205,9 +205,13 @@ def set_id_of(site: str, generation: int) -> str:
     return f"{site}-{generation:06d}"
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a write that say that there is no room."""
+
+
 def store_error(error: OSError, where: Path) -> SitekeeperError:
     """What a failed write means."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if error.errno in FULL:
         return SpaceError(f"the store {where} is full", hint="make room, or drop old sets; nothing was published")
     return SpaceError(
         f"the store {where} cannot be written: {error.strerror}", hint="is it mounted, and may this user write there?"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
 from sitekeeper.store import _marks
-from sitekeeper.store._folder import store_error, sync_file_system, sync_folder
+from sitekeeper.store._folder import FULL, sync_file_system, sync_folder
 from sitekeeper.store._manifest import Entry, Manifest
 from sitekeeper.store._open import Opened
 from sitekeeper.store._results import LocalFile
@@ -24,6 +24,8 @@ TASK_PLACES = {
     "registry": ("SiteServer/SMSbkSiteRegSMS.dat", "SiteServer/SMSbkSiteRegNAL.dat"),
 }
 """Words for parts of a set: as we lay it out, and as the backup task does below its own folder."""
+BACKUPS = "SiteDBServer/Backup"
+"""Where ``store.pull_backup`` puts what SQL Server itself wrote."""
 
 
 def places_of(manifest: Manifest, word: str) -> list[str]:
@@ -150,10 +152,8 @@ def refuse_full(to: Path) -> None:
 
 
 def _no_room(error: OSError, to: Path) -> SitekeeperError:
-    told = store_error(error, to)
-    full = "is full" in told.message
     return SpaceError(
-        f"{to.parent} {'is full' if full else f'cannot be written: {error.strerror}'}",
+        f"{to.parent} {'is full' if error.errno in FULL else f'cannot be written: {error.strerror}'}",
         hint="choose a folder on a volume with room (--to, or the variable store_work); nothing was left there",
     )
 
@@ -203,6 +203,8 @@ def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
     for entry in manifest.entries:
         if entry.kind != "file" or not any(_below(entry.file, place) for place in places_of(manifest, "database")):
             continue
+        if _below(entry.file, BACKUPS):
+            continue
         name = entry.path.replace("/", "\\").rpartition("\\")[2]
         volume = entry.source.partition(":")[2]
         file = known.get(f"{volume}{entry.path}".casefold()) or by_name.get(name.casefold())
@@ -216,3 +218,14 @@ def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def backup_files(manifest: Manifest) -> tuple[LocalFile, ...]:
+    """The backups that SQL Server itself wrote of the database, in a set that has some."""
+    return tuple(
+        LocalFile(
+            file=entry.file, name=entry.path.rpartition("\\")[2], logical="", size=entry.size, sha256=entry.sha256, kind="backup",
+        )
+        for entry in manifest.entries
+        if entry.kind == "file" and _below(entry.file, BACKUPS)
+    )  # fmt: skip

@@ -79,7 +79,7 @@ class LocalFile(Record):
     """Bare Windows file name."""
     logical: str
     """SQL Server's name of it; empty where it is not known."""
-    kind: Literal["data", "log"]
+    kind: Literal["data", "log", "backup"]
     size: int
     sha256: str
 
@@ -125,6 +125,9 @@ class Gotten(Result):
     proof: Proof
     feeds: tuple[str, ...] = ()
     """Recoveries of Microsoft's that take this set."""
+
+    backup_files: tuple[LocalFile, ...] = ()
+    """Backups of the database that SQL Server wrote, which ``sql.restore`` takes; most sets have none."""
 
     @property
     def files_root(self) -> str:

@@ -137,6 +137,7 @@ def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
         parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
         database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
         bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
+        backup_files=_getting.backup_files(manifest),
     )  # fmt: skip
 
 

@@ -45,9 +45,19 @@ class HostContext:
         self.lease = HostLease(self.ps, self.clock, self.run_id, connector.owner)
 
     def of(self, host: str) -> HostContext:
-        """Another host's context, with sessions of its own, in the same thread and play."""
+        """Another host's context, with sessions of its own, in the same thread and play.
+
+        Raises:
+            InventoryError: there is no such host.
+
+        """
         if host == self.host:
             return self
+        if host not in self._connector.inventory.hosts:
+            raise InventoryError(
+                f"host {host} is not in the inventory", host=self.host, hint="see: sitekeeper inventory graph",
+                origin=self._connector.inventory.origin_of(self.host),
+            )  # fmt: skip
         if host not in self._family:
             self._family[host] = HostContext(host, self._connector, self._progress, self._family)
             self._family[host].ps.needs = self.ps.needs

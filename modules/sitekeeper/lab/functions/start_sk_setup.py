@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, same, text, thrown, twin, written_error
 
-SHA256 = "c3d9f089b8b49fd67f2504d2ef8e6c0f6eac4b5be0c8df9092d9c5d14cc2a813"
+SHA256 = "9056fbc2f9dfb57370d3fba31683b940f668c4fcedc04357788d612c175c0b93"
 
 _STEP = re.compile(r"(prerequisites|setup)")
 _NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -53,8 +53,10 @@ def run(call: Call) -> Iterator[PsObject]:
             call, f"the task {_TASK} runs something else than {command}", "SkOtherSetupTask", _INVALID_DATA, _TASK
         )
         return
-    if account.upper() in {"S-1-5-18", "S-1-5-19", "S-1-5-20", "SYSTEM"}:
-        written_error(call, f"the task {_TASK} runs as {account}", "SkSetupAsSystem", _INVALID_DATA, _TASK)
+    if [one.text for one in task.iter(f"{_NS}LogonType")] != ["Password"]:
+        written_error(
+            call, f"the task {_TASK} does not run as an account with a password", "SkSetupWithoutPassword", _INVALID_DATA, _TASK
+        )  # fmt: skip
         return
     expected = text(call, "Expected")
     if expected and not same(account, expected):

@@ -65,6 +65,9 @@ class Accounts:
         # a user without a domain may be in several domains: the first one listed wins, as in the search below
         os.write(self._file, "".join(lines).encode("utf-8"))
         self._variables = {"NTLM_USER_FILE": f"/proc/self/fd/{self._file}"}
+        # Never taken out of the environment again: whoever goes over all variables meanwhile (urllib, for proxies) would
+        # find one that is gone. An empty one is none to pyspnego.
+        os.environ.setdefault("NTLM_USER_FILE", "")
         if keytab is not None:
             self._variables["KRB5_KTNAME"] = str(keytab.absolute())
 

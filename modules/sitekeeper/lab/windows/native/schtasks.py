@@ -66,10 +66,11 @@ def schtasks(arguments: Sequence[str], host: Host) -> Answer:
 
 
 def _described(task: ScheduledTask) -> str:
-    """The XML of a task, as far as somebody reads it."""
+    """The XML of a task, as far as somebody reads it. SYSTEM has no logon type; /rp makes it Password."""
+    logon = "" if task.account == "S-1-5-18" else "<LogonType>Password</LogonType>"
     return (
         f'<?xml version="1.0" encoding="UTF-16"?>\n<Task version="1.2" xmlns="{_NS.strip("{}")}">\n'
-        f'<Principals><Principal id="Author"><UserId>{escape(task.account)}</UserId></Principal></Principals>\n'
+        f'<Principals><Principal id="Author"><UserId>{escape(task.account)}</UserId>{logon}</Principal></Principals>\n'
         f'<Actions Context="Author"><Exec><Command>{escape(task.command)}</Command></Exec></Actions>\n</Task>'
     )
 
