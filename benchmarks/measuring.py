@@ -29,11 +29,13 @@ BACKUP = ROOT / "playbooks" / "backup.yml"
 class Lab:
     """A lab in a process of its own, so that its CPU can be told from the client's."""
 
-    def __init__(self, name: str, size: float = 0.1, pwsh: Path | None = None) -> None:
+    def __init__(
+        self, name: str, size: float = 0.1, pwsh: Path | None = None, hosts: tuple[str, ...] = ("PR2",)
+    ) -> None:
         self.pwsh = pwsh
         self.folder = FOLDER / name
         data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-        data["hosts"] = {"PR2": data["hosts"]["PR2"]}
+        data["hosts"] = {host: data["hosts"][host] for host in hosts}
         data["hosts"]["PR2"]["site"]["size"] = size
         data["ports"] = {"http": 0, "https": 0, "sql": 0}
         self.hierarchy = FOLDER / f"{name}.yml"

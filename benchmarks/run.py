@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.beside_ansible import beside_ansible
 from benchmarks.costs import costs
+from benchmarks.drilling import drilling
 from benchmarks.measuring import FOLDER, Lab, backup, client, pair, row, share
 from benchmarks.sealing import sealing
 
@@ -85,7 +86,7 @@ def window() -> list[dict[str, Any]]:
 def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(mode=0o700)
-    rows = speed() + beside_ansible() + window() + costs() + sealing()
+    rows = speed() + beside_ansible() + window() + costs() + sealing() + drilling()
     (FOLDER / "results.json").write_text(json.dumps(rows, indent=1))
     print(f"written: {FOLDER / 'results.json'}")
 

@@ -150,3 +150,80 @@ Describe 'Remove-SkFolder' {
         [IO.File]::Exists([IO.Path]::Combine($outside, 'kept.txt')) | Should -BeTrue
     }
 }
+
+Describe 'The stage' {
+    BeforeAll {
+        $work = [IO.Path]::Combine("$TestDrive", 'Restore')
+        $outside = [IO.Path]::Combine("$TestDrive", 'beside')
+        foreach ($one in $work, $outside) { [void][IO.Directory]::CreateDirectory($one) }
+        [IO.File]::WriteAllText([IO.Path]::Combine($work, 'sitekeeper-work.txt'), '')
+        $stage = @{ Root = 'D:\Restore'; Run = 'run-1-stage' }
+        $kept = [IO.Path]::Combine($outside, 'kept.txt')
+    }
+    BeforeEach {
+        [IO.File]::WriteAllText($kept, 'kept')
+        $folder = [IO.Path]::Combine($work, 'run-1-stage')
+        if ([IO.Directory]::Exists($folder)) { [IO.Directory]::Delete($folder, $true) }
+        [void][IO.Directory]::CreateDirectory($folder)
+        [void][IO.Directory]::CreateSymbolicLink([IO.Path]::Combine($folder, 'link'), $outside)
+        [void][IO.File]::CreateSymbolicLink([IO.Path]::Combine($folder, 'file.txt'), $kept)
+    }
+    It 'writes through no link: <_>' -ForEach @('link\kept.txt', 'file.txt', 'link\new.txt', 'link') {
+        $entry = "3`t" + $_
+        { Write-SkStage @stage -Entry $entry -Offset 0 -Data ([byte[]]@(1, 2, 3)) } | Should -Throw -ExpectedMessage 'SkLinkInPath'
+        [IO.File]::ReadAllText($kept) | Should -Be 'kept'
+        @([IO.Directory]::GetFileSystemEntries($outside)).Length | Should -Be 1
+    }
+    It 'is measured and deleted without what lies behind a link' {
+        [void](Write-SkStage @stage -Entry "3`ta\b.txt" -Offset 0 -Data ([byte[]]@(1, 2, 3)))
+        @(Measure-SkStage @stage).Length | Should -Be 1
+        Remove-SkStage @stage
+        [IO.Directory]::Exists($folder) | Should -BeFalse
+        [IO.File]::ReadAllText($kept) | Should -Be 'kept'
+    }
+}
+
+Describe 'Start-SkSetup' {
+    BeforeAll {
+        Mock Protect-SkFolder { [void][IO.Directory]::CreateDirectory($root) }
+        $work = [IO.Path]::Combine("$TestDrive", 'Restore')
+        $bin = [IO.Path]::Combine($work, 'run-1-stage', 'CD.Latest', 'SMSSETUP', 'BIN', 'X64')
+        [void][IO.Directory]::CreateDirectory($bin)
+        [IO.File]::WriteAllText([IO.Path]::Combine($work, 'sitekeeper-work.txt'), '')
+        [IO.File]::WriteAllText([IO.Path]::Combine($bin, 'setup.exe'), 'MZ')
+        $asked = @{ Drive = 'D'; Run = 'run-1'; Root = 'D:\Restore'; Step = 'setup'; Name = @() }
+        function Get-Task([string]$Account, [string]$Logon, [string]$Command = 'D:\sitekeeper\setup.cmd', [string]$More = '') {
+            '<?xml version="1.0" encoding="UTF-16"?><Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">' +
+            "<Principals><Principal id=`"Author`"><UserId>$Account</UserId>$Logon</Principal></Principals>" +
+            "<Actions Context=`"Author`"><Exec><Command>$Command</Command>$More</Exec></Actions></Task>"
+        }
+        # The tool itself: what it was asked stands in $ran.
+        function global:schtasks.exe { $global:LASTEXITCODE = 0; if ($args -contains '/run') { $ran.Add("$args") } else { $xml } }
+    }
+    AfterAll { Remove-Item Function:\schtasks.exe }
+    BeforeEach {
+        $global:ran = New-Object Collections.ArrayList
+        if ([IO.Directory]::Exists($root)) { [IO.Directory]::Delete($root, $true) }
+    }
+    It 'starts the task of an account with a password, once' {
+        $global:xml = Get-Task 'LAB\installer' '<LogonType>Password</LogonType>'
+        (Start-SkSetup @asked).Already | Should -BeFalse
+        (Start-SkSetup @asked).Already | Should -BeTrue
+        $ran.Count | Should -Be 1
+        [IO.File]::ReadAllText([IO.Path]::Combine($root, 'setup.cmd')) | Should -BeLike '*"D:\Restore\run-1-stage\CD.Latest\SMSSETUP\BIN\X64\setup.exe" /script "D:\Restore\run-1-stage\recover.ini"*'
+    }
+    It 'starts nothing: <Why>' -ForEach @(
+        @{ Why = 'SYSTEM'; Id = 'SkSetupWithoutPassword'; Task = @('S-1-5-18', '') }
+        @{ Why = 'SYSTEM of a French Windows'; Id = 'SkSetupWithoutPassword'; Task = @('AUTORITE NT\Système', '<LogonType>ServiceAccount</LogonType>') }
+        @{ Why = 'whoever is logged on'; Id = 'SkSetupWithoutPassword'; Task = @('LAB\installer', '<LogonType>InteractiveToken</LogonType>') }
+        @{ Why = 'another program'; Id = 'SkOtherSetupTask'; Task = @('LAB\installer', '<LogonType>Password</LogonType>', 'C:\evil.cmd') }
+        @{ Why = 'arguments'; Id = 'SkOtherSetupTask'; Task = @('LAB\installer', '<LogonType>Password</LogonType>', 'D:\sitekeeper\setup.cmd', '<Arguments>x</Arguments>') }
+    ) {
+        $global:xml = Get-Task @Task
+        $said = $null
+        Start-SkSetup @asked -ErrorVariable said -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+        $said[-1].FullyQualifiedErrorId | Should -BeLike "$Id,*"
+        $ran.Count | Should -Be 0
+        [IO.File]::Exists([IO.Path]::Combine($root, 'setup.cmd')) | Should -BeFalse
+    }
+}

@@ -183,7 +183,8 @@ REFUSED = [
     ("Get-SkFolder", {"Drive": "D"}, NOT_KNOWN),
     (
         "Invoke-WmiMethod", {"Path": "Win32_Service.Name='Spooler'", "Name": "StopService"},
-        "does not belong to the set \"Win32_Service.Name='SMS_SITE_COMPONENT_MANAGER',Win32_Service.Name='SMS_EXECUTIVE'\"",
+        ("does not belong to the set \"Win32_Service.Name='SMS_SITE_COMPONENT_MANAGER',Win32_Service.Name='SMS_EXECUTIVE',"
+        "Win32_Service.Name='SMS_SITE_BACKUP'\""),
     ),
     (
         "Invoke-WmiMethod", {"Path": "Win32_Service.Name='SMS_EXECUTIVE'", "Name": "Delete"},
