@@ -37,7 +37,10 @@ class Way:
     def rolled_back(self, scene: Rescue) -> list[str]:
         wrong = []
         if begun(scene):
+            at_work = _at_work(scene)
             ended = scene.again("rollback", scene.newest_run())
+            if at_work and ended.code != UNDO:
+                wrong.append(f"setup is at work, and the rollback ended with {ended.code}")
             if ended.code == UNDO and _setup(scene) == "at work":
                 wrong += _still_laid(scene)
                 _setup_ends(scene)
@@ -108,6 +111,15 @@ def _setup(scene: Rescue) -> str:
         return ""
     code = folder / "setup.code"
     return (code.read_text().strip() if code.is_file() else "") or "at work"
+
+
+def _at_work(scene: Rescue) -> bool:
+    """Whether setup is at work and stays so; what the killed run had begun ends first."""
+    slow = scene.slow
+    if slow is None:
+        return False
+    scene.wait_until(lambda: slow.waits or _setup(scene) != "at work")
+    return slow.waits
 
 
 def _setup_ends(scene: Rescue) -> None:
@@ -207,6 +219,12 @@ RESTORE = Way(restore, recovered, untouched)
 BESIDE = Way(restore_of("PR1"), laid_beside, nothing_beside)
 
 
+def at_work(reached: list[Point], _: int) -> list[Point]:
+    """From the start of the task that runs setup until it has been looked at once; then it goes on."""
+    last = max(number for number, one in enumerate(reached) if one.kind == "native")
+    return reached[last : last + 4]
+
+
 def both(
     name: str, way: Way, sample: int, step: int = 1, *, only_disk: bool = False
 ) -> tuple[Scenario[Rescue], Scenario[Rescue]]:
@@ -231,7 +249,16 @@ def on_disk(reached: list[Point], _: int) -> list[Point]:
 RESCUES: dict[str, tuple[Callable[[Path], Rescue], tuple[Scenario[Rescue], ...]]] = {
     "drill": (_drills, both("drill", DRILL, 2)),
     "drill of a sealed set": (_sealed, both("drill of a sealed set", DRILL, 2, step=5, only_disk=True)),
-    "restore, option 20": (_lost("backup"), both("restore from a snapshot set", RESTORE, 1)),
+    "restore, option 20": (
+        _lost("backup"),
+        (
+            *both("restore from a snapshot set", RESTORE, 1),
+            Scenario(
+                "restore killed while setup is at work, rolled back", restore, RESTORE.rolled_back, at_work, sample=1
+            ),
+            Scenario("restore killed while setup is at work, resumed", restore, RESTORE.resumed, at_work, sample=0),
+        ),
+    ),
     "restore, option 10": (_lost("backup_task"), both("restore from a set of the task", RESTORE, 1, step=2)),
     "restore of 2007": (_old, both("restore of 2007", BESIDE, 1, step=2)),
     "backup task": (begin_task, both("backup task", TASK, 1, step=2)),
