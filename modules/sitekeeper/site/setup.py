@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UsageError
+from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UnreachableError, UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
@@ -108,20 +108,33 @@ class Setup(Module[SetupParams, SetupResult]):
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()
         began = ctx.clock.monotonic()
-        account = _start(ctx, intent, "prerequisites", [kind, wishes.sql_server, wishes.provider])
+        account = _started(ctx, intent, "prerequisites", [kind, wishes.sql_server, wishes.provider])
         if wishes.account and account.lower() != wishes.account.lower():
             raise PreflightError(
                 f"the task sitekeeper-setup runs as {account}, recovery.account is {wishes.account}",
                 hint=TASK_HINT.format(drive=intent.drive),
             )
         _follow(ctx, intent, "prerequisites", until)
-        _start(ctx, intent, "setup", [])
+        _started(ctx, intent, "setup", [])
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
             changed=True, account=account, seconds=round(seconds, 1), tail=tail,
             msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
         )  # fmt: skip
+
+
+def _started(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> str:
+    """Start a step. Where the answer is lost, what is on the host says whether it was started: it is never started twice."""
+    try:
+        return _start(ctx, intent, step, names)
+    except UnreachableError:
+        until = ctx.clock.monotonic() + STEP_SECONDS
+        while (found := _look(ctx, intent, step, until)) is None:
+            ctx.clock.sleep(FOLLOW_SECONDS)
+        if not found["Started"]:
+            raise
+    return _start(ctx, intent, step, names)  # it only answers now
 
 
 def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> str:
@@ -158,28 +171,44 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
 
     Raises:
         RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
+        UnreachableError: the host could not be reached any more in all that time.
 
     """
     began = ctx.clock.monotonic()
     while True:
-        found = _read(ctx, intent, step)
-        tail = str(found["Tail"])
-        if found["Code"]:
+        found = _look(ctx, intent, step, until)
+        if found is not None and found["Code"]:
             break
         now = ctx.clock.monotonic()
         if now >= until:
             raise RemoteTimeoutError(
                 f"{step} has not ended after {now - began:.0f} s; it goes on by itself",
-                hint="look into ConfigMgrSetup.log at the root of the system drive, then `sitekeeper resume` follows it on",
+                hint="look into ConfigMgrSetup.log at the root of the system drive; when it has ended, `sitekeeper rollback` "
+                "takes away what was laid there for it, and leaves a recovered site alone",
             )
-        ctx.progress(int(now - began), None, "s", _last_line(tail))
+        told = (
+            "the host cannot be reached; setup goes on by itself" if found is None else _last_line(str(found["Tail"]))
+        )
+        ctx.progress(int(now - began), None, "s", told)
         ctx.clock.sleep(min(FOLLOW_SECONDS, until - now))
+    tail = str(found["Tail"])
     if found["Code"] != "0":
         log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
         raise RemoteError(
             f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
         )
     return tail
+
+
+def _look(ctx: Context, intent: SetupIntent, step: str, until: float) -> dict[str, Any] | None:
+    """How far a step is; None while the host cannot be reached, which is no reason to give up on what goes on without us."""
+    try:
+        ctx.lease.take()  # renewed when half of it is over: setup may take longer than a lease holds
+        return _read(ctx, intent, step)
+    except UnreachableError:
+        if ctx.stop.is_set() or ctx.clock.monotonic() >= until:
+            raise
+        return None
 
 
 def _last_line(text: str) -> str:
