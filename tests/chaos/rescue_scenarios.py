@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .points import Ended, Point
 from .rescue import SCRATCH, Rescue
-from .scenarios import Scenario, begun, failed
+from .scenarios import Scenario, begun, failed, records
 from .task_scenarios import begin_task, collected, taken_back, task
 
 UNDO = 13
@@ -139,7 +139,14 @@ def _still_laid(scene: Rescue) -> list[str]:
 
 def _taken_off(scene: Rescue) -> list[str]:
     """After a rollback nothing lies beside the recovered site but the files of its database."""
+    if _over(scene):
+        return []
     return [f"E:\\Restore: {name}" for name in scene.laid("PR2") if name != scene.newest_run()]
+
+
+def _over(scene: Rescue) -> bool:
+    """Whether the journal said already that what was laid beside is meant to stay: then there is nothing to take back."""
+    return begun(scene) and any(kind == "kept" for _, kind in records(scene))
 
 
 def recovered(scene: Rescue) -> list[str]:
@@ -176,6 +183,8 @@ def laid_beside(scene: Rescue) -> list[str]:
 
 
 def nothing_beside(scene: Rescue) -> list[str]:
+    if _over(scene) and scene.laid("PR1"):
+        return laid_beside(scene)
     return scene.aftermath.down("PR1") + [f"D:\\Restore: {name}" for name in scene.laid("PR1")]
 
 
