@@ -25,6 +25,8 @@ SCRATCH = "DRILL1"
 CURRENT_BRANCH = "5.00.9128.1000"
 """Setup recovers no older one in the lab."""
 MARKER = "sitekeeper-work.txt"
+LOOKS = 3
+"""Its start, and two looks at it."""
 KEPT = {"setup", "srvacct", "registry"}
 """What of a recovery's work folder is meant to stay: how far setup came, and what ``site.save`` kept."""
 
@@ -40,6 +42,8 @@ class SlowSetup:
         self._real = host.programs["setup.exe"]
         self._moved = threading.Condition()
         self._looks = 0
+        self.waits = False
+        """Whether setup is at work, and stays so until it is let go."""
         self.watched = False
         """Whether looks count: those of the run that is killed, or of the resumed one."""
         host.programs["setup.exe"] = self._run
@@ -71,7 +75,9 @@ class SlowSetup:
 
     def _run(self, program: str, arguments: Sequence[str]) -> Answer:
         with self._moved:
-            self._moved.wait_for(lambda: self._looks >= 3, 40)
+            self.waits = self._looks < LOOKS
+            self._moved.wait_for(lambda: self._looks >= LOOKS, 40)
+            self.waits = False
         return self._real(program, arguments)
 
 

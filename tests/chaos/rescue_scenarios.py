@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .points import Ended, Point
 from .rescue import SCRATCH, Rescue
-from .scenarios import Scenario, begun, failed
+from .scenarios import Scenario, begun, failed, records
 from .task_scenarios import begin_task, collected, taken_back, task
 
 UNDO = 13
@@ -37,7 +37,10 @@ class Way:
     def rolled_back(self, scene: Rescue) -> list[str]:
         wrong = []
         if begun(scene):
+            at_work = _at_work(scene)
             ended = scene.again("rollback", scene.newest_run())
+            if at_work and ended.code != UNDO:
+                wrong.append(f"setup is at work, and the rollback ended with {ended.code}")
             if ended.code == UNDO and _setup(scene) == "at work":
                 wrong += _still_laid(scene)
                 _setup_ends(scene)
@@ -110,6 +113,15 @@ def _setup(scene: Rescue) -> str:
     return (code.read_text().strip() if code.is_file() else "") or "at work"
 
 
+def _at_work(scene: Rescue) -> bool:
+    """Whether setup is at work and stays so; what the killed run had begun ends first."""
+    slow = scene.slow
+    if slow is None:
+        return False
+    scene.wait_until(lambda: slow.waits or _setup(scene) != "at work")
+    return slow.waits
+
+
 def _setup_ends(scene: Rescue) -> None:
     if scene.slow is not None:
         scene.slow.go()
@@ -127,7 +139,14 @@ def _still_laid(scene: Rescue) -> list[str]:
 
 def _taken_off(scene: Rescue) -> list[str]:
     """After a rollback nothing lies beside the recovered site but the files of its database."""
+    if _over(scene):
+        return []
     return [f"E:\\Restore: {name}" for name in scene.laid("PR2") if name != scene.newest_run()]
+
+
+def _over(scene: Rescue) -> bool:
+    """Whether the journal said already that what was laid beside is meant to stay: then there is nothing to take back."""
+    return begun(scene) and any(kind == "kept" for _, kind in records(scene))
 
 
 def recovered(scene: Rescue) -> list[str]:
@@ -164,6 +183,8 @@ def laid_beside(scene: Rescue) -> list[str]:
 
 
 def nothing_beside(scene: Rescue) -> list[str]:
+    if _over(scene) and scene.laid("PR1"):
+        return laid_beside(scene)
     return scene.aftermath.down("PR1") + [f"D:\\Restore: {name}" for name in scene.laid("PR1")]
 
 
@@ -207,6 +228,12 @@ RESTORE = Way(restore, recovered, untouched)
 BESIDE = Way(restore_of("PR1"), laid_beside, nothing_beside)
 
 
+def at_work(reached: list[Point], _: int) -> list[Point]:
+    """From the start of the task that runs setup until it has been looked at once; then it goes on."""
+    last = max(number for number, one in enumerate(reached) if one.kind == "native")
+    return reached[last : last + 4]
+
+
 def both(
     name: str, way: Way, sample: int, step: int = 1, *, only_disk: bool = False
 ) -> tuple[Scenario[Rescue], Scenario[Rescue]]:
@@ -231,7 +258,16 @@ def on_disk(reached: list[Point], _: int) -> list[Point]:
 RESCUES: dict[str, tuple[Callable[[Path], Rescue], tuple[Scenario[Rescue], ...]]] = {
     "drill": (_drills, both("drill", DRILL, 2)),
     "drill of a sealed set": (_sealed, both("drill of a sealed set", DRILL, 2, step=5, only_disk=True)),
-    "restore, option 20": (_lost("backup"), both("restore from a snapshot set", RESTORE, 1)),
+    "restore, option 20": (
+        _lost("backup"),
+        (
+            *both("restore from a snapshot set", RESTORE, 1),
+            Scenario(
+                "restore killed while setup is at work, rolled back", restore, RESTORE.rolled_back, at_work, sample=1
+            ),
+            Scenario("restore killed while setup is at work, resumed", restore, RESTORE.resumed, at_work, sample=0),
+        ),
+    ),
     "restore, option 10": (_lost("backup_task"), both("restore from a set of the task", RESTORE, 1, step=2)),
     "restore of 2007": (_old, both("restore of 2007", BESIDE, 1, step=2)),
     "backup task": (begin_task, both("backup task", TASK, 1, step=2)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UsageError
+from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UnreachableError, UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
@@ -117,16 +117,29 @@ class Setup(Module[SetupParams, SetupResult]):
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()
         began = ctx.clock.monotonic()
-        account = _start(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
+        account = _started(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
         _follow(ctx, intent, "prerequisites", until)
         ctx.clock.sleep(BETWEEN_SECONDS)
-        _start(ctx, intent, "setup", wishes.account)
+        _started(ctx, intent, "setup", wishes.account)
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
             changed=True, account=account, seconds=round(seconds, 1), tail=tail,
             msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
         )  # fmt: skip
+
+
+def _started(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
+    """Start a step. Where the answer is lost, what is on the host says whether it was started: it is never started twice."""
+    try:
+        return _start(ctx, intent, step, wanted, *names)
+    except UnreachableError:
+        until = ctx.clock.monotonic() + STEP_SECONDS
+        while (found := _look(ctx, intent, step, until)) is None:
+            ctx.clock.sleep(FOLLOW_SECONDS)
+        if not found["Started"]:
+            raise
+    return _start(ctx, intent, step, wanted, *names)  # it only answers now
 
 
 def _start(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
@@ -160,13 +173,13 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
 
     Raises:
         RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
+        UnreachableError: the host could not be reached any more in all that time.
 
     """
     began, pause = ctx.clock.monotonic(), 0.2
     while True:
-        found = _read(ctx, intent, step)
-        tail = str(found["Tail"])
-        if found["Code"]:
+        found = _look(ctx, intent, step, until)
+        if found is not None and found["Code"]:
             break
         now = ctx.clock.monotonic()
         if now >= until:
@@ -176,15 +189,31 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
             )
             late.goes_on = True
             raise late
-        ctx.progress(int(now - began), None, "s", _last_line(tail))
+        told = (
+            "the host cannot be reached; setup goes on by itself" if found is None else _last_line(str(found["Tail"]))
+        )
+        ctx.progress(int(now - began), None, "s", told)
         ctx.clock.sleep(min(pause, until - now))
         pause = min(pause * 1.5, FOLLOW_SECONDS)
+    tail = str(found["Tail"])
     if found["Code"] != "0":
         log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
         raise RemoteError(
             f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
         )
     return tail
+
+
+def _look(ctx: Context, intent: SetupIntent, step: str, until: float) -> dict[str, Any] | None:
+    """How far a step is; None while the host cannot be reached, which is no reason to give up on what goes on without us."""
+    try:
+        ctx.lease.take()  # renewed when half of it is over: setup may take longer than a lease holds
+        return _read(ctx, intent, step)
+    except UnreachableError as error:
+        if ctx.stop.is_set() or ctx.clock.monotonic() >= until:
+            error.goes_on = True
+            raise
+        return None
 
 
 def _last_line(text: str) -> str:
