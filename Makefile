@@ -20,10 +20,10 @@ demo: $(READY)          ## start a simulated hierarchy, back it up, look at the 
 test: $(READY)          ## all tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadscope
 
-drops: $(READY)         ## the connection dropped at every single request of a backup (some 20 minutes)
-	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py
+drops: $(READY)         ## the connection dropped at every single request of a backup, of a drill (some 30 minutes)
+	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py tests/drill/test_dropped_connections.py
 
-chaos: $(READY)         ## killed, frozen and struck at every point of a backup, into docs/reliability.md (hours)
+chaos: $(READY)         ## killed, frozen and struck at every point of a backup, drill, restore, into docs/reliability.md (hours)
 	@rm -rf .chaos
 	@SITEKEEPER_CHAOS=all $(BIN)/python -m pytest -q -n 2 --dist load --tb=line tests/chaos \
 	  && ended=0 || ended=$$?; $(BIN)/python tests/chaos/write_reliability.py; exit $$ended

@@ -118,15 +118,21 @@ def _flaws(folder: Path, now: dict[Path, str]) -> Iterable[str]:
     if not manifest.is_file():
         yield f"{folder.name} has no manifest"
         return
-    listed = {folder / one["file"]: one for one in json.loads(manifest.read_text())["entries"] if one["kind"] == "file"}
+    written = json.loads(manifest.read_text())
+    listed = {folder / one["file"]: one for one in written["entries"] if one["kind"] == "file"}
     for file, entry in listed.items():
         if not file.is_file() or file.stat().st_size != entry["size"] or now.get(file) != entry["sha256"]:
             yield f"{folder.name}: {entry['file']} is not what the manifest says"
     for file in now:
-        if folder in file.parents and file not in listed and not file.name.startswith("manifest."):
+        if (
+            folder in file.parents
+            and file not in listed
+            and not file.name.startswith(("manifest.", "marks.", ".marks."))
+        ):
             yield f"{folder.name}: {file.name} is not in the manifest"
-    databases = {file.suffix.lower(): file for file in (folder / "SiteDBServer").iterdir()}
-    inbox = int((folder / "SiteServer/SMSServer/inboxes/labcounter.box/counter.txt").read_text().split()[0])
+    top = folder / f"{written['site']}Backup" if written["kind"] == "task" else folder
+    databases = {file.suffix.lower(): file for file in (top / "SiteDBServer").iterdir()}
+    inbox = int((top / "SiteServer/SMSServer/inboxes/labcounter.box/counter.txt").read_text().split()[0])
     if attach(databases[".mdf"], databases[".ldf"]).counter != inbox:
         yield f"{folder.name} is torn: its database and its inbox are of different moments"
 

@@ -1,4 +1,4 @@
-"""One night: a lab of four machines, a store with earlier sets, journals, and processes of ours that are killed.
+"""One night: a lab, a store with earlier sets, journals, and processes of ours that are killed.
 
 What is claimed afterwards is read from the lab's disk.
 """
@@ -26,15 +26,23 @@ GUARD_MINUTES = 15
 LEAK_MINUTES = 6 * 60
 
 
-class Night:
+def hierarchy(size: float, *hosts: str) -> dict[str, Any]:
+    """The lab's own hierarchy with small sites, or some hosts of it."""
+    data: dict[str, Any] = yaml.safe_load((ROOT / "inventory/lab/hierarchy.yml").read_text())
+    data["ports"] = {"http": 0, "https": 0, "sql": 0}
+    data["hosts"] = {name: spec for name, spec in data["hosts"].items() if not hosts or name in hosts}
+    for spec in data["hosts"].values():
+        if "site" in spec:
+            spec["site"]["size"] = size
+            if spec["site"].get("parent") not in data["hosts"]:
+                spec["site"].pop("parent", None)
+    return data
+
+
+class Scene:
     """Runs, kills, time that goes by, and questions to the lab's disk."""
 
-    def __init__(self, root: Path, *, size: float = 0.05) -> None:
-        data = yaml.safe_load((ROOT / "inventory/lab/hierarchy.yml").read_text())
-        data["ports"] = {"http": 0, "https": 0, "sql": 0}
-        for spec in data["hosts"].values():
-            if "site" in spec:
-                spec["site"]["size"] = size
+    def __init__(self, root: Path, data: dict[str, Any]) -> None:
         self.root = root
         self.store = root / "store"
         self.runs = root / "runs"
@@ -45,6 +53,8 @@ class Night:
         self.ahead = 0.0
         self.aftermath = Aftermath(self.lab, self.store)
         self.earlier: dict[Path, str] = {}
+        self.disk: tuple[Path, ...] = ()
+        """Folders of the control host at whose changes a run can be killed."""
 
     def close(self) -> None:
         self.victims.close()
@@ -52,23 +62,20 @@ class Night:
 
     # What happens.
 
-    def backup(
-        self,
-        point: Point | None = None,
-        playbook: Path = ROOT / "playbooks/backup.yml",
-        asleep: Callable[[], None] | None = None,
+    def run(
+        self, playbook: Path, *more: str, point: Point | None = None, asleep: Callable[[], None] | None = None
     ) -> Ended:
         """A run of a playbook, killed at a point, or frozen there until ``asleep`` was done."""
-        inventory = self.lab.folder / "hosts.yml"
-        given = ["-i", str(inventory), "-e", f"store={self.store}", "-e", "settle=0.1s"]
-        return self._ours(point, ["run", str(playbook), *given], asleep)
+        given = ["-i", str(self.lab.folder / "hosts.yml"), "-e", f"store={self.store}", "-e", "settle=0.1s"]
+        return self._ours(point, ["run", str(playbook), *given, *more], asleep)
 
     def again(self, command: str, run: str, point: Point | None = None) -> Ended:
         """``resume`` or ``rollback`` a run, killed at a point."""
         return self._ours(point, [command, run])
 
     def _ours(self, point: Point | None, arguments: list[str], asleep: Callable[[], None] | None = None) -> Ended:
-        return self.victims.run([*arguments, "--runs", str(self.runs), "--json"], self.ahead, point, asleep)
+        given = [*arguments, "--runs", str(self.runs), "--json"]
+        return self.victims.run(given, self.ahead, point, asleep, self.disk)
 
     def minutes(self, number: int) -> None:
         """Time goes by."""
@@ -103,16 +110,40 @@ class Night:
 
     def new_sets(self) -> list[Path]:
         """What was published tonight."""
-        return [one for one in self.aftermath.sets() if one / "manifest.json" not in self.earlier]
+        earlier = {file.parent for file in self.earlier}
+        return [one for one in self.aftermath.sets() if one not in earlier]
+
+    def left(self) -> list[str]:
+        """What is not as it was before: traces, leases, sets that are none."""
+        there = self.aftermath
+        return there.traces() + there.leases() + there.damaged(self.earlier)
+
+    def last_line(self) -> int:
+        """The number of the audit log's last line."""
+        return int(read_audit(self.lab.folder / "audit.jsonl")[-1]["n"])
+
+
+class Night(Scene):
+    """Backups of the three sites of the lab's own hierarchy."""
+
+    def __init__(self, root: Path, *, size: float = 0.05) -> None:
+        super().__init__(root, hierarchy(size))
+
+    def backup(
+        self,
+        point: Point | None = None,
+        playbook: Path = ROOT / "playbooks/backup.yml",
+        asleep: Callable[[], None] | None = None,
+    ) -> Ended:
+        """A run of a playbook, killed at a point, or frozen there until ``asleep`` was done."""
+        return self.run(playbook, point=point, asleep=asleep)
 
     def down(self) -> list[str]:
         """Services of the sites that do not run."""
         return [f"{site}: {text}" for site in SITES for text in self.aftermath.down(site)]
 
     def left(self) -> list[str]:
-        """What is not as it was before the night: services, traces, leases, maintenance mode, sets that are none."""
-        there = self.aftermath
-        return self.down() + there.traces() + there.leases() + there.maintenance() + there.damaged(self.earlier)
+        return self.down() + super().left() + self.aftermath.maintenance()
 
     def generations(self) -> dict[str, str]:
         """The generation that each site has written down."""
@@ -123,7 +154,3 @@ class Night:
         """Changes on the sites after a line of the audit log."""
         lines = read_audit(self.lab.folder / "audit.jsonl", after)
         return [line for line in lines if line["event"] == "change" and line["host"] in SITES]
-
-    def last_line(self) -> int:
-        """The number of the audit log's last line."""
-        return int(read_audit(self.lab.folder / "audit.jsonl")[-1]["n"])

@@ -4,7 +4,8 @@ A point is the n-th of its kind on a host:
 
 * ``record``: a record of the journal, before it is on disk and after;
 * ``call``, ``sql``: a remote call (a WinRM pipeline) or a request to SQL Server, before it is handled and after it was, unanswered;
-* ``change``, ``native``: inside: a change in the lab as it happens, a command of diskshadow, schtasks and their like.
+* ``change``, ``native``: inside: a change in the lab as it happens, a command of diskshadow, schtasks and their like;
+* ``disk``: before a change on the disk of the control host itself, where a scenario says below which folders.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from sitekeeper.lab.server import Lab
 MODULES = Path(__file__).resolve().parents[2] / "modules"
 WHEN = {
     "record": ("before", "after"), "call": ("before", "after"), "sql": ("before", "after"), "change": ("inside",),
-    "native": ("inside",),
+    "native": ("inside",), "disk": ("before",),
 }  # fmt: skip
+
+
+HERE = "the control host"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,10 +76,11 @@ class Watch:
             self.reached, self.first_start = [], 0
             self._thawed.clear()
 
-    def end(self) -> None:
-        """The run is over; what the lab does by itself is not counted."""
+    def end(self, on_disk: int = 0) -> None:
+        """The run is over, with so many changes on its own disk; what the lab does by itself is not counted."""
         with self._lock:
             self._pid, self._point = 0, None
+            self.reached += [Point("disk", HERE, number, "before") for number in range(1, on_disk + 1)]
         self._thawed.set()
 
     def thaw(self) -> None:
@@ -161,19 +166,26 @@ class Victims:
         ahead: float,
         point: Point | None = None,
         asleep: Callable[[], None] | None = None,
+        disk: Iterable[Path] = (),
     ) -> Ended:
         """Run a command, killed at ``point``; ``ahead``: seconds that the lab's clock is ahead.
 
-        With ``asleep`` it is frozen there instead, and goes on after that was done.
+        With ``asleep`` it is frozen there instead, and goes on after that was done. ``disk``: folders on whose changes it
+        can be killed, too.
         """
-        record = point if point is not None and point.kind == "record" else None
+        kind = point.kind if point is not None else ""
+        record = point if kind == "record" else None
+        counted = self._out.with_name("changes.txt")
+        folders = [str(one) for one in disk]
+        number = point.number if point is not None and kind == "disk" else 0
         how = signal.SIGSTOP if asleep else signal.SIGKILL
         self._tell({
             "arguments": list(arguments), "ahead": ahead, "out": str(self._out),
             "kill": [record.host, record.number, record.when, how] if record else None,
+            "disk": [folders, str(counted), number] if folders else None,
         })  # fmt: skip
         pid = self._hear()
-        self._watch.begin(pid, None if record else point, how)
+        self._watch.begin(pid, None if kind in {"record", "disk"} else point, how)
         self._tell("go")
         if asleep is not None and self._is_frozen(pid):
             try:
@@ -182,7 +194,7 @@ class Victims:
                 self._watch.thaw()
                 os.kill(pid, signal.SIGCONT)
         status = self._hear()
-        self._watch.end()
+        self._watch.end(int(counted.read_text() or 0) if folders else 0)
         return Ended(os.waitstatus_to_exitcode(status), self._out.read_text())
 
     def _is_frozen(self, pid: int) -> bool:

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import yaml
 
-from .night import GUARD_MINUTES, LEAK_MINUTES, ROOT, SITES, Night
+from .night import GUARD_MINUTES, LEAK_MINUTES, ROOT, SITES, Night, Scene
 from .points import Ended, Point
 from .trying import EVERY
 
@@ -22,22 +23,27 @@ IDLE_MINUTES = 4
 ATTEMPTS = 5
 """How often a point is tried that a run did not come to: polls and signs of life are not the same number every time."""
 CLEAN_RUNS = 3 if EVERY else 1
+S = TypeVar("S", bound=Scene)
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Generic[S]):
     """What is killed, and how it is taken up again."""
 
     name: str
-    killed: Callable[[Night, Point | None], Ended]
+    killed: Callable[[S, Point | None], Ended]
     """Come to the command, and run it, killed at the point."""
-    taken_up: Callable[[Night], list[str]]
+    taken_up: Callable[[S], list[str]]
     """What is wrong afterwards."""
     wanted: Callable[[list[Point], int], list[Point]] = lambda reached, _: reached
     """Which of the points, given how many came before the first start of a service."""
     step: int = 1
     """With ``make chaos``: every so many of them."""
     sample: int = 2
+    journaled: bool = False
+    """Whether it is a run of its own, whose journal's records are points, too."""
+    numbered_as: str = ""
+    """What has the same points, and numbers them once for all of it."""
 
 
 def backup(night: Night, point: Point | None) -> Ended:
@@ -110,7 +116,7 @@ def rolled_back(night: Night) -> list[str]:
     return wrong + night.left()
 
 
-def begun(night: Night) -> bool:
+def begun(night: Scene) -> bool:
     """Whether the journal came to its first record; before that nothing is done."""
     journal = night.runs / night.newest_run() / "journal.db"
     if not night.newest_run() or not journal.is_file():
@@ -118,7 +124,7 @@ def begun(night: Night) -> bool:
     return any(kind == "run" for _, kind in records(night))
 
 
-def records(night: Night) -> list[tuple[str, str]]:
+def records(night: Scene) -> list[tuple[str, str]]:
     """Host and kind of every record of the newest run."""
     connection = sqlite3.connect(night.runs / night.newest_run() / "journal.db")
     try:
@@ -134,29 +140,35 @@ def after_the_first_start(reached: list[Point], before: int) -> list[Point]:
 
 
 SCENARIOS = [
-    Scenario("killed, the guard acts, resumed", backup, guard_then_resume),
-    Scenario("killed, rolled back at once", backup, rolled_back),
-    Scenario("killed, resumed at once", backup, resumed, step=4),
+    Scenario("killed, the guard acts, resumed", backup, guard_then_resume, journaled=True),
+    Scenario("killed, rolled back at once", backup, rolled_back, journaled=True),
+    Scenario("killed, resumed at once", backup, resumed, step=4, journaled=True),
     Scenario(
-        "killed while a failure is undone, rolled back", failing, rolled_back, after_the_first_start, step=2, sample=1
+        "killed while a failure is undone, rolled back",
+        failing,
+        rolled_back,
+        after_the_first_start,
+        step=2,
+        sample=1,
+        journaled=True,
     ),
     Scenario("resume killed, resumed", half_done("resume"), resumed, step=8, sample=1),
     Scenario("rollback killed, rolled back", half_done("rollback"), rolled_back, step=2, sample=1),
 ]
 
 
-def numbered(scenario: Scenario, night: Night) -> list[Point]:
+def numbered(scenario: Scenario[S], night: S) -> list[Point]:
     """The points that several clean runs came to."""
     runs = [_clean(scenario, night) for _ in range(CLEAN_RUNS)]
     return [point for point in runs[0] if all(point in other for other in runs[1:])]
 
 
-def _clean(scenario: Scenario, night: Night) -> list[Point]:
+def _clean(scenario: Scenario[S], night: S) -> list[Point]:
     ended = scenario.killed(night, None)
     assert not ended.killed, ended.said
     points = scenario.wanted(list(night.watch.reached), night.watch.first_start)
     seen: Counter[str] = Counter()
-    for host, _ in records(night) if scenario.killed in (backup, failing) else ():
+    for host, _ in records(night) if scenario.journaled else ():
         seen[host] += 1
         points += [Point("record", host, seen[host], when) for when in ("before", "after")]
     night.minutes(IDLE_MINUTES)
@@ -165,9 +177,9 @@ def _clean(scenario: Scenario, night: Night) -> list[Point]:
     return points
 
 
-def all_points(scenario: Scenario, night: Night, shared: Path) -> list[Point]:
+def all_points(scenario: Scenario[S], night: S, shared: Path) -> list[Point]:
     """The points of a scenario, numbered once for all workers."""
-    file = shared / f"{SCENARIOS.index(scenario)}.json"
+    file = shared / f"points of {scenario.numbered_as or scenario.name}.json"
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.is_file():
@@ -175,7 +187,7 @@ def all_points(scenario: Scenario, night: Night, shared: Path) -> list[Point]:
     return [Point(**one) for one in json.loads(file.read_text())]
 
 
-def held(scenario: Scenario, night: Night, point: Point) -> list[str]:
+def held(scenario: Scenario[S], night: S, point: Point) -> list[str]:
     """What is wrong after a kill at this point; nothing if all held."""
     for _ in range(ATTEMPTS):
         if scenario.killed(night, point).killed:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from .night import Night
 from .points import Point
 from .scenarios import SCENARIOS, Scenario, all_points, backup, held
-from .trying import CHUNKS, EVERY, of_all_workers, tried
+from .trying import CHUNKS, EVERY, Stand, begin, of_all_workers, tried
 
 LEAST = 1200
 """Points of one backup. It may not fall without a line in CHANGELOG.md that says why."""
@@ -21,15 +22,17 @@ LEAST = 1200
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
-def test_killed_at(scenario: Scenario, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_killed_at(
+    scenario: Scenario[Night], chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     def points(night: Night) -> list[Point]:
         found = all_points(scenario, night, of_all_workers(tmp_path_factory))
         assert scenario.killed is not backup or len(found) >= LEAST, "fewer points: say why in CHANGELOG.md"
         return found
 
-    failures = tried(
-        tmp_path / "night", scenario.name, points, lambda night, point: held(scenario, night, point),
-        step=scenario.step, chunk=chunk, sample=scenario.sample,
-        turn=SCENARIOS.index(scenario),
-    )  # fmt: skip
+    with closing(Stand(tmp_path / "night", begin)) as stand:
+        failures = tried(
+            stand, scenario.name, points, lambda night, point: held(scenario, night, point),
+            step=scenario.step, chunk=chunk, sample=scenario.sample, turn=SCENARIOS.index(scenario),
+        )  # fmt: skip
     assert not failures, "\n".join(failures)

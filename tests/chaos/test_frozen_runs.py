@@ -6,6 +6,7 @@ What it had sent when it fell asleep arrives when it wakes up: after the guard h
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from .night import GUARD_MINUTES, LEAK_MINUTES, SITES, Night
 from .points import Point
 from .scenarios import SCENARIOS, all_points, rolled_back
-from .trying import CHUNKS, EVERY, of_all_workers, tried
+from .trying import CHUNKS, EVERY, Stand, begin, of_all_workers, tried
 
 ASLEEP = {"past the guard": GUARD_MINUTES + 3, "past everything": LEAK_MINUTES + 5}
 STEP = 8
@@ -25,11 +26,11 @@ STEP = 8
 @pytest.mark.parametrize("asleep", ASLEEP)
 def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = of_all_workers(tmp_path_factory)
-    failures = tried(
-        tmp_path / "night", f"frozen {asleep}, woken, rolled back",
-        lambda night: all_points(SCENARIOS[0], night, shared), lambda night, point: woken(night, point, ASLEEP[asleep]),
-        step=STEP, chunk=chunk, sample=2,
-    )  # fmt: skip
+    with closing(Stand(tmp_path / "night", begin)) as stand:
+        failures = tried(
+            stand, f"frozen {asleep}, woken, rolled back", lambda night: all_points(SCENARIOS[0], night, shared),
+            lambda night, point: woken(night, point, ASLEEP[asleep]), step=STEP, chunk=chunk, sample=2,
+        )  # fmt: skip
     assert not failures, "\n".join(failures)
 
 

@@ -7,11 +7,13 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pytest
 
-from .night import ROOT, Night
+from .night import ROOT, Night, Scene
 from .points import Point
 
 EVERY = os.environ.get("SITEKEEPER_CHAOS") == "all"
@@ -19,6 +21,7 @@ CHUNKS = 12 if EVERY else 1
 SHARE = int(os.environ.get("SITEKEEPER_CHAOS_SHARE", "1"))
 """Every so many of the points, where there is no time for all: two runs with 2 try all of them, if ``TURN`` is 0 and 1."""
 TURN = int(os.environ.get("SITEKEEPER_CHAOS_TURN", "0"))
+S = TypeVar("S", bound=Scene)
 
 
 def of_all_workers(factory: pytest.TempPathFactory) -> Path:
@@ -38,11 +41,29 @@ def begin(folder: Path) -> Night:
     return night
 
 
+class Stand(Generic[S]):
+    """Where points are tried: a lab, and a new one after a point that did not hold."""
+
+    def __init__(self, folder: Path, begun: Callable[[Path], S]) -> None:
+        self._folder = folder
+        self._begun = begun
+        self.scene = begun(folder)
+
+    def renew(self) -> None:
+        """Whatever is left of this one is no beginning for the next."""
+        self.close()
+        shutil.rmtree(self._folder)
+        self.scene = self._begun(self._folder)
+
+    def close(self) -> None:
+        self.scene.close()
+
+
 def tried(
-    folder: Path,
+    stand: Stand[S],
     name: str,
-    points: Callable[[Night], list[Point]],
-    wrong_at: Callable[[Night, Point], list[str]],
+    points: Callable[[S], list[Point]],
+    wrong_at: Callable[[S, Point], list[str]],
     *,
     step: int,
     chunk: int,
@@ -54,23 +75,25 @@ def tried(
     ``turn``: with which of them a share begins, so that what one scenario leaves out another one tries.
     """
     failures = []
-    night = begin(folder)
-    try:
-        numbered = points(night)
-        first = (turn + TURN) % SHARE * step
-        mine = numbered[first :: step * SHARE][chunk::CHUNKS] if EVERY else random.sample(numbered, sample)
-        for point in mine:
-            wrong = wrong_at(night, point)
-            _write_down(name, point, wrong)
-            if wrong:
-                failures.append(f"{point}: {wrong}")
-                night.close()
-                night = begin(folder)
-            night.forget_new_sets()
-            night.restart_winrm()
-    finally:
-        night.close()
+    numbered = points(stand.scene)
+    first = (turn + TURN) % SHARE * step
+    mine = numbered[first :: step * SHARE][chunk::CHUNKS] if EVERY else spread(numbered, sample)
+    for point in mine:
+        wrong = wrong_at(stand.scene, point)
+        _write_down(name, point, wrong)
+        if wrong:
+            failures.append(f"{point}: {wrong}")
+            stand.renew()
+        stand.scene.forget_new_sets()
+        stand.scene.restart_winrm()
     return failures
+
+
+def spread(numbered: list[Point], sample: int) -> list[Point]:
+    """One by chance out of every so many, so that the beginning and the end of a run have their turn, too."""
+    sample = min(sample, len(numbered))
+    edges = [len(numbered) * number // sample for number in range(sample + 1)] if sample else [0]
+    return [random.choice(numbered[low:high]) for low, high in pairwise(edges)]  # noqa: S311 - no secret
 
 
 def _write_down(name: str, point: Point, wrong: list[str]) -> None:

@@ -12,11 +12,13 @@ import signal
 import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sitekeeper.cli import main as command_line
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.module import available
+from sitekeeper.site import setup
 
 
 class CountingConnection(sqlite3.Connection):
@@ -47,6 +49,38 @@ class CountingConnection(sqlite3.Connection):
             os.kill(os.getpid(), self.how)
 
 
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+
+
+def count_disk(under: list[str], counted: str, number: int) -> None:
+    """Count the changes that we make below some folders of our own disk, into a file; killed before the n-th."""
+    seen = 0
+    told = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def hook(event: str, given: tuple[Any, ...]) -> None:
+        nonlocal seen
+        if event == "open":
+            if isinstance(given[0], int) or not given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                return
+        elif event not in CHANGES:
+            return
+        # shutil.rmtree names what it deletes relative to a descriptor of its folder.
+        below = (
+            given[-1] if event in {"os.remove", "os.rmdir"} and isinstance(given[-1], int) and given[-1] >= 0 else None
+        )
+        path = os.fsdecode(given[0])
+        if below is not None:
+            path = str(Path(f"/proc/self/fd/{below}").readlink() / path)
+        if not path.startswith(tuple(under)):
+            return
+        seen += 1
+        os.pwrite(told, str(seen).encode(), 0)
+        if seen == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
 def live(order: dict[str, Any]) -> int:
     """Run one command of ours as the order says."""
     out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -55,6 +89,9 @@ def live(order: dict[str, Any]) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     ahead = timedelta(seconds=order["ahead"])
     setattr(SystemClock, "now", lambda _: datetime.now(UTC) + ahead)  # noqa: B010 - the lab's clock was advanced
+    setattr(setup, "FOLLOW_SECONDS", 0.3)  # noqa: B010 - the lab's setup takes no half an hour
+    if order["disk"]:
+        count_disk(*order["disk"])
     if order["kill"]:
         CountingConnection.host, CountingConnection.number, CountingConnection.when, CountingConnection.how = order[
             "kill"

@@ -57,6 +57,15 @@ of its journal, before and after each remote call and SQL request, and inside, a
 of its tools. Or it is frozen there, and woken when the guards have acted. A backup has more than 1,200 such points; the
 runs that made this page tried {total} of all kinds, {held} held.
 
+Drills, restores and runs of ConfigMgr's own backup task are killed at theirs, too, also before a change on the disk of the control
+host, and taken up by `resume` or `rollback` at once. What is promised of them:
+
+* After a drill the scratch server has no database, file or lease of ours, no plain copy of a sealed set is left, the site's server was
+  asked nothing, and no set is said to have failed that did not.
+* A restore that is taken back before setup was started leaves nothing beside the site but what it kept of it, by name; while setup is
+  at work nothing is taken away that it reads; a recovered site keeps its database. Setup runs once.
+* The backup that the task had made before is never lost: [decisions/008](decisions/008-backup-task.md) says what lies where.
+
 | what is done, and then | point | tried | held |
 |---|---|---|---|
 """

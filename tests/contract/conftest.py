@@ -495,6 +495,7 @@ def recoveries() -> list[Call]:
             Data=b"MZMZ",
         ),
         call("Start-SkSetup", Drive="C", Run="run-1", Root="E:\\a%b", Step="setup", Name=[]),
+        call("Start-SkSetup", **setup, Step="prerequisites", Name=names, Expected="LAB\\nobody"),
         call("Start-SkSetup", **setup, Step="prerequisites", Name=names),
         call("Start-SkSetup", **setup, Step="prerequisites", Name=names),
         call("Read-SkSetup", Drive="C", Run="run-1", Step="prerequisites"),

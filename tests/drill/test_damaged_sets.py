@@ -298,7 +298,7 @@ WITH_RIGHT_HASHES = {
     ),
     "another collation": Way(_collation, "site.examine", "collation: "),
     "a machine without identity": Way(_nobody, "site.examine", "identity: ", "PR1"),
-    "a set of last week": Way(_three_days_old, "site.examine", "age: 7"),
+    "a set of last week": Way(_three_days_old, "site.examine", "age: 7", code=1),
 }
 WAYS = BY_HASH | WITH_RIGHT_HASHES
 
@@ -320,6 +320,7 @@ def test_a_drill_of_it_fails_at_the_right_check(night: Night, name: str) -> None
     marks = folder / "marks.json"
     if not name.startswith("a changed manifest") and folder.is_dir() and marks.is_file():
         drilled = json.loads(marks.read_text())["drilled"]
+        assert drilled is None or way.code != 1, "a set that is merely old is no bad one"
         assert drilled is None or drilled["result"] == "failed"
 
 

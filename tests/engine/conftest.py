@@ -6,6 +6,7 @@
     test.change:  {name: N, ...}               reversible; see ChangeParams for how it goes wrong
     test.machine: {name: N, ...}               the same, and takes a machine of that name
     test.once:    {name: N}                    a change without undo
+    test.elsewhere: {name: N, on: HOST, ...}   a change on another host
     test.wait:    {for: NAME, set: NAME}       sets one event, waits for another
 """
 
@@ -24,6 +25,7 @@ import pytest
 from sitekeeper.engine import events, inventory, journal, module, playbook
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError, SitekeeperError, UndoError, UnreachableError
+from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
@@ -163,6 +165,43 @@ class MachineModule(ChangeModule):
         return (params.name,)
 
 
+class ElsewhereParams(Params):
+    name: str
+    """What is changed."""
+    on: str | None = None
+    """Where."""
+    fails: bool = False
+    """After it was made."""
+
+
+class ElsewhereIntent(Record):
+    version: Literal[1] = 1
+    name: str
+    on: str | None
+
+
+class ElsewhereModule(Module[ElsewhereParams, Changed]):
+    called: ClassVar[str] = "test.elsewhere"
+    reversible = True
+    intent_type = ElsewhereIntent
+
+    def plan(self, ctx: Any, params: ElsewhereParams) -> Plan[Changed]:
+        intent = ElsewhereIntent(name=params.name, on=params.on)
+        return Plan(
+            result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),), intent=intent, data=params
+        )
+
+    def apply(self, ctx: Any, plan: Plan[Changed]) -> Changed:
+        LOG.add("made", changed_on(ctx, plan.intent).host, plan.data.name)
+        if plan.data.fails:
+            raise RemoteError("it broke")
+        return Changed(name=plan.data.name, changed=True, msg="done")
+
+    def undo(self, ctx: Any, intent: ElsewhereIntent, outcome: Changed | None) -> str:
+        LOG.add("undone", changed_on(ctx, intent).host, intent.name)
+        return "taken back"
+
+
 class OnceParams(Params):
     name: str
     """What is changed for good."""
@@ -245,6 +284,16 @@ class Stand:
     stop: Event
     notes: dict[str, Any] = field(default_factory=dict)
     needed: list[Any] = field(default_factory=list)
+
+    def of(self, host: str) -> Stand:
+        """Another host, in the same play."""
+        self.family = getattr(self, "family", {})
+        if host not in self.family:
+            self.family[host] = Stand(
+                host, {}, Lease(host, self.lease.stage), self.clock, self.run_id, self.check, self.stop
+            )
+        found: Stand = self.family[host]
+        return found
 
     def bound(self, until: float | None, what: str = "") -> None:
         self.bounds = getattr(self, "bounds", [])
@@ -393,7 +442,7 @@ def _inset(text: str, by: int) -> str:
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     LOG.__init__()  # type: ignore[misc]  # a new record for each test
     found = dict(module.available())
-    for one in (ReadModule, ChangeModule, MachineModule, OnceModule, WaitModule, KeyModule):
+    for one in (ReadModule, ChangeModule, MachineModule, ElsewhereModule, OnceModule, WaitModule, KeyModule):
         found[one.name()] = one
     monkeypatch.setattr(module, "available", lambda: found)
     return Stage(tmp_path)

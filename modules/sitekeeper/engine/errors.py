@@ -43,6 +43,8 @@ class SitekeeperError(Exception):
     exit_code: ClassVar[int] = 70
     advice: ClassVar[str] = ""
     """What to do about any error of the class, where its own hint says nothing."""
+    goes_on: bool = False
+    """What failed is still at work on the host, without us: its play is left as it is, as if it had been cut off there."""
 
     def __init__(
         self,

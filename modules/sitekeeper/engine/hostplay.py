@@ -124,6 +124,8 @@ class HostPlay:
             failure = self._own(error)
         if failure is None and not self.settings.check:
             self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
+        if failure is not None and failure.goes_on:
+            return self._left_alone(failure)
         if failure is not None:
             self._abandon(self.play.path)
         policies = {"block", "play"} | ({"failure"} if failure is not None else set())
@@ -141,6 +143,13 @@ class HostPlay:
                     self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error, "give the lease back").at(origin=self.play.origin))
+        self.holding.release()
+        return self.outcome
+
+    def _left_alone(self, failure: SitekeeperError) -> HostOutcome:
+        """What failed goes on by itself on the host: nothing that it needs is taken away, and a resumed run follows it on."""
+        self.outcome.errors.insert(0, failure)
+        self._guard(lambda: self.guarding.end(proven=False))
         self.holding.release()
         return self.outcome
 

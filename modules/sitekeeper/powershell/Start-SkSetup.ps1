@@ -1,9 +1,10 @@
 function Start-SkSetup {
     # Has setup (or its prerequisite checker) of the staged CD.Latest run, by a task that an administrator registered once with the
     # account that it is to run as: no password comes through us. The task's action is one fixed file, which this writes.
-    # Answers the account. Once per run and step: a second call only answers. Names, never a path but the pinned Root.
+    # Answers the account, and starts nothing where it is another than Expected. Once per run and step: a second call only
+    # answers. Names, never a path but the pinned Root.
     [CmdletBinding()]
-    param([string]$Drive, [string]$Run, [string]$Root, [string]$Step, [string[]]$Name)
+    param([string]$Drive, [string]$Run, [string]$Root, [string]$Step, [string[]]$Name, [string]$Expected)
     trap { break }  # a failed .NET call would only end its statement
     if ($Step -cnotmatch '\A(prerequisites|setup)\z') { throw 'SkInvalidStep' }
     foreach ($one in $Name) { if ($one -cnotmatch '\A[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\z') { throw 'SkInvalidName' } }
@@ -43,6 +44,10 @@ function Start-SkSetup {
     if ($account -match '\AS-1-[0-9-]+\z') {
         $id = New-Object Security.Principal.SecurityIdentifier($account)
         $account = $id.Translate([Security.Principal.NTAccount]).Value
+    }
+    if ($Expected -and $account -ne $Expected) {
+        Write-Error -Message ('the task sitekeeper-setup runs as ' + $account) -ErrorId 'SkOtherSetupAccount' -Category InvalidData -TargetObject $account
+        return
     }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'setup'
     $started = [IO.Path]::Combine($folder, $Step + '.started')

@@ -36,7 +36,13 @@ class Place(Record):
     script: str
     """The recovery script; empty for 2007."""
     saved: str
-    """Where what was there before is kept."""
+    """Where what was there before is kept; empty where nothing was."""
+    accounts: bool = False
+    """Whether the srvacct folder of the installed site is kept there."""
+    folder: str = ""
+    """What was laid beside the site for its recovery."""
+    database: str = ""
+    """Folder of the database that was brought up by hand; empty where none was."""
 
 
 def steps(got: Gotten, place: Place) -> Iterator[Step]:
@@ -50,6 +56,11 @@ def steps(got: Gotten, place: Place) -> Iterator[Step]:
         who="sitekeeper", what="Compare the recovered site with the set.",
         how=f"sitekeeper run playbooks/compare.yml -i INVENTORY --limit {place.host} -e set={got.id}",
     )  # fmt: skip
+    if place.folder:
+        yield Step(
+            who="operator", what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
+            how=place.folder,
+        )  # fmt: skip
 
 
 def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
@@ -59,10 +70,11 @@ def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
             how=f"Server name {got.machine.name}, site code {got.site}, version {got.version}, folder {got.install_dir}, the same drives; "
             f"database server {got.database.component if got.database else 'as before'}.",
         )  # fmt: skip
+    needless = " (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""
+    kept = f"{place.saved}\\srvacct" if place.accounts else "a folder that only administrators can read"
     yield Step(
-        who="operator", what="Put the new srvacct folder aside before anything is restored.",
-        how=f"Copy {got.install_dir}\\srvacct to {place.saved or 'another place'}"
-        + (" (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""),
+        who="sitekeeper" if place.accounts else "operator", what="Put the new srvacct folder aside before anything is restored.",
+        how=(f"It is kept in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
     )  # fmt: skip
     yield Step(
         who="operator", what="Run the Site Repair Wizard on the site server itself, and give it the backup of the task.",
@@ -72,7 +84,7 @@ def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
         yield Step(
             who="operator", what="Put the new srvacct folder back over the restored one.",
             how="The keys that open the old one were in the old Windows (KB 2509330). "
-            f"Stop the services, copy it back to {got.install_dir}\\srvacct.",
+            f"Stop the services, copy it from {kept} back to {got.install_dir}\\srvacct.",
         )  # fmt: skip
     yield Step(
         who="operator", what="Reset the site. It is mandatory after the Site Repair Wizard.",
@@ -95,7 +107,8 @@ def _steps_setup(got: Gotten, place: Place) -> Iterator[Step]:
     if got.kind == "snapshot":
         yield Step(
             who="sitekeeper", what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
-            how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup",
+            how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup. "
+            f"Its files are and stay in {place.database}: never delete that folder.",
         )  # fmt: skip
     yield Step(
         who="sitekeeper",
@@ -103,7 +116,8 @@ def _steps_setup(got: Gotten, place: Place) -> Iterator[Step]:
         how=f'"{place.media}\\SMSSETUP\\BIN\\X64\\setup.exe" /script "{place.script}"',
     )  # fmt: skip
     yield Step(
-        who="operator", what="Work through what setup lists at its end.", how=r"C:\ConfigMgrPostRecoveryActions.html on the site server",
+        who="operator", what="Work through what setup lists at its end.",
+        how="ConfigMgrPostRecoveryActions.html at the root of the system drive of the site server",
     )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ def refuse_at_work(ctx: Context, drive: str, run: str) -> State:
     if state == "at work":
         raise UndoError(
             "setup is still at work, and reads what was laid there for it",
-            hint="wait until it has ended (ConfigMgrSetup.log at the root of the system drive), then `sitekeeper resume` or `rollback`",
+            hint="wait until it has ended (ConfigMgrSetup.log at the root of the system drive), then `sitekeeper resume` or `rollback`: a "
+            "recovered site keeps its database; "
+            f"if it was cut off, by a restart say, write 1 into {drive}:\\sitekeeper\\{run}\\setup\\setup.code first",
         )
     return state

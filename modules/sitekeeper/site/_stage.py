@@ -36,6 +36,9 @@ class Staged(Result):
     script: str = ""
     """The recovery script; empty for 2007."""
     saved: str = ""
+    """Where what was on the machine is kept; empty where there was nothing to keep."""
+    accounts: bool = False
+    """Whether a srvacct folder is kept there."""
     files: int = 0
     bytes: int = 0
     seconds: float = 0.0

@@ -202,9 +202,15 @@ def input_of_microsofts_tool(seen: Seen) -> Iterator[Check]:
 def build(seen: Seen) -> Iterator[Check]:
     """Current branch: the setup of the set's own CD.Latest has the build of its database."""
     got = seen.got
-    if got.product == "2007" or (build_of(got.version) < FIRST_WITH_CD_LATEST and not seen.cd_latest):
+    if got.product == "2007":
         return
-    if build_of(seen.cd_latest) != build_of(got.version):
+    if build_of(got.version) < FIRST_WITH_CD_LATEST and not seen.cd_latest:
+        yield Check(
+            name="CD.Latest", status="failed", said=f"{got.version} has none, and setup is run from it",
+            consequence="This version is recovered from its own installation media, which no backup holds.",
+            hint="get the set (sitekeeper backups get) and run the setup of that media by hand",
+        )  # fmt: skip
+    elif build_of(seen.cd_latest) != build_of(got.version):
         yield Check(
             name="CD.Latest", status="failed", said=f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
             consequence="Setup recovers only a database of its own build.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -14,6 +14,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.site import _book_pages
 from sitekeeper.site._stage import Staged
 from sitekeeper.site.target import TargetFacts
+from sitekeeper.sql._results import Made
 from sitekeeper.store._results import Gotten
 
 
@@ -28,6 +29,8 @@ class BookParams(Params):
     """What was laid beside on it."""
     folder: str
     """Folder on the control host."""
+    database: Made | None = None
+    """The database that was brought up by hand."""
 
 
 class BookFiles(Result):
@@ -64,6 +67,7 @@ class Book(Module[BookParams, BookFiles]):
         place = _book_pages.Place(
             host=ctx.host, same_windows=target.same_windows, installed=target.installed, media=staged.media if staged else "",
             backup=staged.backup if staged else "", script=staged.script if staged else "", saved=staged.saved if staged else "",
+            accounts=bool(staged and staged.accounts), folder=staged.folder if staged else "", database=_folder_of(params.database),
         )  # fmt: skip
         world = Environment(
             loader=PackageLoader("sitekeeper.site", ""),
@@ -84,3 +88,7 @@ class Book(Module[BookParams, BookFiles]):
         except OSError as error:
             raise SpaceError(f"the recovery book cannot be written to {book.html}: {error.strerror}") from None
         return BookFiles(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")
+
+
+def _folder_of(made: Made | None) -> str:
+    return str(PureWindowsPath(made.files[0]).parent) if made is not None and made.files else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError
+from sitekeeper.engine.errors import Failed, IntegrityError, SqlError, UnreachableError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
@@ -71,7 +71,9 @@ class Examine(Module[ExamineParams, Examined]):
         checks = tuple(check for ask in _examination.ALL for check in _asked(ask, asked))
         failed = [one for one in checks if one.status == "failed"]
         if failed:
-            refused = IntegrityError(
+            # A set that is merely old is no bad one: that is what the playbook asked for.
+            kind = Failed if all(one.name == "age" for one in failed) else IntegrityError
+            refused = kind(
                 f"{got.id} would not make a good restore: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
                 hint=" ".join(one.consequence for one in failed),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Call, Context
@@ -62,7 +63,12 @@ class Save(Module[SaveParams, Saved]):
         answers = ctx.ps.read(calls)
         keys = []
         for (name, view), answer in zip(asked, answers, strict=True):
-            if answer.output and answer.output[0]["Key"]:
+            if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not kept
+                said = answer.errors[0] if answer.errors else None
+                raise RemoteError(
+                    f"cannot tell whether {name} ({view}) exists: {said.message if said else 'no answer'}", record=said
+                )
+            if answer.output[0]["Key"]:
                 ctx.ps.change("Export-SkRegistry", Drive=drive, Run=ctx.run_id, Name=name, View=view)
                 keys.append(f"{name} ({view})")
         told = f"{len(accounts)} files of srvacct, registry keys {', '.join(keys) or 'none'}"

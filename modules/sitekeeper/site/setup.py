@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UsageError
+from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UnreachableError, UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
@@ -21,6 +21,15 @@ from sitekeeper.store._results import Gotten
 STEP_SECONDS = 120.0
 """Deadline of starting one step."""
 FOLLOW_SECONDS = 5.0
+BETWEEN_SECONDS = 1.0
+"""Between two runs of the task: while one has not ended, the Task Scheduler ignores a second start, and says nothing."""
+REFUSED = {
+    "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
+    "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
+    "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
+    "SkOtherSetupAccount": "the task sitekeeper-setup runs as {account}, recovery.account is {wanted}",
+}
+"""By the error that Start-SkSetup writes."""
 TASK_HINT = (
     "an administrator registers it once, with the account that setup is to run as: "
     r"schtasks /create /tn sitekeeper-setup /tr {drive}:\sitekeeper\setup.cmd /sc once /st 00:00 /sd 01/01/2000 "
@@ -108,14 +117,10 @@ class Setup(Module[SetupParams, SetupResult]):
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()
         began = ctx.clock.monotonic()
-        account = _start(ctx, intent, "prerequisites", [kind, wishes.sql_server, wishes.provider])
-        if wishes.account and account.lower() != wishes.account.lower():
-            raise PreflightError(
-                f"the task sitekeeper-setup runs as {account}, recovery.account is {wishes.account}",
-                hint=TASK_HINT.format(drive=intent.drive),
-            )
+        account = _started(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
         _follow(ctx, intent, "prerequisites", until)
-        _start(ctx, intent, "setup", [])
+        ctx.clock.sleep(BETWEEN_SECONDS)
+        _started(ctx, intent, "setup", wishes.account)
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
@@ -124,7 +129,20 @@ class Setup(Module[SetupParams, SetupResult]):
         )  # fmt: skip
 
 
-def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> str:
+def _started(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
+    """Start a step. Where the answer is lost, what is on the host says whether it was started: it is never started twice."""
+    try:
+        return _start(ctx, intent, step, wanted, *names)
+    except UnreachableError:
+        until = ctx.clock.monotonic() + STEP_SECONDS
+        while (found := _look(ctx, intent, step, until)) is None:
+            ctx.clock.sleep(FOLLOW_SECONDS)
+        if not found["Started"]:
+            raise
+    return _start(ctx, intent, step, wanted, *names)  # it only answers now
+
+
+def _start(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
     try:
         (row,) = ctx.ps.change(
             "Start-SkSetup",
@@ -133,16 +151,13 @@ def _start(ctx: Context, intent: SetupIntent, step: str, names: list[str]) -> st
             Run=intent.run,
             Root=intent.root,
             Step=step,
-            Name=names,
+            Name=list(names),
+            Expected=wanted,
         )
     except RemoteError as error:
         word = error.record.short_id if error.record else ""
-        if word in {"SkNoSetupTask", "SkOtherSetupTask", "SkSetupWithoutPassword"}:
-            said = {
-                "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
-                "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
-                "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
-            }[word]  # fmt: skip
+        if word in REFUSED:
+            said = REFUSED[word].format(account=error.record.target if error.record else "", wanted=wanted)
             raise PreflightError(f"setup was not started: {said}", hint=TASK_HINT.format(drive=intent.drive)) from None
         raise
     return str(row["Account"])
@@ -158,28 +173,47 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
 
     Raises:
         RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
+        UnreachableError: the host could not be reached any more in all that time.
 
     """
-    began = ctx.clock.monotonic()
+    began, pause = ctx.clock.monotonic(), 0.2
     while True:
-        found = _read(ctx, intent, step)
-        tail = str(found["Tail"])
-        if found["Code"]:
+        found = _look(ctx, intent, step, until)
+        if found is not None and found["Code"]:
             break
         now = ctx.clock.monotonic()
         if now >= until:
-            raise RemoteTimeoutError(
-                f"{step} has not ended after {now - began:.0f} s; it goes on by itself",
-                hint="look into ConfigMgrSetup.log at the root of the system drive, then `sitekeeper resume` follows it on",
+            late = RemoteTimeoutError(
+                f"{step} has not ended after {now - began:.0f} s; it goes on by itself, and what it reads was left there",
+                hint="look into ConfigMgrSetup.log at the root of the system drive; `sitekeeper resume` follows it on",
             )
-        ctx.progress(int(now - began), None, "s", _last_line(tail))
-        ctx.clock.sleep(min(FOLLOW_SECONDS, until - now))
+            late.goes_on = True
+            raise late
+        told = (
+            "the host cannot be reached; setup goes on by itself" if found is None else _last_line(str(found["Tail"]))
+        )
+        ctx.progress(int(now - began), None, "s", told)
+        ctx.clock.sleep(min(pause, until - now))
+        pause = min(pause * 1.5, FOLLOW_SECONDS)
+    tail = str(found["Tail"])
     if found["Code"] != "0":
         log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
         raise RemoteError(
             f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
         )
     return tail
+
+
+def _look(ctx: Context, intent: SetupIntent, step: str, until: float) -> dict[str, Any] | None:
+    """How far a step is; None while the host cannot be reached, which is no reason to give up on what goes on without us."""
+    try:
+        ctx.lease.take()  # renewed when half of it is over: setup may take longer than a lease holds
+        return _read(ctx, intent, step)
+    except UnreachableError as error:
+        if ctx.stop.is_set() or ctx.clock.monotonic() >= until:
+            error.goes_on = True
+            raise
+        return None
 
 
 def _last_line(text: str) -> str:

@@ -87,7 +87,8 @@ class Stage(Module[StageParams, Staged]):
         files = sum(one.local is not None or bool(one.data) for one in pieces)
         result = Staged(
             changed=True, root=root, drive=target.drive, folder=folder, media="" if old else f"{folder}\\{MEDIA}", backup=backup,
-            script="" if old else f"{folder}\\{SCRIPT}", saved=params.saved.folder if params.saved else "", files=files, bytes=size,
+            script="" if old else f"{folder}\\{SCRIPT}", saved=_kept_in(params.saved),
+            accounts=bool(params.saved and params.saved.accounts), files=files, bytes=size,
             msg=f"{files} files, {size} bytes would be laid in {folder}",
         )  # fmt: skip
         change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
@@ -111,6 +112,10 @@ class Stage(Module[StageParams, Staged]):
         refuse_at_work(ctx, intent.drive, ctx.run_id)
         ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
         return f"{intent.root}\\{intent.run} deleted"
+
+
+def _kept_in(saved: Saved | None) -> str:
+    return saved.folder if saved is not None and (saved.accounts or saved.keys) else ""
 
 
 def _recovery(got: Gotten, folder: str, backup: str) -> Recovery:

@@ -20,6 +20,7 @@ from sitekeeper.site._machine import (
     volumes_of_machine,
 )
 from sitekeeper.site._results import Machine, Volume
+from sitekeeper.site.facts import STOPPED_FOR_BACKUP
 from sitekeeper.sql import queries
 from sitekeeper.sql._read import read_over
 from sitekeeper.store._results import Gotten
@@ -43,6 +44,8 @@ class TargetFacts(Result):
     """Whether it is the installation of Windows that the set was made on."""
     installed: str = ""
     """Install folder of the site that is there (2007: installed anew); empty where there is none."""
+    services: tuple[str, ...] = ()
+    """Services of a site of 2007 that was installed anew: it must not work while its set is laid beside it."""
     drive: str = ""
     """Letter of the system drive: work folders and setup's task are there."""
     volumes: tuple[Volume, ...] = ()
@@ -104,10 +107,17 @@ class Target(Module[TargetParams, TargetFacts]):
         return Plan(
             result=TargetFacts(
                 checks=checks, machine=machine, same_windows=seen.same_windows, installed=seen.installed, sql_host=host,
+                services=_to_stop(seen),
                 drive=str(one_of(answers[len(keys)], "Win32_OperatingSystem")["SystemDrive"])[0].upper(), volumes=seen.volumes,
                 sql_server=server, sql_instance=instance, msg=f"{got.id} may be recovered here: {len(checks)} rules{warned}",
             )
         )  # fmt: skip
+
+
+def _to_stop(seen: _target_rules.Seen) -> tuple[str, ...]:
+    there = {one.name.lower(): one.name for one in seen.services}
+    wanted = STOPPED_FOR_BACKUP if seen.got.product == "2007" and seen.installed else ()
+    return tuple(there[name.lower()] for name in wanted if name.lower() in there)
 
 
 def _sql(ctx: Context, got: Gotten) -> tuple[str, str, str, dict[str, Any], tuple[str, ...]]:

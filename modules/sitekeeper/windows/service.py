@@ -205,7 +205,7 @@ def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
         RemoteError: one does not exist.
 
     """
-    where = " OR ".join(f"Name='{_quoted(name)}'" for name in names)
+    where = " OR ".join(f"Name='{quoted(name)}'" for name in names)
     rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State,StartMode,ProcessId FROM Win32_Service WHERE {where}")  # noqa: S608 - WQL of checked names
     by_name = {str(row["Name"]).lower(): row for row in rows}
     missing = [name for name in names if name.lower() not in by_name]
@@ -224,7 +224,13 @@ def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A service name as it may stand between the quotes of a WMI path or query.
+
+    Raises:
+        UsageError: it is none.
+
+    """
     if not name or any(letter in name for letter in "'\"\\%"):
         raise UsageError(f"not a service name: {name!r}")
     return name
@@ -302,7 +308,7 @@ def _start_one(ctx: Context, name: str, timeout: float) -> None:
 
 
 def _control(ctx: Context, name: str, method: str) -> int:
-    answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{_quoted(name)}'", Name=method)
+    answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{quoted(name)}'", Name=method)
     return int(answer[0]["ReturnValue"]) if answer else 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ from sitekeeper.lab.windows.native.answer import Answer
 
 SETUP_TASK, SETUP_COMMAND = "sitekeeper-setup", r"C:\sitekeeper\setup.cmd"
 """The task that an administrator registers once, with the account that setup is to run as."""
-LOG = r"C:\ConfigMgrSetup.log"
+LOG, PREREQUISITES_LOG = r"C:\ConfigMgrSetup.log", r"C:\ConfigMgrPrereq.log"
 ACTIONS_LEFT = r"C:\ConfigMgrPostRecoveryActions.html"
 _GUID_KEY = r"HKLM\SOFTWARE\Microsoft\Cryptography"
 
@@ -105,6 +106,8 @@ class SiteServer:
                 machine.shadows.clear()
                 for volume in machine.volumes:
                     self._forget_files(f"{volume.name}sitekeeper")
+                for log in (LOG, PREREQUISITES_LOG):
+                    self.host.delete_file(log)
                 self.host.registry.set(_GUID_KEY, "MachineGuid", "REG_SZ", str(uuid.uuid4()))
                 machine.os.install_date = self.host.now().isoformat()
             self.host.registry.save()
@@ -132,15 +135,18 @@ class SiteServer:
         """prereqchk.exe: the SQL Server answers, and no site is there."""
         del program
         quiet = [one.lower() for one in arguments[:1]] == ["/noui"]
-        well = quiet and self.host.machine.site is None
+        fault = self.host.faults.take("setup_fails", step="prerequisites")
+        well = quiet and self.host.machine.site is None and fault is None
         self._log(
             "prerequisite check",
             "passed" if well else "failed: a site is installed here, or somebody would have to look",
+            PREREQUISITES_LOG,
         )
         return Answer([], 0 if well else 1)
 
     def setup(self, program: str, arguments: Sequence[str]) -> Answer:
         """setup.exe /script FILE: the unattended recovery of a 2012 or current branch site."""
+        self._take_time()
         try:
             script = read_script(self._script(arguments))
             self._refuse(program, script)
@@ -152,12 +158,23 @@ class SiteServer:
         self.host.write(ACTIONS_LEFT, b"<html><body>Set the passwords of all accounts again.</body></html>\r\n")
         return Answer([], 0)
 
+    def _take_time(self) -> None:
+        """As long as the fault ``setup_hangs`` is there; all that falls due in the lab waits meanwhile, so not for ever."""
+        if not self.host.faults.peek("setup_hangs"):
+            return
+        self._log("recovery", "began")
+        until = time.monotonic() + 60
+        while self.host.faults.peek("setup_hangs") and time.monotonic() < until:
+            time.sleep(0.02)
+
     def _script(self, arguments: Sequence[str]) -> str:
         if [one.lower() for one in arguments[:-1]] != ["/script"] or not self.host.exists(arguments[1]):
             raise Refused("setup wants /script and a file that exists")
         return self.host.read(arguments[1]).decode("utf-8-sig")
 
     def _refuse(self, program: str, script: Script) -> None:
+        if self.host.faults.take("setup_fails", step="setup"):
+            raise Refused("a fault was asked for")
         if self.host.machine.site is not None:
             raise Refused("a site is installed here")
         if program.lower().startswith(script.install.lower() + "\\"):
@@ -316,7 +333,7 @@ class SiteServer:
         self.holder.host.databases = list(self.instance.databases.values())
 
     def _drop_database(self) -> None:
-        found = self.holder.site_databases.pop(self.spec.code, None)
+        found = self.holder.site_databases.pop(self.spec.code, None) or self.instance.database(self.name)
         if found is None:
             return
         self.instance.detach_database(found.name)
@@ -365,10 +382,10 @@ class SiteServer:
         life.start()
         task.start()
 
-    def _log(self, step: str, said: str) -> None:
+    def _log(self, step: str, said: str, log: str = LOG) -> None:
         line = f"{self.host.now():%m-%d-%Y %H:%M:%S}\t{step}: {said}\r\n".encode()
-        before = self.host.read(LOG) if self.host.exists(LOG) else b""
-        self.host.write(LOG, before + line)
+        before = self.host.read(log) if self.host.exists(log) else b""
+        self.host.write(log, before + line)
 
 
 def _copied(source: Path, target: Path) -> None:

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from sitekeeper.lab.engines.api import PsObject
-from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin, written_error
+from sitekeeper.lab.functions._twin import Call, custom, run_tool, same, text, thrown, twin, written_error
 
-SHA256 = "2d71a4e30bc3c3536373a1c9b711ef5301ae057c0ebef015f8e9eaa1b09337a5"
+SHA256 = "9056fbc2f9dfb57370d3fba31683b940f668c4fcedc04357788d612c175c0b93"
 
 _STEP = re.compile(r"(prerequisites|setup)")
 _NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -58,6 +58,10 @@ def run(call: Call) -> Iterator[PsObject]:
             call, f"the task {_TASK} does not run as an account with a password", "SkSetupWithoutPassword", _INVALID_DATA, _TASK
         )  # fmt: skip
         return
+    expected = text(call, "Expected")
+    if expected and not same(account, expected):
+        written_error(call, f"the task {_TASK} runs as {account}", "SkOtherSetupAccount", _INVALID_DATA, account)
+        return
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="setup")
     started = f"{folder}\\{step}.started"
     already = host.exists(started)
@@ -75,4 +79,7 @@ def run(call: Call) -> Iterator[PsObject]:
     yield custom(Account=account, Already=already)
 
 
-TWIN = twin("Start-SkSetup", SHA256, run, Drive="string", Run="string", Root="string", Step="string", Name="string[]")
+TWIN = twin(
+    "Start-SkSetup", SHA256, run,
+    Drive="string", Run="string", Root="string", Step="string", Name="string[]", Expected="string",
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """The service control manager of a lab host, with what ConfigMgr's own services do to each other.
 
 Codes are those of Win32_Service.StartService and StopService (0 done, 3 dependents run, 5 cannot be controlled now,
-8 unknown, 10 runs already, 14 disabled). That a stopped service answers StopService with 5 is believed, not recorded.
+8 unknown, 10 runs already, 14 disabled, 21 invalid parameter). That a stopped service answers StopService with 5 is believed, not recorded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from sitekeeper.lab.host import Host
 from sitekeeper.lab.windows.model import Service
 
 DONE, NOT_SUPPORTED, DEPENDENTS_RUN, CANNOT_ACCEPT, RUNS, DISABLED = 0, 1, 3, 5, 10, 14
+INVALID_PARAMETER = 21
 EXECUTIVE, COMPONENT_MANAGER = "SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER"
 _RESTART_AFTER = 0.1
 _DIE_AFTER = 0.05
@@ -67,6 +68,19 @@ class ServiceControl:
             seconds = float(slow.arguments.get("seconds", 1500)) if slow else self._stop_seconds(service)
             boot = self.host.machine.boot_number
             self.host.timers.call_later(seconds, lambda: self._stopped(service, boot))
+        return DONE
+
+    def change_start_mode(self, service: Service, mode: str) -> int:
+        """ChangeStartMode: what is written Automatic is read Auto; Boot and System are of drivers only."""
+        wanted = {"automatic": "Auto", "manual": "Manual", "disabled": "Disabled"}.get(mode.lower())
+        if wanted is None:
+            return INVALID_PARAMETER
+        with self.host.io_lock, self.host.lock:
+            before, service.start_mode = service.start_mode, wanted
+            key = f"HKLM\\SYSTEM\\CurrentControlSet\\Services\\{service.name}"
+            self.host.registry.set(key, "Start", "REG_DWORD", {"Auto": 2, "Manual": 3, "Disabled": 4}[wanted])
+            self.host.registry.save()
+            self.host.change("start mode", service.name, before, wanted)
         return DONE
 
     def reboot(self) -> None:

@@ -145,6 +145,12 @@ class Wmi:
                 raise KeyError(path)
             act = self.services.start if method.lower() == "startservice" else self.services.stop
             return self._answer({"ReturnValue": typed("U32", act(service))})
+        if name.lower() == "win32_service" and key is not None and method.lower() == "changestartmode":
+            service = self.services.find(key)
+            if service is None:
+                raise KeyError(path)
+            code = self.services.change_start_mode(service, str(arguments[0]) if arguments else "Automatic")
+            return self._answer({"ReturnValue": typed("U32", code)})
         if name.lower() == "win32_shadowcopy" and key is None and method.lower() == "create":
             # Invoke-WmiMethod hands its arguments over in the order of the parameters' names: Context, Volume.
             context, volume = str(arguments[0]), str(arguments[1])

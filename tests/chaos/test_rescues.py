@@ -1,0 +1,38 @@
+"""SIGKILL at every point of a drill, a restore and the site's own backup task: nothing is left, nothing is lost.
+
+``make chaos`` tries them all; the suite takes a few of each, spread over the run.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from .points import Point
+from .rescue import Rescue
+from .rescue_scenarios import RESCUES
+from .scenarios import Scenario, all_points, held
+from .trying import CHUNKS, EVERY, Stand, of_all_workers, tried
+
+
+@pytest.mark.timeout(4 * 3600 if EVERY else 300)
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("name", RESCUES)
+def test_killed_at(name: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    begin, scenarios = RESCUES[name]
+    shared = of_all_workers(tmp_path_factory)
+    failures = []
+    with closing(Stand(tmp_path / "scene", begin)) as stand:
+        for scenario in scenarios:
+            failures += tried(
+                stand, scenario.name, partial(_points, scenario, shared), partial(held, scenario),
+                step=scenario.step, chunk=chunk, sample=scenario.sample,
+            )  # fmt: skip
+    assert not failures, "\n".join(failures)
+
+
+def _points(scenario: Scenario[Rescue], shared: Path, scene: Rescue) -> list[Point]:
+    return all_points(scenario, scene, shared)

@@ -1,0 +1,141 @@
+"""What setup refuses reaches the operator, and nothing half done is left; a set that is sealed, and setup that takes its time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pyrage
+import pytest
+from tests.drill.conftest import edited
+
+from sitekeeper.lab.windows.model import ScheduledTask
+
+from .conftest import INSTALLER, Ward
+
+SETUP_LOG = r"C:\ConfigMgrSetup.log"
+
+
+class Way(NamedTuple):
+    """What is wrong, what is said, with which exit code, and whether setup itself was started."""
+
+    wrong: Callable[[Ward], object]
+    said: str
+    code: int = 11
+    started: bool = False
+
+
+def _task(ward: Ward, **facts: object) -> None:
+    task = next(one for one in ward.lab.host("PR2").machine.tasks if one.name == "sitekeeper-setup")
+    for name, value in facts.items():
+        setattr(task, name, value)
+
+
+def _no_task(ward: Ward) -> None:
+    tasks: list[ScheduledTask] = ward.lab.host("PR2").machine.tasks
+    tasks[:] = [one for one in tasks if one.name != "sitekeeper-setup"]
+
+
+WAYS = {
+    "no task": Way(_no_task, "there is no task sitekeeper-setup"),
+    "a task that runs something else": Way(
+        lambda ward: _task(ward, command=r"C:\other.cmd"), "something else than our file"
+    ),
+    "a task that runs as SYSTEM": Way(lambda ward: _task(ward, account="SYSTEM"), "runs as SYSTEM"),
+    "a task of another account": Way(
+        lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, recovery.account is LAB\installer"
+    ),
+    "prerequisites that fail": Way(
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites ended with 1: ", 7
+    ),
+    "setup that fails": Way(
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup ended with 1: ", 7, started=True
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_refusal_reaches_the_operator_and_nothing_is_left(ward: Ward, name: str) -> None:
+    way, host = WAYS[name], ward.lab.host("PR2")
+    ward.wreck("PR2")
+    way.wrong(ward)
+    recovery = {"provider": "PR2.lab.example", "sql_server": "PR2.lab.example", "account": INSTALLER}
+    outcome = ward.restore(
+        "PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}", "-e", json.dumps({"recovery": recovery})
+    )
+    said = outcome.error("PR2")
+    assert (outcome.code, ward.failed_task(outcome)) == (way.code, "site.setup"), said
+    assert way.said in said
+    assert host.exists(SETUP_LOG) is way.started
+    if way.started:
+        assert host.read(SETUP_LOG).decode().splitlines()[-1].strip() in said
+    ward.assert_bare("PR2")
+
+
+def test_2012_without_media_is_refused_before_anything_is_changed(ward: Ward) -> None:
+    """As every real set of it: CD.Latest came with current branch."""
+    chosen = ward.set_of("PR3", "snapshot")
+    shutil.rmtree(chosen / "SiteServer" / "SMSServer" / "CD.Latest")
+
+    def edit(data: dict[str, Any]) -> None:
+        data["entries"] = [one for one in data["entries"] if "/CD.Latest" not in one["file"]]
+        files = [one for one in data["entries"] if one["kind"] == "file"]
+        data |= {"files": len(files), "bytes": sum(one["size"] for one in files)}
+
+    edited(chosen, edit)
+    ward.lab.operate("PR3", "wreck")
+    outcome = ward.restore("PR3", "-e", f"set={chosen.name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR3")
+    assert "CD.Latest: 5.0.7958.1000 has none" in outcome.error("PR3")
+    assert not ward.lab.host("PR3").exists(r"C:\sitekeeper")
+    whole = ward.set_of("PR3", "task").name
+    ward.lab.operate("PR3", "allow_setup", account=INSTALLER)
+    assert ward.restore("PR3", "-e", f"set={whole}").code == 0, "the other tests find it working"
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
+    host, server = ward.lab.host("PR2"), ward.lab.site_servers["PR2"]
+    ward.wreck("PR2")
+    ward.lab.fault("PR2", "setup_hangs", times=0)
+    chosen = ward.set_of("PR2", "snapshot").name
+    try:
+        outcome = ward.restore("PR2", "-e", f"set={chosen}", "-e", "setup_timeout=1s")
+        assert outcome.code == 7
+        assert "setup has not ended after" in outcome.error("PR2")
+        assert [one for one in outcome.events if one["event"] == "Undone"] == []
+        assert ward.again(way) == {"resume": 7, "rollback": 13}[way], "as long as setup is at work"
+        assert len(ward.staged("PR2")) == 2, "the database and the stage"
+        assert server.instance.database("CM_PR2") is not None
+    finally:
+        ward.lab.clear_faults()
+    while b"completed" not in host.read(SETUP_LOG):
+        time.sleep(0.02)
+    assert ward.again(way) == 0, ward.said
+    assert host.read(SETUP_LOG).count(b"began") == 1, "it ran once"
+    ward.assert_works("PR2")
+    assert len(ward.staged("PR2")) == {"resume": 2, "rollback": 1}[way], "the database is the site's"
+
+
+def test_a_sealed_set_leaves_no_plain_copy(ward: Ward) -> None:
+    """The set is made here, of a site that every test leaves working."""
+    key = pyrage.x25519.Identity.generate()
+    identity = ward.root / "key.txt"
+    identity.write_text(f"{key}\n")
+    identity.chmod(0o600)
+    sealed = ("-e", json.dumps({"store_recipients": [str(key.to_public())]}), "-e", "store_compress=zstd")
+    made = ward.run("--limit", "PR3", *sealed, playbook="playbooks/backup.yml")
+    assert made.code == 0, made.error("PR3")
+    chosen = ward.sets("PR3")[-1].name
+    ward.wreck("PR3")
+    without = ward.restore("PR3", "-e", f"set={chosen}")
+    assert (without.code, ward.failed_task(without)) == (4, "store.get"), without.error("PR3")
+    work = ward.root / "work"
+    outcome = ward.restore("PR3", "-e", f"set={chosen}", "-e", f"store_identity={identity}", "-e", f"work={work}")
+    assert outcome.code == 0, outcome.error("PR3")
+    ward.assert_works("PR3")
+    left = [path for path in ward.root.rglob("*") if path.name.lower() in {"cm_pr3.mdf", "srvacct.pr3"}]
+    assert [path for path in left if chosen in path.parts or ward.store not in path.parents] == []

@@ -1,0 +1,74 @@
+"""``store.turn``: every site is drilled in its turn, those first that waited longest, and all hosts of a run get one answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.small_store import make_set
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.store import _marks
+from sitekeeper.store.turn import Turn, TurnParams
+
+SITES = ("CEN", "PR1", "PR2", "PR3")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    for site in SITES[:3]:  # PR3 was never backed up
+        for generation in (1, 2):
+            make_set(tmp_path, site, generation, f"2026-11-2{generation}T00:00:00+00:00")
+    return tmp_path
+
+
+def _drilled(store: Path, set_id: str, at: str, run: str = "earlier", result: Any = "ok") -> None:
+    seen = _marks.Drilled(at=at, run=run, result=result)
+    _marks.change(store / set_id[:3] / set_id, lambda marks: marks.model_copy(update={"drilled": seen}))
+
+
+def _due(kit: Any, store: Path, sample: int) -> set[str]:
+    ctx = kit.Context(None)
+    ctx.vars = {"store": str(store)}
+    return {site for site in SITES if Turn().plan(ctx, TurnParams(site=site, of=SITES, sample=sample)).result.due}
+
+
+def test_all_are_due_without_a_sample(kit: Any, store: Path) -> None:
+    assert _due(kit, store, 0) == set(SITES)
+
+
+def test_who_was_never_drilled_comes_first_even_without_a_set(kit: Any, store: Path) -> None:
+    _drilled(store, "CEN-000002", "2026-11-20T00:00:00+00:00")
+    _drilled(store, "PR1-000001", "2026-11-01T00:00:00+00:00")
+    assert _due(kit, store, 2) == {"PR2", "PR3"}
+    assert _due(kit, store, 3) == {"PR1", "PR2", "PR3"}
+
+
+def test_turns_go_round(kit: Any, store: Path) -> None:
+    seen: list[set[str]] = []
+    for night in range(4):
+        due = _due(kit, store, 1) - {"PR3"}
+        seen.append(due)
+        for site in due or {"PR3"}:
+            if site == "PR3":
+                make_set(store, "PR3", 1, "2026-11-21T00:00:00+00:00")
+                _drilled(store, "PR3-000001", f"2026-12-0{night + 1}T00:00:00+00:00")
+            else:
+                _drilled(store, f"{site}-000002", f"2026-12-0{night + 1}T00:00:00+00:00", result="failed")
+    assert seen == [{"CEN"}, {"PR1"}, {"PR2"}, set()]
+    assert _due(kit, store, 1) == {"CEN"}
+
+
+def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Any, store: Path) -> None:
+    ctx = kit.Context(None)
+    before = _due(kit, store, 1)
+    _drilled(store, "CEN-000002", "2026-12-01T00:00:00+00:00", run=ctx.run_id)
+    assert _due(kit, store, 1) == before == {"CEN"}
+
+
+def test_a_site_outside_of_the_turns_is_told_so(kit: Any, store: Path) -> None:
+    ctx = kit.Context(None)
+    ctx.vars = {"store": str(store)}
+    with pytest.raises(UsageError, match="PR9 takes no turn"):
+        Turn().plan(ctx, TurnParams(site="PR9", of=SITES, sample=1))
