@@ -32,6 +32,8 @@ class DropIntent(Record):
 class Drop(Module[DropParams, Result]):
     """Example::
 
+    # In a playbook of your own that brings up several copies in one play on a server with room for one only: the
+    # playbooks that come with sitekeeper need it not, since what they attach or restore goes with its undo.
     - sql.drop: {on: "{{ scratch }}", name: "{{ attached.name }}"}
     """
 

@@ -30,6 +30,7 @@ class PruneParams(Params):
 class Prune(Module[PruneParams, Pruned]):
     """Example::
 
+    # After the nights are published, in a playbook of your own; `sitekeeper backups prune` does the same by hand.
     - store.prune: {}
     """
 
