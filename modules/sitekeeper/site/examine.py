@@ -10,10 +10,25 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.site import _examination
+from sitekeeper.site import _examine_age, _examine_database, _examine_files
+from sitekeeper.site._asked import Asked
 from sitekeeper.sql._results import Made
 from sitekeeper.store._results import Gotten
 from sitekeeper.windows._results import Pushed
+
+QUESTIONS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
+    _examine_files.window,
+    _examine_files.layout,
+    _examine_database.questions,
+    _examine_database.counts,
+    _examine_database.instant,
+    _examine_database.collation,
+    _examine_files.registry,
+    _examine_files.control_file,
+    _examine_files.identity,
+    _examine_files.cd_latest,
+    _examine_age.age,
+)
 
 
 class ExamineParams(Params):
@@ -63,12 +78,12 @@ class Examine(Module[ExamineParams, Examined]):
     def plan(self, ctx: Context, params: ExamineParams) -> Plan[Examined]:
         made, got = params.database, params.set
         there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
-        asked = _examination.Asked(
+        asked = Asked(
             got=got, session=None if made is None else there.sql(there.host, "master", made.instance),
             database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
             later=made is not None and made.source == "backup",
         )  # fmt: skip
-        checks = tuple(check for ask in _examination.ALL for check in _asked(ask, asked))
+        checks = tuple(check for ask in QUESTIONS for check in _asked(ask, asked))
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             # A set that is merely old is no bad one: that is what the playbook asked for.
@@ -96,7 +111,7 @@ class Examine(Module[ExamineParams, Examined]):
         )  # fmt: skip
 
 
-def _asked(ask: Callable[[_examination.Asked], Iterator[Check]], asked: _examination.Asked) -> list[Check]:
+def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked) -> list[Check]:
     """One question; one that cannot even be asked has failed, and keeps none of the others."""
     try:
         return list(ask(asked))

@@ -8,7 +8,8 @@ from sitekeeper.engine.errors import PreflightError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site import _examination, _target_rules
+from sitekeeper.site import _target_rules
+from sitekeeper.site._asked import version_of_cd_latest
 from sitekeeper.site._machine import (
     KEYS,
     MACHINE_CALLS,
@@ -92,7 +93,7 @@ class Target(Module[TargetParams, TargetFacts]):
             installed_version=str(installed["Setup"].get("Full Version") or ""),
             sql_version=str(about.get("version", "")), sql_edition=str(about.get("edition", "")),
             sql_collation=str(about.get("collation", "")), databases=names,
-            cd_latest=_examination.version_of_cd_latest(got), now=ctx.clock.now(),
+            cd_latest=version_of_cd_latest(got), now=ctx.clock.now(),
         )  # fmt: skip
         checks = tuple(check for rule in _target_rules.ALL for check in rule(seen))
         failed = [one for one in checks if one.status == "failed"]
