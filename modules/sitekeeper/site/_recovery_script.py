@@ -13,6 +13,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.plan import Record
+from sitekeeper.engine.secrets import Secret
 
 DEFAULT_SSB_PORT = 4022
 _FQDN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -58,6 +59,11 @@ def wishes_of(given: object) -> Wishes:
     missing = sorted({"provider", "sql_server"} - set(given))
     if missing:
         raise UsageError(f"recovery lacks {', '.join(missing)}", hint="full names, as they were before the failure")
+    if isinstance(given.get("product_id"), Secret):
+        raise UsageError(
+            "recovery.product_id is a secret, and setup reads it in clear from its script on the site server",
+            hint="write it as it is, or give Eval and enter the key afterwards",
+        )
     wishes = Wishes(**given)
     for name in ("provider", "sql_server", "reference_site"):
         value = getattr(wishes, name)

@@ -1,0 +1,81 @@
+"""Setup's recovery script: every key that applies, nothing that cannot stand there, and what an operator must have said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.secrets import inline
+from sitekeeper.site._recovery_script import Recovery, recovery_script, wishes_of
+
+GIVEN: dict[str, Any] = {"provider": "cm.corp.example", "sql_server": "sql.corp.example"}
+RECOVERY = Recovery(
+    site="PR2", site_name="Site two", site_type="primary", parent=None, install_dir="D:\\CM", database="CM_PR2",
+    instance="MSSQLSERVER", option=20, media="E:\\R\\CD.Latest",
+)  # fmt: skip
+
+
+def _keys(recovery: Recovery, **wishes: Any) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for line in recovery_script(recovery, wishes_of(GIVEN | wishes)).split("\r\n")[:-1]:
+        if line.startswith("["):
+            section = found.setdefault(line.strip("[]"), {})
+        else:
+            key, _, value = line.partition("=")
+            section[key] = value
+    return found
+
+
+def test_a_database_that_was_brought_up_by_hand() -> None:
+    keys = _keys(RECOVERY)
+    assert keys["Identification"] == {"Action": "RecoverPrimarySite", "CDLatest": "1"}
+    assert keys["RecoveryOptions"] == {"ServerRecoveryOptions": "1", "DatabaseRecoveryOptions": "20"}
+    assert keys["SQLConfigOptions"] == {
+        "SQLServerName": "sql.corp.example",
+        "DatabaseName": "CM_PR2",
+        "SQLSSBPort": "4022",
+    }
+    assert keys["Options"]["PrerequisitePath"] == "E:\\R\\CD.Latest\\redist"
+    assert "HierarchyExpansionOption" not in keys
+
+
+def test_a_backup_of_the_task_below_a_central_administration_site() -> None:
+    keys = _keys(
+        RECOVERY.model_copy(update={"option": 10, "backup": "E:\\R\\PR2Backup", "parent": "CAS", "instance": "CM"})
+    )
+    assert keys["RecoveryOptions"]["SiteServerBackupLocation"] == "E:\\R\\PR2Backup"
+    assert keys["RecoveryOptions"]["BackupLocation"] == "E:\\R\\PR2Backup\\SiteDBServer"
+    assert keys["SQLConfigOptions"]["DatabaseName"] == "CM\\CM_PR2"
+    assert keys["HierarchyExpansionOption"] == {"CCARSiteServer": "CAS"}
+
+
+def test_a_central_administration_site() -> None:
+    central = RECOVERY.model_copy(update={"site_type": "cas"})
+    keys = _keys(central, reference_site="pr1.corp.example")
+    assert keys["Identification"]["Action"] == "RecoverCCAR"
+    assert keys["RecoveryOptions"]["ReferenceSite"] == "pr1.corp.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "nothing is said of how"),
+        ({}, "lacks provider, sql_server"),
+        (GIVEN | {"owner": "me"}, "does not know owner"),
+        (GIVEN | {"provider": "cm"}, "provider is no full name"),
+        (GIVEN | {"sql_server": "sql;x.corp"}, "sql_server is no full name"),
+        (GIVEN | {"product_id": "12345"}, "neither Eval nor a product key"),
+        (GIVEN | {"product_id": inline("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", "vault:1")}, "reads it in clear"),
+    ],
+)
+def test_what_an_operator_must_have_said(given: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        wishes_of(given)
+
+
+@pytest.mark.parametrize("name", ["Site\r\nCDLatest=0", "B\u00fcro", " edge "])
+def test_nothing_that_would_be_another_line_or_another_text(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot hold SiteName"):
+        recovery_script(RECOVERY.model_copy(update={"site_name": name}), wishes_of(GIVEN))
