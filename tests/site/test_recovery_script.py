@@ -19,6 +19,7 @@ RECOVERY = Recovery(
 
 def _keys(recovery: Recovery, **wishes: Any) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
     for line in recovery_script(recovery, wishes_of(GIVEN | wishes)).split("\r\n")[:-1]:
         if line.startswith("["):
             section = found.setdefault(line.strip("[]"), {})
