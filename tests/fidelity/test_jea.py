@@ -103,11 +103,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def test_the_whole_backup_is_published_and_verified(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(place.lab.audit_lines(0))
+    there = set((place.root / "store").glob("*/*-*"))
     code = place.say("run", str(ROOT / "playbooks" / "backup.yml"))
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert code == 0, [one.get("error") for one in told if one.get("error")]
     assert main(["backups", "verify", "--store", str(place.root / "store")]) == 0
-    sets = sorted(one.name for one in (place.root / "store").glob("*/*-*") if one.is_dir())
+    sets = sorted(one.name for one in (place.root / "store").glob("*/*-*") if one.is_dir() and one not in there)
     assert [name.partition("-")[0] for name in sets] == list(SITES)
     for site in SITES:
         state = read_state(place.lab.folder / site)
@@ -188,7 +189,7 @@ REFUSED = [
     ),
     (
         "Invoke-WmiMethod", {"Path": "Win32_Service.Name='SMS_EXECUTIVE'", "Name": "Delete"},
-        'does not belong to the set "StopService,StartService,ResumeService"',
+        'does not belong to the set "StopService,StartSe',
     ),
     ("Invoke-WmiMethod", {"Class": "Win32_Service", "Name": "StopService"}, "parameter name 'Class'"),
     ("Get-WmiObject", {"Class": "Win32_UserAccount"}, "does not belong to the set"),

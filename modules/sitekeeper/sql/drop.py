@@ -1,4 +1,8 @@
-"""Drops a database that this run has made, before its undo would."""
+"""Drops a database that this run has made, before its undo would.
+
+For playbooks of one's own that bring up several copies on a server with room for one only: those that come with sitekeeper
+need it not, since what they attach or restore goes with its undo.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,6 @@ class DropIntent(Record):
 class Drop(Module[DropParams, Result]):
     """Example::
 
-    # In a playbook of your own that brings up several copies in one play on a server with room for one only: the
-    # playbooks that come with sitekeeper need it not, since what they attach or restore goes with its undo.
     - sql.drop: {on: "{{ scratch }}", name: "{{ attached.name }}"}
     """
 

@@ -1,7 +1,8 @@
 """Drops the sets of the play's site that its policy, the variable ``retention``, does not keep.
 
 Pinned sets, the newest good set of each kind and the newest drilled one never go, and without a policy nothing does. A
-damaged set never counts as a good one, and is left for somebody to look at.
+damaged set never counts as a good one, and is left for somebody to look at. For playbooks of one's own, after the nights are
+published; `sitekeeper backups prune` does the same by hand.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class PruneParams(Params):
 class Prune(Module[PruneParams, Pruned]):
     """Example::
 
-    # After the nights are published, in a playbook of your own; `sitekeeper backups prune` does the same by hand.
     - store.prune: {}
     """
 
