@@ -324,6 +324,22 @@ def test_a_drill_of_it_fails_at_the_right_check(night: Night, name: str) -> None
         assert drilled is None or drilled["result"] == "failed"
 
 
+@pytest.mark.parametrize("name", WITH_RIGHT_HASHES)
+def test_what_a_drill_found_no_restore_takes(night: Night, name: str) -> None:
+    way = WITH_RIGHT_HASHES[name]
+    folder = night.set_of(way.site, "snapshot")
+    way.damage(folder, night)
+    assert night.drill(way.site, "snapshot", "-e", f"set={folder.name}").code == way.code
+    before = len(night.audit("change", way.site))
+    outcome = night.restore(way.site, "-e", f"set={folder.name}")
+    assert outcome.code in {10, 11}
+    assert night.failed_task(outcome) in {"site.examine", "site.target"}
+    if way.code == 10:
+        said = outcome.error(way.site)
+        assert "would not make a good restore" in said or "did not restore when it was tried" in said
+    assert [line for line in night.audit("change", way.site)[before:] if line["kind"] != "event"] == []
+
+
 @pytest.mark.parametrize("name", BY_HASH)
 def test_a_restore_of_it_is_refused_before_anything_is_changed(night: Night, name: str) -> None:
     way = WAYS[name]

@@ -199,6 +199,24 @@ def input_of_microsofts_tool(seen: Seen) -> Iterator[Check]:
         yield Check(name="kind of set", status="ok", said=got.kind)
 
 
+def drilled(seen: Seen) -> Iterator[Check]:
+    """A set that did not restore in a drill does not restore here either."""
+    how = seen.got.drilled
+    if how == "failed":
+        yield Check(
+            name="last drill", status="failed", said=f"{seen.got.id} did not restore when it was tried",
+            consequence="What is wrong with it stands in the evidence of that drill: a site recovered from it would have the same fault.",
+            hint="take another set (sitekeeper backups list), or drill this one again after you know why",
+        )  # fmt: skip
+    elif not how:
+        yield Check(
+            name="last drill", status="warning", said=f"{seen.got.id} was never tried",
+            consequence="That its database comes up and is the right one is not proved.", hint="playbooks/drill.yml",
+        )  # fmt: skip
+    else:
+        yield Check(name="last drill", status="ok", said="it restored when it was tried")
+
+
 def build(seen: Seen) -> Iterator[Check]:
     """Current branch: the setup of the set's own CD.Latest has the build of its database."""
     got = seen.got
@@ -242,5 +260,6 @@ def _numbers(version: str) -> list[int]:
 
 
 ALL: tuple[Callable[[Seen], Iterator[Check]], ...] = (
-    name, site_code, input_of_microsofts_tool, live_site, sql_edition, sql_version, collation, database, install_drive, build, identity,
+    name, site_code, input_of_microsofts_tool, drilled, live_site, sql_edition,
+    sql_version, collation, database, install_drive, build, identity,
 )  # fmt: skip

@@ -31,6 +31,11 @@ QUESTIONS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
 )
 
 
+OF_THE_DATABASE = frozenset(
+    {_examine_database.questions, _examine_database.counts, _examine_database.instant, _examine_database.collation}
+)
+
+
 class ExamineParams(Params):
     """Which set, and where its database was brought up."""
 
@@ -44,6 +49,8 @@ class ExamineParams(Params):
     """The inventory host of that server; the play's own when left out."""
     oldest: Duration | None = None
     """How old the set may be."""
+    files_only: bool = False
+    """Ask nothing of the database: before it can be brought up."""
 
 
 class Examined(Result):
@@ -83,7 +90,12 @@ class Examine(Module[ExamineParams, Examined]):
             database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
             later=made is not None and made.source == "backup",
         )  # fmt: skip
-        checks = tuple(check for ask in QUESTIONS for check in _asked(ask, asked))
+        checks = tuple(
+            check
+            for ask in QUESTIONS
+            if not (params.files_only and ask in OF_THE_DATABASE)
+            for check in _asked(ask, asked)
+        )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             # A set that is merely old is no bad one: that is what the playbook asked for.

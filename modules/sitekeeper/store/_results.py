@@ -123,6 +123,8 @@ class Gotten(Result):
     services: tuple[Service, ...] = ()
     """As they were before anything was stopped."""
     proof: Proof
+    drilled: Literal["", "ok", "failed"] = ""
+    """How its last drill ended; empty where it was never tried."""
     feeds: tuple[str, ...] = ()
     """Recoveries of Microsoft's that take this set."""
 

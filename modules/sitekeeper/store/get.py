@@ -18,7 +18,7 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.store import _catalogue, _getting
+from sitekeeper.store import _catalogue, _getting, _marks
 from sitekeeper.store._folder import Folder, store_error
 from sitekeeper.store._manifest import Manifest
 from sitekeeper.store._open import Opened, opened
@@ -130,6 +130,8 @@ def work_folder(ctx: Context, given: str | None) -> Path:
 
 def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
     manifest = found.manifest
+    last = _marks.read(found.folder)[0].drilled
+    drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
     return Gotten.model_construct(
         changed=False, msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}", partial="",
         id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,
@@ -137,6 +139,7 @@ def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
         parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
         database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
         bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
+        drilled=drilled,
         backup_files=_getting.backup_files(manifest),
     )  # fmt: skip
 
