@@ -97,7 +97,9 @@ def _moved(path: Path) -> Iterator[None]:
 
 LIVE_SITE = {
     "a site that runs": Way(_nothing, "no site: a site is installed in D:\\Program Files"),
-    "a site of another code": Way(_edit("PR2", "snapshot", site="PR9"), "site code: the inventory has PR2 here"),
+    "a site of another code": Way(
+        _edit("PR2", "snapshot", site="PR9"), "registry: exports of PR2", module="site.examine", code=10
+    ),
     "a machine of another name": Way(_edit_machine, "name: this is PR2, the set is of OLDPR2"),
     "another edition of SQL Server": Way(
         lambda night: _instance(night, "edition", "Enterprise Edition (64-bit)"), "SQL edition: Enterprise"
