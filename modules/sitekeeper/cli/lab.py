@@ -188,7 +188,7 @@ def _ask(state: Path, method: str, path: str, body: dict[str, Any] | None = None
     try:
         url = json.loads((state / "control.json").read_text())["url"]
         request = urllib.request.Request(url + path, method=method, data=json.dumps(body).encode() if body else None)  # noqa: S310 - our own address
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # the lab's own address
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:
