@@ -11,6 +11,7 @@ from typing import Any
 import requests
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from pypsrp.wsman import WSMan
+from requests.adapters import BaseAdapter
 from spnego.exceptions import SpnegoError
 
 from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError, SitekeeperError, UnreachableError
@@ -173,7 +174,7 @@ def wsman_of(target: Target) -> WSMan:
         extra |= {"certificate_pem": target.certificate, "certificate_key_pem": target.certificate_key}
     if target.envelope is not None:
         extra["max_envelope_size"] = target.envelope
-    return WSMan(
+    wsman = WSMan(
         target.server,
         port=target.port,
         username=target.user,
@@ -189,6 +190,41 @@ def wsman_of(target: Target) -> WSMan:
         no_proxy="proxy" not in extra,  # those of the environment are meant for browsers
         **extra,
     )
+    build = wsman.transport._build_session  # noqa: SLF001 - it is called late, with each new login, and has no public name
+    setattr(wsman.transport, "_build_session", lambda: _with_closing_adapters(build()))  # noqa: B010 - no method to override
+    return wsman
+
+
+class ClosingAdapter(BaseAdapter):
+    """An adapter whose ``close`` also ends the connection of an answer that nobody has read.
+
+    pypsrp's login is a hook on the answer: when it raises, the connection of that answer is neither in the pool, where
+    requests closes it, nor anybody's: it would stay open until Python's garbage collector finds it.
+    """
+
+    def __init__(self, inner: BaseAdapter) -> None:
+        super().__init__()
+        self._inner = inner
+        self._answer: requests.Response | None = None
+
+    def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
+        """As the adapter below; a login goes on through the answer's ``connection``, which is this one."""
+        self._answer = self._inner.send(request, *given, **named)
+        setattr(self._answer, "connection", self)  # noqa: B010 - requests sets it so, too, and its stubs have it not
+        return self._answer
+
+    def close(self) -> None:
+        """Close the last answer, then all connections that are at rest."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        self._inner.close()
+
+
+def _with_closing_adapters(session: requests.Session) -> requests.Session:
+    for prefix, adapter in list(session.adapters.items()):
+        session.mount(prefix, ClosingAdapter(adapter))
+    return session
 
 
 def explained(error: Exception, target: Target) -> SitekeeperError:
