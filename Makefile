@@ -4,6 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Tests that count what they checked by something that we did not write, and the table of it.
+COUNTED := SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(BIN)/python -m pytest -q -n 2 --dist loadscope \
+  --junitxml=.fidelity/tests.xml
+TABLE := $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml
+
 .PHONY: setup demo test drops chaos fidelity check bench lab clean
 
 setup: $(READY)
@@ -17,8 +22,9 @@ $(READY): pyproject.toml .ci/odbc.sh
 demo: $(READY)          ## start a simulated hierarchy, back it up, look at the sets, stop it
 	@bash .ci/demo $(BIN)
 
-test: $(READY)          ## all tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadscope
+test: $(READY)          ## all tests, and the table of fidelity
+	@rm -rf .fidelity; mkdir -p .fidelity
+	@$(COUNTED) && ended=0 || ended=$$?; $(TABLE); exit $$ended
 
 drops: $(READY)         ## the connection dropped at every single request of a backup, of a drill (some 30 minutes)
 	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py tests/drill/test_dropped_connections.py
@@ -30,9 +36,7 @@ chaos: $(READY)         ## killed, frozen and struck at every point of a backup,
 
 fidelity: $(READY)      ## what was checked by things that we did not write: one table
 	@rm -rf .fidelity; mkdir -p .fidelity
-	@SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(BIN)/python -m pytest -q -n 2 --dist loadscope \
-	  --junitxml=.fidelity/tests.xml tests/fidelity tests/contract && ended=0 || ended=$$?; \
-	  $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml; exit $$ended
+	@$(COUNTED) tests/fidelity tests/contract && ended=0 || ended=$$?; $(TABLE); exit $$ended
 
 check: $(READY)         ## formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
