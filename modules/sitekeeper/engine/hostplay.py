@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sitekeeper.engine import branches, bugs, events, templating
+from sitekeeper.engine import branches, bugs, events
 from sitekeeper.engine.attempts import Attempts, NotTakenBackError, failure_of
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.deadlines import Deadlines
@@ -18,7 +18,6 @@ from sitekeeper.engine.errors import (
     RunInterruptedError,
     SitekeeperError,
     UnreachableError,
-    UsageError,
 )
 from sitekeeper.engine.guarding import LONGEST_BLOCK, Guarding
 from sitekeeper.engine.hierarchy import Site
@@ -29,6 +28,7 @@ from sitekeeper.engine.limits import Limits
 from sitekeeper.engine.outcome import HostOutcome
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
 from sitekeeper.engine.plays import Block, Play, Task
+from sitekeeper.engine.scope import Scope
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.telling import Telling
@@ -98,9 +98,7 @@ class HostPlay:
         )
         line = branches.locks(ctx.host, settings.sites) if play.branch_windows == "one" else ()
         self.holding = Holding(ctx, limits, self.deadlines, line)
-        self.registered: dict[str, Any] = {}
-        self.base = Layers(settings.magic, lazy(inventory_vars), lazy(play.vars))
-        self.extra = lazy(settings.extra)
+        self.scope = Scope(settings.magic, lazy(inventory_vars), lazy(play.vars), extra=settings.extra)
         self.telling = Telling(ctx.host, bus, clock)
         self.leases = Leases(ctx, journal)
         self.undo = UndoStack(journal, self.leases, self.telling.undone)
@@ -219,10 +217,10 @@ class HostPlay:
     def _block(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
         if not any(True for _ in self._wanted(block, tags)):
             return
-        for item in self._loop(block, layers):
+        for item in self._rounds(block, layers):
             inside = layers.over(item, {ROUND: round_of(layers.over(item))} if item else {})
             try:
-                holds = templating.condition(block.when, self._variables(inside), block.body.of("when"))
+                holds = self.scope.holds(block, inside)
             except UnknownValueError as error:
                 self._pass_over(block, tags, error.unknown)
                 continue
@@ -249,10 +247,29 @@ class HostPlay:
             self._register(task, value)
 
     def _block_once(self, block: Block, layers: Layers, tags: frozenset[str]) -> None:
-        failed: _Failed | None = None
-        guarded = block.guard is not None and not self.settings.check
+        """The tasks; what is scoped to the block is taken back, however they ended; then ``rescue`` and ``always``."""
         place = (block.path, round_of(layers))
+        guarded = block.guard is not None and not self.settings.check
         window = block.window and not self.settings.check and place not in self.closed
+        failed = self._within(block, layers, tags, guarded=guarded, window=window)
+        if failed is not None:
+            self._abandon(block.path)
+        if block.scoped:
+            failed = self._close(block, failed, guarded=guarded)
+            if window:
+                self.holding.branch.leave()
+                if failed is None:
+                    self.journal.note("closed", {"round": place[1]}, host=self.ctx.host, task=block.path)
+        if failed is not None and block.rescue and not failed.final:
+            failed = self._rescued(block, layers.over(_caught(failed)), tags)
+        failed = self._always(block, layers, tags, failed)
+        if failed is not None:
+            raise failed
+
+    def _within(
+        self, block: Block, layers: Layers, tags: frozenset[str], *, guarded: bool, window: bool
+    ) -> _Failed | None:
+        """The block's own tasks, guarded and in its branch's only window where it asks for it; answers their failure."""
         longest = block.deadline or (LONGEST_BLOCK if guarded else None)
         try:
             if guarded:
@@ -263,73 +280,49 @@ class HostPlay:
                 self._guard_again(block)
             with self.deadlines.within(longest, f"block `{block.name}`"):
                 self._items(block.tasks, layers, tags)
-        except _Failed as error:
-            failed = error
+        except _Failed as failed:
+            return failed
         except RemoteTimeoutError as error:
-            failed = self._failed(block, error)
+            return self._failed(block, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are taken back all the same
-            failed = _Failed(self._own(error), final=True)
-        if failed is not None:
-            self._abandon(block.path)
-        if block.scoped:
-            inside = f"{block.path}."
-            left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
-            if guarded:
-                left = left + self._guard(lambda: self.guarding.leave(proven=not left))
-            if window:
-                self.holding.branch.leave()
-                if failed is None and not left:
-                    self.journal.note("closed", {"round": place[1]}, host=self.ctx.host, task=block.path)
-            if left:
-                failed = _Failed(failed.error if failed else left[0], final=True)
-        if failed is not None and block.rescue and not failed.final:
-            caught = _caught(failed)
-            failed = None
-            try:
-                self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
-                self._items(block.rescue, layers.over(caught), tags)
-            except _Failed as second:
-                failed = second
+            return _Failed(self._own(error), final=True)
+        return None
+
+    def _close(self, block: Block, failed: _Failed | None, *, guarded: bool) -> _Failed | None:
+        """Take back what is open until the block's end. Where that fails nothing can rescue the block any more."""
+        inside = f"{block.path}."
+        left = self._take_back(lambda change: change.policy == "block" and change.path.startswith(inside))
+        if guarded:
+            left = left + self._guard(lambda: self.guarding.leave(proven=not left))
+        return _Failed(failed.error if failed else left[0], final=True) if left else failed
+
+    def _rescued(self, block: Block, layers: Layers, tags: frozenset[str]) -> _Failed | None:
+        try:
+            self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
+            self._items(block.rescue, layers, tags)
+        except _Failed as failed:
+            return failed
+        return None
+
+    def _always(self, block: Block, layers: Layers, tags: frozenset[str], failed: _Failed | None) -> _Failed | None:
+        """Runs whatever came before, also when the operator stops the run; the first failure is the one that counts."""
         self._ending += 1
         try:
             self._items(block.always, layers.over(_caught(failed)), tags)
-        except _Failed as third:
-            failed = _Failed(failed.error, final=failed.final or third.final) if failed else third
+        except _Failed as another:
+            return _Failed(failed.error, final=failed.final or another.final) if failed else another
         finally:
             self._ending -= 1
-        if failed is not None:
-            raise failed
+        return failed
 
-    def _variables(self, layers: Mapping[str, Any]) -> Layers:
-        return self.base.over(layers, self.registered, self.extra)
-
-    def _loop(self, item: Task | Block, layers: Layers) -> list[dict[str, Any]]:
-        """Variables for each round; one round without any where there is no loop."""
-        if item.loop is None:
-            return [{}]
-        variables = self._variables(layers)
+    def _rounds(self, item: Task | Block, layers: Layers) -> list[dict[str, Any]]:
         try:
-            values = templating.render(item.loop, variables, item.body.of("loop"))
-        except UsageError as error:
-            # Ansible's way: what is not to be run may be undefined.
-            if self._surely_false(item.when, variables, item):
-                values = []
-            else:
-                raise self._failed(item, error) from None
-        if isinstance(values, Unknown):
-            return [{"item": values, "item_index": values}]
-        if not isinstance(values, list | tuple):
-            raise self._failed(item, UsageError("`loop` is not a list", origin=item.body.of("loop")))
-        if not values:
+            rounds = self.scope.rounds(item, layers)
+        except SitekeeperError as error:
+            raise self._failed(item, error) from None
+        if not rounds:
             self.telling.ended(item, "skipped", msg="nothing to loop over")
-        return [{"item": value, "item_index": number} for number, value in enumerate(values)]
-
-    @staticmethod
-    def _surely_false(when: Any, variables: Layers, item: Task | Block) -> bool:
-        try:
-            return not templating.condition(when, variables, item.origin)
-        except (SitekeeperError, UnknownValueError):
-            return False
+        return rounds
 
     def _task(self, task: Task, layers: Layers, tags: frozenset[str]) -> None:
         if not self.settings.selection.wants(tags):
@@ -337,7 +330,7 @@ class HostPlay:
         layers = layers.over(lazy(task.vars))
         self.task_name = task.name
         results = []
-        for item in self._loop(task, layers):
+        for item in self._rounds(task, layers):
             if self.ctx.stop.is_set() and not self._ending:
                 raise _Failed(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
             results.append(self._item(task, layers.over(item)))
@@ -345,7 +338,7 @@ class HostPlay:
 
     def _register(self, task: Task, value: Any) -> None:
         if task.register is not None:
-            self.registered[task.register] = value
+            self.scope.registered[task.register] = value
             self.journal.note("registered", {"name": task.register, "value": value}, host=self.ctx.host, task=task.path)
 
     def _item(self, task: Task, layers: Layers) -> Any:
@@ -358,7 +351,7 @@ class HostPlay:
             self.telling.ended(task, "earlier", msg="finished before the run was resumed")
             return earlier
         try:
-            if not templating.condition(task.when, self._variables(layers), task.body.of("when")):
+            if not self.scope.holds(task, layers):
                 self.telling.ended(task, "skipped")
                 self._done(task, layers, "", dict(SKIPPED))
                 return SKIPPED
@@ -371,11 +364,11 @@ class HostPlay:
         try:
             with (
                 self.deadlines.within(task.deadline, f"task `{task.name}`"),
-                self.holding.during(task, self._variables(layers)),
+                self.holding.during(task, self.scope.variables(layers)),
             ):
                 result, plan = Attempts(
                     task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, leases=self.leases, clock=self.clock,
-                    check=self.settings.check, variables=lambda: self._variables(layers), cover=self.guarding.cover,
+                    check=self.settings.check, variables=lambda: self.scope.variables(layers), cover=self.guarding.cover,
                     take_machines=self.holding.take_machines, take_back=self._undone,
                 ).run()  # fmt: skip
         except NotTakenBackError as failed:
@@ -421,5 +414,5 @@ class HostPlay:
         self.outcome.partial = result.partial or self.outcome.partial
         facts = result.facts()
         if facts:
-            self.registered.update(facts)
+            self.scope.registered.update(facts)
             self.journal.note("facts", facts, host=self.ctx.host)
