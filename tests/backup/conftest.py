@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.lab.audit import read_audit
@@ -104,13 +104,7 @@ def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[MakeSt
     labs: list[Lab] = []
 
     def make(*hosts: str, change: Callable[[dict[str, Any]], None] | None = None) -> Stage:
-        data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-        data["ports"] = {"http": 0, "https": 0, "sql": 0}
-        if hosts:
-            data["hosts"] = {name: data["hosts"][name] for name in hosts}
-            for spec in data["hosts"].values():
-                if spec.get("site", {}).get("parent") not in {None, *hosts}:
-                    del spec["site"]["parent"]
+        data = hosts_of_the_lab(*hosts)
         if change is not None:
             change(data)
         lab = Lab(Hierarchy.model_validate(data), tmp_path / "lab")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.audit import read_audit
 from sitekeeper.lab.hierarchy import Hierarchy
@@ -24,19 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SITES = ("CEN", "PR1", "PR2")
 GUARD_MINUTES = 15
 LEAK_MINUTES = 6 * 60
-
-
-def hierarchy(size: float, *hosts: str) -> dict[str, Any]:
-    """The lab's own hierarchy with small sites, or some hosts of it."""
-    data: dict[str, Any] = yaml.safe_load((ROOT / "inventory/lab/hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    data["hosts"] = {name: spec for name, spec in data["hosts"].items() if not hosts or name in hosts}
-    for spec in data["hosts"].values():
-        if "site" in spec:
-            spec["site"]["size"] = size
-            if spec["site"].get("parent") not in data["hosts"]:
-                spec["site"].pop("parent", None)
-    return data
 
 
 class Scene:
@@ -127,7 +114,7 @@ class Night(Scene):
     """Backups of the three sites of the lab's own hierarchy."""
 
     def __init__(self, root: Path, *, size: float = 0.05) -> None:
-        super().__init__(root, hierarchy(size))
+        super().__init__(root, hosts_of_the_lab(size=size))
 
     def backup(
         self,

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pyrage
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.audit import read_audit
 from sitekeeper.lab.windows.native.answer import Answer
 
-from .night import ROOT, Scene, hierarchy
+from .night import ROOT, Scene
 from .points import Ended, Point
 
 SCRATCH = "DRILL1"
@@ -85,7 +86,7 @@ class Rescue(Scene):
     """A lab with sets to recover from."""
 
     def __init__(self, root: Path, *hosts: str, size: float = 0.05) -> None:
-        data = hierarchy(size, *hosts)
+        data = hosts_of_the_lab(*hosts, size=size)
         if "PR2" in data["hosts"]:
             data["hosts"]["PR2"]["site"]["version"] = CURRENT_BRANCH
         root.mkdir(mode=0o700)

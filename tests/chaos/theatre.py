@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.lab.hierarchy import Hierarchy
@@ -63,11 +63,7 @@ class Theatre:
     """A site in a lab."""
 
     def __init__(self, root: Path, site: str = "PR2", change: Callable[[dict[str, Any]], None] | None = None) -> None:
-        data = yaml.safe_load((ROOT / "inventory/lab/hierarchy.yml").read_text())
-        data["ports"] = {"http": 0, "https": 0, "sql": 0}
-        data["hosts"] = {name: data["hosts"][name] for name in (site, "OPS1")}
-        data["hosts"][site]["site"]["size"] = 0.1
-        data["hosts"][site]["site"].pop("parent", None)
+        data = hosts_of_the_lab(site, "OPS1", size=0.1)
         if change is not None:
             change(data)
         root.mkdir(mode=0o700, parents=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
-from tests.backup.conftest import ROOT, Outcome, Stage
+from tests.backup.conftest import Outcome, Stage
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
@@ -95,14 +95,9 @@ class Night(Stage):
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """PR1 (2007 on Server 2003), PR2 (current branch) and the scratch server; a snapshot set and a task's set of each site."""
     root = tmp_path_factory.mktemp("night")
-    data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    data["hosts"] = {name: data["hosts"][name] for name in ("PR1", "PR2", SCRATCH)}
-    for number, (name, spec) in enumerate(data["hosts"].items(), 1):
+    data = hosts_of_the_lab("PR1", "PR2", SCRATCH, size=0.15)
+    for number, spec in enumerate(data["hosts"].values(), 1):
         spec["address"] = f"127.81.62.{number}"
-        if name != SCRATCH:
-            spec["site"] |= {"size": 0.15}
-    del data["hosts"]["PR1"]["site"]["parent"]
     data["hosts"]["PR2"]["site"]["version"] = CURRENT_BRANCH
     with Lab(Hierarchy.model_validate(data), root / "lab") as lab:
         night = Night(lab, root, Captured(), ["-e", "settle=0.3s", "-e", "maintenance=none"])

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from tests.backup.conftest import ROOT
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import UnreachableError
@@ -26,10 +25,7 @@ BAK = "SiteDBServer/Backup/CM_PR2.bak"
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     root = tmp_path_factory.mktemp("native")
-    data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    data["hosts"] = {name: data["hosts"][name] for name in ("PR2", SCRATCH)}
-    data["hosts"]["PR2"]["site"]["size"] = 0.6
+    data = hosts_of_the_lab("PR2", SCRATCH, size=0.6)
     with Lab(Hierarchy.model_validate(data), root / "lab") as lab:
         yield lab
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
@@ -21,10 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Lab]:
-    data = yaml.safe_load((ROOT / "inventory/lab/hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    data["hosts"] = {"PR2": data["hosts"]["PR2"]}
-    data["hosts"]["PR2"]["site"]["size"] = 0.1
+    data = hosts_of_the_lab("PR2", size=0.1)
     with Lab(Hierarchy.model_validate(data), tmp_path / "lab") as lab:
         yield lab
 

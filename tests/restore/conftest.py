@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.backup.conftest import ROOT, Outcome
+from tests.backup.conftest import Outcome
 from tests.drill.conftest import CURRENT_BRANCH, Captured, Night
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.lab.hierarchy import Hierarchy
@@ -96,9 +97,8 @@ def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     """CEN and PR1 (2007), PR2 (current branch), PR3 (2012 R2), PR4 (with its database on DB4): a snapshot set of each,
     and one of the backup task where that is collected."""
     root = tmp_path_factory.mktemp("hierarchy")
-    data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    hosts = {name: data["hosts"][name] for name in ("CEN", "PR1", "PR2")}
+    data = hosts_of_the_lab("CEN", "PR1", "PR2")
+    hosts = data["hosts"]
     hosts["PR3"] = yaml.safe_load(yaml.safe_dump(hosts["PR2"]))
     hosts["PR3"]["site"]["code"] = "PR3"
     hosts["PR4"], hosts["DB4"] = (yaml.safe_load(yaml.safe_dump(hosts["PR2"])) for _ in range(2))
@@ -106,7 +106,6 @@ def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     del hosts["PR4"]["sql"], hosts["DB4"]["site"]
     for name in ("PR2", "PR4"):
         hosts[name]["site"]["version"] = CURRENT_BRANCH
-    data["hosts"] = hosts
     for number, spec in enumerate(hosts.values(), 1):
         spec["address"] = f"127.81.63.{number}"
         if "site" in spec:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.backup.conftest import ROOT, Outcome, Stage
+from tests.backup.conftest import Outcome, Stage
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
@@ -90,10 +91,7 @@ def drill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[MakeDr
     labs: list[Lab] = []
 
     def make(site: str = "PR2", change: Callable[[dict[str, Any]], None] | None = None) -> Drill:
-        data = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-        data["ports"] = {"http": 0, "https": 0, "sql": 0}
-        data["hosts"] = {name: data["hosts"][name] for name in (site, SCRATCH)}
-        data["hosts"][site]["site"].pop("parent", None)
+        data = hosts_of_the_lab(site, SCRATCH)
         if change is not None:
             change(data)
         lab = Lab(Hierarchy.model_validate(data), tmp_path / "lab")

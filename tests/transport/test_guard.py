@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError, UnreachableError
@@ -69,11 +68,7 @@ class Stage:
 
 @pytest.fixture(params=["PR2", "PR1"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    data: dict[str, Any] = yaml.safe_load((ROOT / "inventory" / "lab" / "hierarchy.yml").read_text())
-    data["ports"] = {"http": 0, "https": 0, "sql": 0}
-    data["hosts"] = {request.param: data["hosts"][request.param]}
-    data["hosts"][request.param]["site"].pop("parent", None)
-    data["hosts"][request.param]["site"]["size"] = 0.1
+    data = hosts_of_the_lab(request.param, size=0.1)
     with Lab(Hierarchy.model_validate(data), tmp_path / "lab") as lab:
         made = Stage(lab)
         yield made

@@ -44,27 +44,35 @@ class Seen:
         return bool(self.got.machine.guid) and self.got.machine.guid.lower() == self.machine.guid.lower()
 
 
+def _fine(rule: str, said: str) -> Check:
+    return Check(name=rule, status="ok", said=said)
+
+
+def _refused(rule: str, said: str, consequence: str, hint: str = "") -> Check:
+    return Check(name=rule, status="failed", said=said, consequence=consequence, hint=hint)
+
+
 def name(seen: Seen) -> Iterator[Check]:
     """A site server's name cannot change."""
     was, now = seen.got.machine.name, seen.machine.name
     if was.lower() != now.lower():
-        yield Check(
-            name="name", status="failed", said=f"this is {now}, the set is of {was}",
-            consequence="A recovered site must have the name that it had: clients and other sites look for it there.",
+        yield _refused(
+            "name", f"this is {now}, the set is of {was}",
+            "A recovered site must have the name that it had: clients and other sites look for it there.",
         )  # fmt: skip
     else:
-        yield Check(name="name", status="ok", said=now)
+        yield _fine("name", now)
 
 
 def site_code(seen: Seen) -> Iterator[Check]:
     """The set is of the site that the inventory has here."""
     if seen.expected != seen.got.site:
-        yield Check(
-            name="site code", status="failed", said=f"the inventory has {seen.expected or 'no site'} here, the set is of {seen.got.site}",
-            consequence="Another site would be recovered than the one that was lost.",
+        yield _refused(
+            "site code", f"the inventory has {seen.expected or 'no site'} here, the set is of {seen.got.site}",
+            "Another site would be recovered than the one that was lost.",
         )  # fmt: skip
     else:
-        yield Check(name="site code", status="ok", said=seen.got.site)
+        yield _fine("site code", seen.got.site)
 
 
 def live_site(seen: Seen) -> Iterator[Check]:
@@ -73,14 +81,14 @@ def live_site(seen: Seen) -> Iterator[Check]:
     if seen.got.product == "2007":
         yield from _site_of_2007(seen)
     elif seen.installed or services:
-        yield Check(
-            name="no site", status="failed", said=f"a site is installed in {seen.installed or 'a place that it does not name'}",
-            consequence="Old data laid over it would roll its serial numbers back: parent and children would reject what it sends.",
+        yield _refused(
+            "no site", f"a site is installed in {seen.installed or 'a place that it does not name'}",
+            "Old data laid over it would roll its serial numbers back: parent and children would reject what it sends.",
             hint="a server that is used again is cleaned first: "
             "the keys HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, console, restart",
         )  # fmt: skip
     else:
-        yield Check(name="no site", status="ok", said="no site is installed here")
+        yield _fine("no site", "no site is installed here")
 
 
 def _site_of_2007(seen: Seen) -> Iterator[Check]:
@@ -101,12 +109,12 @@ def _site_of_2007(seen: Seen) -> Iterator[Check]:
         if now.lower() != was.lower()
     ]  # fmt: skip
     if wrong:
-        yield Check(
-            name="installed site", status="failed", said="; ".join(wrong),
-            consequence="The Site Repair Wizard needs a site that is installed exactly as the lost one was.",
+        yield _refused(
+            "installed site", "; ".join(wrong),
+            "The Site Repair Wizard needs a site that is installed exactly as the lost one was.",
         )  # fmt: skip
     else:
-        yield Check(name="installed site", status="ok", said=f"{got.site} {got.version} in {seen.installed}")
+        yield _fine("installed site", f"{got.site} {got.version} in {seen.installed}")
 
 
 def sql_edition(seen: Seen) -> Iterator[Check]:
@@ -115,12 +123,12 @@ def sql_edition(seen: Seen) -> Iterator[Check]:
     if known is None:
         return
     if seen.sql_edition.split(" Edition")[0] != known.edition.split(" Edition")[0]:
-        yield Check(
-            name="SQL edition", status="failed", said=f"{seen.sql_edition}, was {known.edition}",
-            consequence="Setup does not recover a site on another edition of SQL Server.",
+        yield _refused(
+            "SQL edition", f"{seen.sql_edition}, was {known.edition}",
+            "Setup does not recover a site on another edition of SQL Server.",
         )  # fmt: skip
     else:
-        yield Check(name="SQL edition", status="ok", said=seen.sql_edition)
+        yield _fine("SQL edition", seen.sql_edition)
 
 
 def sql_version(seen: Seen) -> Iterator[Check]:
@@ -129,12 +137,12 @@ def sql_version(seen: Seen) -> Iterator[Check]:
     if known is None:
         return
     if _numbers(seen.sql_version)[:2] < _numbers(known.version)[:2]:
-        yield Check(
-            name="SQL version", status="failed", said=f"{seen.sql_version}, was {known.version}",
-            consequence="An older SQL Server cannot open the database.",
+        yield _refused(
+            "SQL version", f"{seen.sql_version}, was {known.version}",
+            "An older SQL Server cannot open the database.",
         )  # fmt: skip
     else:
-        yield Check(name="SQL version", status="ok", said=seen.sql_version)
+        yield _fine("SQL version", seen.sql_version)
 
 
 def collation(seen: Seen) -> Iterator[Check]:
@@ -143,12 +151,12 @@ def collation(seen: Seen) -> Iterator[Check]:
     if known is None:
         return
     if seen.sql_collation != known.collation:
-        yield Check(
-            name="collation", status="failed", said=f"the server has {seen.sql_collation}, the database {known.collation}",
-            consequence="ConfigMgr's queries fail where server and database sort differently.",
+        yield _refused(
+            "collation", f"the server has {seen.sql_collation}, the database {known.collation}",
+            "ConfigMgr's queries fail where server and database sort differently.",
         )  # fmt: skip
     else:
-        yield Check(name="collation", status="ok", said=seen.sql_collation)
+        yield _fine("collation", seen.sql_collation)
 
 
 def database(seen: Seen) -> Iterator[Check]:
@@ -157,13 +165,13 @@ def database(seen: Seen) -> Iterator[Check]:
     if known is None or seen.got.product == "2007":
         return
     if known.name.lower() in {one.lower() for one in seen.databases}:
-        yield Check(
-            name="no database", status="failed", said=f"{known.name} exists on this server already",
-            consequence="Setup does not restore over an existing database, and neither do we.",
+        yield _refused(
+            "no database", f"{known.name} exists on this server already",
+            "Setup does not restore over an existing database, and neither do we.",
             hint="detach it and put its files away, if it is of no use any more",
         )  # fmt: skip
     else:
-        yield Check(name="no database", status="ok", said=f"no {known.name} on this server")
+        yield _fine("no database", f"no {known.name} on this server")
 
 
 def install_drive(seen: Seen) -> Iterator[Check]:
@@ -171,41 +179,41 @@ def install_drive(seen: Seen) -> Iterator[Check]:
     path = seen.got.install_dir.lower()
     holding = [one for one in seen.volumes if f"{path}\\".startswith(one.name.lower())]
     if not holding:
-        yield Check(
-            name="install drive", status="failed", said=f"{seen.got.install_dir} lies on no volume of this machine",
-            consequence="The drives must be laid out as before: the site looks for its files where they were.",
+        yield _refused(
+            "install drive", f"{seen.got.install_dir} lies on no volume of this machine",
+            "The drives must be laid out as before: the site looks for its files where they were.",
         )  # fmt: skip
         return
     best = max(holding, key=lambda one: len(one.name))
     if best.free < seen.got.bytes:
-        yield Check(
-            name="install drive", status="failed", said=f"{best.name} has {best.free} bytes free, the set has {seen.got.bytes}",
-            consequence="Setup would run out of room half-way.",
+        yield _refused(
+            "install drive", f"{best.name} has {best.free} bytes free, the set has {seen.got.bytes}",
+            "Setup would run out of room half-way.",
         )  # fmt: skip
     else:
-        yield Check(name="install drive", status="ok", said=f"{best.name}, {best.free // 2**30} GiB free")
+        yield _fine("install drive", f"{best.name}, {best.free // 2**30} GiB free")
 
 
 def input_of_microsofts_tool(seen: Seen) -> Iterator[Check]:
     """2007's wizard takes what the backup task made, and nothing else; setup takes both kinds."""
     got = seen.got
     if got.product == "2007" and got.kind != "task":
-        yield Check(
-            name="kind of set", status="failed", said=f"{got.id} is a {got.kind} set",
-            consequence="The Site Repair Wizard of ConfigMgr 2007 takes only what its own backup task made.",
+        yield _refused(
+            "kind of set", f"{got.id} is a {got.kind} set",
+            "The Site Repair Wizard of ConfigMgr 2007 takes only what its own backup task made.",
             hint="name a set of kind task: sitekeeper backups list",
         )  # fmt: skip
     else:
-        yield Check(name="kind of set", status="ok", said=got.kind)
+        yield _fine("kind of set", got.kind)
 
 
 def drilled(seen: Seen) -> Iterator[Check]:
     """A set that did not restore in a drill does not restore here either."""
     how = seen.got.drilled
     if how == "failed":
-        yield Check(
-            name="last drill", status="failed", said=f"{seen.got.id} did not restore when it was tried",
-            consequence="What is wrong with it stands in the evidence of that drill: a site recovered from it would have the same fault.",
+        yield _refused(
+            "last drill", f"{seen.got.id} did not restore when it was tried",
+            "What is wrong with it stands in the evidence of that drill: a site recovered from it would have the same fault.",
             hint="take another set (sitekeeper backups list), or drill this one again after you know why",
         )  # fmt: skip
     elif not how:
@@ -214,7 +222,7 @@ def drilled(seen: Seen) -> Iterator[Check]:
             consequence="That its database comes up and is the right one is not proved.", hint="playbooks/drill.yml",
         )  # fmt: skip
     else:
-        yield Check(name="last drill", status="ok", said="it restored when it was tried")
+        yield _fine("last drill", "it restored when it was tried")
 
 
 def build(seen: Seen) -> Iterator[Check]:
@@ -223,24 +231,24 @@ def build(seen: Seen) -> Iterator[Check]:
     if got.product == "2007":
         return
     if build_of(got.version) < FIRST_WITH_CD_LATEST and not seen.cd_latest:
-        yield Check(
-            name="CD.Latest", status="failed", said=f"{got.version} has none, and setup is run from it",
-            consequence="This version is recovered from its own installation media, which no backup holds.",
+        yield _refused(
+            "CD.Latest", f"{got.version} has none, and setup is run from it",
+            "This version is recovered from its own installation media, which no backup holds.",
             hint="get the set (sitekeeper backups get) and run the setup of that media by hand",
         )  # fmt: skip
     elif build_of(seen.cd_latest) != build_of(got.version):
-        yield Check(
-            name="CD.Latest", status="failed", said=f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
-            consequence="Setup recovers only a database of its own build.",
+        yield _refused(
+            "CD.Latest", f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
+            "Setup recovers only a database of its own build.",
         )  # fmt: skip
     else:
-        yield Check(name="CD.Latest", status="ok", said=seen.cd_latest)
+        yield _fine("CD.Latest", seen.cd_latest)
 
 
 def identity(seen: Seen) -> Iterator[Check]:
     """On another installation of Windows the stored passwords cannot be read any more."""
     if seen.same_windows:
-        yield Check(name="machine identity", status="ok", said="the same installation of Windows")
+        yield _fine("machine identity", "the same installation of Windows")
         return
     meaning = (
         "The keys of srvacct were in the old Windows: keep the new srvacct, and set the password of every account again (KB 2509330)."
