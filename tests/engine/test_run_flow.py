@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine import events
+from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.selection import Selection
+
+from . import conftest
 
 
 def _tags(*tags: str, skip: tuple[str, ...] = ()) -> Selection:
@@ -279,3 +282,36 @@ def test_the_journal_and_the_events_tell_the_same(stage: Any) -> None:
     assert registered.data == {
         "name": "x", "value": {"changed": False, "msg": "read 1", "partial": "", "value": 1},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "selection", [_tags("tagged"), _tags("always"), _tags("never"), _tags(skip=("untagged",))], ids=str
+)
+def test_a_selection_of_no_task_is_refused(stage: Any, selection: Selection) -> None:
+    error = stage.refused("- hosts: sites\n  tasks:\n    - test.change: {name: x}\n", selection=selection)
+    assert error.message == "--tags and --skip-tags leave no task to run"
+
+
+def test_a_run_in_which_nothing_was_done_is_no_success(stage: Any) -> None:
+    book = "- hosts: sites\n  tasks:\n    - when: inventory_hostname == '{0}'\n      block:\n        - test.read:\n"
+    outcome = stage.run(book.format("nobody"))
+    assert (outcome.exit_code, [error.word for error in outcome.errors]) == (2, ["usage"])
+    assert {one.status for one in stage.events if isinstance(one, events.HostEnded)} == {"skipped"}
+    stage.events.clear()
+    assert stage.run(book.format("PR1")).exit_code == 0
+    ended = {one.host: one.status for one in stage.events if isinstance(one, events.HostEnded)}
+    assert ended == {"CEN": "skipped", "PR1": "ok", "PR2": "skipped"}
+
+
+def test_text_that_is_no_unicode_harms_no_other_host(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = conftest.ReadModule.plan
+
+    def unreadable(self: Any, ctx: Any, params: Any) -> Any:
+        if ctx.host == "PR2":
+            raise RemoteError("the host cannot read x\ud800y")  # NTFS takes any 16 bits as a letter
+        return plan(self, ctx, params)
+
+    monkeypatch.setattr(conftest.ReadModule, "plan", unreadable)
+    outcome = stage.run("- hosts: sites\n  tasks:\n    - test.read:\n    - test.change: {name: x}\n")
+    assert [host for host, one in outcome.hosts.items() if one.errors] == ["PR2"]
+    assert stage.did("PR1") == ["read None", "made x"]

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine.errors import LimitError
+from sitekeeper.engine.errors import BusyError, LimitError
+
+from . import conftest
 
 
 def test_a_failure_takes_back_newest_first(stage: Any) -> None:
@@ -243,3 +245,21 @@ def test_a_failure_to_end_loses_no_outcome(stage: Any) -> None:
     outcome = stage.tasks("- core.fail: {msg: first}")
     assert outcome.hosts["PR1"].errors[0].message == "first"
     assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "internal", "internal"]
+
+
+def test_a_host_that_is_still_busy_with_what_we_began_is_waited_for(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo, busy = conftest.ChangeModule.undo, [True, True, True, True]
+
+    def held(self: Any, ctx: Any, intent: Any, outcome: Any) -> str:
+        if busy:
+            busy.pop()
+            raise BusyError("somebody else is changing this host just now", host=ctx.host)
+        return undo(self, ctx, intent, outcome)
+
+    monkeypatch.setattr(conftest.ChangeModule, "undo", held)
+    outcome = stage.tasks("- test.change: {name: a}\n  undo: play")
+    assert outcome.exit_code == 0
+    assert stage.did() == ["made a", "undone a"]
+    assert len(stage.clock.slept) == 4

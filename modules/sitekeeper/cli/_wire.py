@@ -57,7 +57,7 @@ def run_playbook(
     *listeners: events.Listener,
     again: OpenRun | None = None,
 ) -> RunOutcome:
-    """Run a playbook, or go on with a run; a first Ctrl-C or SIGTERM stops it cleanly, a second one leaves at once.
+    """Run a playbook, or go on with a run; a first Ctrl-C, SIGTERM or lost terminal stops it cleanly, a second leaves at once.
 
     Raises:
         SitekeeperError: it cannot be started.
@@ -143,7 +143,10 @@ def _stopping(run: Run) -> Iterator[None]:
         )
         os._exit(RunInterruptedError.exit_code)
 
-    before: Mapping[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to go on without a terminal
+        heeded.append(signal.SIGHUP)
+    before: Mapping[int, Any] = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

@@ -228,6 +228,10 @@ class LimitError(SitekeeperError):
     advice = "wait until the other run has ended, or look at it: `sitekeeper runs list`"
 
 
+class BusyError(LimitError):
+    """Something of ours is still at work on the host and holds its lock: nothing was begun, and it may be asked again."""
+
+
 class UndoError(SitekeeperError):
     """A change could not be taken back; the message says what is left and where to look."""
 

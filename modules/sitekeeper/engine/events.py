@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import RLock
+from queue import SimpleQueue
+from threading import Condition, Lock, Thread
 from typing import Any
 
 from sitekeeper.engine.journal import plain
@@ -150,25 +151,93 @@ def event_of(values: Mapping[str, Any]) -> Event:
 Listener = Callable[[Event], None]
 
 
-class Bus:
-    """Hands each event to every listener, one at a time, from whichever thread it comes.
+PATIENCE_SECONDS = 5.0
+"""How long a host waits for a report that stands still, once; a site may be down meanwhile."""
 
-    A listener that fails (its pipe was closed, its disk is full) is told nothing more: a report that cannot be written
-    must not leave a site with its services stopped.
+
+class Bus:
+    """Hands each event to the journal, and then to every report, in one order, from whichever thread it comes.
+
+    A report that fails (its pipe was closed, its disk is full) is told nothing more, and one that stands still (a pager, a
+    terminal that was halted) is told the rest later: neither may leave a site with its services stopped.
     """
 
-    def __init__(self, *listeners: Listener) -> None:
-        self._listeners = list(listeners)
-        self._lock = RLock()
-        self.broken: list[BaseException] = []
+    def __init__(self, keep: Listener, *reports: Listener) -> None:
+        """Begin to tell; ``keep`` is told in the thread of whoever emits, each report in a thread of its own."""
+        self._keep: Listener | None = keep
+        self._reports = [_Report(one) for one in reports]
+        self._lock = Lock()
+        self._failed: list[BaseException] = []
+
+    @property
+    def broken(self) -> list[BaseException]:
         """Why listeners were given up."""
+        return self._failed + [one.broken for one in self._reports if one.broken is not None]
 
     def emit(self, event: Event) -> None:
         """Tell all listeners."""
         with self._lock:
-            for listener in list(self._listeners):
+            if self._keep is not None:
                 try:
-                    listener(event)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - Rich leaves by SystemExit when a pipe is closed
-                    self._listeners.remove(listener)
-                    self.broken.append(error)
+                    self._keep(event)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+                    self._keep = None
+                    self._failed.append(error)
+            for report in self._reports:
+                report.tell(event)
+
+    def catch_up(self) -> None:
+        """Wait until every report was told everything, however long its reader takes: nothing is open any more."""
+        for report in self._reports:
+            report.catch_up()
+
+    def close(self) -> None:
+        """Tell the rest, and end."""
+        self.catch_up()
+        for report in self._reports:
+            report.close()
+
+
+class _Report:
+    """A listener in a thread of its own."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.broken: BaseException | None = None
+        self._listener = listener
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._changed = Condition()
+        self._waiting = 0
+        self._stands_still = False
+        self._thread = Thread(target=self._work, name="report", daemon=True)
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Tell an event, and wait until it was taken: what is seen of a run is where the run is, unless nobody looks."""
+        with self._changed:
+            if self._stands_still and isinstance(event, Progressed):
+                return  # old by the time that it would be seen
+            self._waiting += 1
+            self._events.put(event)
+            if not self._stands_still:
+                self._stands_still = not self._changed.wait_for(lambda: not self._waiting, PATIENCE_SECONDS)
+
+    def catch_up(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+
+    def close(self) -> None:
+        self._events.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (event := self._events.get()) is not None:
+            if self.broken is None:
+                try:
+                    self._listener(event)
+                except BaseException as error:  # noqa: BLE001 - Rich leaves by SystemExit when a pipe is closed
+                    self.broken = error
+            with self._changed:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._stands_still = False
+                    self._changed.notify_all()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import LimitError, SitekeeperError
+from sitekeeper.engine.errors import LimitError
 from sitekeeper.engine.plan import Covers
 from sitekeeper.engine.session import Context, Switch
 
@@ -85,10 +85,11 @@ class Guarding:
                 self._leaks.add(host)
         missing = [name for name in covers.services if name not in self._services]
         if missing:
-            self._services = (*self._services, *missing)
+            services = (*self._services, *missing)
             self._window = self._window or self._ctx.switch()
             self._armed(self._ctx.host)
-            self._window.arm(self._services, window.length, leak=False)
+            self._window.arm(services, window.length, leak=False)
+            self._services = services  # not before: what could not be armed is not covered, whoever asks next
         self._keep()
 
     def leave(self, *, proven: bool) -> None:
@@ -100,9 +101,7 @@ class Guarding:
 
     def end(self, *, proven: bool) -> None:
         """The play is over. What is not proven to be taken back stays guarded."""
-        if self._keeper is not None:
-            self._keeper.stop()
-            self._keeper = None
+        self.silent()
         if proven:
             for host in sorted(self._hosts):
                 there = self._ctx.of(host)
@@ -111,6 +110,12 @@ class Guarding:
                 if host != self._ctx.host:
                     there.lease.give_back()
             self._hosts.clear()
+
+    def silent(self) -> None:
+        """From now on the sites do not hear from us."""
+        if self._keeper is not None:
+            self._keeper.stop()
+            self._keeper = None
 
     def _armed(self, host: str) -> None:
         """Written down before it is done: whoever takes the run up looks there for guards."""
@@ -160,7 +165,7 @@ class _Keeper(threading.Thread):
                     except LimitError as error:
                         self._lost(error.message)
                         return
-                    except SitekeeperError:
+                    except Exception:  # noqa: BLE001, S112 - whatever became of one beat, the next may be heard
                         continue
             self._clock.sleep(BEAT_SECONDS, self._over)
 

@@ -116,12 +116,12 @@ class HostPlay:
         failure: SitekeeperError | None = None
         try:
             self._items(self.play.tasks, Layers(), self.play.tags)
+            if not self.settings.check:
+                self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
         except _Failed as failed:
             failure = failed.error
-        except Exception as error:  # noqa: BLE001 - a bug of ours: what is open must be taken back all the same
+        except Exception as error:  # noqa: BLE001 - a bug, or a full disk: what is open must be taken back all the same
             failure = self._own(error)
-        if failure is None and not self.settings.check:
-            self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
         if failure is not None and failure.goes_on:
             return self._left_alone(failure)
         if failure is not None:
@@ -346,6 +346,7 @@ class HostPlay:
         name = task.module.name()
         earlier = self.finished.get((task.path, round_of(layers)), self)
         if earlier is not self:
+            self.outcome.tasks += 1
             if isinstance(earlier, Result):
                 self._remember(earlier)
             self.telling.ended(task, "earlier", msg="finished before the run was resumed")
@@ -360,6 +361,7 @@ class HostPlay:
             return error.unknown
         except SitekeeperError as error:
             raise self._failed(task, error) from None
+        self.outcome.tasks += 1
         begun = self.telling.started(task)
         try:
             with (
@@ -380,6 +382,7 @@ class HostPlay:
             if not task.ignore_errors:
                 raise self._failed(task, error, begun) from None
             self.telling.failed(task, error, begun, status="ignored")
+            self._done(task, layers, "", failure_of(error))
             return failure_of(error)
         except Exception as error:  # noqa: BLE001 - a bug on one host is that host's failure
             raise self._failed(task, self._own(error, task.name), begun, final=True) from None

@@ -106,8 +106,7 @@ class Journal:
 
     def note(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> None:
         """Write a record some time soon, in order. That it cannot be written, ``commit`` and ``close`` say."""
-        if self._failed is None:
-            self._put(_Entry(kind, host, task, change, _dump(data), None))
+        self._queue.put(_Entry(kind, host, task, change, _dump(data), None))
 
     def commit(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> int:
         """Write a record and return when it is on disk; answers its number."""
@@ -243,7 +242,7 @@ def private_folder(folder: Path) -> None:
 
 
 def _dump(data: Any) -> str:
-    return json.dumps(plain(data), ensure_ascii=False, default=_refused)
+    return json.dumps(plain(data), default=_refused)  # in ASCII: NTFS has names that are no Unicode
 
 
 def _refused(value: Any) -> Any:

@@ -103,6 +103,10 @@ class Module(Generic[P, R]):
         """What a guard around this change must take care of while we are not heard from."""
         return Covers()
 
+    def leaves_down(self, params: Mapping[str, Any]) -> bool:
+        """Whether services stay stopped after a task with these parameters (as written, templates unfilled) until it is undone."""
+        return False
+
     def machines(self, params: P) -> tuple[str, ...]:
         """Identities of machines that belong to this play alone from now on: each is a limit of 1 by itself."""
         return ()

@@ -19,6 +19,13 @@ class HostOutcome:
     summary: dict[str, Any] = field(default_factory=dict)
     skipped: bool = False
     """It was not started, and takes part in no later play."""
+    tasks: int = 0
+    """How many tasks were run, now or before the run was resumed."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was done, and nothing went wrong."""
+        return not self.tasks and not self.errors
 
     @property
     def words(self) -> set[str]:
@@ -45,6 +52,11 @@ class RunOutcome:
             return RunInterruptedError.exit_code
         return exit_code_of(words | ({RunInterruptedError.word} if self.interrupted else set()))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was done on any host, and nothing went wrong: no success of anything."""
+        return bool(self.hosts) and not self.errors and all(one.is_idle for one in self.hosts.values())
+
     def out(self, host: str) -> bool:
         """Whether a host takes part in no later play."""
         ended = self.hosts.get(host)
@@ -57,3 +69,4 @@ class RunOutcome:
         before.partial = before.partial or ended.partial
         before.summary.update(ended.summary)
         before.skipped = before.skipped or ended.skipped
+        before.tasks += ended.tasks

@@ -115,6 +115,7 @@ class _Reader:
         )  # fmt: skip
         if made.window:
             _no_machines(made)
+            _all_up_at_the_end(made)
         return made
 
     def task(self, body: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool) -> Task | Block:
@@ -253,6 +254,16 @@ def _no_machines(window: Block) -> None:
             raise UsageError(
                 f"{task.module.name()} takes whole machines and may wait for them, which nobody should while a site is down",
                 origin=task.origin, hint="put it before the guarded block",
+            )  # fmt: skip
+
+
+def _all_up_at_the_end(guarded: Block) -> None:
+    """With the block's end its guard goes: what it stopped must run again by then, however the block ends."""
+    for task, _ in walk(guarded.tasks):
+        if task.undo != "block" and task.module().leaves_down(task.params):
+            raise UsageError(
+                f"{task.module.name()} leaves services stopped, and the guard of the block around it goes with the block's end",
+                origin=task.origin, hint="add `undo: block`",
             )  # fmt: skip
 
 

@@ -98,14 +98,13 @@ class Playbook:
     texts: dict[str, str]
     """Source text of every file it is made of, by name."""
 
-    def tags(self) -> frozenset[str]:
-        """All tags that stand in it."""
-        found: frozenset[str] = frozenset()
-        for play in self.plays:
-            found |= play.tags
-            for task, around in play.walk():
-                found = found.union(task.tags, *(block.tags for block in around))
-        return found
+    def tags(self) -> list[frozenset[str]]:
+        """The tags of every task: its own, and those of the play and the blocks around it."""
+        return [
+            play.tags.union(task.tags, *(block.tags for block in around))
+            for play in self.plays
+            for task, around in play.walk()
+        ]
 
 
 def walk(items: tuple[Task | Block, ...], around: tuple[Block, ...] = ()) -> Iterator[tuple[Task, tuple[Block, ...]]]:

@@ -37,6 +37,12 @@ class Rollback:
 
     def run(self) -> RunOutcome:
         """Undo all open changes, host by host; what cannot be undone stays open and fails the host."""
+        try:
+            return self._told()
+        finally:
+            self._bus.close()
+
+    def _told(self) -> RunOutcome:
         started = self._clock.monotonic()
         outcome = RunOutcome(self._run.run_id)
         hosts = self._run.left()
@@ -86,12 +92,15 @@ def take_back_all(
     leases = Leases(ctx, journal)
     leases.adopt(progress.leased)
     guarding = Guarding(ctx, clock)
-    guarding.adopt(progress.guarded)
-    journal.commit("abandoned", {}, host=ctx.host)
-    stack = stack_of(ctx, progress, journal, leases, Telling(ctx.host, bus, clock).undone)
-    errors = stack.take_back(lambda change: change.policy != "never")
-    stack.keep()
-    guarding.end(proven=not stack.left)
+    try:
+        guarding.adopt(progress.guarded)
+        journal.commit("abandoned", {}, host=ctx.host)
+        stack = stack_of(ctx, progress, journal, leases, Telling(ctx.host, bus, clock).undone)
+        errors = stack.take_back(lambda change: change.policy != "never")
+        stack.keep()
+        guarding.end(proven=not stack.left)
+    finally:
+        guarding.silent()
     if not stack.left:
         leases.give_back()
     return errors

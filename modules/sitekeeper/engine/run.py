@@ -126,6 +126,32 @@ class Run:
         started = self.clock.monotonic()
         outcome = RunOutcome(self.run_id)
         bus = events.Bus(lambda event: self._keep(journal, event), *self._listeners)
+        try:
+            self._told(plays, settings, journal, bus, outcome)
+            if outcome.is_idle and self.again is None:
+                outcome.errors.append(
+                    UsageError("no task was run on any host: every condition was false", origin=plays[0][0].origin)
+                )
+            outcome.interrupted = self.stop.is_set()
+            bus.catch_up()
+            outcome.errors += [_unreported(error, journal.folder) for error in bus.broken if _matters(error)]
+            seconds = self.clock.monotonic() - started
+            bus.emit(
+                events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds)
+            )
+        finally:
+            bus.close()
+        return outcome
+
+    def _told(
+        self,
+        plays: list[tuple[Play, list[str]]],
+        settings: Settings,
+        journal: Journal,
+        bus: events.Bus,
+        outcome: RunOutcome,
+    ) -> None:
+        """All plays, and what is told of them."""
         journal.commit("run" if self.again is None else "resumed", {
             "run": self.run_id, "playbook": self.playbook.file, "inventory": self.inventory.file,
             "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
@@ -145,11 +171,6 @@ class Run:
         for play, hosts in plays:
             going = [host for host in hosts if not outcome.out(host) and not self._finished(play, host)]
             self._play(play, going, settings, journal, bus, outcome)
-        outcome.interrupted = self.stop.is_set()
-        outcome.errors += [_unreported(error, journal.folder) for error in bus.broken if _matters(error)]
-        seconds = self.clock.monotonic() - started
-        bus.emit(events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds))
-        return outcome
 
     def leave(self) -> None:
         """Put on disk what the journal still holds: the process is about to leave without undoing anything."""
@@ -224,7 +245,15 @@ class Run:
                 else bugs.report(error, host=host, folder=journal.folder)
             )
         first = ended.errors[0] if ended.errors else None
-        status = "ok" if first is None else "unreachable" if first.word == "unreachable" else "failed"
+        status = (
+            "skipped"
+            if ended.is_idle
+            else "ok"
+            if first is None
+            else "unreachable"
+            if first.word == "unreachable"
+            else "failed"
+        )
         if first is None and ended.partial:
             status = "partial"
         bus.emit(
@@ -250,6 +279,7 @@ class Run:
             )
 
         opened = self.connector.open(host, progress)
+        hostplay: HostPlay | None = None
         try:
             hostplay = HostPlay(
                 play=play, ctx=opened.context, settings=settings, inventory_vars=self.inventory.vars_of(host),
@@ -262,6 +292,8 @@ class Run:
             running.append(hostplay)
             hostplay.run()
         finally:
+            if hostplay is not None:
+                hostplay.guarding.silent()  # a host that we gave up must not be told that we live
             opened.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -32,16 +33,20 @@ class Selection:
             or ("untagged" in self.tags and not tags)
         )
 
-    def check(self, known: frozenset[str]) -> None:
-        """Refuse a tag that no task has: a run of nothing must not look like a success.
+    def check(self, tasks: Iterable[frozenset[str]]) -> None:
+        """Refuse a tag that no task has, and a selection of no task: a run of nothing must not look like a success.
 
         Raises:
-            UsageError: names the nearest.
+            UsageError: names the nearest, or says what is selected.
 
         """
+        tasks = list(tasks)
+        known = frozenset[str]().union(*tasks)
         for tag in sorted((self.tags | self.skip) - known - SPECIAL):
             near = get_close_matches(tag, known | SPECIAL, 1)
             raise UsageError(
                 f"no task has the tag `{tag}`",
                 hint=f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known)) or 'none'}",
             )
+        if (self.tags or self.skip) and not any(self.wants(tags) for tags in tasks):
+            raise UsageError("--tags and --skip-tags leave no task to run")

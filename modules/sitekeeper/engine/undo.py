@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sitekeeper.engine import bugs
-from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
+from sitekeeper.engine.errors import BusyError, IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.leases import Leases, changed_on
 from sitekeeper.engine.module import Module, UndoPolicy
@@ -17,6 +17,9 @@ from sitekeeper.engine.session import Context
 
 ATTEMPTS = 3
 """How often an undo is tried whose connection is lost."""
+BUSY_SECONDS = 1200.0
+"""How long a host is waited for that is busy with what we began: longer than making shadow copies may take."""
+BUSY_PAUSE = 5.0
 
 
 @dataclass(slots=True)
@@ -85,8 +88,6 @@ class UndoStack:
     def _take_back(self, change: OpenChange) -> SitekeeperError | None:
         try:
             change.ctx.needs(change.module.needs)
-            if change.module.on_host:
-                self._leases.renew(changed_on(change.ctx, change.intent))
             msg = self._tried(change)
         except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be taken back
             error = (
@@ -114,12 +115,27 @@ class UndoStack:
             return error
         return None
 
-    @staticmethod
-    def _tried(change: OpenChange) -> str:
-        """Undo may be done twice, so a connection that is lost meanwhile is no reason to leave it."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return change.module.undo(change.ctx, change.intent, change.outcome)
-            except UnreachableError:
-                continue
+    def _once(self, change: OpenChange) -> str:
+        if change.module.on_host:
+            self._leases.renew(changed_on(change.ctx, change.intent))
         return change.module.undo(change.ctx, change.intent, change.outcome)
+
+    def _tried(self, change: OpenChange) -> str:
+        """Undo may be done twice, so a connection that is lost meanwhile is no reason to leave it.
+
+        Neither is a host on which what we had begun is still at work: a shadow copy is made whether we are heard or not.
+        """
+        clock = change.ctx.clock
+        until = clock.monotonic() + BUSY_SECONDS
+        left = ATTEMPTS
+        while True:
+            try:
+                return self._once(change)
+            except UnreachableError:
+                left -= 1
+                if not left:
+                    raise
+            except BusyError:
+                if clock.monotonic() > until:
+                    raise
+                clock.sleep(BUSY_PAUSE)

@@ -89,9 +89,13 @@ class Preflight(Module[PreflightParams, PreflightResult]):
             )
             refused.checks = checks
             raise refused
+        down = next((one.said for one in warned if one.name == "services"), "")
         return Plan(
-            result=PreflightResult(checks=checks, predicted_bytes=size, predicted_seconds=round(seconds, 1), msg=told)
-        )
+            result=PreflightResult(
+                checks=checks, predicted_bytes=size, predicted_seconds=round(seconds, 1), msg=told,
+                partial=f"{params.site.code} is down: {down}" if down else "",
+            )
+        )  # fmt: skip
 
 
 def _all(ctx: Context, asked: Asked) -> Iterator[Found]:

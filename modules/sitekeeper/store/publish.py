@@ -45,6 +45,8 @@ class PublishIntent(Record):
     store: str
     id: str
     run: str
+    accept: tuple[str, ...] = ()
+    """What the set may lack without being worth less."""
 
 
 class Publish(Module[PublishParams, Published]):
@@ -65,17 +67,17 @@ class Publish(Module[PublishParams, Published]):
             bytes=0, offline_seconds=None, consistency=params.snapshot.consistency, partial="",
         )  # fmt: skip
         change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a whole set with its manifest")
-        intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
+        intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id, accept=params.accept)
         return Plan(result=predicted, changes=(change,), intent=intent, data=params)
 
     def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
-        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run)
+        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
 
     def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
         params: PublishParams = plan.data
         site, snapshot = params.site, params.snapshot
         store = _folder.Folder(Path(params.set.store))
-        done = published_before(store, params.set.id, ctx.run_id)
+        done = published_before(store, params.set.id, ctx.run_id, params.accept)
         if done is not None:
             return done
         if not site.services_to_stop:
@@ -104,19 +106,16 @@ class Publish(Module[PublishParams, Published]):
         ctx.lease.take()
         final = store.publish(params.set.id, ctx.run_id, may_appear)
         published = _catalogue.read(final)
-        partial = (
-            ""
-            if made.consistency != "separate" or "separate" in params.accept
-            else f"{params.set.id} has no database of the same instant"
-        )
         return _result(
-            published, partial, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
+            published, params.accept, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
             + _seal.how(made) + left_out(made),
         )  # fmt: skip
 
 
-def _result(set_: _catalogue.Kept, partial: str, msg: str) -> Published:
+def _result(set_: _catalogue.Kept, accept: tuple[str, ...], msg: str) -> Published:
     facts = set_.facts
+    torn = set_.consistency == "separate" and "separate" not in accept
+    partial = f"{set_.id} has no database of the same instant" if torn else ""
     return Published(
         changed=True, id=set_.id, folder=str(set_.folder), files=facts["files"], bytes=facts["bytes"],
         consistency=set_.consistency, offline_seconds=facts["offline_seconds"], partial=partial, msg=msg,
@@ -169,7 +168,7 @@ def pulled(staging: Path) -> tuple[_manifest.Entry, ...]:
     return tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
 
 
-def published_before(store: _folder.Folder, set_id: str, run: str) -> Published | None:
+def published_before(store: _folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()) -> Published | None:
     """The set, if this run had published it already before it was cut off."""
     folder = store.path(set_id)
     if not folder.is_dir():
@@ -177,7 +176,7 @@ def published_before(store: _folder.Folder, set_id: str, run: str) -> Published 
     there = _catalogue.read(folder)
     if there.run != run:
         raise IntegrityError(f"set {set_id} is published already, by run {there.run}")
-    return _result(there, "", f"{set_id} was published already")
+    return _result(there, accept, f"{set_id} was published already")
 
 
 def lease_still_ours(ctx: Context) -> None:

@@ -6,7 +6,7 @@ Kept on the system drive, so that it can be taken before anything is known of th
 from __future__ import annotations
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import LimitError, RemoteError, UnreachableError, UsageError
+from sitekeeper.engine.errors import BusyError, LimitError, RemoteError, UnreachableError, UsageError
 from sitekeeper.engine.session import Call
 from sitekeeper.transport.psrp.session import PsrpSession
 
@@ -132,6 +132,8 @@ class HostLease:
             return LimitError(
                 f"another run holds this host: {error.record.message if error.record else ''}", host=error.host
             )
+        if word == "SkLeaseBusy":
+            return BusyError(f"Enter-SkLease: {error.record.message if error.record else ''}", host=error.host)
         if error.record and "SkFolderOpenToOthers" in (word, error.record.message):
             return UsageError(
                 f"the work folder {self._drive}:\\sitekeeper is open to others than SYSTEM and Administrators", host=error.host,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -108,6 +108,9 @@ class Service(Module[ServiceParams, ServicesResult]):
             ),
             data=params,
         )  # fmt: skip
+
+    def leaves_down(self, params: Mapping[str, Any]) -> bool:
+        return params.get("state") != "started"
 
     def covers(self, intent: Any) -> Covers:
         if not isinstance(intent, ServiceIntent) or intent.state != "stopped":

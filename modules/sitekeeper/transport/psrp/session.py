@@ -8,6 +8,7 @@ from typing import Any
 
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import (
+    BusyError,
     ErrorRecord,
     LimitError,
     RemoteError,
@@ -86,7 +87,7 @@ class PsrpSession:
         if lost is not None:
             raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
         if errors and errors[0].short_id == "SkLeaseBusy":
-            raise LimitError(f"{command}: {errors[0].message}", host=self.target.host)
+            raise BusyError(f"{command}: {errors[0].message}", host=self.target.host)
         if errors:
             raise self._refused(command, errors[0])
         return output
@@ -159,6 +160,7 @@ class PsrpSession:
             self._drop()
             raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
         except TimeoutError:
+            self._drop()
             text = f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)"
             raise self._overdue(text, command) from None
         if errors:
@@ -254,7 +256,7 @@ class PsrpSession:
                 if value is not _NOTHING:
                     output.append(value)
         except TimeoutError:
-            shell.stop(pipeline)
+            self._hung(shell, pipeline)
             raise self._overdue(f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name) from None
         finally:
             self._running = None
@@ -367,6 +369,11 @@ class PsrpSession:
         if self._shell is not None:
             self._shell.abandon()
             self._shell = None
+
+    def _hung(self, shell: Shell, pipeline: str) -> None:
+        """What does not end may not heed a stop either, and the pool has one runspace: the next call gets a new shell."""
+        shell.stop(pipeline)
+        self._drop()
 
     def _refused(self, command: str, record: ErrorRecord) -> RemoteError:
         return RemoteError(f"{command}: {record.message} [{record.short_id}]", record=record, host=self.target.host)
