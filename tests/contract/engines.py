@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,15 @@ class Place(Ward):
         self.run_id = next(str(one["run"]) for one in outcome.events if one["event"] == "RunStarted")
         return outcome
 
+    def wait_for_services(self) -> None:
+        """Until no service of the lab is on its way from one state to another."""
+        services = [one for machine in self.lab.machines.values() for one in machine.host.machine.services.values()]
+        for _ in range(500):
+            if not any(one.state.endswith("Pending") for one in services):
+                return
+            time.sleep(0.01)
+        raise AssertionError([f"{one.name} {one.state}" for one in services])
+
     def take_back(self) -> int:
         """What the operator does about a run that could not take everything back; answers the exit code."""
         with contextlib.redirect_stdout(self.capture.text), contextlib.redirect_stderr(io.StringIO()):
@@ -77,7 +87,7 @@ class Case:
     word: str = ""
     """Class of the failure."""
     says: str = ""
-    """In what is said of the failure."""
+    """In what is said of the failure, or where there is none, of a task."""
     undone: tuple[str, ...] = ()
     """Modules whose change is taken back, in this order; all must have been."""
     leaves: tuple[str, ...] = ()

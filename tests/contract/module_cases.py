@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
-from tests.contract.engines import Case, Guard, Place
+from tests.contract.engines import Case
+from tests.contract.plays import (
+    ATTACH,
+    BACKUP,
+    DRILL,
+    DROP,
+    FACTS,
+    FIT,
+    KEPT,
+    MAINTENANCE,
+    OF_THE_TASK,
+    OPEN_SET,
+    PREFLIGHT,
+    PUSH,
+    REGISTRY,
+    RESTORE,
+    RESTORE_BAK,
+    SCRATCH,
+    SETTINGS,
+    SNAPSHOT,
+    STARTUP,
+    STOP,
+    STOP_ONE,
+    TASK,
+    a_key_is_missing,
+    a_task_that_fails,
+    broker_is_off,
+    fault,
+    left_by_another_run,
+    never_backed_up,
+    not_allowed_to_set_up,
+    unmarked,
+    wrecked,
+)  # fmt: skip
 
-SCRATCH = "DRILL1"
 NOT_ON_A_HOST = {
     "core.assert": "decides on variables",
     "core.debug": "shows a value",
@@ -27,132 +56,13 @@ NOT_ON_A_HOST = {
 }
 """Modules that send no host a command, and what they do instead: an engine has no part in it."""
 
-FACTS = "- site.facts:\n  register: site\n"
-STOP = """\
-- windows.service: {names: "{{ site.services_to_stop }}", state: stopped, settle: "{{ settle }}", site: "{{ site }}"}
-  undo: play
-"""
-SNAPSHOT = '- windows.snapshot: {site: "{{ site }}"}\n  undo: play\n  register: snapshot\n'
-REGISTRY = '- windows.registry: {export: "{{ site.registry_keys }}", site: "{{ site }}"}\n  undo: play\n'
-MAINTENANCE = '- site.maintenance: {site: "{{ site }}", duration: 45m, comment: "by {{ run.id }}"}\n  undo: play\n  register: mode\n'
-STARTUP = "- windows.startup: {names: [SMS_EXECUTIVE], mode: Disabled}\n  undo: play\n"
-PUSH = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- windows.push: {{on: {SCRATCH}, folder: "{{{{ got.folder }}}}", files: "{{{{ got.database_files }}}}"}}
-  undo: play
-  register: pushed
-"""
-ATTACH = f"""\
-- sql.attach: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}", files: "{{{{ pushed.files }}}}"}}
-  undo: play
-"""
-DROP = f'- sql.drop: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}"}}\n'
-FIT = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- sql.scratch: {{on: {SCRATCH}, database: "{{{{ got.database }}}}"}}
-"""
-SETTINGS = "- sql.settings: {on: PR2, name: CM_PR2, set: true}\n  register: settings\n"
-BACKUP = "- sql.backup: {on: PR2, database: CM_PR2, instance: MSSQLSERVER}\n  undo: play\n"
-OPEN_SET = '- store.set: {site: "{{ site }}", store: "{{ store }}"}\n  register: set\n'
-TASK = """\
-- site.backup_task: {site: "{{ site }}", set: "{{ set }}", settle: "{{ settle }}", longest: 1m}
-  undo: play
-  register: task
-"""
-DRILL = (f"drill_on={SCRATCH}", "set=PR2")
-
-
-def fault(host: str, name: str, **arguments: object) -> Guard:
-    """A fault of the lab, until the case is over."""
-
-    @contextlib.contextmanager
-    def around(place: Place) -> Iterator[None]:
-        place.lab.fault(host, name, **arguments)
-        yield
-        place.lab.clear_faults()
-
-    return around
-
-
-@contextlib.contextmanager
-def unmarked(place: Place) -> Iterator[None]:
-    """The operator's mark is not in the scratch server's work folder."""
-    mark = place.lab.host(SCRATCH).files.resolve(r"D:\Drill\sitekeeper-work.txt")
-    text = mark.read_bytes()
-    mark.unlink()
-    yield
-    mark.write_bytes(text)
-
-
-@contextlib.contextmanager
-def left_by_another_run(place: Place) -> Iterator[None]:
-    """A run that died has left a folder on the scratch server."""
-    folder = place.lab.host(SCRATCH).files.resolve(r"D:\Drill\20200101-000000-abcdef")
-    folder.mkdir()
-    (folder / "left.mdf").write_bytes(b"left")
-    yield
-    (folder / "left.mdf").unlink(missing_ok=True)
-    if folder.is_dir():
-        folder.rmdir()
-
-
-@contextlib.contextmanager
-def broker_is_off(place: Place) -> Iterator[None]:
-    """What attaching leaves of a site's database."""
-    place.lab.machines["PR2"].site_databases["PR2"].set_option("broker", "0")
-    yield
-    place.lab.machines["PR2"].site_databases["PR2"].set_option("broker", "1")
-
-
-@contextlib.contextmanager
-def never_backed_up(place: Place) -> Iterator[None]:
-    """The site's own task has never run."""
-    host = place.lab.host("PR2")
-    for folder in (r"C:\SMSBackup\PR2Backup", rf"{INSTALL}\BackupTemp"):
-        shutil.rmtree(host.files.resolve(folder), ignore_errors=True)
-    host.files.resolve(rf"{INSTALL}\logs\smsbkup.log").unlink(missing_ok=True)
-    yield
-
-
-@contextlib.contextmanager
-def a_task_that_fails(place: Place) -> Iterator[None]:
-    """... and finds no room when it does."""
-    with never_backed_up(place), fault("PR2", "backup_fails", step="disk")(place):
-        yield
-
-
-@contextlib.contextmanager
-def wrecked(place: Place) -> Iterator[None]:
-    """PR3 is lost, and Windows installed anew."""
-    place.wreck("PR3")
-    yield
-
-
-@contextlib.contextmanager
-def not_allowed_to_set_up(place: Place) -> Iterator[None]:
-    """... and nobody has made the task that setup runs in."""
-    place.wreck("PR3")
-    tasks = place.lab.host("PR3").machine.tasks
-    tasks[:] = [one for one in tasks if one.name != "sitekeeper-setup"]
-    yield
-
-
-INSTALL = r"D:\Program Files\Microsoft Configuration Manager"
-OF_THE_TASK = (r"PR2 C:\SMSBackup", rf"PR2 {INSTALL}\BackupTemp", rf"PR2 {INSTALL}\logs\smsbkup.log")
-"""What the site's own task leaves on a site's disk, every time."""
-KEPT = (r"PR3 C:\sitekeeper",)
-"""What is kept of a machine before a site is recovered there; it stays."""
-RESTORE = ("confirm=PR3", "restore_kind=snapshot", "set=PR3")
-
 GOOD = [
-    Case("facts", FACTS + '- site.preflight: {site: "{{ site }}", store: "{{ store }}"}\n',
+    Case("facts", FACTS + PREFLIGHT,
          {"site.facts": "ok", "site.preflight": "ok"}),
     Case("maintenance", FACTS + MAINTENANCE, {"site.maintenance": "changed"}, undone=("site.maintenance",)),
     Case("start modes", STARTUP, {"windows.startup": "changed"}, undone=("windows.startup",)),
+    Case("a key that is not there", FACTS + REGISTRY, {"windows.registry": "changed"}, says="3 keys exported",
+         undone=("windows.registry",), around=a_key_is_missing),
     Case("shadow copies of an old site", FACTS + STOP + REGISTRY + SNAPSHOT, {"windows.snapshot": "changed"}, hosts="PR1",
          undone=("windows.snapshot", "windows.registry", "windows.service")),
     Case("backup", "backup", {
@@ -180,7 +90,7 @@ GOOD = [
 ]  # fmt: skip
 
 BAD = [
-    Case("a writer has failed", FACTS + '- site.preflight: {site: "{{ site }}", store: "{{ store }}", tries: 1}\n',
+    Case("a writer has failed", FACTS + PREFLIGHT,
          {"site.preflight": "failed"}, code=11, word="preflight", says="writers",
          around=fault("PR2", "writer_failed", state=8, error="Retryable error", times=0)),
     Case("maintenance mode without effect", FACTS + MAINTENANCE, {"site.maintenance": "failed"}, code=7, word="remote",
@@ -189,8 +99,7 @@ BAD = [
          word="remote", says="nobody"),
     Case("no such service to be set", "- windows.startup: {names: [nobody], mode: Disabled}\n", {"windows.startup": "failed"},
          code=7, word="remote", says="nobody"),
-    Case("a stop that takes too long",
-         "- windows.service: {names: [SMS_EXECUTIVE], state: stopped, timeout: 0.2s, settle: 0.3s}\n  undo: play\n",
+    Case("a stop that takes too long", STOP_ONE,
          {"windows.service": "failed"}, code=7, word="remote", says="did not stop", undone=("windows.service",),
          around=fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=1)),
     Case("no room for the registry", FACTS + REGISTRY, {"windows.registry": "failed"}, code=7, word="remote",
@@ -214,17 +123,6 @@ BAD = [
          leaves=("PR3 C:\\sitekeeper",)),
 ]  # fmt: skip
 
-RESTORE_BAK = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- windows.push: {{on: {SCRATCH}, folder: "{{{{ got.folder }}}}", files: "{{{{ got.backup_files }}}}"}}
-  undo: play
-  register: pushed
-- sql.restore: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}", backup: "{{{{ pushed.files[0] }}}}"}}
-  undo: play
-"""
-
 
 def stolen(module: str, tasks: str, *, code: int = 20, **more: Any) -> Case:
     """Another run takes the lease before this module's change; what could not be taken back then is a failure of its own."""
@@ -233,11 +131,7 @@ def stolen(module: str, tasks: str, *, code: int = 20, **more: Any) -> Case:
 
 FENCED = [
     stolen("site.maintenance", FACTS + MAINTENANCE),
-    stolen(
-        "windows.service",
-        "- windows.service: {names: [SMS_EXECUTIVE], state: stopped, settle: 0.3s}\n  undo: play\n",
-        code=12,
-    ),
+    stolen("windows.service", STOP_ONE, code=12),
     stolen("windows.startup", STARTUP),
     stolen("windows.registry", FACTS + REGISTRY),
     stolen("windows.snapshot", FACTS + SNAPSHOT),

@@ -46,7 +46,7 @@ class Theft:
         self.host = there.host
         file = lab.host(there.host).files.resolve(LEASE)
         self.run, owner, generation, _ = file.read_bytes().decode().split("\r\n")
-        file.write_bytes("\r\n".join([self.run, owner, generation, "2000-01-01T00:00:00.0000000Z"]).encode())
+        file.write_bytes(f"{self.run}\r\n{owner}\r\n{generation}\r\n2000-01-01T00:00:00.0000000Z".encode())
         self._session = PsrpSession(there.ps.target, there.clock)
         self._other = HostLease(self._session, there.clock, "another-run", "another process")
         self.ours, self.theirs = int(generation), self._other.take()
