@@ -43,6 +43,8 @@ ON_DISK = frozenset({"file", "folder"})
 """Changes that the lab notes only where it makes them itself: a real .NET writes to the disk. There, the disk is compared."""
 NO_CHANGE = frozenset({"Read-SkLease", "Enter-SkLease", "Exit-SkLease", "Assert-SkLease"})
 """What a run asks about its lease when the fence has said no."""
+STARTED_BY_ITSELF = re.compile(r"SMS_EXECUTIVE.*StartService")
+"""The component manager starts it: whether we still have to ask depends on who comes first."""
 STAYS = re.compile(r"\\sitekeeper(?:\\(?:generation\.txt|lease\.lock))?$", re.IGNORECASE)
 """The work folder itself and its counter: every host keeps them from the first run on."""
 
@@ -135,7 +137,7 @@ def behind_the_fence(lines: list[dict[str, Any]], host: str) -> list[str]:
                 sent.append(
                     f"{later['command']} { {name: value for name, value in later['arguments'] if name != 'Data'} }"
                 )
-    return sent
+    return [one for one in sent if not STARTED_BY_ITSELF.search(one)]
 
 
 def commands(lines: list[dict[str, Any]], host: str) -> list[str]:

@@ -87,5 +87,6 @@ def test_nothing_is_changed_after_a_failed_fence(engines: Engines, name: str, en
         one["module"] for one in told if one["event"] == "TaskEnded" and one["status"] == "failed" and one["module"]
     ]
     assert failed == [case.stolen]
+    assert ran.theft.taken_back == 0
     assert [one for one in ran.left if not one.startswith(case.leaves)] == [], "a rollback takes the rest back"
     count(Row.CONTRACT, 1, f"modules on the engine {engine}")

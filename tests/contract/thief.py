@@ -37,6 +37,8 @@ class Theft:
     """What happened on the hosts after that."""
     ran: list[str] = field(default_factory=list)
     """What the lab's own engine ran behind a fence after that."""
+    taken_back: int = -1
+    """How `sitekeeper rollback` ended once the other run had."""
     _stood: Standing = field(default_factory=dict)
     _other: HostLease | None = None
     _session: PsrpSession | None = None
