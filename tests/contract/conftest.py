@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.contract.engines import Engines, started
+from tests.contract.module_cases import CASES
 
 Call = tuple[str, dict[str, Any], str | None]
 """A function's name and arguments; or a fault that is set before the next call."""
@@ -521,3 +523,9 @@ def scenarios() -> dict[str, Callable[[dict[str, str]], list[Call]]]:
         "RMS1": lambda _: maintenance("opsmgr2007"),
         "DRILL1": on_scratch,
     }
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """The labs of both engines, each started when it is first asked for."""
+    yield from started(tmp_path_factory.mktemp("engines"), CASES)

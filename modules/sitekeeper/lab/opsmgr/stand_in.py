@@ -36,8 +36,9 @@ def answer(host: Host, what: str, request: dict[str, Any]) -> dict[str, Any]:
             window = group.window(one)
             return {"rows": [] if window is None else [{"until": window.until, "comment": window.comment}]}
         case "start":
-            until = datetime.fromisoformat(request["until"])
-            group.start(group.taken_along(one), until, request["reason"], request["comment"])
+            if not host.faults.take("maintenance_refused"):
+                until = datetime.fromisoformat(request["until"])
+                group.start(group.taken_along(one), until, request["reason"], request["comment"])
             return {}
         case "end":
             group.set_end(one, datetime.fromisoformat(request["until"]), request["comment"])

@@ -31,11 +31,15 @@ _ENDED = (3, 4, 5)
 class ForwardedPipeline:
     """A command of a shell, from Command to Terminate."""
 
-    def __init__(self, command_id: str, pipeline: uuid.UUID, outbox: Outbox, process: PsrpProcess) -> None:
+    def __init__(
+        self, command_id: str, pipeline: uuid.UUID, outbox: Outbox, process: PsrpProcess, told: Assembler
+    ) -> None:
         self.command_id = command_id
         self.pipeline = pipeline
         self.outbox = outbox
         self.heard = Assembler()
+        self.told = told
+        """What the client sends: its pipeline may come in several pieces."""
         self._process = process
 
     def stop(self) -> None:
@@ -100,10 +104,11 @@ class ForwardedShell:
         """Command: the id of the new command, the server's own with WS-Management 2.0."""
         if len(self.command_ids) >= limit:
             raise fault.too_many_commands()
-        messages = _messages(Assembler(), data)
+        told = Assembler()
+        messages = _messages(told, data)
         identity = (str(uuid.uuid4()) if self._own_ids or not command_id else command_id).upper()
         pipeline = messages[0].pipeline if messages else uuid.UUID(command_id or identity)
-        running = ForwardedPipeline(identity, pipeline, Outbox(self._object_id), self._process)
+        running = ForwardedPipeline(identity, pipeline, Outbox(self._object_id), self._process, told)
         with self._lock:
             self._commands[identity] = running
             self._by_pipeline[pipeline] = running
@@ -113,7 +118,7 @@ class ForwardedShell:
         return identity
 
     def _note(self, running: ForwardedPipeline, messages: list[Message]) -> None:
-        """A pipeline that comes in several pieces is not noted: none of ours does, but those with a script."""
+        """A pipeline that comes in several pieces is noted before its last piece is handed on."""
         for message in messages:
             if message.type == MessageType.CREATE_PIPELINE:
                 try:
@@ -125,7 +130,12 @@ class ForwardedShell:
 
     def feed(self, data: bytes, command_id: str = "") -> None:
         """Send: fragments for the pool or for one of its pipelines."""
-        self._process.send(self.command(command_id).pipeline if command_id else None, data)
+        if not command_id:
+            self._process.send(None, data)
+            return
+        running = self.command(command_id)
+        self._note(running, _messages(running.told, data))
+        self._process.send(running.pipeline, data)
 
     def terminate(self, command_id: str) -> None:
         """Signal Terminate: the command and all it still had to say is gone."""
