@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
 
+from sitekeeper.cli.main import main
+from sitekeeper.lab.windows.wmi import Wmi
+
+from .conftest import SERVICES
+
+diskshadow = importlib.import_module("sitekeeper.lab.windows.native.diskshadow")
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -132,3 +139,31 @@ def test_a_store_that_is_not_mounted(stage: Any) -> None:
     here.assert_clean("PR2")
     (here.store / ".staging").mkdir(mode=0o700)
     assert here.run().code == 0, "a new one, as the operator said"
+
+
+def test_copies_that_nobody_marked_are_neither_dropped_nor_forgotten(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """diskshadow ends between making them and writing down which they are: its shell was deleted, or the disk is full."""
+
+    def gone(*_: Any) -> None:
+        raise diskshadow._Ended
+
+    here = stage("PR2")
+    monkeypatch.setattr(diskshadow._Session, "_exec", gone)
+    outcome = here.run()
+    monkeypatch.undo()
+    copies = [copy.id.upper() for copy in here.state("PR2").machine.shadows]
+    assert len(copies) == 3
+    assert outcome.code == 20
+    assert all(one in outcome.error("PR2") for one in copies)
+    assert here.state("PR2").states(*SERVICES) == dict.fromkeys(SERVICES, "Running")
+    (run,) = (one.name for one in (here.root / "runs").iterdir() if (one / "journal.db").is_file())
+    for _ in range(6 * 60 + 5):
+        here.lab.advance(60)
+    assert len(here.state("PR2").machine.shadows) == 3, "the leak guard drops none that may be another's"
+    assert main(["rollback", run, "--runs", str(here.root / "runs")]) == 13
+    for one in copies:
+        Wmi(here.lab.host("PR2")).remove(f"Win32_ShadowCopy.ID='{{{one}}}'")
+    assert main(["rollback", run, "--runs", str(here.root / "runs")]) == 0
+    here.assert_clean("PR2")

@@ -159,6 +159,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         call("Remove-SkShadowSet", **PR2),
         call("New-SkShadowSet", **shadow),
         call("New-SkShadowSet", **shadow),
+        call("Write-SkShadowList", **PR2, Volume=[*three, ""]),
         call("Get-SkShadowRoot", **PR2, Index=0),
         call("Get-SkShadowRoot", **PR2, Index=2),
         call("Get-SkShadowRoot", **PR2, Index=9),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine import events, guarding
-from sitekeeper.engine.errors import RemoteError
+from sitekeeper.engine.errors import RemoteError, SitekeeperError
 from sitekeeper.engine.plan import Covers
 
 from . import conftest as stand
@@ -83,7 +83,7 @@ def test_a_change_that_leaves_services_down_is_undone_with_its_block(
     monkeypatch.setattr(stand.ChangeModule, "leaves_down", lambda _self, _params: True)
     book = "- guard: 15m\n  block:\n    - test.change: {{name: stop}}\n      undo: {0}\n"
     for undo in ("failure", "play", "never"):
-        with pytest.raises(stand.SitekeeperError, match=r"the guard of the block around it goes with the block's end"):
+        with pytest.raises(SitekeeperError, match=r"the guard of the block around it goes with the block's end"):
             stage.tasks(book.format(undo))
     assert stage.tasks(book.format("block")).exit_code == 0
     assert stage.did() == ["made stop", "undone stop"]
@@ -108,7 +108,7 @@ def test_a_journal_that_fails_at_the_end_leaves_nothing_open(stage: Any, guards:
             run._journal._failed = sqlite3.OperationalError("database or disk is full")
 
     run._listeners = (full,)
-    with pytest.raises(stand.SitekeeperError, match="could not be written"):
+    with pytest.raises(SitekeeperError, match="could not be written"):
         run.run()
     assert stage.did() == ["made x", "read 1", "undone x"]
     assert [one.name for one in threading.enumerate() if one.name == "keeper"] == []

@@ -93,23 +93,26 @@ Describe 'Protect-SkFolder' {
     BeforeAll {
         Mock Set-Acl { }
         Mock Get-Acl {
-            New-Object PSObject -Property @{ Sddl = $sddl } |
-                Add-Member ScriptMethod GetSecurityDescriptorSddlForm { param($Sections) $this.Sddl } -PassThru |
+            New-Object PSObject -Property @{ Sddl = $sddl; Owner = $owner } |
+                Add-Member ScriptMethod GetSecurityDescriptorSddlForm { param($Sections) if ($Sections -eq 'Owner') { $this.Owner } else { $this.Sddl } } -PassThru |
                 Add-Member ScriptMethod SetSecurityDescriptorSddlForm { param($Sddl, $Sections) $this.Sddl = "$Sections $Sddl" } -PassThru
         }
     }
     It 'refuses a folder that <Why>' -ForEach @(
+        @{ Why = 'a user made'; Owner = 'O:S-1-5-21-1-2-3-1001'; Sddl = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)' }
         @{ Why = 'inherits'; Sddl = 'D:AI(A;ID;FA;;;SY)(A;ID;FA;;;BA)' }
         @{ Why = 'users may read'; Sddl = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FR;;;BU)' }
         @{ Why = 'everybody may write'; Sddl = 'D:PAI(A;OICI;FA;;;WD)' }
         @{ Why = 'has no list at all'; Sddl = 'D:NO_ACCESS_CONTROL' }
     ) {
+        if (-not $owner) { $owner = 'O:BA' }
         [void][IO.Directory]::CreateDirectory($root)
         { Protect-SkFolder -Drive D } | Should -Throw -ExpectedMessage 'SkFolderOpenToOthers'
         Should -Invoke Set-Acl -Times 0
     }
     It 'takes one that is closed' {
         $sddl = 'D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)'
+        $owner = 'O:SY'
         [void][IO.Directory]::CreateDirectory($root)
         Protect-SkFolder -Drive D
         Should -Invoke Set-Acl -Times 0
@@ -118,7 +121,7 @@ Describe 'Protect-SkFolder' {
         [IO.Directory]::Delete($root, $true)
         $sddl = 'D:AI(A;ID;FA;;;BU)'
         Protect-SkFolder -Drive D
-        Should -Invoke Set-Acl -Times 1 -ParameterFilter { $AclObject.Sddl -eq 'Access D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)' }
+        Should -Invoke Set-Acl -Times 1 -ParameterFilter { $AclObject.Sddl -eq 'Access, Owner O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)' }
     }
 }
 

@@ -29,8 +29,8 @@ class HostOutcome:
 
     @property
     def words(self) -> set[str]:
-        """Classes of its failures."""
-        return {error.word for error in self.errors} | ({"partial"} if self.partial else set())
+        """Classes of its failures; what is worth less than was asked for counts where nothing else failed."""
+        return {error.word for error in self.errors} or ({"partial"} if self.partial else set())
 
 
 @dataclass(slots=True)

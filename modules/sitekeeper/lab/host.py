@@ -235,12 +235,19 @@ class Host:
 
     def acl(self, path: str) -> str:
         """The SDDL (access part) of a folder."""
+        return self._sddl(path)[self._sddl(path).index("D:") :]
+
+    def owner(self, path: str) -> str:
+        """The SDDL (owner part) of a folder: Administrators, who make what is there, unless it was given to another."""
+        return self._sddl(path).partition("D:")[0] or "O:BA"
+
+    def _sddl(self, path: str) -> str:
         return self.machine.acls.get(path.rstrip("\\").lower(), INHERITED)
 
     def set_acl(self, path: str, sddl: str) -> None:
-        """Give a folder an access list."""
+        """Give a folder an access list, and an owner if the text has one."""
         with self.lock:
-            before = self.acl(path)
+            before = self._sddl(path)
             self.machine.acls[path.rstrip("\\").lower()] = sddl
             self.change("acl", path, before, sddl)
 

@@ -119,7 +119,7 @@ function Get-SkGuardScript {
     $text = 'its services were started'
     if ($Kind -eq 'leak') {
         $number = 2
-        $text = 'its shadow copies and exports were dropped'
+        $text = 'what it had marked of shadow copies and its exports were dropped'
     }
     ($tools + 'eventcreate.exe /l APPLICATION /so sitekeeper /t WARNING /id ' + $number + ' /d "Run ' + $Run + ' was not heard from for ' + $Minutes + ' minutes: ' + $text + ' by its guard. See ' + $here + '\acted.txt" >nul 2>&1')
     ($find + ' "' + $mine + '" ' + $root + '\lease.txt >nul 2>&1')
@@ -143,6 +143,15 @@ function Get-SkGuardScript {
     # The copies that were written down when they were made; the folder with that mark only when they are seen to be gone.
     $shadow = '%1:\sitekeeper\' + $Run + '\shadow'
     ':drop'
+    # Where no mark was written, nobody knows whose the copies are that have come since: they and the folder are left to people.
+    ('if not exist ' + $shadow + '\before.txt goto marked')
+    ($find + ' /i "set {" ' + $shadow + '\mark.txt >nul 2>&1')
+    'if not errorlevel 1 goto marked'
+    ($find + ' /i "SHADOW_SET_ID={" ' + $shadow + '\setvar.cmd >nul 2>&1')
+    'if not errorlevel 1 goto marked'
+    ('>>' + $here + '\acted.txt echo left ' + $shadow + ', which has no mark: copies that were made may be left')
+    'exit /b 0'
+    ':marked'
     'set kept='
     ('for /d %%d in (' + $shadow + '\*) do ' + $tools + 'mountvol.exe %%d /D >nul 2>&1')
     if ($old) {

@@ -10,6 +10,7 @@ function New-SkShadowCopy {
     [void][IO.Directory]::CreateDirectory($folder)
     $name = Get-SkVolume -Id $Volume
     if ($name -notmatch '^[A-Za-z]:\\$') { throw 'SkVolumeWithoutLetter' }
+    Write-SkShadowList -Drive $Drive -Run $Run -Volume @($Volume)
     $before = @(Get-SkState -Service $Service)
     $made = Invoke-WmiMethod -Class Win32_ShadowCopy -Name Create -ArgumentList 'ClientAccessible', $name
     $after = @(Get-SkState -Service $Service)

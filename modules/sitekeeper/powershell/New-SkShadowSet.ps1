@@ -30,6 +30,7 @@ function New-SkShadowSet {
     [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'mark.cmd'), [string]::Join("`r`n", $mark) + "`r`n", [Text.Encoding]::ASCII)
     [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'set.dsh'), [string]::Join("`r`n", $script) + "`r`n", [Text.Encoding]::ASCII)
 
+    Write-SkShadowList -Drive $Drive -Run $Run -Volume $Volume
     $before = @(Get-SkState -Service $Service)
     $global:LASTEXITCODE = -1
     $transcript = @(& diskshadow.exe /s ($plain + '\set.dsh') 2>&1 | ForEach-Object { [string]$_ })

@@ -23,6 +23,7 @@ function New-SkVshadow {
         [void][IO.Directory]::CreateDirectory([IO.Path]::Combine($folder, [string]$i))
     }
 
+    Write-SkShadowList -Drive $Drive -Run $Run -Volume $Volume
     $before = @(Get-SkState -Service $Service)
     $global:LASTEXITCODE = -1
     $transcript = @(& $tool $arguments 2>&1 | ForEach-Object { [string]$_ })

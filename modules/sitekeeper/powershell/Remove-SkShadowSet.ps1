@@ -1,6 +1,6 @@
 function Remove-SkShadowSet {
     # Drops this run's shadow copies, by the ids that were written down when they were made, and their links.
-    # Never another's. Twice does no harm; answers what is still there.
+    # Never another's, and none that may be another's. Twice does no harm; answers what is still there.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     trap { break }  # a failed .NET call would only end its statement
@@ -21,6 +21,20 @@ function Remove-SkShadowSet {
             $word = $line.Split(' ')
             if ($word[0] -eq 'copy') { $ids += $word[3] }
             if ($line -match '^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$') { $sets += $matches[2] }
+        }
+    }
+    $list = [IO.Path]::Combine($folder, 'before.txt')
+    if ($sets.Length -eq 0 -and $ids.Length -eq 0 -and [IO.File]::Exists($list)) {
+        # They were to be made, and no mark says which they are: what has come since may be ours, or another program's.
+        $known = @([IO.File]::ReadAllText($list).Replace("`r", '').Split("`n"))
+        $perhaps = @()
+        foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) {
+            $on = [string]$one.VolumeName -match '\{([0-9a-f-]{36})\}' -and $known -contains ('volume ' + $matches[1])
+            if ($on -and $known -notcontains ('copy ' + $one.ID)) { $perhaps += $one.ID }
+        }
+        if ($perhaps.Length -gt 0) {
+            Write-Error -Message ('perhaps made by this run, and not marked: ' + ($perhaps -join ' ')) -ErrorId 'SkShadowCopyUnmarked' -Category ResourceExists -TargetObject $Run
+            return
         }
     }
     foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) { if ($sets -contains $one.SetID) { $ids += $one.ID } }

@@ -1,5 +1,5 @@
 function Test-SkVshadow {
-    # Whether the operator put a vshadow.exe into the work root, whether that is closed to others, and with Try whether the
+    # Whether the operator put a vshadow.exe into the work root, whether that is closed to others and nobody else's, and with Try whether the
     # program works on this host: it lists the writers' states. Changes nothing. Never started out of an open folder: somebody
     # else may have put it there.
     [CmdletBinding()]
@@ -10,8 +10,9 @@ function Test-SkVshadow {
     $found = [IO.File]::Exists($tool)
     $closed = $false
     if ($found) {
-        $sddl = (Get-Acl -Path $root).GetSecurityDescriptorSddlForm('Access')
-        $closed = [bool]($sddl -match '^D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+$')
+        $acl = Get-Acl -Path $root
+        $closed = [bool]($acl.GetSecurityDescriptorSddlForm('Access') -match '^D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+$')
+        if ($acl.GetSecurityDescriptorSddlForm('Owner') -notmatch '^O:(SY|BA)$') { $closed = $false }
     }
     $code = -1
     if ($closed -and $Try) {

@@ -28,7 +28,10 @@ function Unregister-SkGuard {
     if (-not $there) { return }
     # The script first: one that is running looks for itself before it acts.
     [IO.File]::Delete([IO.Path]::Combine($folder, 'guard.cmd'))
-    [IO.Directory]::Delete($folder, $true)
+    for ($i = 1; [IO.Directory]::Exists($folder); $i++) {
+        # One that is running has its files open for a moment, as a virus scanner has.
+        try { [IO.Directory]::Delete($folder, $true) } catch { if ($i -ge 20) { throw } ; Start-Sleep -Milliseconds 250 }
+    }
     if ([IO.Directory]::GetFileSystemEntries($parent).Length -eq 0) { [IO.Directory]::Delete($parent) }
     Clear-SkFence
 }

@@ -136,7 +136,8 @@ class HostLease:
             return BusyError(f"Enter-SkLease: {error.record.message if error.record else ''}", host=error.host)
         if error.record and "SkFolderOpenToOthers" in (word, error.record.message):
             return UsageError(
-                f"the work folder {self._drive}:\\sitekeeper is open to others than SYSTEM and Administrators", host=error.host,
-                hint="delete it, or close it: icacls with inheritance off",
+                f"the work folder {self._drive}:\\sitekeeper is open to others than SYSTEM and Administrators, or another's",
+                host=error.host,
+                hint="delete it, or close it (icacls with inheritance off) and give it to Administrators: icacls /setowner *S-1-5-32-544",
             )  # fmt: skip
         return error

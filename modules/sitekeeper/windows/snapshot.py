@@ -196,11 +196,18 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         if lost is not None:
             raise lost  # the engine tries again: an undo may be done twice
         if errors:
-            raise UndoError(
-                f"shadow copies may be left: {errors[0].message}",
-                hint=f"their ids are in sitekeeper\\{intent.run}\\shadow\\mark.txt on the host",
-            )
+            raise UndoError(f"shadow copies may be left: {errors[0].message}", hint=_what_to_do(errors[0], intent.run))
         return "shadow copies and their links dropped"
+
+
+def _what_to_do(error: SitekeeperError, run: str) -> str:
+    folder = f"sitekeeper\\{run}\\shadow"
+    if isinstance(error, RemoteError) and error.record is not None and error.record.short_id == "SkShadowCopyUnmarked":
+        return (
+            "delete them on the host if no other program made them (vssadmin delete shadows /shadow={ID}), otherwise "
+            f"{folder}\\before.txt; then: sitekeeper rollback {run}"
+        )
+    return f"their ids are in {folder}\\mark.txt on the host"
 
 
 def prove_window(before: tuple[Watched, ...], after: tuple[Watched, ...], services: tuple[str, ...]) -> None:

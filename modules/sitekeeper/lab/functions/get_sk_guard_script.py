@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin, value_of
 
-SHA256 = "9019cd6d21afc6fe08b92e3056b50e3d72b412581f5e22a2b35fcf07eb28e56d"
+SHA256 = "956da7e9ad301786a9243a81e295efe26c826d517b833f9ec65af00e5316732d"
 
 _SERVICE = re.compile(r"[A-Za-z0-9_$.-]{1,80}\Z")
 _TOOLS = "%SystemRoot%\\system32\\"
@@ -178,7 +178,7 @@ def _ends(guard: _Guard) -> Iterator[str]:
     here, root = guard.here, guard.root
     event, done = 1, "its services were started"
     if guard.kind == "leak":
-        event, done = 2, "its shadow copies and exports were dropped"
+        event, done = 2, "what it had marked of shadow copies and its exports were dropped"
     yield ":over"
     yield f">>{here}\\acted.txt echo done"
     yield f">{here}\\done.txt echo done"
@@ -209,6 +209,14 @@ def _drop(guard: _Guard) -> Iterator[str]:
     here, shadow = guard.here, f"%1:\\sitekeeper\\{guard.run}\\shadow"
     vshadow = "%1:\\sitekeeper\\vshadow.exe"
     yield ":drop"
+    yield f"if not exist {shadow}\\before.txt goto marked"
+    yield f'{_FIND} /i "set {{" {shadow}\\mark.txt >nul 2>&1'
+    yield "if not errorlevel 1 goto marked"
+    yield f'{_FIND} /i "SHADOW_SET_ID={{" {shadow}\\setvar.cmd >nul 2>&1'
+    yield "if not errorlevel 1 goto marked"
+    yield f">>{here}\\acted.txt echo left {shadow}, which has no mark: copies that were made may be left"
+    yield "exit /b 0"
+    yield ":marked"
     yield "set kept="
     yield f"for /d %%d in ({shadow}\\*) do {_TOOLS}mountvol.exe %%d /D >nul 2>&1"
     if guard.old:

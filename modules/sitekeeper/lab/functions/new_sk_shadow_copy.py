@@ -11,7 +11,7 @@ from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin, wri
 
 _UNAVAILABLE = 21
 
-SHA256 = "56cc4f72a1e53db00e492f5819c291081f38fb119f01505e23b0dbcf512b2b24"
+SHA256 = "31b72935a6405d10087c741c794583ea2c41d04a215093058905453577e9ff30"
 
 
 def run(call: Call) -> Iterator[PsObject]:
@@ -26,6 +26,7 @@ def run(call: Call) -> Iterator[PsObject]:
     name = call.one("Get-SkVolume", Id=volume)
     if not re.search(r"^[A-Za-z]:\\$", name):
         raise thrown("SkVolumeWithoutLetter")
+    call.function("Write-SkShadowList", Drive=drive, Run=run_id, Volume=[volume])
     before = call.function("Get-SkState", Service=services)
     made = call.wmi.invoke("Win32_ShadowCopy", "Create", ["ClientAccessible", name])
     after = call.function("Get-SkState", Service=services)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "8dc50e8a15023f79ccd9490a5759169289829f4b8c0261ffe2302dc8d90ac606"
+SHA256 = "31837aaca4746b0c6c50afdc9a93d62f23c643b7d973fc9e973662201f64a339"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
@@ -46,6 +46,7 @@ def run(call: Call) -> Iterator[PsObject]:
     host.write(f"{folder}\\mark.cmd", "".join(f"{line}\r\n" for line in mark).encode("ascii"))
     host.write(f"{folder}\\set.dsh", "".join(f"{line}\r\n" for line in script).encode("ascii"))
 
+    call.function("Write-SkShadowList", Drive=drive, Run=run_id, Volume=volumes)
     before = call.function("Get-SkState", Service=services)
     said, code = run_tool(call, "diskshadow.exe", "/s", f"{plain}\\set.dsh")
     after = call.function("Get-SkState", Service=services)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "149f71f8bf63e86d1d36c196b7973e4cbbf9ed685dc083d00a96b544f2aeb302"
+SHA256 = "8dd6dd69184a11da4f002684c27edc16cc1d624a36bdbe71a8981d6fc8e6b234"
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
 _SQL_WRITER = "{a65faa63-5ea8-4ebc-9dbd-a0c4db26912a}"
@@ -36,6 +36,7 @@ def run(call: Call) -> Iterator[PsObject]:
         arguments.append(call.one("Get-SkVolume", Id=volume).rstrip("\\"))
         host.make_folder(f"{folder}\\{number}")
 
+    call.function("Write-SkShadowList", Drive=drive, Run=run_id, Volume=volumes)
     before = call.function("Get-SkState", Service=services)
     said, code = run_tool(call, tool, *arguments)
     after = call.function("Get-SkState", Service=services)

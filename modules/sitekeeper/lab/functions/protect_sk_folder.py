@@ -7,18 +7,19 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 
-SHA256 = "6b7f4ecc9caf045e4f75616c4c710c6f1296532b7d496f0e4501cdd064351303"
+SHA256 = "03934888d8acd5977e115006f0847988b9f114f7a54457e8a1dfaf9df1331e56"
 
 
 _ONLY_US = re.compile(r"D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+\Z", re.IGNORECASE)
-_CLOSED = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+OUR_OWNER = re.compile(r"O:(SY|BA)\Z", re.IGNORECASE)
+_CLOSED = "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
 
 def run(call: Call) -> Iterator[object]:
     """Makes the work root, closed to others; refuses one that is open."""
     root = call.one("Get-SkFolder", Drive=text(call, "Drive"))
     if call.host.exists(root):
-        if not _ONLY_US.match(call.host.acl(root) or ""):
+        if not OUR_OWNER.match(call.host.owner(root)) or not _ONLY_US.match(call.host.acl(root) or ""):
             raise thrown("SkFolderOpenToOthers")
         return
     call.host.make_folder(root)

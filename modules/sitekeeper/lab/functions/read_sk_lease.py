@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, parse_round_trip, text, twin
 
-SHA256 = "a5e3c397524bc95bed1897bf10f6238cde1db7b34452dddc6134aa4d2d091a88"
+SHA256 = "7382bf3039a72761d84f49faad1cd122dbed2d945239fd8afaf46d76b4428b31"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from sitekeeper.lab.functions._twin import Call, run_tool, text, twin, written_error
 from sitekeeper.lab.windows.model import ShadowCopy
 
-_BUSY = 19
+_BUSY, _EXISTS = 19, 20
 
-SHA256 = "aa534d2e833e0ef04b3dfd476e751167adb9f876aaa59bd262c5fb171649daaa"
+SHA256 = "5abd9540d4193a99d2c064604177bebffc36a464705d66759ff754097689fe25"
 
 _SET = re.compile(r"^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$", re.IGNORECASE)
 
@@ -24,6 +24,10 @@ def run(call: Call) -> Iterator[object]:
         call.function("Remove-SkFolder", Drive=drive, Run=run_id, Name="shadow")
         return
     ids = _written_down(call, folder)
+    if not ids and (perhaps := _perhaps_ours(call, folder)):
+        said = f"perhaps made by this run, and not marked: {' '.join(perhaps)}"
+        written_error(call, said, "SkShadowCopyUnmarked", _EXISTS, run_id)
+        return
     for entry in sorted(host.files.resolve(folder).iterdir()):
         # A mount point is a folder to Windows, even when what it led to is gone.
         if re.search(r"^[0-9]+$", entry.name) and (entry.is_dir() or entry.is_symlink()):
@@ -52,7 +56,22 @@ def _written_down(call: Call, folder: str) -> set[str]:
                 ids.add(word[3].lower())
             if match := _SET.match(line):
                 sets.add(match[2].lower())
-    return ids | {_braced(copy) for copy in call.host.machine.shadows if f"{{{copy.set_id}}}" in sets}
+    found = {_braced(copy) for copy in call.host.machine.shadows if f"{{{copy.set_id}}}" in sets}
+    # A set that is gone is still known: nothing that came later is it.
+    return ids | found | sets
+
+
+def _perhaps_ours(call: Call, folder: str) -> list[str]:
+    """Copies on the volumes that were not there before."""
+    file = f"{folder}\\before.txt"
+    if not call.host.exists(file):
+        return []
+    known = call.host.read(file).decode("utf-8").replace("\r", "").lower().split("\n")
+    return [
+        _braced(copy).upper()
+        for copy in call.host.machine.shadows
+        if f"volume {copy.volume_id}".lower() in known and f"copy {_braced(copy)}" not in known
+    ]
 
 
 def _braced(copy: ShadowCopy) -> str:

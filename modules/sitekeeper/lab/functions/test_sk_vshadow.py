@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, twin
+from sitekeeper.lab.functions.protect_sk_folder import OUR_OWNER
 
-SHA256 = "da3b8755f2ec327ead7fdd7137b8af51a3f2dac2d475f722032f548f5f888e00"
+SHA256 = "77ca374f3c3c83a666f97bdea7c927cf08c635c6d36335c0a1a2592cd16e1f78"
 
 _CLOSED = re.compile(r"^D:P[A-Z]*(\(A;[A-Z]*;FA;;;(SY|BA)\))+$", re.IGNORECASE)
 
@@ -18,7 +19,7 @@ def run(call: Call) -> Iterator[PsObject]:
     root = call.one("Get-SkFolder", Drive=text(call, "Drive"))
     tool = f"{root}\\vshadow.exe"
     found = call.host.exists(tool)
-    closed = found and bool(_CLOSED.search(call.host.acl(root)))
+    closed = found and bool(_CLOSED.search(call.host.acl(root)) and OUR_OWNER.match(call.host.owner(root)))
     code: int | None = -1
     if closed and call.bound.switch("Try"):
         _, code = run_tool(call, tool, "-ws")

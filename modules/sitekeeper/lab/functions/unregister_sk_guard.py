@@ -9,7 +9,7 @@ from sitekeeper.lab.engines.api import ErrorRecord
 from sitekeeper.lab.functions._twin import Call, number, run_tool, text, thrown, twin, value_of, written_error
 from sitekeeper.lab.functions.assert_sk_lease import BUSY
 
-SHA256 = "e074efd8083ef15e39cf15ca2e32580e234909d4250929122acd322848f437cb"
+SHA256 = "975ff0ac4d41f9985dc57902a318c065a4c6cd575ee228a0b053f3420376c8ec"
 
 _BUSY = 19
 

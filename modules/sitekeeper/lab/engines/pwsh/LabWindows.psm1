@@ -33,8 +33,8 @@ Set-LabProxy 'Microsoft.PowerShell.Core\Import-Module' '[IO.Path]::GetFileName([
 function Get-Acl {
     param([string]$Path)
     $acl = New-Object PSObject -Property @{ Sddl = (Invoke-Lab @{ acl = (ConvertTo-WindowsPath $Path) }).sddl }
-    $acl | Add-Member ScriptMethod GetSecurityDescriptorSddlForm { param($Sections) $this.Sddl }
-    $acl | Add-Member ScriptMethod SetSecurityDescriptorSddlForm { param($Sddl, $Sections) if ($Sections -ne 'Access') { throw 'all sections' }; $this.Sddl = $Sddl } -PassThru
+    $acl | Add-Member ScriptMethod GetSecurityDescriptorSddlForm { param($Sections) $at = $this.Sddl.IndexOf('D:'); if ($Sections -eq 'Owner') { $this.Sddl.Substring(0, $at) } else { $this.Sddl.Substring($at) } }
+    $acl | Add-Member ScriptMethod SetSecurityDescriptorSddlForm { param($Sddl, $Sections) if ($Sections -ne 'Access, Owner') { throw 'all sections' }; $this.Sddl = $Sddl } -PassThru
 }
 function Set-Acl {
     param([string]$Path, $AclObject)

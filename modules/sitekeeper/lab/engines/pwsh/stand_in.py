@@ -3,7 +3,7 @@ r"""What a Linux PowerShell lacks of Windows, answered by the lab: one JSON obje
 {"cmdlet": "Get-Service", "parameters": {"Name": ["x"]}} -> {"output": ["<Obj …"], "errors": [{…}], "failed": null | {…}}
 {"tool": "reg.exe", "arguments": [...]}                  -> {"lines": [...], "errors": [...], "code": 0}
 {"tools": true}                                          -> {"tools": ["reg.exe", ...]}
-{"acl": "D:\\x"} or with "sddl"                          -> {"sddl": "D:..."}
+{"acl": "D:\\x"} or with "sddl"                          -> {"sddl": "O:..D:..."}
 {"opsmgr": "kind" | "objects" | "hosted" | "window" | "start" | "end" | "agent", ...}: see ``lab.opsmgr.stand_in``
 {"fault": "snapshot_fails"}                              -> {}
 """
@@ -90,7 +90,7 @@ class StandIn:
                 self.host.set_acl(path, sddl)
                 return {}
             case {"acl": path}:
-                return {"sddl": self.host.acl(path)}
+                return {"sddl": self.host.owner(path) + self.host.acl(path)}
             case {"fault": name}:
                 self.host.faults.add(name)
                 return {}
