@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -194,19 +195,28 @@ def test_a_reader_that_goes_away_stops_no_run(place: Path, more: tuple[str, ...]
     assert ended[-1] == "RunEnded"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_a_run_cleanly(place: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGHUP, []), (signal.SIGTERM, ["nohup"])],
+    ids=str,
+)
+def test_a_signal_stops_a_run_cleanly(place: Path, number: int, how: list[str]) -> None:
+    """A lost terminal is one, unless it was asked to be none."""
     (place / "play.yml").write_text(
         "- hosts: server-a\n  tasks:\n    - core.debug: {msg: waiting}\n      until: false\n      retries: 9\n      delay: 1h\n"
     )
-    child = subprocess.Popen(_program(place, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen([*how, *_program(place, "--json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout is not None
     for line in child.stdout:
         if json.loads(line)["event"] == "TaskStarted":
             break
+    if how:
+        child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert child.poll() is None
     child.send_signal(number)
     out, err = child.communicate()
     assert child.returncode == 14, err
     last = [json.loads(line) for line in out.splitlines()]
     assert last[-1]["exit_code"] == 14
-    assert err == b""
+    assert err in {b"", b"nohup: ignoring input\n"}
