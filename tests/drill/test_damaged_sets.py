@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from sitekeeper.cli.main import main
 from sitekeeper.store import _manifest
 
 from .conftest import Night, edited, rehashed
@@ -364,3 +365,17 @@ def test_a_sound_set_passes(night: Night, site: str, kind: str) -> None:
     drilled = json.loads((night.set_of(site, kind) / "marks.json").read_text())["drilled"]
     assert drilled["result"] == "ok"
     assert _manifest.read(night.set_of(site, kind)).kind == kind
+
+
+def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
+    folder = night.set_of("PR2", "snapshot")
+    _torn_page(folder, night)
+    assert night.drill("PR1,PR2", "snapshot", "-e", "oldest=99d").code == 10
+    runs, out = str(night.root / "runs"), night.root / "evidence"
+    (run,) = [one.name for one in (night.root / "runs").iterdir() if (one / "journal.db").is_file()]
+    assert main(["rollback", run, "--runs", runs]) == 0
+    assert main(["evidence", run, "--out", str(out), "--runs", runs]) == 0
+    told = json.loads((out / f"evidence-{run}.json").read_text())
+    assert (told["passed"], told["exit_code"], [one["exit_code"] for one in told["rollbacks"]]) == (False, 10, [0])
+    assert {site["name"]: site["status"] for site in told["subjects"]} == {"PR1": "ok", "PR2": "failed"}
+    assert any("CHECKDB found" in site["error"] for site in told["subjects"])

@@ -89,6 +89,71 @@ def test_nothing_is_shown_of_a_check_or_of_a_run_that_has_not_ended(tmp_path: Pa
         evidence.of_run(_journal(tmp_path / "b", check=True))
 
 
+def _add(folder: Path, *told: events.Event) -> None:
+    """More of the same run, by a later process."""
+    journal = Journal(folder, again=True)
+    for event in told:
+        journal.note("event", event.as_dict(), host=event.host)
+    journal.close()
+
+
+def _rolled_back(folder: Path, *hosts: str, code: int = 0) -> None:
+    ended = [
+        events.HostEnded(
+            at=T0, host=host, play="rollback", status="failed" if code else "rolled back", seconds=1, word="undo" if code else "",
+            error="error[undo]: it stays" if code else "",
+        )
+        for host in hosts
+    ]  # fmt: skip
+    undone = [
+        events.Undone(at=T0, host=host, task="Attach", module="sql.attach", ok=True, msg="gone") for host in hosts
+    ]
+    play = events.PlayStarted(at=T0, play="roll back r1", hosts=hosts)
+    _add(folder, play, *undone, *ended, events.RunEnded(at=T0, run="r1", exit_code=code, seconds=1.0))
+
+
+@pytest.mark.parametrize("code", [0, 13])
+def test_a_rollback_stands_beside_what_the_run_found(tmp_path: Path, code: int) -> None:
+    folder = _journal(tmp_path)
+    _rolled_back(folder, "PR1", code=code)
+    found = evidence.of_run(folder)
+    subject = found.subjects[0]
+    assert (found.passed, found.exit_code, found.seconds) == (False, 10, 9.0)
+    assert (subject.status, subject.word, subject.error) == ("failed", "integrity", "error[integrity]: it broke")
+    assert (subject.rollback, subject.taken_back) == (
+        "failed" if code else "rolled back",
+        [(True, "dropped"), (True, "gone")],
+    )
+    assert [one.exit_code for one in found.rollbacks] == [code]
+    html = evidence.as_html(found)
+    assert "Not passed" in html
+    assert "it broke" in html
+    assert ("it stays" in html) is bool(code)
+
+
+def test_a_run_that_was_cut_off_and_rolled_back_did_not_pass(tmp_path: Path) -> None:
+    folder = _journal(tmp_path, failed=False, ended=False)
+    _rolled_back(folder, "PR2")
+    found = evidence.of_run(folder)
+    assert (found.passed, found.exit_code) == (False, None)
+    assert "it was cut off" in evidence.as_html(found)
+    assert "<failure" in evidence.as_junit(found)  # although both sites had ended well
+
+
+def test_a_run_that_was_cut_off_and_resumed_is_judged_by_its_end(tmp_path: Path) -> None:
+    folder = _journal(tmp_path, failed=False, ended=False)
+    again = events.RunStarted(at=T0, run="r1", playbook="drill.yml", check=False)
+    _add(folder, again, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
+    assert evidence.of_run(folder).passed
+
+
+@pytest.mark.parametrize("status", ["cut off", "rolled back", "partial", "failed"])
+def test_every_site_must_be_proved(tmp_path: Path, status: str) -> None:
+    found = evidence.of_run(_journal(tmp_path, failed=False))
+    found.subjects[1].status = status
+    assert not found.passed
+
+
 def test_nothing_passed_where_no_site_did(tmp_path: Path) -> None:
     found = evidence.of_run(_journal(tmp_path, failed=False))
     for subject in found.subjects:

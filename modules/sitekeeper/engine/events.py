@@ -119,6 +119,11 @@ class RunEnded(Event):
     seconds: float
 
 
+def play_of_rollback(run: str) -> str:
+    """What a rollback calls its play: by it a reader tells what a rollback did from what the run itself did."""
+    return f"roll back {run}"
+
+
 class UnknownEventError(Exception):
     """An event that this version does not know; its message is the event's name."""
 
