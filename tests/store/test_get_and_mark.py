@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sitekeeper.engine.errors import IntegrityError, SecretError, UsageError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.secrets import inline
 from sitekeeper.site._results import Machine
-from sitekeeper.store import _getting, _manifest, _marks
+from sitekeeper.store import _catalogue, _getting, _manifest, _marks
 from sitekeeper.store._folder import Folder
 from sitekeeper.store._manifest import Entry
 from sitekeeper.store._results import Gotten
@@ -173,6 +174,28 @@ def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     assert Mark().plan(ctx, MarkParams(set="PR1-000007", drilled="ok")).changes == ()
     with pytest.raises(UsageError, match="no set PR1-000009"):
         Mark().plan(ctx, MarkParams(set="PR1-000009", drilled="ok"))
+
+
+def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, kit: Any, ctx: Any) -> None:
+    folder = published(kit, store)
+    doubts = []
+    for of_files, of_backup in (("failed", "ok"), ("ok", "failed")):
+        for source, result in (("files", of_files), ("backup", of_backup)):
+            wanted = MarkParams.model_validate({"set": "PR1-000007", "drilled": result, "source": source})
+            Mark().apply(ctx, Mark().plan(ctx, wanted))
+        marks = _catalogue.read(folder).marks
+        assert marks.drilled is not None
+        assert marks.backup_drilled is not None
+        assert (marks.drilled.result, marks.backup_drilled.result) == (of_files, of_backup)
+        doubts.append(_catalogue.read(folder).doubt)
+    assert doubts == [f"its last drill failed (run {kit.run})", ""]
+
+
+def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Any) -> None:
+    folder = published(kit, store)
+    old = {"version": 1, "pinned": None, "verified": None, "drilled": {"at": "x", "run": "r", "result": "failed"}}
+    (folder / "marks.json").write_text(json.dumps(old))
+    assert _catalogue.read(folder).doubt == "its last drill failed (run r)"
 
 
 def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:

@@ -93,6 +93,7 @@ def _notes(row: dict[str, Any]) -> str:
     words = ["sealed"] if row.get("sealed") else []
     words += ["pinned"] if row.get("pinned") else []
     words += [f"drill {row['drilled']['result']}"] if row.get("drilled") else []
+    words += [f"drill of its backup {row['backup_drilled']['result']}"] if row.get("backup_drilled") else []
     words += ["marks damaged"] if row.get("marks", "ok") != "ok" else []
     return ", ".join(words)
 

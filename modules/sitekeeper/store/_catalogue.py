@@ -53,6 +53,7 @@ class Kept:
             "pinned": marks.pinned.model_dump() if marks.pinned else None,
             "verified": marks.verified.model_dump() if marks.verified else None,
             "drilled": marks.drilled.model_dump() if marks.drilled else None,
+            "backup_drilled": marks.backup_drilled.model_dump() if marks.backup_drilled else None,
             "marks": self.marks_problem or "ok",
         }  # fmt: skip
 
