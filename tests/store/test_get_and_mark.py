@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyrage
 import pytest
@@ -56,9 +56,9 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
     assert (got.machine.name, got.database == database(), got.install_dir) == ("PR1", True, "D:\\SMS")
     assert got.registry == ("SiteServer/Registry/nal.native.reg", "SiteServer/Registry/sms.native.reg")
     assert [(one.file, one.name, one.logical, one.size) for one in got.database_files] == [
-        ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4), ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4),
+        ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4), ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4),
     ]  # fmt: skip
-    assert got.database_files[1].sha256 == hashlib.sha256(b"data").hexdigest()
+    assert got.database_files[0].sha256 == hashlib.sha256(b"data").hexdigest()
     assert Get().in_place(ctx, intent_of(plan), got, 0)
     assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used where it lies"
     assert folder.is_dir()
@@ -161,6 +161,28 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
     assert [(one.name, one.logical, one.kind) for one in _getting.database_files(task)] == [
         ("cm.MDF", "CM.mdf", "data"), ("CM.ldf", "CM.ldf", "data"), ("other.ndf", "", "data"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "task"])
+def test_the_primary_data_file_comes_first_whatever_its_name(
+    kit: Any, store: Folder, kind: Literal["snapshot", "task"]
+) -> None:
+    """An attach takes the first file for the primary one; entries of a set are sorted by name."""
+    manifest = _manifest.read(published(kit, store))
+    made = database(("D:\\Data\\CM_PR2.mdf", "E:\\CM_PR2_log.ldf", "D:\\Data\\CM_PR2-2.ndf"))
+    under = "PR1Backup/" if kind == "task" else ""
+    names = ("CM_PR2-2.ndf", "CM_PR2.mdf", "CM_PR2_log.ldf", "CM_older.mdf")
+    assert sorted(names) == list(names)
+    entries = tuple(
+        Entry(
+            kind="file", path=f"{'' if name.endswith('.ldf') else 'Data'}\\{name}".lstrip("\\"), file=f"{under}SiteDBServer/{name}",
+            size=4, source="PR1:E:\\" if name.endswith(".ldf") else "PR1:D:\\",
+        )
+        for name in names
+    )  # fmt: skip
+    changed = manifest.model_copy(update={"entries": entries, "kind": kind, "database": made})
+    found = [one.name for one in _getting.database_files(changed)]
+    assert found == ["CM_PR2.mdf", "CM_PR2_log.ldf", "CM_PR2-2.ndf", "CM_older.mdf"]
 
 
 def test_mark(kit: Any, store: Folder, ctx: Any) -> None:

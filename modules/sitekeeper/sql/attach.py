@@ -106,7 +106,10 @@ class Attach(Module[AttachParams, Made]):
 
 
 def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
-    """The primary data file first, logs last. A set lists data files in the order of the database's own."""
+    """The primary data file first, logs last. A set lists data files in the order of the database's own.
+
+    "If PRIMARY is not specified, the first file listed in the CREATE DATABASE statement becomes the primary file" (Microsoft).
+    """
     return sorted(files, key=lambda one: one.kind == "log")
 
 
