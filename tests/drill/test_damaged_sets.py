@@ -379,3 +379,14 @@ def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
     assert (told["passed"], told["exit_code"], [one["exit_code"] for one in told["rollbacks"]]) == (False, 10, [0])
     assert {site["name"]: site["status"] for site in told["subjects"]} == {"PR1": "ok", "PR2": "failed"}
     assert any("CHECKDB found" in site["error"] for site in told["subjects"])
+
+
+def test_a_run_in_which_no_site_had_its_turn_proved_nothing(night: Night) -> None:
+    """PR1 was never drilled and waits longest; the run is limited to the other."""
+    out = night.root / "evidence"
+    outcome = night.drill("PR2", "snapshot", "-e", '{"drill_sample": 1}', "--evidence", str(out))
+    assert outcome.code == 0
+    (file,) = out.glob("*.json")
+    told = json.loads(file.read_text())
+    assert (told["passed"], told["limit"], [one["status"] for one in told["subjects"]]) == (False, "PR2", ["skipped"])
+    assert not (night.set_of("PR2", "snapshot") / "marks.json").exists()

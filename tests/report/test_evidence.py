@@ -161,6 +161,48 @@ def test_nothing_passed_where_no_site_did(tmp_path: Path) -> None:
     assert not found.passed
 
 
+def _not_its_turn(folder: Path, *hosts: str) -> Path:
+    """The run goes on to hosts whose play found that nothing is to be done there."""
+    told = [
+        events.HostEnded(at=T0, host=host, play="Drill", status="ok", seconds=0, summary={"skipped": "not its turn: it waits"})
+        for host in hosts
+    ]  # fmt: skip
+    _add(folder, *told, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
+    return folder
+
+
+def test_a_site_whose_turn_it_was_not_proves_nothing(tmp_path: Path) -> None:
+    found = evidence.of_run(_not_its_turn(_journal(tmp_path / "a", failed=False), "CEN"))
+    assert (found.passed, found.subjects[-1].status, found.subjects[-1].error) == (
+        True,
+        "skipped",
+        "not its turn: it waits",
+    )
+    suite = ET.fromstring(evidence.as_junit(found).split("\n", 1)[1]).find("testsuite[@name='CEN']")  # noqa: S314 - our own
+    assert suite is not None
+    assert (suite.get("skipped"), suite.find("testcase/skipped") is not None) == ("1", True)
+    assert "not its turn: it waits" in evidence.as_html(found)
+    nothing = evidence.of_run(_not_its_turn(_journal(tmp_path / "b", failed=False), "PR1", "PR2"))
+    assert not nothing.passed
+    assert "<failure" in evidence.as_junit(nothing)
+
+
+def test_what_the_run_was_limited_to_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "r1"
+    journal = Journal(folder)
+    journal.commit("run", {"run": "r1", "limit": "PR2", "tags": ["drill"], "skip_tags": ["slow"]})
+    for event in (
+        events.RunStarted(at=T0, run="r1", playbook="x.yml", check=False),
+        events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1),
+    ):
+        journal.note("event", event.as_dict())
+    journal.close()
+    found = evidence.of_run(folder)
+    assert (found.limit, found.tags, found.skip_tags) == ("PR2", ("drill",), ("slow",))
+    html = evidence.as_html(found)
+    assert all(said in html for said in ("only PR2", "only those tagged drill", "without those tagged slow"))
+
+
 def _key(tmp_path: Path) -> Path:
     if shutil.which("ssh-keygen") is None:
         pytest.skip("no ssh-keygen: apt-get install openssh-client")

@@ -107,7 +107,7 @@ class HostEnded(Event):
     """Class of the failure."""
     error: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
-    """Facts for the summary table: set, offline seconds, bytes, warnings."""
+    """Facts for the summary table: set, offline seconds, bytes, warnings; ``skipped``: why nothing was to be done here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
 from sitekeeper.engine.journal import private_folder
+from sitekeeper.report.standing import standing
 
 NAMESPACE = "sitekeeper-evidence"
 """What a signature of ours is for: ssh-keygen refuses it for anything else."""
@@ -79,6 +80,11 @@ class Evidence:
     by: str
     started: str
     tool: str
+    limit: str | None = None
+    """Which hosts the run was limited to; None: all of its playbook."""
+    tags: tuple[str, ...] = ()
+    """Only tasks with these were asked for; none named: all."""
+    skip_tags: tuple[str, ...] = ()
     ended: str = ""
     seconds: float = 0.0
     exit_code: int | None = None
@@ -88,8 +94,9 @@ class Evidence:
 
     @property
     def passed(self) -> bool:
-        """Whether everything that was asked for was proved, of at least one site."""
-        return self.exit_code == 0 and bool(self.subjects) and all(one.status == "ok" for one in self.subjects)
+        """Whether everything that was asked for was proved, of at least one site; those whose turn it was not prove nothing."""
+        stand = {one.status for one in self.subjects}
+        return self.exit_code == 0 and "ok" in stand and stand <= {"ok", "skipped"}
 
 
 def of_run(folder: Path) -> Evidence:
@@ -101,11 +108,11 @@ def of_run(folder: Path) -> Evidence:
 
     """
     evidence: Evidence | None = None
-    version = ""
+    head: dict[str, Any] = {}
     rolling_back = False
     for row in journal.read(folder):
         if row.kind == "run":
-            version = str(row.data.get("version", ""))
+            head = row.data
         if row.kind != "event":
             continue
         try:
@@ -115,7 +122,10 @@ def of_run(folder: Path) -> Evidence:
         if isinstance(event, events.RunStarted) and evidence is None:
             if event.check:
                 raise UsageError(f"run {folder.name} was a check: it proved nothing")
-            evidence = Evidence(event.run, event.playbook, event.by, _written(event.at), version)
+            evidence = Evidence(
+                event.run, event.playbook, event.by, _written(event.at), str(head.get("version", "")), head.get("limit"),
+                tuple(head.get("tags") or ()), tuple(head.get("skip_tags") or ()),
+            )  # fmt: skip
         elif isinstance(event, events.RunStarted):
             rolling_back = False  # a resumed run: its verdict is the run's
         elif isinstance(event, events.PlayStarted) and event.play == events.play_of_rollback(folder.name):
@@ -141,9 +151,9 @@ def _take_in(evidence: Evidence, event: events.Event) -> None:
             _subject(evidence, event.host).taken_back.append((event.ok, event.msg))
         case events.HostEnded():
             subject = _subject(evidence, event.host)
-            subject.status, subject.word, subject.error = event.status, event.word, event.error
+            (subject.status, subject.error), subject.word = standing(event), event.word
             subject.seconds += event.seconds
-            subject.facts.update(event.summary)
+            subject.facts.update({name: value for name, value in event.summary.items() if name != "skipped"})
         case events.RunEnded():
             evidence.ended, evidence.exit_code = _written(event.at), event.exit_code
             evidence.seconds += event.seconds

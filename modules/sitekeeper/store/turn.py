@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.module import Module, Params
@@ -38,6 +38,9 @@ class TurnFacts(Result):
     due: bool = True
     last: str = ""
     """When a set of it was drilled last; empty where none ever was."""
+
+    def summary(self) -> dict[str, Any]:
+        return {} if self.due else {"skipped": f"not its turn: {self.msg}"}
 
 
 class Turn(Module[TurnParams, TurnFacts]):
