@@ -367,6 +367,24 @@ def test_a_sound_set_passes(night: Night, site: str, kind: str) -> None:
     assert _manifest.read(night.set_of(site, kind)).kind == kind
 
 
+@pytest.mark.parametrize(("kind", "code"), [("task", 0), ("snapshot", 10)])
+def test_row_counts_are_held_against_what_was_counted_in_its_window_only(night: Night, kind: str, code: int) -> None:
+    """The site of a task runs again when its rows are counted: it may have got a package more by then."""
+
+    def edit(data: dict[str, Any]) -> None:
+        data["row_counts"]["v_Package"] += 1
+
+    folder = night.set_of("PR2", kind)
+    edited(folder, edit)
+    outcome = night.drill("PR2", kind)
+    assert outcome.code == code, outcome.error("PR2")
+    checks = [one for line in outcome.events for one in line.get("checks", ()) if one["name"] == "row counts"]
+    assert [one["status"] for one in checks] == ["failed" if code else "warning"]
+    assert "v_Package: 1, was 2" in checks[0]["said"]
+    marks = json.loads((folder / "marks.json").read_text())
+    assert marks["drilled"]["result"] == ("failed" if code else "ok")
+
+
 def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
     folder = night.set_of("PR2", "snapshot")
     _torn_page(folder, night)
