@@ -385,6 +385,24 @@ def test_row_counts_are_held_against_what_was_counted_in_its_window_only(night: 
     assert marks["drilled"]["result"] == ("failed" if code else "ok")
 
 
+def test_a_newer_set_that_is_no_good_one_is_passed_over_aloud(night: Night, tmp_path: Path) -> None:
+    """The newest set's manifest was changed: a drill says so beside what it found, a restore wants a set by its id."""
+    older, newest = night.set_of("PR2", "snapshot"), night.set_of("PR2", "task")
+    assert newest.name > older.name
+    (newest / "manifest.json").write_text("{}")
+    out = tmp_path / "evidence"
+    assert night.drill("PR2", "snapshot", "--evidence", str(out)).code == 0
+    (file,) = out.glob("*.html")
+    assert f"passed over: {newest.name}" in file.read_text()
+    before = len(night.audit("change", "PR2"))
+    outcome = night.restore("PR2")
+    assert (outcome.code, night.failed_task(outcome)) == (10, "store.get")
+    assert f"-e set={older.name}" in outcome.error("PR2")
+    assert [line for line in night.audit("change", "PR2")[before:] if line["kind"] != "event"] == []
+    outcome = night.restore("PR2", "-e", f"set={older.name}")
+    assert night.failed_task(outcome) == "site.target", "a set that is named is taken; the site still runs"
+
+
 def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
     folder = night.set_of("PR2", "snapshot")
     _torn_page(folder, night)

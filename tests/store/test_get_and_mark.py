@@ -124,7 +124,15 @@ def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
     seen = _marks.Drilled(at="x", run="r", result="failed")
     assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000008"
     _marks.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
-    assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000007"  # one whose drill failed is no good set
+    older = Get().plan(ctx, GetParams(set="PR1")).result  # one whose drill failed is no good set
+    assert (older.id, older.passed_over) == ("PR1-000007", ("PR1-000008: its last drill failed (run r)",))
+    assert older.msg.endswith("newer sets were passed over: PR1-000008: its last drill failed (run r)")
+    assert [one.status for one in older.checks] == ["warning"]
+    with pytest.raises(IntegrityError, match="PR1-000008: its last drill failed") as refused:
+        Get().plan(ctx, GetParams(set="PR1", never_older=True))
+    assert "-e set=PR1-000007" in str(refused.value.hint)
+    named = Get().plan(ctx, GetParams(set="PR1-000007", never_older=True)).result
+    assert (named.id, named.passed_over, named.checks) == ("PR1-000007", (), ())
     assert Get().plan(ctx, GetParams(set="PR1-000008")).result.id == "PR1-000008"  # but may be asked for
     for wanted, error, said in (
         (GetParams(set="PR1", kind="task"), UsageError, "no set of PR1 of kind task"),

@@ -135,8 +135,17 @@ def of(store: Folder, site: str | None = None) -> Iterator[tuple[Path, Kept | In
             yield folder, error
 
 
-def find(store: Folder, name: str, kind: str | None = None) -> Path:
-    """A set by id; a site code means its newest good one of a kind.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A set that was asked for by its id, or by its site's code."""
+
+    folder: Path
+    passed_over: tuple[str, ...] = ()
+    """Newer sets that do not count as good ones, and why."""
+
+
+def find(store: Folder, name: str, kind: str | None = None) -> Choice:
+    """A set by id; a site code means its newest good one of a kind, and says what was passed over on the way to it.
 
     Raises:
         UsageError: there is no such set. IntegrityError: the site has sets, but no good one.
@@ -146,7 +155,7 @@ def find(store: Folder, name: str, kind: str | None = None) -> Path:
         folder = store.find(name)
         if kind is not None and (of_kind := read(folder).kind) != kind:
             raise UsageError(f"set {name} is of kind {of_kind}, not {kind}")
-        return folder
+        return Choice(folder)
     passed: list[str] = []
     for folder, found in reversed(list(of(store, name))):
         if isinstance(found, IntegrityError):
@@ -156,7 +165,7 @@ def find(store: Folder, name: str, kind: str | None = None) -> Path:
         elif found.doubt:
             passed.append(f"{found.id}: {found.doubt}")
         else:
-            return folder
+            return Choice(folder, tuple(passed))
     if passed:
         raise IntegrityError(f"{name} has no good set{f' of kind {kind}' if kind else ''}: {'; '.join(passed)}")
     raise UsageError(
