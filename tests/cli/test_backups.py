@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.small_store import make_set
+
+from sitekeeper.store import _trash
+from sitekeeper.store._folder import Folder
+from sitekeeper.store._verify import verify_set
 
 
 @pytest.fixture
@@ -49,6 +55,60 @@ def test_verify(sitekeeper: Any, store: Path) -> None:
     assert (done.code, done.out.splitlines()) == (0, ["CEN-000003: ok", "PR1-000001: ok", "PR1-000012: ok"])
     rows = sitekeeper("backups", "verify", "--store", store, "--json", "PR1").json
     assert rows == [{"id": "PR1-000012", "result": "ok", "problems": [], "notes": []}]
+
+
+def _after_the_first(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Something happens to the store when its first set was verified."""
+    seen: list[Path] = []
+
+    def verified(folder: Path) -> list[str]:
+        found = verify_set(folder)
+        seen.append(folder)
+        if len(seen) == 1:
+            happens()
+        return found
+
+    monkeypatch.setattr("sitekeeper.cli.backups.verify_set", verified)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_sets_that_vanish_with_their_store_fail(
+    sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch, below: bool
+) -> None:
+    """A mount that is lost leaves nothing, or the empty folder below it."""
+    (store / ".trash").mkdir()
+
+    def lost() -> None:
+        store.rename(store.parent / "elsewhere")
+        if below:
+            store.mkdir()
+
+    _after_the_first(monkeypatch, lost)
+    done = sitekeeper("backups", "verify", "--store", store)
+    assert done.code == 10
+    lines = done.out.splitlines()
+    assert lines[0] == "CEN-000003: ok"
+    assert [line for line in lines if "gone while it was verified, and not by a prune" in line] == [
+        line for line in lines if line.startswith("PR1-")
+    ]
+    assert len([line for line in lines if line.startswith("PR1-")]) == 2
+
+
+def test_a_set_that_nothing_pruned_fails(sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _after_the_first(monkeypatch, lambda: shutil.rmtree(store / "PR1/PR1-000001"))  # nothing was ever pruned here
+    done = sitekeeper("backups", "verify", "--store", store, "--json")
+    assert (done.code, [row["result"] for row in done.json]) == (10, ["ok", "gone", "ok"])
+
+
+def test_a_set_that_was_pruned_meanwhile_is_said(sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pruned() -> None:
+        _trash.drop(Folder(store), store / "PR1/PR1-000001")
+        _trash.empty(Folder(store))
+
+    _after_the_first(monkeypatch, pruned)
+    done = sitekeeper("backups", "verify", "--store", store)
+    assert done.code == 0
+    assert "PR1-000001: gone while it was verified: it was pruned" in done.out
 
 
 def _flip(folder: Path) -> str:

@@ -179,6 +179,10 @@ def test_get(sitekeeper: Any, store: Path, tmp_path: Path) -> None:
     assert (done.code, "has nothing below 'C/inb'" in done.err) == (2, True)
     done = sitekeeper("backups", "get", "PR1", "--kind", "task", "--to", tmp_path / "y", "--store", store)
     assert (done.code, "no set of PR1 of kind task" in done.err) == (2, True)
+    (store / "PR1/PR1-000004/manifest.json").write_text("{}")
+    done = sitekeeper("backups", "get", "PR1", "--to", tmp_path / "older", "--store", store)
+    assert done.code == 0
+    assert "note: passed over: PR1-000004: " in done.out
 
 
 def test_get_writes_all_or_nothing(sitekeeper: Any, store: Path, tmp_path: Path) -> None:

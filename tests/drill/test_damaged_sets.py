@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from sitekeeper.cli.main import main
 from sitekeeper.store import _manifest
 
 from .conftest import Night, edited, rehashed
@@ -364,3 +365,64 @@ def test_a_sound_set_passes(night: Night, site: str, kind: str) -> None:
     drilled = json.loads((night.set_of(site, kind) / "marks.json").read_text())["drilled"]
     assert drilled["result"] == "ok"
     assert _manifest.read(night.set_of(site, kind)).kind == kind
+
+
+@pytest.mark.parametrize(("kind", "code"), [("task", 0), ("snapshot", 10)])
+def test_row_counts_are_held_against_what_was_counted_in_its_window_only(night: Night, kind: str, code: int) -> None:
+    """The site of a task runs again when its rows are counted: it may have got a package more by then."""
+
+    def edit(data: dict[str, Any]) -> None:
+        data["row_counts"]["v_Package"] += 1
+
+    folder = night.set_of("PR2", kind)
+    edited(folder, edit)
+    outcome = night.drill("PR2", kind)
+    assert outcome.code == code, outcome.error("PR2")
+    checks = [one for line in outcome.events for one in line.get("checks", ()) if one["name"] == "row counts"]
+    assert [one["status"] for one in checks] == ["failed" if code else "warning"]
+    assert "v_Package: 1, was 2" in checks[0]["said"]
+    marks = json.loads((folder / "marks.json").read_text())
+    assert marks["drilled"]["result"] == ("failed" if code else "ok")
+
+
+def test_a_newer_set_that_is_no_good_one_is_passed_over_aloud(night: Night, tmp_path: Path) -> None:
+    """The newest set's manifest was changed: a drill says so beside what it found, a restore wants a set by its id."""
+    older, newest = night.set_of("PR2", "snapshot"), night.set_of("PR2", "task")
+    assert newest.name > older.name
+    (newest / "manifest.json").write_text("{}")
+    out = tmp_path / "evidence"
+    assert night.drill("PR2", "snapshot", "--evidence", str(out)).code == 0
+    (file,) = out.glob("*.html")
+    assert f"passed over: {newest.name}" in file.read_text()
+    before = len(night.audit("change", "PR2"))
+    outcome = night.restore("PR2")
+    assert (outcome.code, night.failed_task(outcome)) == (10, "store.get")
+    assert f"-e set={older.name}" in outcome.error("PR2")
+    assert [line for line in night.audit("change", "PR2")[before:] if line["kind"] != "event"] == []
+    outcome = night.restore("PR2", "-e", f"set={older.name}")
+    assert night.failed_task(outcome) == "site.target", "a set that is named is taken; the site still runs"
+
+
+def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
+    folder = night.set_of("PR2", "snapshot")
+    _torn_page(folder, night)
+    assert night.drill("PR1,PR2", "snapshot", "-e", "oldest=99d").code == 10
+    runs, out = str(night.root / "runs"), night.root / "evidence"
+    (run,) = [one.name for one in (night.root / "runs").iterdir() if (one / "journal.db").is_file()]
+    assert main(["rollback", run, "--runs", runs]) == 0
+    assert main(["evidence", run, "--out", str(out), "--runs", runs]) == 0
+    told = json.loads((out / f"evidence-{run}.json").read_text())
+    assert (told["passed"], told["exit_code"], [one["exit_code"] for one in told["rollbacks"]]) == (False, 10, [0])
+    assert {site["name"]: site["status"] for site in told["subjects"]} == {"PR1": "ok", "PR2": "failed"}
+    assert any("CHECKDB found" in site["error"] for site in told["subjects"])
+
+
+def test_a_run_in_which_no_site_had_its_turn_proved_nothing(night: Night) -> None:
+    """PR1 was never drilled and waits longest; the run is limited to the other."""
+    out = night.root / "evidence"
+    outcome = night.drill("PR2", "snapshot", "-e", '{"drill_sample": 1}', "--evidence", str(out))
+    assert outcome.code == 0
+    (file,) = out.glob("*.json")
+    told = json.loads(file.read_text())
+    assert (told["passed"], told["limit"], [one["status"] for one in told["subjects"]]) == (False, "PR2", ["skipped"])
+    assert not (night.set_of("PR2", "snapshot") / "marks.json").exists()

@@ -16,7 +16,7 @@ from sitekeeper.lab.server import Lab
 from sitekeeper.store._streams import Streams
 from sitekeeper.store._tree import Found
 
-from .conftest import SCRATCH, Captured, Night
+from .conftest import SCRATCH, Captured, Night, rehashed
 
 NATIVE = '{"native_backup": true}'
 BAK = "SiteDBServer/Backup/CM_PR2.bak"
@@ -58,8 +58,54 @@ def test_it_lies_in_the_set_and_a_drill_restores_it(night: Night) -> None:
         assert outcome.code == 0, outcome.error("PR2")
         said = " ".join(str(line) for line in night.audit("sql", SCRATCH)[before:]).upper()
         assert ("RESTORE DATABASE" in said) is (source == "backup")
+        assert outcome.host("PR2")["summary"]["from"] == source
+    assert marked(folder) == {"drilled": "ok", "backup_drilled": "ok"}
+
+
+def marked(folder: Path) -> dict[str, str]:
+    """How the last drill of each kind ended."""
     marks = json.loads((folder / "marks.json").read_text())
-    assert marks["drilled"]["result"] == "ok"
+    return {kind: marks[kind]["result"] for kind in ("drilled", "backup_drilled") if marks[kind]}
+
+
+@pytest.fixture
+def backed_up(night: Night) -> Path:
+    assert night.run("--limit", "PR2", playbook="playbooks/backup.yml").code == 0
+    (folder,) = night.sets("PR2")
+    return folder
+
+
+def spoiled(folder: Path, file: str) -> None:
+    """A page is torn, as if it had been backed up like that."""
+    data = bytearray((folder / file).read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 512] = bytes(512)
+    (folder / file).write_bytes(data)
+    rehashed(folder, file)
+
+
+def test_a_sound_backup_hides_no_damage_of_the_files(night: Night, backed_up: Path) -> None:
+    spoiled(backed_up, "SiteDBServer/CM_PR2.mdf")
+    chosen = f"set={backed_up.name}"
+    assert night.drill("PR2", "snapshot", "-e", chosen).code == 10
+    assert night.drill("PR2", "snapshot", "-e", chosen, "-e", "drill_from=backup").code == 0
+    assert marked(backed_up) == {"drilled": "failed", "backup_drilled": "ok"}
+    assert night.drill("PR2").code == 10, "the set is no good one"
+    refused = night.restore("PR2", "-e", chosen)
+    assert "did not restore when it was tried" in refused.error("PR2")
+
+
+def test_a_damaged_backup_is_held_against_no_sound_files(night: Night, backed_up: Path) -> None:
+    spoiled(backed_up, BAK)
+    outcome = night.drill("PR2", "snapshot", "-e", "drill_from=backup")
+    assert (outcome.code, night.failed_task(outcome)) == (10, "sql.restore"), outcome.error("PR2")
+    assert marked(backed_up) == {"backup_drilled": "failed"}
+    assert night.drill("PR2").code == 0, "what a recovery uses is sound"
+    assert marked(backed_up) == {"drilled": "ok", "backup_drilled": "failed"}
+
+
+def test_a_word_that_names_no_source_starts_nothing(night: Night) -> None:
+    assert night.drill("PR2", "snapshot", "-e", "drill_from=bak").code == 2
+    assert not (night.root / "runs").exists()
 
 
 def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.backup.conftest import Outcome
 
+from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.lab.sql.releases import RELEASES
 
 from .conftest import SCRATCH, Night, edited
@@ -188,3 +189,18 @@ def test_a_server_that_is_no_scratch_server(night: Night, name: str) -> None:
     with way.wrong(night):
         outcome = night.drill("PR2", "snapshot", *way.more)
     _judged(night, way, outcome)
+
+
+def _lost(*_: object) -> None:
+    raise IntegrityError("the scratch server lost it")
+
+
+@pytest.mark.parametrize("where", ["sitekeeper.windows.push.prove", "sitekeeper.sql.attach.online"])
+def test_what_a_scratch_server_lost_is_not_held_against_the_set(
+    night: Night, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(where, _lost)
+    assert night.drill("PR2").code == 10
+    assert not (night.set_of("PR2", "snapshot") / "marks.json").exists()
+    monkeypatch.undo()
+    assert night.drill("PR2").code == 0

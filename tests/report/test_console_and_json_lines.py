@@ -66,6 +66,13 @@ def test_a_line_per_task_and_a_table() -> None:
     assert "Running -> Stopped" not in _shown(_run())
 
 
+def test_a_host_without_anything_to_do_is_no_success() -> None:
+    text = _shown(_run(summary={"skipped": "not its turn: drilled yesterday"}))
+    row = next(line for line in text.splitlines() if line.strip().startswith("PR1") and "9.0 s" in line)
+    assert row.split()[1] == "skipped"
+    assert text.count("not its turn: drilled yesterday") == 1
+
+
 def test_every_failure_is_told_once() -> None:
     error = "error[remote]: it broke\nerror[undo]: [left] behind\n  hint: look"
     text = _shown(_run("failed", word="remote", error=error))

@@ -89,11 +89,118 @@ def test_nothing_is_shown_of_a_check_or_of_a_run_that_has_not_ended(tmp_path: Pa
         evidence.of_run(_journal(tmp_path / "b", check=True))
 
 
+def _add(folder: Path, *told: events.Event) -> None:
+    """More of the same run, by a later process."""
+    journal = Journal(folder, again=True)
+    for event in told:
+        journal.note("event", event.as_dict(), host=event.host)
+    journal.close()
+
+
+def _rolled_back(folder: Path, *hosts: str, code: int = 0) -> None:
+    ended = [
+        events.HostEnded(
+            at=T0, host=host, play="rollback", status="failed" if code else "rolled back", seconds=1, word="undo" if code else "",
+            error="error[undo]: it stays" if code else "",
+        )
+        for host in hosts
+    ]  # fmt: skip
+    undone = [
+        events.Undone(at=T0, host=host, task="Attach", module="sql.attach", ok=True, msg="gone") for host in hosts
+    ]
+    play = events.PlayStarted(at=T0, play="roll back r1", hosts=hosts)
+    _add(folder, play, *undone, *ended, events.RunEnded(at=T0, run="r1", exit_code=code, seconds=1.0))
+
+
+@pytest.mark.parametrize("code", [0, 13])
+def test_a_rollback_stands_beside_what_the_run_found(tmp_path: Path, code: int) -> None:
+    folder = _journal(tmp_path)
+    _rolled_back(folder, "PR1", code=code)
+    found = evidence.of_run(folder)
+    subject = found.subjects[0]
+    assert (found.passed, found.exit_code, found.seconds) == (False, 10, 9.0)
+    assert (subject.status, subject.word, subject.error) == ("failed", "integrity", "error[integrity]: it broke")
+    assert (subject.rollback, subject.taken_back) == (
+        "failed" if code else "rolled back",
+        [(True, "dropped"), (True, "gone")],
+    )
+    assert [one.exit_code for one in found.rollbacks] == [code]
+    html = evidence.as_html(found)
+    assert "Not passed" in html
+    assert "it broke" in html
+    assert ("it stays" in html) is bool(code)
+
+
+def test_a_run_that_was_cut_off_and_rolled_back_did_not_pass(tmp_path: Path) -> None:
+    folder = _journal(tmp_path, failed=False, ended=False)
+    _rolled_back(folder, "PR2")
+    found = evidence.of_run(folder)
+    assert (found.passed, found.exit_code) == (False, None)
+    assert "it was cut off" in evidence.as_html(found)
+    assert "<failure" in evidence.as_junit(found)  # although both sites had ended well
+
+
+def test_a_run_that_was_cut_off_and_resumed_is_judged_by_its_end(tmp_path: Path) -> None:
+    folder = _journal(tmp_path, failed=False, ended=False)
+    again = events.RunStarted(at=T0, run="r1", playbook="drill.yml", check=False)
+    _add(folder, again, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
+    assert evidence.of_run(folder).passed
+
+
+@pytest.mark.parametrize("status", ["cut off", "rolled back", "partial", "failed"])
+def test_every_site_must_be_proved(tmp_path: Path, status: str) -> None:
+    found = evidence.of_run(_journal(tmp_path, failed=False))
+    found.subjects[1].status = status
+    assert not found.passed
+
+
 def test_nothing_passed_where_no_site_did(tmp_path: Path) -> None:
     found = evidence.of_run(_journal(tmp_path, failed=False))
     for subject in found.subjects:
         subject.status = "skipped"
     assert not found.passed
+
+
+def _not_its_turn(folder: Path, *hosts: str) -> Path:
+    """The run goes on to hosts whose play found that nothing is to be done there."""
+    told = [
+        events.HostEnded(at=T0, host=host, play="Drill", status="ok", seconds=0, summary={"skipped": "not its turn: it waits"})
+        for host in hosts
+    ]  # fmt: skip
+    _add(folder, *told, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
+    return folder
+
+
+def test_a_site_whose_turn_it_was_not_proves_nothing(tmp_path: Path) -> None:
+    found = evidence.of_run(_not_its_turn(_journal(tmp_path / "a", failed=False), "CEN"))
+    assert (found.passed, found.subjects[-1].status, found.subjects[-1].error) == (
+        True,
+        "skipped",
+        "not its turn: it waits",
+    )
+    suite = ET.fromstring(evidence.as_junit(found).split("\n", 1)[1]).find("testsuite[@name='CEN']")  # noqa: S314 - our own
+    assert suite is not None
+    assert (suite.get("skipped"), suite.find("testcase/skipped") is not None) == ("1", True)
+    assert "not its turn: it waits" in evidence.as_html(found)
+    nothing = evidence.of_run(_not_its_turn(_journal(tmp_path / "b", failed=False), "PR1", "PR2"))
+    assert not nothing.passed
+    assert "<failure" in evidence.as_junit(nothing)
+
+
+def test_what_the_run_was_limited_to_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "r1"
+    journal = Journal(folder)
+    journal.commit("run", {"run": "r1", "limit": "PR2", "tags": ["drill"], "skip_tags": ["slow"]})
+    for event in (
+        events.RunStarted(at=T0, run="r1", playbook="x.yml", check=False),
+        events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1),
+    ):
+        journal.note("event", event.as_dict())
+    journal.close()
+    found = evidence.of_run(folder)
+    assert (found.limit, found.tags, found.skip_tags) == ("PR2", ("drill",), ("slow",))
+    html = evidence.as_html(found)
+    assert all(said in html for said in ("only PR2", "only those tagged drill", "without those tagged slow"))
 
 
 def _key(tmp_path: Path) -> Path:

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from sitekeeper.cli.main import main
+from sitekeeper.engine.errors import SqlError
+from sitekeeper.sql.attach import refused
 
 from .conftest import ATTACHING, CHECKING, NAME, SCRATCH, Drill, MakeDrill, copied, facts, pushing
 
@@ -139,6 +141,8 @@ KILLED = """
 import os, sys
 from sitekeeper.sql import attach, restore
 from sitekeeper.cli.main import main
+from sitekeeper.engine.errors import SqlError
+from sitekeeper.sql.attach import refused
 
 def killed(*_):
     os._exit(9)
@@ -282,3 +286,15 @@ def test_the_copies_pass_the_files_through_unchanged(drill: MakeDrill) -> None:
     assert copied(source, here.root / "again")[0]["size"] == files[0]["size"]
     with sqlite3.connect(f"file:{folder / files[0]['name']}?mode=ro", uri=True) as data:
         assert data.execute("SELECT SiteCode FROM Sites").fetchone()[0] == "PR2"
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "blames"),
+    [(9003, "integrity", "set"), (5173, "integrity", "set"), (1813, "integrity", ""), (5120, "sql", "")],
+)
+def test_a_set_is_blamed_only_where_the_server_says_that_its_files_are_wrong(
+    number: int, word: str, blames: str
+) -> None:
+    """1813 alone comes of whatever keeps a server from starting a database."""
+    error = refused(SqlError("it does not start", number=number), "sk_PR2_x")
+    assert (error.word, error.blames) == (word, blames)

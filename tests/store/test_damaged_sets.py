@@ -196,7 +196,7 @@ def test_damage_is_named_and_nothing_comes_out(
     assert not list((tmp_path / "work").glob("*"))
 
     # The other one is the newest good set now, and the damaged one is left to be looked at.
-    assert _catalogue.find(sets.store, "PR1") == sets.other
+    assert _catalogue.find(sets.store, "PR1").folder == sets.other
     first, second = judge(sets.store, "PR1", Policy(keep=1))
     assert (first.goes, first.damage != "") == (False, True)
     assert second.reasons[0] == "newest good snapshot"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyrage
 import pytest
@@ -14,7 +15,7 @@ from sitekeeper.engine.errors import IntegrityError, SecretError, UsageError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.secrets import inline
 from sitekeeper.site._results import Machine
-from sitekeeper.store import _getting, _manifest, _marks
+from sitekeeper.store import _catalogue, _getting, _manifest, _marks
 from sitekeeper.store._folder import Folder
 from sitekeeper.store._manifest import Entry
 from sitekeeper.store._results import Gotten
@@ -55,9 +56,9 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
     assert (got.machine.name, got.database == database(), got.install_dir) == ("PR1", True, "D:\\SMS")
     assert got.registry == ("SiteServer/Registry/nal.native.reg", "SiteServer/Registry/sms.native.reg")
     assert [(one.file, one.name, one.logical, one.size) for one in got.database_files] == [
-        ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4), ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4),
+        ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4), ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4),
     ]  # fmt: skip
-    assert got.database_files[1].sha256 == hashlib.sha256(b"data").hexdigest()
+    assert got.database_files[0].sha256 == hashlib.sha256(b"data").hexdigest()
     assert Get().in_place(ctx, intent_of(plan), got, 0)
     assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used where it lies"
     assert folder.is_dir()
@@ -123,7 +124,15 @@ def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
     seen = _marks.Drilled(at="x", run="r", result="failed")
     assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000008"
     _marks.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
-    assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000007"  # one whose drill failed is no good set
+    older = Get().plan(ctx, GetParams(set="PR1")).result  # one whose drill failed is no good set
+    assert (older.id, older.passed_over) == ("PR1-000007", ("PR1-000008: its last drill failed (run r)",))
+    assert older.msg.endswith("newer sets were passed over: PR1-000008: its last drill failed (run r)")
+    assert [one.status for one in older.checks] == ["warning"]
+    with pytest.raises(IntegrityError, match="PR1-000008: its last drill failed") as refused:
+        Get().plan(ctx, GetParams(set="PR1", never_older=True))
+    assert "-e set=PR1-000007" in str(refused.value.hint)
+    named = Get().plan(ctx, GetParams(set="PR1-000007", never_older=True)).result
+    assert (named.id, named.passed_over, named.checks) == ("PR1-000007", (), ())
     assert Get().plan(ctx, GetParams(set="PR1-000008")).result.id == "PR1-000008"  # but may be asked for
     for wanted, error, said in (
         (GetParams(set="PR1", kind="task"), UsageError, "no set of PR1 of kind task"),
@@ -162,6 +171,28 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["snapshot", "task"])
+def test_the_primary_data_file_comes_first_whatever_its_name(
+    kit: Any, store: Folder, kind: Literal["snapshot", "task"]
+) -> None:
+    """An attach takes the first file for the primary one; entries of a set are sorted by name."""
+    manifest = _manifest.read(published(kit, store))
+    made = database(("D:\\Data\\CM_PR2.mdf", "E:\\CM_PR2_log.ldf", "D:\\Data\\CM_PR2-2.ndf"))
+    under = "PR1Backup/" if kind == "task" else ""
+    names = ("CM_PR2-2.ndf", "CM_PR2.mdf", "CM_PR2_log.ldf", "CM_older.mdf")
+    assert sorted(names) == list(names)
+    entries = tuple(
+        Entry(
+            kind="file", path=f"{'' if name.endswith('.ldf') else 'Data'}\\{name}".lstrip("\\"), file=f"{under}SiteDBServer/{name}",
+            size=4, source="PR1:E:\\" if name.endswith(".ldf") else "PR1:D:\\",
+        )
+        for name in names
+    )  # fmt: skip
+    changed = manifest.model_copy(update={"entries": entries, "kind": kind, "database": made})
+    found = [one.name for one in _getting.database_files(changed)]
+    assert found == ["CM_PR2.mdf", "CM_PR2_log.ldf", "CM_PR2-2.ndf", "CM_older.mdf"]
+
+
 def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
     for wanted in ("failed", "ok"):
@@ -173,6 +204,28 @@ def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     assert Mark().plan(ctx, MarkParams(set="PR1-000007", drilled="ok")).changes == ()
     with pytest.raises(UsageError, match="no set PR1-000009"):
         Mark().plan(ctx, MarkParams(set="PR1-000009", drilled="ok"))
+
+
+def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, kit: Any, ctx: Any) -> None:
+    folder = published(kit, store)
+    doubts = []
+    for of_files, of_backup in (("failed", "ok"), ("ok", "failed")):
+        for source, result in (("files", of_files), ("backup", of_backup)):
+            wanted = MarkParams.model_validate({"set": "PR1-000007", "drilled": result, "source": source})
+            Mark().apply(ctx, Mark().plan(ctx, wanted))
+        marks = _catalogue.read(folder).marks
+        assert marks.drilled is not None
+        assert marks.backup_drilled is not None
+        assert (marks.drilled.result, marks.backup_drilled.result) == (of_files, of_backup)
+        doubts.append(_catalogue.read(folder).doubt)
+    assert doubts == [f"its last drill failed (run {kit.run})", ""]
+
+
+def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Any) -> None:
+    folder = published(kit, store)
+    old = {"version": 1, "pinned": None, "verified": None, "drilled": {"at": "x", "run": "r", "result": "failed"}}
+    (folder / "marks.json").write_text(json.dumps(old))
+    assert _catalogue.read(folder).doubt == "its last drill failed (run r)"
 
 
 def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:

@@ -67,6 +67,19 @@ def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Any, stor
     assert _due(kit, store, 1) == before == {"CEN"}
 
 
+def test_drills_of_the_backups_in_the_sets_have_turns_of_their_own(kit: Any, store: Path) -> None:
+    ctx = kit.Context(None)
+    ctx.vars = {"store": str(store)}
+    seen = _marks.Drilled(at="2026-12-01T00:00:00+00:00", run="earlier", result="ok")
+    _marks.change(store / "CEN" / "CEN-000002", lambda marks: marks.model_copy(update={"backup_drilled": seen}))
+
+    def due(source: Any) -> set[str]:
+        asked = [TurnParams(site=site, of=SITES, sample=1, source=source) for site in SITES]
+        return {one.site for one in asked if Turn().plan(ctx, one).result.due}
+
+    assert (due("files"), due("backup")) == ({"CEN"}, {"PR1"})
+
+
 def test_a_site_outside_of_the_turns_is_told_so(kit: Any, store: Path) -> None:
     ctx = kit.Context(None)
     ctx.vars = {"store": str(store)}

@@ -118,18 +118,21 @@ def get(options: argparse.Namespace) -> int:
     if to.resolve().is_relative_to(store.root.resolve()):
         raise UsageError(f"{to} is inside of the store", hint="name a folder elsewhere")
     _getting.refuse_full(to)
-    found = opened_by(_catalogue.find(store, options.set, options.kind), options.identity)
+    choice = _catalogue.find(store, options.set, options.kind)
+    found = opened_by(choice.folder, options.identity)
     entries = _getting.chosen(found.manifest, options.files)
     _getting.refuse_damaged(found, entries, SystemClock().now().isoformat(), read=False)
     _getting.take_out(found, entries, to)
     files = [entry for entry in entries if entry.kind == "file"]
     row: dict[str, Any] = {
         "id": found.manifest.id, "folder": str(to), "files": len(files), "bytes": sum(entry.size for entry in files),
-        "feeds": list(found.manifest.feeds),
+        "feeds": list(found.manifest.feeds), "passed_over": list(choice.passed_over),
     }  # fmt: skip
     if options.json:
         print(json.dumps(row, indent=2))
     else:
         print(f"{row['id']}: {row['files']} files, {row['bytes']} bytes, each checked, in {to}")
         print(f"feeds: {'; '.join(found.manifest.feeds)}")
+        for one in choice.passed_over:
+            print(f"note: passed over: {one}")
     return 0

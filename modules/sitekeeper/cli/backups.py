@@ -13,7 +13,7 @@ from sitekeeper.cli import _backups_keeping, _table
 from sitekeeper.cli._backups_looking import differences, entries_of, opened_by, shown
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import IntegrityError, UsageError
-from sitekeeper.store import _catalogue, _getting, _marks
+from sitekeeper.store import _catalogue, _getting, _marks, _trash
 from sitekeeper.store._folder import Folder
 from sitekeeper.store._verify import share_of, verify_set
 
@@ -93,6 +93,7 @@ def _notes(row: dict[str, Any]) -> str:
     words = ["sealed"] if row.get("sealed") else []
     words += ["pinned"] if row.get("pinned") else []
     words += [f"drill {row['drilled']['result']}"] if row.get("drilled") else []
+    words += [f"drill of its backup {row['backup_drilled']['result']}"] if row.get("backup_drilled") else []
     words += ["marks damaged"] if row.get("marks", "ok") != "ok" else []
     return ", ".join(words)
 
@@ -123,7 +124,11 @@ def verify(options: argparse.Namespace) -> int:
     for folder in folders:
         problems = verify_set(folder)
         if problems and not folder.exists() and not folder.is_symlink():
-            continue  # pruned while it was read
+            row = _gone(store, folder)
+            rows.append(row)
+            if not options.json:
+                print(f"{folder.name}: {'; '.join([*row['problems'], *row['notes']])}")
+            continue
         if options.identity and not problems:
             problems = _inside(folder, options.identity)
         notes = [note] if (note := _marks.read(folder)[1]) else []
@@ -141,7 +146,17 @@ def verify(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     elif not folders:
         raise IntegrityError(f"nothing to verify: no sets in {options.store}")
-    return IntegrityError.exit_code if any(row["problems"] for row in rows) or not rows else 0
+    verified = any(row["result"] == "ok" for row in rows)
+    return 0 if verified and not any(row["problems"] for row in rows) else IntegrityError.exit_code
+
+
+def _gone(store: Folder, folder: Path) -> dict[str, Any]:
+    """A set that went while it was verified: dropped by a prune, or with the store that it was in."""
+    pruned = _trash.may_have_taken(store, folder)
+    said = f"gone while it was verified{': it was pruned' if pruned else ', and not by a prune: is the store still there?'}"
+    return {
+        "id": folder.name, "result": "gone", "problems": [] if pruned else [said], "notes": [said] if pruned else [],
+    }  # fmt: skip
 
 
 def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:

@@ -31,7 +31,14 @@ class NotTakenBackError(Exception):
 
 def failure_of(error: SitekeeperError) -> dict[str, Any]:
     """What ``register`` and ``failed_when`` see of a failure."""
-    return {"failed": True, "skipped": False, "changed": False, "msg": error.message, "word": error.word}
+    return {
+        "failed": True,
+        "skipped": False,
+        "changed": False,
+        "msg": error.message,
+        "word": error.word,
+        "blames": error.blames,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

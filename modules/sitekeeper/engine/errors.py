@@ -43,6 +43,8 @@ class SitekeeperError(Exception):
     exit_code: ClassVar[int] = 70
     advice: ClassVar[str] = ""
     """What to do about any error of the class, where its own hint says nothing."""
+    blames: str = ""
+    """What is at fault, where that is certain: ``set``, for one that restores on no server. Whoever rescues a failure goes by it."""
     goes_on: bool = False
     """What failed is still at work on the host, without us: its play is left as it is, as if it had been cut off there."""
 

@@ -108,7 +108,7 @@ class HostEnded(Event):
     """Class of the failure."""
     error: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
-    """Facts for the summary table: set, offline seconds, bytes, warnings."""
+    """Facts for the summary table: set, offline seconds, bytes, warnings; ``skipped``: why nothing was to be done here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,11 @@ class RunEnded(Event):
     run: str
     exit_code: int
     seconds: float
+
+
+def play_of_rollback(run: str) -> str:
+    """What a rollback calls its play: by it a reader tells what a rollback did from what the run itself did."""
+    return f"roll back {run}"
 
 
 class UnknownEventError(Exception):

@@ -46,9 +46,8 @@ class Rollback:
         started = self._clock.monotonic()
         outcome = RunOutcome(self._run.run_id)
         hosts = self._run.left()
-        self._bus.emit(
-            events.PlayStarted(at=self._clock.now(), play=f"roll back {self._run.run_id}", hosts=tuple(hosts))
-        )
+        play = events.play_of_rollback(self._run.run_id)
+        self._bus.emit(events.PlayStarted(at=self._clock.now(), play=play, hosts=tuple(hosts)))
         with ThreadPoolExecutor(max_workers=max(1, self._forks), thread_name_prefix="host") as pool:
             for ended in pool.map(lambda item: self._host(*item), hosts.items()):
                 outcome.merge(ended)

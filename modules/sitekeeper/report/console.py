@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sitekeeper.engine import events
 from sitekeeper.report.screen import plain_table, screen_of
+from sitekeeper.report.standing import standing
 
 _COLOURS = {
     "ok": "green",
@@ -134,9 +135,9 @@ class Console:
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("set", overflow="fold")
         for ended in self._ended:
-            facts = ended.summary
-            result = f"{ended.status} ({ended.word})" if ended.word else ended.status
-            colour = "green" if ended.status == "ok" else "red" if ended.status != "skipped" else "dim"
+            facts, (status, _) = ended.summary, standing(ended)
+            result = f"{status} ({ended.word})" if ended.word else status
+            colour = "green" if status == "ok" else "red" if status != "skipped" else "dim"
             table.add_row(
                 escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", *(fact.written(facts.get(fact.key)) for fact in shown),
                 f"{ended.seconds:.1f} s", escape(str(facts.get("folder") or facts.get("set") or "")),
@@ -144,7 +145,7 @@ class Console:
         self._screen.print(table)
         for ended in self._ended:
             # Failures of tasks were told where they happened; the others (connection, undo, lease) are told here.
-            left = [line for line in ended.error.split("\n") if line and line not in self._shown]
+            left = [line for line in standing(ended)[1].split("\n") if line and line not in self._shown]
             if left:
                 self._say(f"{escape(ended.host)}: {escape(chr(10).join(left))}")
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
 from sitekeeper.engine.journal import private_folder
+from sitekeeper.report.standing import standing
 
 NAMESPACE = "sitekeeper-evidence"
 """What a signature of ours is for: ssh-keygen refuses it for anything else."""
@@ -52,11 +53,22 @@ class Subject:
     steps: list[Step] = field(default_factory=list)
     taken_back: list[tuple[bool, str]] = field(default_factory=list)
     """Whether what was made is gone again, and in words."""
+    rollback: str = ""
+    """How the last rollback of the run ended here, where there was one; it changes nothing of what the run found."""
+    rollback_error: str = ""
 
     @property
     def checks(self) -> list[Mapping[str, Any]]:
         """All checks of all steps."""
         return [one for step in self.steps for one in step.checks]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A rollback of the run: it took back what was left, and proved nothing."""
+
+    ended: str
+    exit_code: int
 
 
 @dataclass(slots=True)
@@ -68,19 +80,27 @@ class Evidence:
     by: str
     started: str
     tool: str
+    limit: str | None = None
+    """Which hosts the run was limited to; None: all of its playbook."""
+    tags: tuple[str, ...] = ()
+    """Only tasks with these were asked for; none named: all."""
+    skip_tags: tuple[str, ...] = ()
     ended: str = ""
     seconds: float = 0.0
     exit_code: int | None = None
+    """The run's own; None where it was cut off, and rolled back instead of resumed."""
     subjects: list[Subject] = field(default_factory=list)
+    rollbacks: list[Rollback] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
-        """Whether everything that was asked for was proved, of at least one site."""
-        return self.exit_code == 0 and any(one.status == "ok" for one in self.subjects)
+        """Whether everything that was asked for was proved, of at least one site; those whose turn it was not prove nothing."""
+        stand = {one.status for one in self.subjects}
+        return self.exit_code == 0 and "ok" in stand and stand <= {"ok", "skipped"}
 
 
 def of_run(folder: Path) -> Evidence:
-    """The evidence of a run that is over.
+    """The evidence of a run that is over: it ended, or was cut off and rolled back.
 
     Raises:
         UsageError: there is no such run, it was a check, or it has not ended.
@@ -88,10 +108,11 @@ def of_run(folder: Path) -> Evidence:
 
     """
     evidence: Evidence | None = None
-    version = ""
+    head: dict[str, Any] = {}
+    rolling_back = False
     for row in journal.read(folder):
         if row.kind == "run":
-            version = str(row.data.get("version", ""))
+            head = row.data
         if row.kind != "event":
             continue
         try:
@@ -101,10 +122,19 @@ def of_run(folder: Path) -> Evidence:
         if isinstance(event, events.RunStarted) and evidence is None:
             if event.check:
                 raise UsageError(f"run {folder.name} was a check: it proved nothing")
-            evidence = Evidence(event.run, event.playbook, event.by, _written(event.at), version)
+            evidence = Evidence(
+                event.run, event.playbook, event.by, _written(event.at), str(head.get("version", "")), head.get("limit"),
+                tuple(head.get("tags") or ()), tuple(head.get("skip_tags") or ()),
+            )  # fmt: skip
+        elif isinstance(event, events.RunStarted):
+            rolling_back = False  # a resumed run: its verdict is the run's
+        elif isinstance(event, events.PlayStarted) and event.play == events.play_of_rollback(folder.name):
+            rolling_back = True
+        elif evidence is not None and rolling_back:
+            _take_in_rollback(evidence, event)
         elif evidence is not None:
             _take_in(evidence, event)
-    if evidence is None or evidence.exit_code is None:
+    if evidence is None or (evidence.exit_code is None and not evidence.rollbacks):
         raise UsageError(f"run {folder.name} has not ended: there is nothing to show yet")
     return evidence
 
@@ -121,12 +151,26 @@ def _take_in(evidence: Evidence, event: events.Event) -> None:
             _subject(evidence, event.host).taken_back.append((event.ok, event.msg))
         case events.HostEnded():
             subject = _subject(evidence, event.host)
-            subject.status, subject.word, subject.error = event.status, event.word, event.error
+            (subject.status, subject.error), subject.word = standing(event), event.word
             subject.seconds += event.seconds
-            subject.facts.update(event.summary)
+            subject.facts.update({name: value for name, value in event.summary.items() if name != "skipped"})
         case events.RunEnded():
             evidence.ended, evidence.exit_code = _written(event.at), event.exit_code
             evidence.seconds += event.seconds
+        case _:
+            pass
+
+
+def _take_in_rollback(evidence: Evidence, event: events.Event) -> None:
+    """What a rollback did stands beside what the run found, and never in its place."""
+    match event:
+        case events.Undone():
+            _subject(evidence, event.host).taken_back.append((event.ok, event.msg))
+        case events.HostEnded():
+            subject = _subject(evidence, event.host)
+            subject.rollback, subject.rollback_error = event.status, event.error
+        case events.RunEnded():
+            evidence.rollbacks.append(Rollback(_written(event.at), event.exit_code))
         case _:
             pass
 
@@ -222,6 +266,12 @@ def as_junit(evidence: Evidence) -> str:
                 case.append(outcome)
             suite.append(case)
         suite.attrib.update({name: str(number) for name, number in counts.items()})
+    if not evidence.passed and root.find(".//failure") is None:
+        # No site failed, and yet the run proved nothing: who reads only this file must not take it for a success.
+        suite = ET.SubElement(root, "testsuite", name="the run", tests="1", failures="1", skipped="0")
+        case = ET.SubElement(suite, "testcase", classname="the run", name="the whole")
+        cut_off = evidence.exit_code is None
+        ET.SubElement(case, "failure", message="cut off" if cut_off else f"not passed, exit code {evidence.exit_code}")
     return ET.tostring(root, encoding="unicode", xml_declaration=True)
 
 
@@ -243,6 +293,9 @@ def _cases(subject: Subject) -> Iterator[tuple[ET.Element, ET.Element | None]]:
         outcome.set("message", f"{subject.status} {subject.word}".strip())
         outcome.text = subject.error
         yield case, outcome
+    if subject.rollback:
+        case = ET.Element("testcase", classname=subject.name, name="rollback", time="0")
+        yield case, None if subject.rollback == "rolled back" else _outcome("failed", subject.rollback_error)
 
 
 def _outcome(status: str, said: str) -> ET.Element | None:

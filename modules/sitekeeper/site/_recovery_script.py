@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from pydantic import ValidationError
+
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.secrets import Secret
@@ -51,7 +53,7 @@ def wishes_of(given: object) -> Wishes:
             "nothing is said of how this site is recovered",
             hint="variable recovery: {provider: <full name>, sql_server: <full name>, product_id: <key or Eval>}",
         )
-    unknown = sorted(set(given) - set(Wishes.model_fields))
+    unknown = sorted({str(name) for name in given} - set(Wishes.model_fields))
     if unknown:
         raise UsageError(
             f"recovery does not know {', '.join(unknown)}", hint=f"it knows {', '.join(Wishes.model_fields)}"
@@ -64,7 +66,12 @@ def wishes_of(given: object) -> Wishes:
             "recovery.product_id is a secret, and setup reads it in clear from its script on the site server",
             hint="write it as it is, or give Eval and enter the key afterwards",
         )
-    wishes = Wishes(**given)
+    try:
+        wishes = Wishes(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("recovery", *first["loc"]))
+        raise UsageError(f"{where}: {first['msg']}") from None
     for name in ("provider", "sql_server", "reference_site"):
         value = getattr(wishes, name)
         if value and not _FQDN.fullmatch(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from sitekeeper.engine.errors import Failed, IntegrityError, SqlError, UnreachableError
 from sitekeeper.engine.module import Module, Params
@@ -58,6 +58,8 @@ class Examined(Result):
 
     checks: tuple[Check, ...] = ()
     set: str = ""
+    source: Literal["", "files", "backup"] = ""
+    """What its database was brought up from."""
     age_hours: float = 0.0
     restore_seconds: float | None = None
     """What bringing up the database took, from the first byte that was sent."""
@@ -68,7 +70,7 @@ class Examined(Result):
 
     def summary(self) -> dict[str, Any]:
         return {
-            "set": self.set, "age_hours": self.age_hours, "restore_seconds": self.restore_seconds,
+            "set": self.set, "from": self.source, "age_hours": self.age_hours, "restore_seconds": self.restore_seconds,
             "mib_per_second": None if self.rate is None else round(self.rate / 2**20, 1),
             "predicted_seconds_of_all": self.predicted_seconds,
         }  # fmt: skip
@@ -90,11 +92,12 @@ class Examine(Module[ExamineParams, Examined]):
             database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
             later=made is not None and made.source == "backup",
         )  # fmt: skip
+        unanswered: list[Check] = []
         checks = tuple(
             check
             for ask in QUESTIONS
             if not (params.files_only and ask in OF_THE_DATABASE)
-            for check in _asked(ask, asked)
+            for check in _asked(ask, asked, unanswered)
         )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
@@ -105,6 +108,8 @@ class Examine(Module[ExamineParams, Examined]):
                 hint=" ".join(one.consequence for one in failed),
             )
             refused.checks = checks
+            if kind is IntegrityError and any(one not in unanswered for one in failed):
+                refused.blames = "set"
             raise refused
         seconds = None if made is None else made.seconds + (params.pushed.seconds if params.pushed else 0.0)
         rate = made.bytes / seconds if made is not None and seconds else None
@@ -115,7 +120,8 @@ class Examine(Module[ExamineParams, Examined]):
         )  # fmt: skip
         return Plan(
             result=Examined(
-                checks=checks, set=got.id, age_hours=round((asked.now - asked.taken).total_seconds() / 3600, 2),
+                checks=checks, set=got.id, source="" if made is None else made.source,
+                age_hours=round((asked.now - asked.taken).total_seconds() / 3600, 2),
                 restore_seconds=None if seconds is None else round(seconds, 3), rate=rate,
                 predicted_seconds=None if predicted is None else round(predicted, 1),
                 msg=f"{got.id}: {len(checks)} questions answered well{timed}{warned}",
@@ -123,16 +129,20 @@ class Examine(Module[ExamineParams, Examined]):
         )  # fmt: skip
 
 
-def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked) -> list[Check]:
-    """One question; one that cannot even be asked has failed, and keeps none of the others."""
+def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked, unanswered: list[Check]) -> list[Check]:
+    """One question; one that cannot even be asked has failed, and keeps none of the others.
+
+    Where no server answered (its connection ended, a file could not be read) the set may be sound: it is ``unanswered``.
+    """
     try:
         return list(ask(asked))
     except UnreachableError:
         raise
     except (SqlError, OSError) as error:
-        return [
-            Check(
-                name=ask.__name__.replace("_", " "), status="failed", said=f"cannot be asked: {error}",
-                consequence="Nothing is known of it.",
-            )
-        ]  # fmt: skip
+        failed = Check(
+            name=ask.__name__.replace("_", " "), status="failed", said=f"cannot be asked: {error}",
+            consequence="Nothing is known of it.",
+        )  # fmt: skip
+        if not (isinstance(error, SqlError) and error.number > 0):
+            unanswered.append(failed)
+        return [failed]

@@ -20,8 +20,10 @@ from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
 from sitekeeper.windows._results import PushedFile
 from sitekeeper.windows._work import work_dir_of
 
-TORN = frozenset({1813, 5171, 5172, 5173, 9003})
-"""Not one database of one instant. 1813 says only that it cannot be started, and is all that Microsoft's driver shows."""
+NOT_STARTED = 1813
+"""The database cannot be started, and nothing of why: all that Microsoft's driver shows, whatever the cause."""
+TORN = frozenset({5171, 5172, 5173, 9003})
+"""Not one database of one instant: the files' own fault, on whichever server."""
 FORMAT = frozenset({905, 909, 933, 948, 950})
 """Of a newer version, or with what this edition has not."""
 
@@ -104,7 +106,10 @@ class Attach(Module[AttachParams, Made]):
 
 
 def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
-    """The primary data file first, logs last. A set lists data files in the order of the database's own."""
+    """The primary data file first, logs last. A set lists data files in the order of the database's own.
+
+    "If PRIMARY is not specified, the first file listed in the CREATE DATABASE statement becomes the primary file" (Microsoft).
+    """
     return sorted(files, key=lambda one: one.kind == "log")
 
 
@@ -147,11 +152,18 @@ def online(server: Server, predicted: Made, seconds: float) -> Made:
 
 def refused(error: SqlError, name: str) -> SqlError | IntegrityError:
     """What it means that the server does not start the database."""
-    if error.number in TORN:
-        return IntegrityError(
+    if error.number in TORN or error.number == NOT_STARTED:
+        torn = IntegrityError(
             f"the files are not a database that this server can start: {error.message}", host=error.host,
             hint="of different instants or databases, damaged, or of a newer version: its error log says which; the set does not restore",
         )  # fmt: skip
+        if error.number in TORN:
+            torn.blames = "set"
+        else:
+            torn.hint = (
+                "its error log says why: the files may be torn, or the server may lack something (room, rights, memory)"
+            )
+        return torn
     hint = {5120: "may its service account read and write in sql_work_dir?"}.get(error.number)
     if error.number in FORMAT:
         hint = "a scratch server of the set's own version and edition opens it"

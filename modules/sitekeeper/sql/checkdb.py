@@ -91,6 +91,7 @@ def damaged(result: Checked) -> IntegrityError:
         hint=f"{CONSEQUENCE} {ADVICE}",
     )  # fmt: skip
     error.checks = result.checks
+    error.blames = "set"
     return error
 
 

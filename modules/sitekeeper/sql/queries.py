@@ -54,7 +54,7 @@ INNER JOIN sys.databases AS d ON d.database_id = f.database_id
 WHERE d.name = ?
 ORDER BY f.file_id
 """
-"""``type`` is ROWS, LOG, FILESTREAM or FULLTEXT."""
+"""``type`` is ROWS, LOG, FILESTREAM or FULLTEXT. The primary file_id is always 1 (Microsoft: sys.master_files)."""
 
 OTHER_FILES = """
 SELECT d.name AS database_name, d.state_desc AS state, f.name AS logical_name, f.type_desc AS type,

@@ -19,6 +19,8 @@ from sitekeeper.windows._work import work_dir_of
 DONE = 3014
 NO_BACKUP = frozenset({3183, 3187, 3189, 3203, 3241})
 """The file is no backup, is damaged, is cut off, or has no checksums to be held against."""
+UNREAD = 3203
+"""A read failed: the file may be cut off, or the server's disk be broken."""
 HINTS = {
     3169: "a scratch server of the set's own version or a newer one restores it",
     3201: "may SQL Server's service account read in sql_work_dir?",
@@ -112,10 +114,12 @@ class Restore(Module[RestoreParams, Made]):
 def explained(error: SqlError, path: str) -> SqlError | IntegrityError:
     """What it means that the server does not restore it."""
     if error.number in NO_BACKUP:
-        return IntegrityError(
+        damaged = IntegrityError(
             f"{path} is no whole backup: {error.message}", host=error.host,
             hint="this backup does not restore; the set's own database files may: attach them",
         )  # fmt: skip
+        damaged.blames = "" if error.number == UNREAD else "set"
+        return damaged
     error.hint = HINTS.get(error.number, error.hint)
     return error
 
@@ -126,10 +130,12 @@ def _refuse_other_than_whole(server: Server, path: str) -> None:
     except SqlError as error:
         raise explained(error, path) from None
     if len(rows) != 1 or rows[0]["BackupType"] != _WHOLE or not rows[0]["HasBackupChecksums"] or rows[0]["IsDamaged"]:
-        raise IntegrityError(
+        other = IntegrityError(
             f"{path} is not one whole backup of a database with checksums", host=server.host,
             hint="sql.backup writes such: COPY_ONLY, CHECKSUM, INIT, FORMAT",
         )  # fmt: skip
+        other.blames = "set"
+        raise other
 
 
 def _ending(row: Mapping[str, object]) -> str:

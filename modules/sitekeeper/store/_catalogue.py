@@ -53,6 +53,7 @@ class Kept:
             "pinned": marks.pinned.model_dump() if marks.pinned else None,
             "verified": marks.verified.model_dump() if marks.verified else None,
             "drilled": marks.drilled.model_dump() if marks.drilled else None,
+            "backup_drilled": marks.backup_drilled.model_dump() if marks.backup_drilled else None,
             "marks": self.marks_problem or "ok",
         }  # fmt: skip
 
@@ -134,8 +135,17 @@ def of(store: Folder, site: str | None = None) -> Iterator[tuple[Path, Kept | In
             yield folder, error
 
 
-def find(store: Folder, name: str, kind: str | None = None) -> Path:
-    """A set by id; a site code means its newest good one of a kind.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A set that was asked for by its id, or by its site's code."""
+
+    folder: Path
+    passed_over: tuple[str, ...] = ()
+    """Newer sets that do not count as good ones, and why."""
+
+
+def find(store: Folder, name: str, kind: str | None = None) -> Choice:
+    """A set by id; a site code means its newest good one of a kind, and says what was passed over on the way to it.
 
     Raises:
         UsageError: there is no such set. IntegrityError: the site has sets, but no good one.
@@ -145,7 +155,7 @@ def find(store: Folder, name: str, kind: str | None = None) -> Path:
         folder = store.find(name)
         if kind is not None and (of_kind := read(folder).kind) != kind:
             raise UsageError(f"set {name} is of kind {of_kind}, not {kind}")
-        return folder
+        return Choice(folder)
     passed: list[str] = []
     for folder, found in reversed(list(of(store, name))):
         if isinstance(found, IntegrityError):
@@ -155,7 +165,7 @@ def find(store: Folder, name: str, kind: str | None = None) -> Path:
         elif found.doubt:
             passed.append(f"{found.id}: {found.doubt}")
         else:
-            return folder
+            return Choice(folder, tuple(passed))
     if passed:
         raise IntegrityError(f"{name} has no good set{f' of kind {kind}' if kind else ''}: {'; '.join(passed)}")
     raise UsageError(

@@ -193,13 +193,15 @@ def _set_time(path: Path, modified: int) -> None:
 
 
 def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
-    """The database's files in a set, with what SQL Server calls them.
+    """The database's files in a set, with what SQL Server calls them, in the order of its file_id: an attach wants the primary first.
 
     A snapshot's are known by their path on the host; those of ConfigMgr's own task, which copies them, by their bare name.
+    Files that the database does not name come last.
     """
     known = {file.path.casefold(): file for file in manifest.database.files} if manifest.database else {}
     by_name = {path.rpartition("\\")[2]: file for path, file in known.items()}
-    found = []
+    order = {file: place for place, file in enumerate(known.values())}
+    found: list[tuple[int, LocalFile]] = []
     for entry in manifest.entries:
         if entry.kind != "file" or not any(_below(entry.file, place) for place in places_of(manifest, "database")):
             continue
@@ -211,13 +213,12 @@ def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
         suffix = PurePosixPath(name).suffix.casefold()
         if file is None and suffix not in {".mdf", ".ndf", ".ldf"}:
             continue
-        found.append(
-            LocalFile(
-                file=entry.file, name=name, logical=file.logical if file else "", size=entry.size, sha256=entry.sha256,
-                kind=file.kind if file else "log" if suffix == ".ldf" else "data",
-            )
+        local = LocalFile(
+            file=entry.file, name=name, logical=file.logical if file else "", size=entry.size, sha256=entry.sha256,
+            kind=file.kind if file else "log" if suffix == ".ldf" else "data",
         )  # fmt: skip
-    return tuple(found)
+        found.append((order[file] if file else len(order), local))
+    return tuple(local for _, local in sorted(found, key=lambda one: one[0]))
 
 
 def backup_files(manifest: Manifest) -> tuple[LocalFile, ...]:

@@ -55,6 +55,13 @@ class Marks(Record):
     pinned: Pinned | None = None
     verified: Verified | None = None
     drilled: Drilled | None = None
+    """From the database's own files: what a recovery uses."""
+    backup_drilled: Drilled | None = None
+    """From the backup that SQL Server wrote into the set. No recovery uses it: a second kind of evidence, and no more."""
+
+    def drill(self, source: str) -> Drilled | None:
+        """The last drill from ``files`` or from the ``backup``."""
+        return self.backup_drilled if source == "backup" else self.drilled
 
 
 def read(folder: Path) -> tuple[Marks, str]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sitekeeper.engine.plan import Record, Result
+from sitekeeper.engine.plan import Check, Record, Result
 from sitekeeper.site._results import Database, Machine, Service
 from sitekeeper.windows._results import Watched
 
@@ -130,6 +130,21 @@ class Gotten(Result):
 
     backup_files: tuple[LocalFile, ...] = ()
     """Backups of the database that SQL Server wrote, which ``sql.restore`` takes; most sets have none."""
+
+    passed_over: tuple[str, ...] = ()
+    """Newer sets of the site that were not taken, and why; empty where the set was named."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Reports show what was passed over: whoever reads them must not take this for last night's set."""
+        if not self.passed_over:
+            return ()
+        return (
+            Check(
+                name="newer sets", status="warning", said=f"passed over: {'; '.join(self.passed_over)}",
+                consequence=f"What is shown is true of {self.id}, and not of what was backed up last.",
+            ),
+        )  # fmt: skip
 
     @property
     def files_root(self) -> str:

@@ -60,6 +60,14 @@ def empty(store: Folder) -> int:
     return len(left)
 
 
+def may_have_taken(store: Folder, folder: Path) -> bool:
+    """Whether a set that is gone can have been dropped: the store and the site's folder are there, and sets were dropped here.
+
+    What was dropped is deleted soon, and leaves no trace but the folder that it went through.
+    """
+    return store.begun() and folder.parent.is_dir() and (store.root / NAME).is_dir()
+
+
 def waiting(store: Folder) -> int:
     """How many dropped sets are not deleted yet."""
     trash = store.root / NAME

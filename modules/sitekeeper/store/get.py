@@ -34,6 +34,8 @@ class GetParams(Params):
     """Set id; or a site code for its newest good set."""
     kind: Literal["snapshot", "task"] | None = None
     """Only a set of this kind."""
+    never_older: bool = False
+    """Refuse the newest good set of a site while newer ones are in doubt: it must be named by its id then."""
     files: Many[str] = ()
     """What of it is needed: ``database``, ``registry``, or folders and files of the set; everything when left out."""
     work: str | None = None
@@ -65,14 +67,20 @@ class Get(Module[GetParams, Gotten]):
 
     def plan(self, ctx: Context, params: GetParams) -> Plan[Gotten]:
         store = Folder(store_of(ctx, params.store))
-        folder = _catalogue.find(store, params.set, params.kind)
+        choice = _catalogue.find(store, params.set, params.kind)
+        folder = choice.folder
+        if choice.passed_over and params.never_older:
+            raise IntegrityError(
+                f"{params.set} has newer sets than {folder.name} that are in doubt: {'; '.join(choice.passed_over)}",
+                hint=f"if it is to be {folder.name} all the same, name it: -e set={folder.name}",
+            )
         found = opened(folder, keys_of(ctx.vars.get("store_identity")) if _catalogue.read(folder).sealed else None)
         entries = _getting.chosen(found.manifest, params.files)
         target: Path | None = None
         if found.packed:
             name = f"sitekeeper-{ctx.run_id}-{found.manifest.id}-{token_hex(4)}"
             target = work_folder(ctx, params.work) / name
-        result = _gotten(found, Unknown("store.get") if target else str(folder))
+        result = _gotten(found, Unknown("store.get") if target else str(folder), choice.passed_over)
         change = Change(f"set {found.manifest.id}", "in the store", f"checked, plain in {target or folder}")
         intent = GetIntent(id=found.manifest.id, folder=str(target or ""))
         return Plan(result=result, changes=(change,), intent=intent, data=(found, entries, target))
@@ -94,7 +102,7 @@ class Get(Module[GetParams, Gotten]):
         except IntegrityError as error:
             _getting.remember(found.folder, [error.message], now)
             raise
-        return _gotten(found, str(target)).model_copy(update={"changed": True})
+        return plan.result.model_copy(update={"changed": True, "folder": str(target)})
 
     def in_place(self, ctx: Context, intent: GetIntent, outcome: Gotten, generation: int) -> bool:
         return Path(str(outcome.folder)).is_dir()  # it appeared whole, by one rename
@@ -128,18 +136,20 @@ def work_folder(ctx: Context, given: str | None) -> Path:
     return Path(path).expanduser().absolute()
 
 
-def _gotten(found: Opened, folder: str | Unknown) -> Gotten:
+def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) -> Gotten:
     manifest = found.manifest
     last = _marks.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
+    said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
     return Gotten.model_construct(
-        changed=False, msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}", partial="",
+        changed=False, partial="",
+        msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}{said}",
         id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,
         version=manifest.version, taken_at=manifest.taken_at, folder=folder, install_dir=manifest.install_dir,
         parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
         database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
         bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
-        drilled=drilled,
+        drilled=drilled, passed_over=passed_over,
         backup_files=_getting.backup_files(manifest),
     )  # fmt: skip
 

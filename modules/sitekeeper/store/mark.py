@@ -20,6 +20,8 @@ class MarkParams(Params):
     """Set id."""
     drilled: Literal["ok", "failed"]
     """How its restore ended."""
+    source: Literal["files", "backup"] = "files"
+    """What of it was restored. Only its files are what a recovery uses: only they make it a good set, or a doubtful one."""
     run: str | None = None
     """The run that tried it; this one when left out."""
     store: str | None = None
@@ -37,17 +39,21 @@ class Mark(Module[MarkParams, Marked]):
     def plan(self, ctx: Context, params: MarkParams) -> Plan[Marked]:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
-        before = _marks.read(folder)[0].drilled
+        before = _marks.read(folder)[0].drill(params.source)
         if before is not None and (before.run, before.result) == (run, params.drilled):
             return Plan(result=Marked(id=folder.name, msg=f"{folder.name} is marked already"))
+        of = "" if params.source == "files" else " from its backup"
         change = Change(
-            f"set {folder.name}", f"drilled: {before.result if before else 'never'}", f"drilled: {params.drilled}"
+            f"set {folder.name}",
+            f"drilled{of}: {before.result if before else 'never'}",
+            f"drilled{of}: {params.drilled}",
         )
-        result = Marked(changed=True, id=folder.name, msg=f"{folder.name}: drill {params.drilled}, run {run}")
-        return Plan(result=result, changes=(change,), data=(folder, run, params.drilled))
+        result = Marked(changed=True, id=folder.name, msg=f"{folder.name}: drill{of} {params.drilled}, run {run}")
+        return Plan(result=result, changes=(change,), data=(folder, run, params))
 
     def apply(self, ctx: Context, plan: Plan[Marked]) -> Marked:
-        folder, run, drilled = plan.data
-        seen = _marks.Drilled(at=ctx.clock.now().isoformat(), run=run, result=drilled)
-        _marks.change(folder, lambda marks: marks.model_copy(update={"drilled": seen}))
+        folder, run, params = plan.data
+        seen = _marks.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
+        name = "backup_drilled" if params.source == "backup" else "drilled"
+        _marks.change(folder, lambda marks: marks.model_copy(update={name: seen}))
         return plan.result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.module import Module, Params
@@ -25,6 +26,8 @@ class TurnParams(Params):
     """Codes of all sites that take turns."""
     sample: int = 0
     """How many are due; 0: all of them."""
+    source: Literal["files", "backup"] = "files"
+    """Which drills count: those from the sets' files, or those from the backups in them. Each kind has its own turns."""
     store: str | None = None
     """Folder of the store; the variable ``store`` when left out."""
 
@@ -35,6 +38,9 @@ class TurnFacts(Result):
     due: bool = True
     last: str = ""
     """When a set of it was drilled last; empty where none ever was."""
+
+    def summary(self) -> dict[str, Any]:
+        return {} if self.due else {"skipped": f"not its turn: {self.msg}"}
 
 
 class Turn(Module[TurnParams, TurnFacts]):
@@ -52,7 +58,7 @@ class Turn(Module[TurnParams, TurnFacts]):
             raise UsageError(f"{params.site} takes no turn among {', '.join(codes)}")
         store = Folder(store_of(ctx, params.store))
         # What this run itself has drilled by now must not pass the turn on: all sites of a run get one answer.
-        drilled = {code: last_drill(store, code, ctx.run_id) for code in codes}
+        drilled = {code: last_drill(store, code, ctx.run_id, params.source) for code in codes}
         order = sorted(codes, key=lambda code: (drilled[code], code))
         due = params.sample <= 0 or params.site in order[: params.sample]
         last = drilled[params.site]
@@ -65,11 +71,11 @@ class Turn(Module[TurnParams, TurnFacts]):
         )  # fmt: skip
 
 
-def last_drill(store: Folder, site: str, but: str) -> datetime:
-    """When a set of a site was drilled last, by another run than ``but``."""
+def last_drill(store: Folder, site: str, but: str, source: str) -> datetime:
+    """When a set of a site was drilled last from its files or its backup, by another run than ``but``."""
     found = [
-        datetime.fromisoformat(kept.marks.drilled.at)
+        datetime.fromisoformat(drill.at)
         for _, kept in _catalogue.of(store, site)
-        if isinstance(kept, _catalogue.Kept) and kept.marks.drilled is not None and kept.marks.drilled.run != but
+        if isinstance(kept, _catalogue.Kept) and (drill := kept.marks.drill(source)) is not None and drill.run != but
     ]
     return max(found, default=_NEVER)

@@ -132,6 +132,16 @@ def test_what_cannot_be_attached_is_refused_with_the_servers_numbers(serve: Serv
     drained(connection, attach_as("x", files))  # and none of that has changed the good ones
 
 
+def test_the_primary_data_file_must_be_named_first(serve: Serve, dial: Ask) -> None:
+    server = serve()
+    create_site_database(server.instance, "ZZZ", data_dir="D:\\Z", secondary=True)
+    connection = dial(server, DATABASE="master")
+    primary, secondary, log = copied(server, "CM_ZZZ").split(", ")
+    refused(connection, attach_as("x", f"{secondary}, {primary}, {log}"), 5171)
+    assert "x" not in server.instance.databases
+    drained(connection, attach_as("x", f"{primary}, {secondary}, {log}"))
+
+
 def test_an_older_server_refuses_what_a_newer_one_has_upgraded(serve: Serve, dial: Ask) -> None:
     old, new = serve("2008 R2"), serve("2016")
     files = copied(old)

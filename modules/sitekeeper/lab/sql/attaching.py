@@ -60,7 +60,9 @@ def attach(name: str, paths: list[str], state: SessionState, out: Reply) -> None
     with instance.activity.running(state.spid, "CREATE DATABASE", name) as request:
         progress = Progress(out, request, state.faults.of_statement("attach"), 100)
         found = [_file(instance, path) for path in paths]
-        boot = _primary(name, *found[0])
+        boot = _boot(name, *found[0])
+        if not boot.primary:
+            raise not_primary(found[0][0])
         check_startable(name, boot, instance)
         files = _members(name, boot, found)
         progress.advance(99)
@@ -129,9 +131,14 @@ def _file(instance: Instance, path: str) -> Found:
     return path, real
 
 
-def _primary(name: str, path: str, real: Path) -> Boot:
+def not_primary(path: str) -> SqlFailure:
+    """5171."""
+    return SqlFailure(5171, f"{path} is not a primary database file.")
+
+
+def _boot(name: str, path: str, real: Path) -> Boot:
     if not is_data_file(real):
-        raise SqlFailure(5171, f"{path} is not a primary database file.")
+        raise not_primary(path)
     try:
         return read_boot(real)
     except NoBootPage:
@@ -146,7 +153,7 @@ def _members(name: str, boot: Boot, found: list[Found]) -> tuple[DataFile, ...]:
     if len(rows) != boot.data_files or len(logs) != 1:
         raise errors.together(errors.foreign_file(), errors.not_opened(name))
     for path, real in rows[1:]:
-        other = _primary(name, path, real)
+        other = _boot(name, path, real)
         if other.family != boot.family or other.lsn != boot.lsn:
             raise errors.together(errors.foreign_file(), errors.not_opened(name))
     log = _log(name, *logs[0])

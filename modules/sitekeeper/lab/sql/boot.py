@@ -23,6 +23,11 @@ class Boot:
     data_files: int
     options: dict[str, str]
 
+    @property
+    def primary(self) -> bool:
+        """Whether it is that of the primary data file: the settings of the database are stored there alone."""
+        return bool(self.options)
+
     def logical(self, number: int, *, log: bool = False) -> str:
         """The logical name of the data file of that number (from 1), or of the log."""
         return f"{self.name}_log" if log else self.name if number == 1 else f"{self.name}_{number}"
