@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sitekeeper.cli.run import extra_vars
-from sitekeeper.engine import journal
+from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.secrets import Secret
@@ -157,6 +158,31 @@ def test_runs_that_were_cut_off_come_first_and_a_damaged_one_is_named(sitekeeper
     assert sitekeeper("runs", "show", "1-damaged").code == 10
     done = sitekeeper("runs", "show", "nothing")
     assert (done.code, "error[usage]: no run at" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(("ended", "left"), [(10, "failed"), (None, None)])
+def test_a_run_that_was_rolled_back_keeps_its_own_end(
+    sitekeeper: Any, place: Path, ended: int | None, left: str | None
+) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    told: list[events.Event] = [events.RunStarted(at=at, run="r1", playbook="p.yml", check=False)]
+    if ended is not None:
+        told += [
+            events.HostEnded(at=at, host="PR1", play="Drill", status="failed", seconds=1, word="integrity"),
+            events.RunEnded(at=at, run="r1", exit_code=ended, seconds=1),
+        ]
+    told += [
+        events.PlayStarted(at=at, play=events.play_of_rollback("r1"), hosts=("PR1",)),
+        events.HostEnded(at=at, host="PR1", play="rollback", status="rolled back", seconds=1),
+        events.RunEnded(at=at, run="r1", exit_code=0, seconds=1),
+    ]
+    made = Journal(place / "runs" / "r1")
+    made.commit("run", {"run": "r1", "playbook": "p.yml"})
+    for event in told:
+        made.note("event", event.as_dict(), host=event.host)
+    made.close()
+    (row,) = sitekeeper("runs", "list", "--json").json
+    assert (row["state"], row["exit_code"], row["hosts"].get("PR1")) == ("rolled back", ended, left)
 
 
 def test_no_runs(sitekeeper: Any, place: Path) -> None:

@@ -13,6 +13,8 @@ from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import SitekeeperError
 from sitekeeper.report.console import Console
 
+ROLLED_BACK = "rolled back"
+
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
@@ -31,7 +33,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def list_runs(options: argparse.Namespace) -> int:
     """A line per run. A run without an end was cut off, and may have left changes behind."""
     rows = [_summary(folder) for folder in _folders(_wire.runs_folder(options.runs))]
-    rows.sort(key=lambda row: (row["state"] == "ended", row["run"]))
+    rows.sort(key=lambda row: (row["state"] in {"ended", ROLLED_BACK}, row["run"]))
     _table.show(rows, ("run", "state", "exit_code", "playbook", "open_changes"), as_json=options.json, empty="no runs")
     return 0
 
@@ -41,15 +43,22 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
+    """A run in a line. A rollback says of itself that nothing is left: exit code and hosts stay those of the run."""
     row: dict[str, Any] = {"run": folder.name, "state": "open", "exit_code": None, "playbook": "", "hosts": {}}
+    rolling_back = False
     try:
         for record in journal.read(folder):
+            event = record.data["event"] if record.kind == "event" else ""
             if record.kind == "run":
                 row["playbook"] = record.data["playbook"]
-            elif record.kind == "event" and record.data["event"] == "HostEnded":
+            elif event in {"RunStarted", "PlayStarted"}:
+                rolling_back = record.data.get("play") == events.play_of_rollback(folder.name)
+            elif event == "HostEnded" and not rolling_back:
                 row["hosts"][record.data["host"]] = record.data["status"]
-            elif record.kind == "event" and record.data["event"] == "RunEnded":
+            elif event == "RunEnded" and not rolling_back:
                 row |= {"state": "ended", "exit_code": record.data["exit_code"]}
+            elif event == "RunEnded" and not record.data["exit_code"]:
+                row["state"] = ROLLED_BACK
         row["open_changes"] = len(journal.open_changes(folder))
     except SitekeeperError as error:
         row |= {"state": "damaged", "error": error.message, "open_changes": None}
