@@ -12,7 +12,9 @@ import pyrage
 import pytest
 from tests.drill.conftest import edited
 
+from sitekeeper.engine.errors import RemoteError
 from sitekeeper.lab.windows.model import ScheduledTask
+from sitekeeper.site.setup import Setup
 
 from .conftest import INSTALLER, Ward
 
@@ -118,6 +120,53 @@ def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
     assert host.read(SETUP_LOG).count(b"began") == 1, "it ran once"
     ward.assert_works("PR2")
     assert len(ward.staged("PR2")) == {"resume": 2, "rollback": 1}[way], "the database is the site's"
+
+
+def test_a_site_that_is_there_keeps_its_database_whatever_setup_ended_with(ward: Ward) -> None:
+    """Not even a code that an operator has written down for it takes it away; that the site is whole is for him to say."""
+    host, server = ward.lab.host("PR2"), ward.lab.site_servers["PR2"]
+    ward.wreck("PR2")
+    ward.lab.fault("PR2", "setup_wants_restart")
+    outcome = ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}")
+    assert outcome.code == 20, outcome.error("PR2")
+    assert "setup ended with 3010" in outcome.error("PR2")
+    (code,) = host.files.resolve("C:\\sitekeeper").glob("*/setup/setup.code")
+    for said in (None, "1\r\n"):
+        if said is not None:
+            code.write_text(said)
+            assert ward.again("rollback") == 13, ward.said
+        assert server.instance.database("CM_PR2") is not None
+        assert len(ward.staged("PR2")) == 2, "the database and the stage"
+        ward.assert_works("PR2")
+    code.write_text("0\r\n")
+    assert ward.again("rollback") == 0, ward.said
+    assert len(ward.staged("PR2")) == 1, "the database is the site's"
+    ward.assert_works("PR2")
+
+
+def test_a_site_that_was_set_up_by_hand_keeps_its_database(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run died before it started setup; the operator ran it as the book says, and takes the run back afterwards."""
+    server = ward.lab.site_servers["PR2"]
+    ward.wreck("PR2")
+
+    def by_hand(*_: object) -> None:
+        (script,) = server.host.files.resolve(str(ward.lab.hierarchy.hosts["PR2"].sql_work_dir)).glob("*/recover.ini")
+        folder = f"{ward.lab.hierarchy.hosts['PR2'].sql_work_dir}\\{script.parent.name}"
+        assert (
+            server.setup(
+                f"{folder}\\CD.Latest\\SMSSETUP\\BIN\\X64\\setup.exe", ["/script", f"{folder}\\recover.ini"]
+            ).code
+            == 0
+        )
+        raise RemoteError("the run ends here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Setup, "apply", by_hand)
+        assert ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}").code == 20
+    assert ward.again("rollback") == 13, ward.said
+    assert "write" in ward.said or "hold 0" in ward.said
+    assert server.instance.database("CM_PR2") is not None
+    ward.assert_works("PR2")
 
 
 def test_a_sealed_set_leaves_no_plain_copy(ward: Ward) -> None:
