@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pyrage
@@ -15,6 +16,7 @@ from tests.drill.conftest import edited
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.lab.windows.model import ScheduledTask
 from sitekeeper.site.setup import Setup
+from sitekeeper.sql import queries
 
 from .conftest import INSTALLER, Ward
 
@@ -120,6 +122,39 @@ def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
     assert host.read(SETUP_LOG).count(b"began") == 1, "it ran once"
     ward.assert_works("PR2")
     assert len(ward.staged("PR2")) == {"resume": 2, "rollback": 1}[way], "the database is the site's"
+
+
+def test_a_site_of_2007_that_lives_is_not_touched(ward: Ward) -> None:
+    """Nor one that was recovered once: its database is young, and what it holds is not."""
+    database = ward.lab.site_servers["PR1"].instance.database("SMS_PR1")
+    assert database is not None
+    created = database.options()["created"]
+    ahead = datetime.fromisoformat(created) + timedelta(days=1)
+    before = len(ward.audit("change", "PR1"))
+    for young, said in ((created, "before the set was taken"), (ahead.isoformat(), "status message of")):
+        database.set_option("created", young)
+        outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
+        assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
+        assert "installed anew: " in outcome.error("PR1")
+        assert said in outcome.error("PR1")
+    database.set_option("created", created)
+    turned = [one for one in ward.audit("change", "PR1")[before:] if one["kind"] in {"service", "start mode"}]
+    assert turned == []
+    ward.assert_works("PR1")
+
+
+@pytest.mark.parametrize("lost", ["its database", "the right to read it"])
+def test_a_site_of_2007_whose_database_says_nothing_is_not_touched(
+    ward: Ward, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = ward.lab.site_servers["PR1"].instance
+    if lost == "its database":
+        monkeypatch.setattr(instance, "databases", {})
+    else:
+        monkeypatch.setattr(queries, "first_message", lambda _: "SELECT x.First AS first FROM SMS_PR1.dbo.NotMine AS x")
+    outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
+    assert "cannot be told from a living site" in outcome.error("PR1")
 
 
 def test_a_site_that_is_there_keeps_its_database_whatever_setup_ended_with(ward: Ward) -> None:
