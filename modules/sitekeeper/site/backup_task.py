@@ -21,7 +21,7 @@ from sitekeeper.site._results import SiteFacts, TaskProof, TaskRun
 from sitekeeper.site._task_destination import destination_of
 from sitekeeper.site._task_run import SERVICE, TaskIntent, Watch
 from sitekeeper.sql import _status
-from sitekeeper.store import _folder, _manifest, _task_folder
+from sitekeeper.store import _catalogue, _folder, _task_folder
 from sitekeeper.store._results import Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ServiceState
@@ -312,13 +312,14 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
 
 
 def _published(intent: TaskIntent) -> str:
-    """The id of the set that this run put into the store; empty where there is none, or the store cannot be read."""
-    store = _folder.Folder(Path(intent.store))
+    """The id of the set that this run put into the store; empty where there is none, or the store cannot be read.
+
+    A damaged set says nothing of any other, and what a sealed one is of needs no key.
+    """
     try:
-        for folder in reversed(list(store.sets(intent.site))):
-            manifest = _manifest.read(folder)
-            if manifest.kind == "task" and manifest.run == intent.run:
-                return manifest.id
+        for _, found in _catalogue.of(_folder.Folder(Path(intent.store)), intent.site):
+            if isinstance(found, _catalogue.Kept) and found.kind == "task" and found.run == intent.run:
+                return found.id
     except (SitekeeperError, OSError):
         return ""
     return ""
