@@ -143,6 +143,27 @@ def test_a_site_of_2007_that_lives_is_not_touched(ward: Ward) -> None:
     ward.assert_works("PR1")
 
 
+@pytest.mark.parametrize(
+    ("site", "kind", "said"),
+    [
+        ("PR2", "snapshot", "Recover Secondary Site"),
+        ("PR2", "task", "Recover Secondary Site"),
+        ("PR1", "task", "from its primary site"),
+    ],
+)
+def test_a_secondary_site_is_never_recovered_as_a_primary(ward: Ward, site: str, kind: str, said: str) -> None:
+    chosen = ward.set_of(site, kind)
+
+    def edit(data: dict[str, Any]) -> None:
+        data["site_type"] = "secondary"
+
+    edited(chosen, edit)
+    outcome = ward.restore(site, "-e", f"set={chosen.name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error(site)
+    assert f"kind of site: {site} is a secondary site" in outcome.error(site)
+    assert said in outcome.error(site)
+
+
 @pytest.mark.parametrize("lost", ["its database", "the right to read it"])
 def test_a_site_of_2007_whose_database_says_nothing_is_not_touched(
     ward: Ward, lost: str, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,25 @@ def site_code(seen: Seen) -> Iterator[Check]:
         yield _fine("site code", seen.got.site)
 
 
+def kind_of_site(seen: Seen) -> Iterator[Check]:
+    """A secondary site is recovered from its parent, and from no backup: setup would make a primary site of it."""
+    got = seen.got
+    if got.site_type != "secondary":
+        yield _fine("kind of site", got.site_type)
+    elif got.product == "2007":
+        yield _refused(
+            "kind of site", f"{got.site} is a secondary site of 2007, which has no database of its own",
+            "No tool of Microsoft's is known to take a set of it.",
+            hint="install it again from its primary site; what is of use in the set: sitekeeper backups get",
+        )  # fmt: skip
+    else:
+        yield _refused(
+            "kind of site", f"{got.site} is a secondary site",
+            "Microsoft supports no recovery of it from a backup: setup would bring it up as a primary site.",
+            hint="console of its primary site, Administration, Sites: Recover Secondary Site",
+        )  # fmt: skip
+
+
 def live_site(seen: Seen) -> Iterator[Check]:
     """Nothing is ever laid over a site that runs, or over one that was installed anew."""
     services = [one.name for one in seen.services if one.name.upper().startswith("SMS_")]
@@ -289,6 +308,6 @@ def _numbers(version: str) -> list[int]:
 
 
 ALL: tuple[Callable[[Seen], Iterator[Check]], ...] = (
-    name, site_code, input_of_microsofts_tool, drilled, live_site, sql_edition,
+    name, site_code, kind_of_site, input_of_microsofts_tool, drilled, live_site, sql_edition,
     sql_version, collation, database, install_drive, build, identity,
 )  # fmt: skip
