@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "8dc50e8a15023f79ccd9490a5759169289829f4b8c0261ffe2302dc8d90ac606"
+SHA256 = "137b3389ad459fe1d8669770bb7655724594e13e6df2b6b202bb5636f238b9cc"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
