@@ -148,6 +148,46 @@ def test_a_run_of_somebody_else_before_ours_is_collected(stage: Any, monkeypatch
     assert [is_previous(one) for one in beside(here)] == [True]
 
 
+@pytest.mark.parametrize("asked", ["the site database", "the store"])
+def test_a_question_that_cannot_be_asked_deletes_no_backup(
+    stage: Any, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Collecting fails, and nobody can say then whether the new backup is good: both stay until somebody can."""
+    here = stage("PR2")
+    folder = lay_previous(here)
+    away = here.store.with_name("away")
+
+    def fails(*_: Any) -> None:
+        if asked == "the store":
+            here.store.rename(away)
+            here.store.mkdir(mode=0o700)
+            host = here.lab.host("PR2")
+            log = host.files.resolve(f"{host.machine.site.install}\\Logs\\smsbkup.log")
+            log.rename(log.with_name("smsbkup.lo_"))  # it rolled over
+        else:
+            here.lab.fault("PR2", "sql_refuse_login", times=0, number=18456)
+            here.lab.fault("PR2", "sql_stops")  # whoever was connected is no longer
+            here.lab.fault("PR2", "sql_starts")
+        raise RemoteError("collecting failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collect, "apply", fails)
+        outcome = here.run(playbook=BOOK)
+    assert outcome.code == 20, outcome.error("PR2")
+    assert is_new(folder)
+    assert [is_previous(one) for one in beside(here)] == [True]
+    here.lab.clear_faults()
+    if asked == "the store":
+        here.store.rmdir()
+        away.rename(here.store)
+    (run,) = (one.name for one in (here.root / "runs").iterdir() if (one / "journal.db").is_file())
+    assert main(["rollback", run, "--runs", str(here.root / "runs"), "--json"]) == 0
+    here.assert_clean("PR2")
+    if asked == "the site database":
+        assert is_new(folder)
+        assert [is_previous(one) for one in beside(here)] == [True]
+
+
 def test_a_destination_that_is_gone_is_no_success(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk of the destination goes away: the run says that the previous backup lies there, and rollback ends it later."""
     here = stage("PR2")

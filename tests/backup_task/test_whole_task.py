@@ -67,6 +67,22 @@ def test_three_sites(stage: Any) -> None:
     assert main(["backups", "verify", "--store", str(here.store)]) == 0
 
 
+@pytest.mark.timeout(180)
+def test_each_set_in_the_store_takes_the_previous_backup_away(stage: Any) -> None:
+    """A sealed one has no manifest to be read; and a damaged set of another kind says nothing of it."""
+    here = stage("PR2")
+    lay_previous(here)
+    damaged = here.store / "PR2" / "PR2-000900"
+    for more in (["-e", "store_compress=zstd"], []):
+        outcome = here.run(*more, playbook=BOOK)
+        assert outcome.code == 0, outcome.error("PR2")
+        assert beside(here) == []
+        assert is_new(destination(here) / "PR2Backup")
+        damaged.mkdir(exist_ok=True)
+        (damaged / "manifest.json").write_text("{}")
+    assert len(here.sets("PR2")) == 3
+
+
 @pytest.mark.timeout(120)
 def test_check_mode_changes_nothing(stage: Any) -> None:
     here = stage("PR2")

@@ -427,6 +427,7 @@ def on_scratch(_: dict[str, str]) -> list[Call]:
         call("Write-SkWorkFile", **root, Run="run-8", Name="link.mdf", Offset=0, Data=b"x"),
         call("Get-SkWorkFile", **root, Run="run-9"),
         call("Measure-SkWorkFile", **run, Name=["one.mdf", "empty.ldf", "none.mdf"]),
+        call("Measure-SkWorkFile", **run),
         call("Measure-SkWorkFile", **run, Name=["..\\run-9\\left.mdf"]),
         *(
             call("Read-SkWorkFile", **run, Name="one.mdf", Offset=at)
@@ -507,6 +508,7 @@ def recoveries() -> list[Call]:
         call("Remove-SkStage", **stage),
         call("Remove-SkStage", **stage),
         call("Measure-SkStage", **stage),
+        call("Save-SkAccount", Drive="C", Run="run-1"),
         call("Save-SkAccount", Drive="C", Run="run-1"),
         call("Save-SkAccount", Drive="C"),
         call("Remove-SkFolder", Drive="C", Run="run-1", Name="srvacct"),

@@ -138,8 +138,23 @@ def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch:
     assert main(["backups", "verify", "--store", str(night.store)]) == 0
 
 
-def test_the_set_is_published_without_it(night: Night) -> None:
-    night.lab.fault("PR2", "sql_statement", kind="backup", do="disk_full", at=70)
+def lost(*_: object) -> None:
+    raise UnreachableError("the connection was lost")
+
+
+WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
+    "no room": lambda night, _: night.lab.fault("PR2", "sql_statement", kind="backup", do="disk_full", at=70),
+    "SQL Server cuts the connection": lambda night, _: night.lab.fault(
+        "PR2", "sql_statement", kind="backup", do="drop"
+    ),
+    "lost before": lambda _, patch: patch.setattr("sitekeeper.sql.backup.listed", lost),
+    "lost while it is pulled": lambda _, patch: patch.setattr("sitekeeper.store.pull_backup.listed", lost),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_set_is_published_without_it(night: Night, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    WAYS[way](night, monkeypatch)
     made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
     assert made.code == 0, made.events[-3:]
     assert BAK not in entries(night)

@@ -51,6 +51,8 @@ def _wrong(fact: Fact, script: Script, own: set[str]) -> Iterator[str]:
     match fact.kind:
         case "oddity":
             yield f"{text} is newer than 2.0, or what it does cannot be read"
+        case "nothing":
+            yield f"foreach over {text}: where that is $null, 2.0 goes through it once"
         case "node" | "operator" | "attribute" | "redirection" | "type":
             names = {"node": "nodes", "operator": "operators", "attribute": "attributes", "redirection": "redirections"}
             if low not in _folded(lists[names.get(fact.kind, "types")]):

@@ -73,6 +73,10 @@ NEWER = {
     "`u{}": '$x = "`u{41}"',
     "#requires": "#requires -Version 3.0",
     "foreach -parallel": "workflow A { foreach -parallel ($x in 1) { $x } }",
+    "foreach over a parameter": "function A { param([string[]]$B) foreach ($x in $B) { $x } }",
+    "foreach over an array of a parameter": "function A { param([string[]]$B) foreach ($x in @($B)) { $x } }",
+    "foreach over what a command answers": "$x = Clear-SkFence\nforeach ($y in $x) { $y }",
+    "foreach over a property": "foreach ($y in $held.Run) { $y }",
     "clean block": "function A { process { 1 } clean { 2 } }",
     "splatting": "Clear-SkFence @args",
 }

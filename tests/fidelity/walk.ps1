@@ -53,6 +53,41 @@ function Add-Variable($Ast) {
     if ($written) { $kind = 'written' }
     Add-Fact $kind $Ast $Ast.VariablePath.UserPath
 }
+function Get-Top($Ast) {
+    while ($Ast.Parent) { $Ast = $Ast.Parent }
+    $Ast
+}
+function Test-Parameter($Ast) {
+    $name = $Ast.VariablePath.UserPath
+    [bool]@((Get-Top $Ast).FindAll({ param($x) $x -is [ParameterAst] -and $x.Name.VariablePath.UserPath -eq $name }, $true)).Count
+}
+function Test-Some($Ast) {
+    # Whether what a foreach goes through is surely an array or a collection, and so is passed over where it is empty.
+    if ($Ast -is [PipelineAst] -and $Ast.PipelineElements.Count -eq 1 -and $Ast.PipelineElements[0] -is [CommandExpressionAst]) { $Ast = $Ast.PipelineElements[0].Expression }
+    if ($Ast -is [CommandExpressionAst]) { $Ast = $Ast.Expression }
+    if ($Ast -is [InvokeMemberExpressionAst] -or $Ast -is [ArrayLiteralAst]) { return $true }
+    if ($Ast -is [BinaryExpressionAst]) { return (Test-Some $Ast.Left) }
+    if ($Ast -is [ArrayExpressionAst]) {
+        # Around a parameter alone that is not bound it makes an array of one nothing.
+        $inside = @($Ast.SubExpression.Statements)
+        if ($inside.Count -ne 1 -or $inside[0] -isnot [PipelineAst] -or $inside[0].PipelineElements.Count -ne 1) { return $true }
+        $only = $inside[0].PipelineElements[0]
+        if ($only -isnot [CommandExpressionAst] -or $only.Expression -isnot [VariableExpressionAst]) { return $true }
+        return (-not (Test-Parameter $only.Expression) -or (Test-Some $only.Expression))
+    }
+    if ($Ast -isnot [VariableExpressionAst]) { return $false }
+    # A variable: whatever it is given is such a thing; a parameter, too, is given one where it is not bound.
+    $name = $Ast.VariablePath.UserPath
+    $top = Get-Top $Ast
+    if (Test-Parameter $Ast) {
+        $bound = '^if \(\$null -eq \$' + $name + '\) \{ \$' + $name + ' = @\(\) \}$'
+        return [bool]@($top.FindAll({ param($x) $x -is [IfStatementAst] -and $x.Extent.Text -match $bound -and $x.Extent.StartOffset -lt $Ast.Extent.StartOffset }, $true)).Count
+    }
+    $given = @($top.FindAll({ param($x) $x -is [AssignmentStatementAst] -and $x.Left.Extent.Text -eq ('$' + $name) -and [string]$x.Operator -eq 'Equals' }, $true))
+    if (-not $given.Count) { return $true }  # of another foreach, or set nowhere: that is found otherwise
+    foreach ($one in $given) { if (-not (Test-Some $one.Right)) { return $false } }
+    return $true
+}
 function Add-Texts([string]$How, $Where, $Sides) {
     # The texts that something is compared with.
     foreach ($side in $Sides) {
@@ -84,7 +119,7 @@ function Add-Node($Ast) {
         'SwitchStatement' { foreach ($clause in $Ast.Clauses) { Add-Texts 'switch' $Ast @($clause.Item1) } }
         'ScriptBlock' { if ($Ast.CleanBlock) { Add-Fact 'oddity' $Ast 'clean block' }; if ($Ast.ScriptRequirements) { Add-Fact 'oddity' $Ast '#requires' } }
         'Pipeline' { if ($Ast.Background) { Add-Fact 'oddity' $Ast 'background pipeline' } }
-        'ForEachStatement' { if ([int]$Ast.Flags -or $Ast.ThrottleLimit) { Add-Fact 'oddity' $Ast 'foreach -parallel' } }
+        'ForEachStatement' { if ([int]$Ast.Flags -or $Ast.ThrottleLimit) { Add-Fact 'oddity' $Ast 'foreach -parallel' }; if (-not (Test-Some $Ast.Condition)) { Add-Fact 'nothing' $Ast $Ast.Condition.Extent.Text } }
         'IndexExpression' { if ($Ast.NullConditional) { Add-Fact 'oddity' $Ast '?[]' } }
         'FileRedirection' { Add-Fact 'redirection' $Ast ([string]$Ast.FromStream + ' to file') }
         'MergingRedirection' { Add-Fact 'redirection' $Ast ([string]$Ast.FromStream + ' to ' + $Ast.ToStream) }

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
+
+from sitekeeper.engine.errors import RemoteError
+from sitekeeper.site.save import Save
 
 from .conftest import SERVICES, Ward
 
@@ -60,6 +64,35 @@ def test_a_central_site_of_2007_is_installed_first(ward: Ward) -> None:
     _put_back("CEN", ward, kept)
     ward.assert_works("CEN")
     assert ward.lab.exchange() == []
+
+
+def test_what_was_kept_of_srvacct_is_not_replaced_by_a_run_that_goes_on(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then the folder may hold what the wizard has restored, and the kept one the only keys that open anything."""
+    ward.wreck("CEN")
+    ward.lab.operate("CEN", "install")
+    server, whole = ward.lab.site_servers["CEN"], Save.apply
+    file = f"{server.spec.install}\\srvacct\\srvacct.CEN"
+    new = server.host.read(file)
+
+    def cut_off(*arguments: Any) -> None:
+        whole(*arguments)
+        server.host.write(file, b"what was restored")
+        error = RemoteError("the run is cut off here")
+        error.goes_on = True
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Save, "apply", cut_off)
+        assert ward.restore("CEN", "-e", f"set={ward.set_of('CEN', 'task').name}").code == 7
+    assert ward.again("resume") == 0, ward.said
+    book = ward.book()
+    kept = _place(book, r"It is kept in (C:\\sitekeeper\\\S+\\srvacct)")
+    assert server.host.read(f"{kept}\\srvacct.CEN") == new
+    ward.lab.operate("CEN", "repair", folder=_place(book, r"site backup: (\S+)"))
+    _put_back("CEN", ward, kept)
+    ward.assert_works("CEN")
 
 
 def test_a_child_of_2007_whose_server_is_bare(ward: Ward) -> None:

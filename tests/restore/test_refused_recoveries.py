@@ -6,13 +6,17 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pyrage
 import pytest
 from tests.drill.conftest import edited
 
+from sitekeeper.engine.errors import RemoteError
 from sitekeeper.lab.windows.model import ScheduledTask
+from sitekeeper.site.setup import Setup
+from sitekeeper.sql import queries
 
 from .conftest import INSTALLER, Ward
 
@@ -118,6 +122,107 @@ def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
     assert host.read(SETUP_LOG).count(b"began") == 1, "it ran once"
     ward.assert_works("PR2")
     assert len(ward.staged("PR2")) == {"resume": 2, "rollback": 1}[way], "the database is the site's"
+
+
+def test_a_site_of_2007_that_lives_is_not_touched(ward: Ward) -> None:
+    """Nor one that was recovered once: its database is young, and what it holds is not."""
+    database = ward.lab.site_servers["PR1"].instance.database("SMS_PR1")
+    assert database is not None
+    created = database.options()["created"]
+    ahead = datetime.fromisoformat(created) + timedelta(days=1)
+    before = len(ward.audit("change", "PR1"))
+    for young, said in ((created, "before the set was taken"), (ahead.isoformat(), "status message of")):
+        database.set_option("created", young)
+        outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
+        assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
+        assert "installed anew: " in outcome.error("PR1")
+        assert said in outcome.error("PR1")
+    database.set_option("created", created)
+    turned = [one for one in ward.audit("change", "PR1")[before:] if one["kind"] in {"service", "start mode"}]
+    assert turned == []
+    ward.assert_works("PR1")
+
+
+@pytest.mark.parametrize(
+    ("site", "kind", "said"),
+    [
+        ("PR2", "snapshot", "Recover Secondary Site"),
+        ("PR2", "task", "Recover Secondary Site"),
+        ("PR1", "task", "from its primary site"),
+    ],
+)
+def test_a_secondary_site_is_never_recovered_as_a_primary(ward: Ward, site: str, kind: str, said: str) -> None:
+    chosen = ward.set_of(site, kind)
+
+    def edit(data: dict[str, Any]) -> None:
+        data["site_type"] = "secondary"
+
+    edited(chosen, edit)
+    outcome = ward.restore(site, "-e", f"set={chosen.name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error(site)
+    assert f"kind of site: {site} is a secondary site" in outcome.error(site)
+    assert said in outcome.error(site)
+
+
+@pytest.mark.parametrize("lost", ["its database", "the right to read it"])
+def test_a_site_of_2007_whose_database_says_nothing_is_not_touched(
+    ward: Ward, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = ward.lab.site_servers["PR1"].instance
+    if lost == "its database":
+        monkeypatch.setattr(instance, "databases", {})
+    else:
+        monkeypatch.setattr(queries, "first_message", lambda _: "SELECT x.First AS first FROM SMS_PR1.dbo.NotMine AS x")
+    outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
+    assert "cannot be told from a living site" in outcome.error("PR1")
+
+
+def test_a_site_that_is_there_keeps_its_database_whatever_setup_ended_with(ward: Ward) -> None:
+    """Not even a code that an operator has written down for it takes it away; that the site is whole is for him to say."""
+    host, server = ward.lab.host("PR2"), ward.lab.site_servers["PR2"]
+    ward.wreck("PR2")
+    ward.lab.fault("PR2", "setup_wants_restart")
+    outcome = ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}")
+    assert outcome.code == 20, outcome.error("PR2")
+    assert "setup ended with 3010" in outcome.error("PR2")
+    (code,) = host.files.resolve("C:\\sitekeeper").glob("*/setup/setup.code")
+    for said in (None, "1\r\n"):
+        if said is not None:
+            code.write_text(said)
+            assert ward.again("rollback") == 13, ward.said
+        assert server.instance.database("CM_PR2") is not None
+        assert len(ward.staged("PR2")) == 2, "the database and the stage"
+        ward.assert_works("PR2")
+    code.write_text("0\r\n")
+    assert ward.again("rollback") == 0, ward.said
+    assert len(ward.staged("PR2")) == 1, "the database is the site's"
+    ward.assert_works("PR2")
+
+
+def test_a_site_that_was_set_up_by_hand_keeps_its_database(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run died before it started setup; the operator ran it as the book says, and takes the run back afterwards."""
+    server = ward.lab.site_servers["PR2"]
+    ward.wreck("PR2")
+
+    def by_hand(*_: object) -> None:
+        (script,) = server.host.files.resolve(str(ward.lab.hierarchy.hosts["PR2"].sql_work_dir)).glob("*/recover.ini")
+        folder = f"{ward.lab.hierarchy.hosts['PR2'].sql_work_dir}\\{script.parent.name}"
+        assert (
+            server.setup(
+                f"{folder}\\CD.Latest\\SMSSETUP\\BIN\\X64\\setup.exe", ["/script", f"{folder}\\recover.ini"]
+            ).code
+            == 0
+        )
+        raise RemoteError("the run ends here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Setup, "apply", by_hand)
+        assert ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}").code == 20
+    assert ward.again("rollback") == 13, ward.said
+    assert "write" in ward.said or "hold 0" in ward.said
+    assert server.instance.database("CM_PR2") is not None
+    ward.assert_works("PR2")
 
 
 def test_a_sealed_set_leaves_no_plain_copy(ward: Ward) -> None:

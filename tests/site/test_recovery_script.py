@@ -85,3 +85,8 @@ def test_what_an_operator_must_have_said(given: Any, said: str) -> None:
 def test_nothing_that_would_be_another_line_or_another_text(name: str) -> None:
     with pytest.raises(UsageError, match="cannot hold SiteName"):
         recovery_script(RECOVERY.model_copy(update={"site_name": name}), wishes_of(GIVEN))
+
+
+def test_no_script_makes_a_primary_site_of_a_secondary_one() -> None:
+    with pytest.raises(UsageError, match="secondary site"):
+        _keys(RECOVERY.model_copy(update={"site_type": "secondary"}))

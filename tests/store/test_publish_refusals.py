@@ -16,6 +16,7 @@ from sitekeeper.store import _entries, _manifest
 from sitekeeper.store._folder import Folder
 from sitekeeper.store._results import Staging
 from sitekeeper.store._verify import verify_set
+from sitekeeper.store.publish_task import feeds_of
 
 Edit = Callable[[Good], None]
 
@@ -207,6 +208,16 @@ def test_a_secondary_site_has_no_database(good: Good) -> None:
     result = good.publish()
     assert (result.consistency, result.partial) == ("files", "")
     assert _manifest.read(Path(str(result.folder))).feeds == ("restore drills of files only",)
+
+
+def test_no_recovery_is_promised_of_a_secondary_site(good: Good) -> None:
+    """Not with a database either: a secondary site of 2012 and later has one."""
+    good.site = good.site.model_copy(update={"type": "secondary"})
+    good.pull()
+    feeds = _manifest.read(Path(str(good.publish().folder))).feeds
+    assert not any("option" in one or "attach" in one for one in feeds)
+    assert any("primary site" in one for one in feeds)
+    assert feeds_of("2012", "secondary") == feeds
 
 
 def test_links_are_named_among_what_is_left_out(good: Good) -> None:

@@ -115,6 +115,7 @@ class Machine:
                 io_lock=self.host.io_lock,
                 resolve=self.host.files.resolve,
                 clock=self.host.now,
+                bias=lambda: self.host.machine.os.bias,
             )
             for server, site in sites_on(lab.hierarchy, name):
                 self.site_databases[site.code] = create_site_database(

@@ -4,6 +4,7 @@ function Get-SkMaintenance {
     [CmdletBinding()]
     param([string]$Kind, [string[]]$Computer)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Computer) { $Computer = @() }  # or 2.0 goes once through its foreach, with nothing
     foreach ($name in $Computer) {
         $objects = @(Get-SkMonitored -Kind $Kind -Computer $name)
         $inside = @($objects | Where-Object { $_.InMaintenanceMode })

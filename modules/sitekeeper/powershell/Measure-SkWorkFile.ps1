@@ -4,6 +4,7 @@ function Measure-SkWorkFile {
     [CmdletBinding()]
     param([string]$Root, [string]$Run, [string[]]$Name)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Name) { $Name = @() }  # or 2.0 goes once through its foreach, with nothing
     $block = New-Object byte[] 1048576
     foreach ($one in $Name) {
         if (-not $Run -or -not $one) { throw 'SkInvalidName' }

@@ -6,6 +6,7 @@ function New-SkShadowSet {
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Volume) { $Volume = @() }  # or 2.0 goes once through its foreach, with nothing
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     Protect-SkFolder -Drive $Drive
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }

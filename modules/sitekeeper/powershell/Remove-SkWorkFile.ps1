@@ -4,6 +4,7 @@ function Remove-SkWorkFile {
     [CmdletBinding()]
     param([string]$Root, [string]$Run, [string[]]$Name)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Name) { $Name = @() }  # or 2.0 goes once through its foreach, with nothing
     if (-not $Run) { throw 'SkInvalidRun' }
     $folder = Get-SkWorkFolder -Root $Root -Run $Run
     if (-not [IO.Directory]::Exists($folder)) { return }

@@ -1,6 +1,7 @@
 function Save-SkAccount {
     # Copies the srvacct folder of the site that is installed here into the run's work folder: on a fresh Windows it holds the only
     # keys that open what is entered from now on. Looks the install folder up itself. Answers the names of the files.
+    # What is kept once for a run is never replaced: by the time it is resumed the folder may hold what was restored.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     trap { break }  # a failed .NET call would only end its statement
@@ -18,7 +19,13 @@ function Save-SkAccount {
     [void][IO.Directory]::CreateDirectory($to)
     foreach ($file in [IO.Directory]::GetFiles($from)) {
         $name = [IO.Path]::GetFileName($file)
-        [IO.File]::Copy($file, [IO.Path]::Combine($to, $name), $true)
+        $kept = [IO.Path]::Combine($to, $name)
+        if (-not [IO.File]::Exists($kept)) {
+            # Whole or not at all: half a file would be kept for good.
+            $half = $kept + '.half'
+            [IO.File]::Copy($file, $half, $true)
+            [IO.File]::Move($half, $kept)
+        }
         $name
     }
 }

@@ -7,6 +7,7 @@ function Start-SkMaintenance {
     [CmdletBinding()]
     param([string]$Kind, [string[]]$Computer, [int]$Minutes, [string]$Comment, [string]$Run, [string]$NotAfter)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Computer) { $Computer = @() }  # or 2.0 goes once through its foreach, with nothing
     if ($Minutes -lt 5 -or $Minutes -gt 1051200) { throw 'SkInvalidDuration' }
     if ($Run -cnotmatch '\A[0-9a-z][0-9a-z-]{0,63}\z') { throw 'SkInvalidRun' }
     $now = [DateTime]::UtcNow

@@ -6,6 +6,7 @@ function Start-SkSetup {
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Root, [string]$Step, [string[]]$Name, [string]$Expected)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Name) { $Name = @() }  # or 2.0 goes once through its foreach, with nothing
     if ($Step -cnotmatch '\A(prerequisites|setup)\z') { throw 'SkInvalidStep' }
     foreach ($one in $Name) { if ($one -cnotmatch '\A[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\z') { throw 'SkInvalidName' } }
     Protect-SkFolder -Drive $Drive

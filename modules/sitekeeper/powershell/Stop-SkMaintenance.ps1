@@ -4,6 +4,7 @@ function Stop-SkMaintenance {
     [CmdletBinding()]
     param([string]$Kind, [string[]]$Computer, [string]$Run, [string]$NotAfter)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Computer) { $Computer = @() }  # or 2.0 goes once through its foreach, with nothing
     $now = [DateTime]::UtcNow
     if ($now -gt [DateTime]::Parse($NotAfter, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind').ToUniversalTime()) { throw 'SkTooLate' }
     foreach ($name in $Computer) {

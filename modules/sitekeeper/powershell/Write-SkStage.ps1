@@ -5,6 +5,7 @@ function Write-SkStage {
     [CmdletBinding()]
     param([string]$Root, [string]$Run, [string[]]$Entry, [long]$Offset, [byte[]]$Data)
     trap { break }  # a failed .NET call would only end its statement
+    if ($null -eq $Entry) { $Entry = @() }  # or 2.0 goes once through its foreach, with nothing
     $all = 0
     if ($Data) { $all = $Data.Length }
     $at = 0

@@ -103,9 +103,14 @@ def recovery_script(recovery: Recovery, wishes: Wishes) -> str:
     """The file's text, ASCII with Windows' line ends.
 
     Raises:
-        UsageError: a value cannot stand in such a file.
+        UsageError: a value cannot stand in such a file, or setup recovers no site of this kind.
 
     """
+    if recovery.site_type == "secondary":
+        raise UsageError(
+            f"{recovery.site} is a secondary site: setup would make a primary site of it",
+            hint="console of its primary site, Administration, Sites: Recover Secondary Site",
+        )
     lines: list[str] = []
     for section, keys in _sections(recovery, wishes):
         lines.append(f"[{section}]")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sitekeeper.engine.plan import Check
+from sitekeeper.site import _installed_anew
 from sitekeeper.site._build import FIRST_WITH_CD_LATEST, build_of
+from sitekeeper.site._installed_anew import SiteDatabase
 from sitekeeper.site._results import Machine, Service, Volume
 from sitekeeper.store._results import Gotten
 
@@ -30,6 +32,10 @@ class Seen:
     """Install folder of the site that is installed here; empty where there is none."""
     installed_code: str
     installed_version: str
+    installed_database: str
+    """Its server and name, as the registry names them."""
+    site_database: SiteDatabase
+    """Of a site of 2007 that is installed here: how old its database is."""
     sql_version: str
     sql_edition: str
     sql_collation: str
@@ -75,6 +81,25 @@ def site_code(seen: Seen) -> Iterator[Check]:
         yield _fine("site code", seen.got.site)
 
 
+def kind_of_site(seen: Seen) -> Iterator[Check]:
+    """A secondary site is recovered from its parent, and from no backup: setup would make a primary site of it."""
+    got = seen.got
+    if got.site_type != "secondary":
+        yield _fine("kind of site", got.site_type)
+    elif got.product == "2007":
+        yield _refused(
+            "kind of site", f"{got.site} is a secondary site of 2007, which has no database of its own",
+            "No tool of Microsoft's is known to take a set of it.",
+            hint="install it again from its primary site; what is of use in the set: sitekeeper backups get",
+        )  # fmt: skip
+    else:
+        yield _refused(
+            "kind of site", f"{got.site} is a secondary site",
+            "Microsoft supports no recovery of it from a backup: setup would bring it up as a primary site.",
+            hint="console of its primary site, Administration, Sites: Recover Secondary Site",
+        )  # fmt: skip
+
+
 def live_site(seen: Seen) -> Iterator[Check]:
     """Nothing is ever laid over a site that runs, or over one that was installed anew."""
     services = [one.name for one in seen.services if one.name.upper().startswith("SMS_")]
@@ -105,6 +130,7 @@ def _site_of_2007(seen: Seen) -> Iterator[Check]:
         for what, now, was in (
             ("code", seen.installed_code, got.site), ("folder", seen.installed, got.install_dir),
             ("version", _written(seen.installed_version), _written(got.version)),
+            ("database", seen.installed_database, str(got.database or "")),
         )
         if now.lower() != was.lower()
     ]  # fmt: skip
@@ -115,6 +141,20 @@ def _site_of_2007(seen: Seen) -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield _fine("installed site", f"{got.site} {got.version} in {seen.installed}")
+        yield _installed_since(seen)
+
+
+def _installed_since(seen: Seen) -> Check:
+    """A site that lives is none that may be stopped, and repaired with what it was before."""
+    taken = datetime.fromisoformat(seen.got.taken_at)
+    why = _installed_anew.why_not_anew(seen.site_database, taken)
+    if why:
+        return _refused(
+            "installed anew", why,
+            "Old data laid over a site that lives would roll its serial numbers back: parent and children would reject what it sends.",
+            hint="only a site that was installed anew after the set was taken is repaired from it: install it anew first",
+        )  # fmt: skip
+    return _fine("installed anew", f"its database was created at {seen.site_database.created:%Y-%m-%d %H:%M} UTC")
 
 
 def sql_edition(seen: Seen) -> Iterator[Check]:
@@ -268,6 +308,6 @@ def _numbers(version: str) -> list[int]:
 
 
 ALL: tuple[Callable[[Seen], Iterator[Check]], ...] = (
-    name, site_code, input_of_microsofts_tool, drilled, live_site, sql_edition,
+    name, site_code, kind_of_site, input_of_microsofts_tool, drilled, live_site, sql_edition,
     sql_version, collation, database, install_drive, build, identity,
 )  # fmt: skip

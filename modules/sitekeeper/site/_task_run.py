@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError, RemoteTimeoutError, RunInterruptedError, SitekeeperError
+from sitekeeper.engine.errors import IntegrityError, LimitError, RemoteTimeoutError, RunInterruptedError
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 from sitekeeper.site import _task_messages as messages
@@ -165,21 +165,20 @@ def unproven(ctx: Context, intent: TaskIntent) -> str:
     """Why the backup that lies there now is not whole and good; empty where log, messages and files all say that it is.
 
     The newest run counts, whoever began it: a good backup of somebody else's is no reason to put an older one in its place.
+
+    Raises:
+        SitekeeperError: one of them cannot be asked, which says nothing of the backup.
+
     """
-    try:
-        if states(ctx, (SERVICE,))[0].state != "Stopped":
-            return "the task runs"
-        why = messages.wrong(messages.newest(Log(ctx, intent).more().messages))
-        if not why:
-            found = _status.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
-            why = messages.wrong(messages.newest([one.message for one in found]))
-        if not why:
-            lacks = _task_folder.missing(
-                _task_folder.listed(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest
-            )
-            why = f"it lacks {', '.join(lacks)}" if lacks else ""
-    except SitekeeperError as error:
-        return error.message
+    if states(ctx, (SERVICE,))[0].state != "Stopped":
+        raise LimitError("the site's backup task runs")
+    why = messages.wrong(messages.newest(Log(ctx, intent).more().messages))
+    if not why:
+        found = _status.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
+        why = messages.wrong(messages.newest([one.message for one in found]))
+    if not why:
+        lacks = _task_folder.missing(_task_folder.listed(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest)
+        why = f"it lacks {', '.join(lacks)}" if lacks else ""
     return why
 
 

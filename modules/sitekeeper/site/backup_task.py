@@ -11,7 +11,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.engine.errors import IntegrityError, LimitError, PreflightError, RemoteError, SitekeeperError, UndoError
+from sitekeeper.engine.errors import (
+    IntegrityError,
+    LimitError,
+    PreflightError,
+    RemoteError,
+    SitekeeperError,
+    SpaceError,
+    UndoError,
+    UnreachableError,
+)
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
 from sitekeeper.engine.session import Context
@@ -21,7 +30,7 @@ from sitekeeper.site._results import SiteFacts, TaskProof, TaskRun
 from sitekeeper.site._task_destination import destination_of
 from sitekeeper.site._task_run import SERVICE, TaskIntent, Watch
 from sitekeeper.sql import _status
-from sitekeeper.store import _folder, _manifest, _task_folder
+from sitekeeper.store import _catalogue, _folder, _task_folder
 from sitekeeper.store._results import Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ServiceState
@@ -300,25 +309,56 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
         return "no previous backup is put aside"
     keep, said = "previous", "the previous backup is back in its place"
     if mark["HasArchive"] and mark["HasFolder"]:
-        published = _published(intent)
-        if published:
-            keep, said = "new", f"the previous backup went: {published} is in the store"
-        elif not (why := _task_run.unproven(ctx, intent)):
+        published, why = _judged(ctx, intent, mark)
+        if not published and not why:
             return f"the new backup is good and stays, though not in the store; the previous one stays beside it: {mark['Archive']}"
-        else:
-            said += f": {why}"
+        keep = "new" if published else "previous"
+        said = f"the previous backup went: {published} is in the store" if published else f"{said}: {why}"
     ctx.ps.change("Complete-SkTaskBackup", Drive=intent.drive, Run=intent.run, Keep=keep, deadline=DELETING)
     return said
 
 
+def _judged(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str, str]:
+    """The id of this run's set in the store, or why the new backup is not good; neither where it is good and not in the store.
+
+    Raises:
+        UndoError: what would tell cannot be asked, which is no reason to delete either of the two.
+
+    """
+    try:
+        try:
+            published = _published(intent)
+        except SpaceError as gone:
+            if _task_run.unproven(ctx, intent):
+                raise gone from None
+            return "", ""
+        return published, "" if published else _task_run.unproven(ctx, intent)
+    except UnreachableError:
+        raise  # asked once more
+    except SitekeeperError as error:
+        raise UndoError(
+            f"it cannot be told whether the new backup is good ({error.message}): it stays, and the previous one beside it: "
+            f"{mark['Archive']}",
+            hint="when it can be asked again: `sitekeeper rollback`; or delete the one that is not wanted, and then the same",
+        ) from None
+
+
 def _published(intent: TaskIntent) -> str:
-    """The id of the set that this run put into the store; empty where there is none, or the store cannot be read."""
+    """The id of the set that this run put into the store; empty where there is none.
+
+    A damaged set says nothing of any other, and what a sealed one is of needs no key.
+
+    Raises:
+        SpaceError: the store cannot be read.
+
+    """
     store = _folder.Folder(Path(intent.store))
     try:
-        for folder in reversed(list(store.sets(intent.site))):
-            manifest = _manifest.read(folder)
-            if manifest.kind == "task" and manifest.run == intent.run:
-                return manifest.id
-    except (SitekeeperError, OSError):
-        return ""
+        if not store.begun():
+            raise SpaceError(f"the store {store.root} is not there", hint="is it mounted?")
+        for _, found in _catalogue.of(store, intent.site):
+            if isinstance(found, _catalogue.Kept) and found.kind == "task" and found.run == intent.run:
+                return found.id
+    except OSError as error:
+        raise _folder.store_error(error, store.root) from None
     return ""

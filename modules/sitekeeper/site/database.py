@@ -13,7 +13,7 @@ from sitekeeper.engine.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.site._setup_state import refuse_at_work
+from sitekeeper.site._setup_state import READS_SERVICES, READS_SITE, refuse_in_use
 from sitekeeper.site.target import TargetFacts
 from sitekeeper.sql import _dropping, statements
 from sitekeeper.sql._results import Made
@@ -56,8 +56,8 @@ class Database(Module[DatabaseParams, Made]):
     """
 
     needs = Needs(
-        cmdlets=WRITE_OUTPUT,
-        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", "Read-SkSetup"),
+        cmdlets={**WRITE_OUTPUT, **READS_SERVICES},
+        functions=("Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", *READS_SITE),
         rights="write in the folder sql_work_dir; sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
@@ -117,7 +117,7 @@ class Database(Module[DatabaseParams, Made]):
         return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: DatabaseIntent, outcome: Made | None) -> str:
-        if refuse_at_work(ctx, intent.drive, intent.run) == "done":
+        if refuse_in_use(ctx, intent.drive, intent.run) == "done":
             return f"{intent.name} is the database of the recovered site now, and stays"
         there = changed_on(ctx, intent)
         server = Server(there, intent.instance)

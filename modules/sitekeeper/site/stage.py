@@ -13,7 +13,7 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.site._recovery_script import Recovery, recovery_script, wishes_of
-from sitekeeper.site._setup_state import refuse_at_work
+from sitekeeper.site._setup_state import READS_SERVICES, READS_SITE, refuse_in_use
 from sitekeeper.site._stage import MEDIA, SCRIPT, Piece, Sender, Staged, pieces_of, refuse_full
 from sitekeeper.site.save import Saved
 from sitekeeper.site.target import TargetFacts
@@ -42,6 +42,8 @@ class StageIntent(Record):
     root: str
     run: str
     drive: str
+    setup: bool = False
+    """Whether setup recovers the site from it; with 2007 a site is there from the beginning."""
 
 
 class Stage(Module[StageParams, Staged]):
@@ -52,7 +54,8 @@ class Stage(Module[StageParams, Staged]):
     """
 
     needs = Needs(
-        functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage", "Read-SkSetup"),
+        cmdlets=READS_SERVICES,
+        functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage", *READS_SITE),
         rights="write into the folder that the operator made",
     )  # fmt: skip
     reversible = True
@@ -93,7 +96,10 @@ class Stage(Module[StageParams, Staged]):
         )  # fmt: skip
         change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
         return Plan(
-            result=result, changes=(change,), intent=StageIntent(root=root, run=run, drive=target.drive), data=pieces
+            result=result,
+            changes=(change,),
+            intent=StageIntent(root=root, run=run, drive=target.drive, setup=not old),
+            data=pieces,
         )
 
     def apply(self, ctx: Context, plan: Plan[Staged]) -> Staged:
@@ -109,7 +115,8 @@ class Stage(Module[StageParams, Staged]):
         return any(True for _ in ctx.ps.stream("Measure-SkStage", Root=intent.root, Run=intent.run))
 
     def undo(self, ctx: Context, intent: StageIntent, outcome: Staged | None) -> str:
-        refuse_at_work(ctx, intent.drive, ctx.run_id)
+        if intent.setup:
+            refuse_in_use(ctx, intent.drive, ctx.run_id)
         ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
         return f"{intent.root}\\{intent.run} deleted"
 

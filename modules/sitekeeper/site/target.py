@@ -10,6 +10,7 @@ from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Call, Context
 from sitekeeper.site import _target_rules
 from sitekeeper.site._asked import version_of_cd_latest
+from sitekeeper.site._installed_anew import SiteDatabase, site_database
 from sitekeeper.site._machine import (
     KEYS,
     MACHINE_CALLS,
@@ -20,7 +21,7 @@ from sitekeeper.site._machine import (
     values_of,
     volumes_of_machine,
 )
-from sitekeeper.site._results import Machine, Volume
+from sitekeeper.site._results import Database, Machine, Volume
 from sitekeeper.site.facts import STOPPED_FOR_BACKUP
 from sitekeeper.sql import queries
 from sitekeeper.sql._read import read_over
@@ -74,7 +75,8 @@ class Target(Module[TargetParams, TargetFacts]):
             "Write-Output": {"InputObject": ".*"},
         },
         functions=("Read-SkKey",),
-        rights="read the registry and WMI; VIEW SERVER STATE and VIEW ANY DATABASE on the SQL Server",
+        rights="read the registry and WMI; VIEW SERVER STATE and VIEW ANY DATABASE on the SQL Server; of a site of 2007 that is "
+        "installed there select from v_StatusMessage",
     )
 
     def plan(self, ctx: Context, params: TargetParams) -> Plan[TargetFacts]:
@@ -84,13 +86,15 @@ class Target(Module[TargetParams, TargetFacts]):
         setup = [values_of(answers, number) for number in range(len(VIEWS))]
         installed = next((one for one in setup if one["Setup"].get("Installation Directory")), setup[0])
         machine = machine_of(ctx, answers[len(keys) :])
-        server, instance, host, about, names = _sql(ctx, got)
+        there = str(installed["Setup"].get("Installation Directory") or "").rstrip("\\")
+        server, instance, host, about, names, aged = _sql(ctx, got, ask_age=bool(there) and got.product == "2007")
         seen = _target_rules.Seen(
             got=got, expected=ctx.site_code(), machine=machine, services=services_of(answers[len(keys) + 2]),
             volumes=tuple(volumes_of_machine(answers[len(keys) + 3])),
-            installed=str(installed["Setup"].get("Installation Directory") or "").rstrip("\\"),
+            installed=there,
             installed_code=str(installed["Identification"].get("Site Code") or ""),
             installed_version=str(installed["Setup"].get("Full Version") or ""),
+            installed_database=_registered(installed["SQL Server"], got.database), site_database=aged,
             sql_version=str(about.get("version", "")), sql_edition=str(about.get("edition", "")),
             sql_collation=str(about.get("collation", "")), databases=names,
             cd_latest=version_of_cd_latest(got), now=ctx.clock.now(),
@@ -121,16 +125,28 @@ def _to_stop(seen: _target_rules.Seen) -> tuple[str, ...]:
     return tuple(there[name.lower()] for name in wanted if name.lower() in there)
 
 
-def _sql(ctx: Context, got: Gotten) -> tuple[str, str, str, dict[str, Any], tuple[str, ...]]:
+def _registered(key: dict[str, Any], known: Database | None) -> str:
+    """The site database that the registry names, as a set names its own. Where it names no instance, the inventory may have."""
+    if known is None:
+        return ""
+    server = str(key.get("Server") or "").split(".", maxsplit=1)[0]
+    instance, _, name = str(key.get("Database Name") or "").rpartition("\\")
+    return str(known.model_copy(update={"server": server, "instance": instance or known.instance, "name": name}))
+
+
+def _sql(
+    ctx: Context, got: Gotten, *, ask_age: bool
+) -> tuple[str, str, str, dict[str, Any], tuple[str, ...], SiteDatabase]:
     known = got.database
     if known is None:
-        return "", "", "", {}, ()
+        return "", "", "", {}, (), SiteDatabase(problem="the set has no database")
     local = known.server.lower() == got.machine.name.lower()
     host = ctx.host if local else str(ctx.vars.get("database_host", known.host))
 
-    def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...], SiteDatabase]:
         about = session.query(queries.SERVER)[0]
-        return about, tuple(str(row["name"]) for row in session.query(queries.DATABASES))
+        names = tuple(str(row["name"]) for row in session.query(queries.DATABASES))
+        return about, names, site_database(session, known.name, ctx.clock.now()) if ask_age else SiteDatabase()
 
-    about, names = read_over(lambda: ctx.of(host).sql(known.server, "master", known.instance), read)
-    return known.server, known.instance, host, about, names
+    about, names, aged = read_over(lambda: ctx.of(host).sql(known.server, "master", known.instance), read)
+    return known.server, known.instance, host, about, names, aged

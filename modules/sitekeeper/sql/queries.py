@@ -135,6 +135,14 @@ WHERE p.sid = 0x01
 """
 """The login that is sa, whatever it was renamed to."""
 
+CREATED = """
+SELECT d.create_date AS created, GETDATE() AS local, GETUTCDATE() AS utc
+FROM sys.databases AS d
+WHERE d.name = ?
+"""
+"""One row, or none. ``created`` is of this server, by its clock on the wall and whatever zone that had then: one that was
+attached or restored here is as young as that (Microsoft Learn, sys.databases)."""
+
 STATEMENTS: Mapping[str, str] = MappingProxyType(
     {
         "server": SERVER,
@@ -155,9 +163,10 @@ WHOLE_DATABASES: Mapping[str, str] = MappingProxyType(
         "percent": PERCENT,
         "backup_of_file": BACKUP_OF_FILE,
         "sa": SA,
+        "created": CREATED,
     }
 )
-"""By name; what is asked where databases are made and dropped. All valid on 2005."""
+"""By name; what is asked of whole databases. All valid on 2005."""
 
 SINCE_2008: Mapping[str, str] = MappingProxyType(
     {"change_tracking": CHANGE_TRACKING, "broker_priority": BROKER_PRIORITY}
@@ -209,3 +218,8 @@ def site_rows(database: str) -> str:
 def last_message(database: str) -> str:
     """One row: when the newest status message was written (``last``, UTC), NULL where there is none."""
     return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted
+
+
+def first_message(database: str) -> str:
+    """One row: when the oldest status message that is left was written (``first``, UTC), NULL where there is none."""
+    return f"SELECT MIN(m.Time) AS first FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

@@ -118,10 +118,16 @@ LEFT_OUT = (
 """From Microsoft's planning page for ConfigMgr 2007 and "Back up a site" for current branch."""
 
 
-def feeds_of(product: str, consistency: str) -> tuple[str, ...]:
+NO_RECOVERY = "no recovery: a secondary site comes back from its primary site"
+"""Of a secondary site (Microsoft Learn, "Recover a site": the console's Recover Secondary Site, which takes no backup)."""
+
+
+def feeds_of(product: str, site_type: str, consistency: str) -> tuple[str, ...]:
     """Which recoveries take a snapshot set."""
     if consistency not in {"writer", "crash"}:
         return ("restore drills of files only",)
+    if site_type == "secondary":
+        return ("restore drills", NO_RECOVERY)
     if product == "2012":
         return ("recovery with a manually recovered database (option 20)", "restore drills")
     return (

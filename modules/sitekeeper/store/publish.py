@@ -156,7 +156,7 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> _manifest
         consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
         machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
         services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
-        registry=registry, feeds=_manifest.feeds_of(site.product, consistency), left_out=(*_manifest.LEFT_OUT, *links),
+        registry=registry, feeds=_manifest.feeds_of(site.product, site.type, consistency), left_out=(*_manifest.LEFT_OUT, *links),
         files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
     )  # fmt: skip
 

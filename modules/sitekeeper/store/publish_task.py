@@ -120,13 +120,15 @@ def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _man
         consistency="task", gap=0.0, shadow_set="", before=(), after=(), machine=site.machine,
         database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes), services=site.services,
         database=site.database, row_counts=params.counts.rows if params.counts else {}, registry=registry,
-        feeds=feeds_of(site.product), left_out=(*_manifest.LEFT_OUT, *unread, *_complete.not_followed(entries)), task=proof,
+        feeds=feeds_of(site.product, site.type), left_out=(*_manifest.LEFT_OUT, *unread, *_complete.not_followed(entries)), task=proof,
         files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
     )  # fmt: skip
 
 
-def feeds_of(product: str) -> tuple[str, ...]:
+def feeds_of(product: str, site_type: str) -> tuple[str, ...]:
     """Which recoveries take a set of the task (Microsoft: only its backups are supported by the wizard of 2007)."""
+    if site_type == "secondary":
+        return ("restore drills", _manifest.NO_RECOVERY)
     if product == "2012":
         return ("recovery from the site's own backup (option 10)", "restore drills")
     return ("the Site Repair Wizard", "restore drills")

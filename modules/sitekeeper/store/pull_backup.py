@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.errors import IntegrityError, RemoteError, UnreachableError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
@@ -62,6 +62,15 @@ class PullBackup(Module[PullBackupParams, Pulled]):
         params: PullBackupParams = plan.data
         backup, staging = params.backup, Path(params.set.folder)
         there = ctx if backup.on == ctx.host else ctx.of(backup.on)
+        try:
+            return self._pulled(ctx, there, staging, params)
+        except UnreachableError as error:
+            # Of this file alone: a host that is really gone is found when the set is published.
+            raise RemoteError(f"{backup.path} was not pulled: {error.message}", host=backup.on) from None
+
+    @staticmethod
+    def _pulled(ctx: Context, there: Context, staging: Path, params: PullBackupParams) -> Pulled:
+        backup = params.backup
         root, run, name = backup.path.rsplit("\\", 2)
         started = ctx.clock.monotonic()
 

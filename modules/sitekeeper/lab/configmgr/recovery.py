@@ -23,6 +23,8 @@ from sitekeeper.lab.windows.native.answer import Answer
 SETUP_TASK, SETUP_COMMAND = "sitekeeper-setup", r"C:\sitekeeper\setup.cmd"
 """The task that an administrator registers once, with the account that setup is to run as."""
 LOG, PREREQUISITES_LOG = r"C:\ConfigMgrSetup.log", r"C:\ConfigMgrPrereq.log"
+RESTART_WANTED = 3010
+"""ERROR_SUCCESS_REBOOT_REQUIRED (Microsoft Learn, "System Error Codes"); that setup itself ends with it is not known."""
 ACTIONS_LEFT = r"C:\ConfigMgrPostRecoveryActions.html"
 _GUID_KEY = r"HKLM\SOFTWARE\Microsoft\Cryptography"
 
@@ -107,7 +109,7 @@ class SiteServer(SiteParts):
             return Answer([], 1)
         self._log("recovery", f"completed for {self.spec.code}")
         self.host.write(ACTIONS_LEFT, b"<html><body>Set the passwords of all accounts again.</body></html>\r\n")
-        return Answer([], 0)
+        return Answer([], RESTART_WANTED if self.host.faults.take("setup_wants_restart") else 0)
 
     def _take_time(self) -> None:
         """As long as the fault ``setup_hangs`` is there; all that falls due in the lab waits meanwhile, so not for ever."""

@@ -8,7 +8,7 @@ from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._opsmgr import answered
 from sitekeeper.lab.functions._twin import Call, text, twin
 
-SHA256 = "4961cc329492e0b2a437e778baca989565c62cb169bc51bb9dde16bc2e525d2e"
+SHA256 = "61b899e4114607ce88aa80fd96db1495c3581e7bcccc89c4ef3c51e27b4da317"
 
 
 def run(call: Call) -> Iterator[PsObject]:

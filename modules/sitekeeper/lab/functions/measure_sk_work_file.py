@@ -9,7 +9,7 @@ from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, PSInt64, custom, text, thrown, twin
 from sitekeeper.lab.functions._work import folder_of, real
 
-SHA256 = "881cef0561deb6322c4e82b4f507839a67f21407734dd68df63ecee8d955e98d"
+SHA256 = "8302f52d7497006e94b916c89a74ee728cd15125177d7c4cd0b78cfc293f748e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "31837aaca4746b0c6c50afdc9a93d62f23c643b7d973fc9e973662201f64a339"
+SHA256 = "9bcad2e704cf2d984c0332cbb28be52889b21ce8508ade530fccde31447f3d02"
 
 
 _SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin
 from sitekeeper.lab.functions._work import folder_of, real
 
-SHA256 = "4da5b8dd2dbc85e7303e90543a84e8f8f814cc3f0cc7ef89cea9f569852cfeb8"
+SHA256 = "d378ada5454da4de404c48f88991b453cda0eb091f1159eaa989b32f784bc79e"
 
 
 def run(call: Call) -> Iterator[object]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, thrown, twin, value_of
 
-SHA256 = "c25f7f43471c525ecd61bffec9d53544f82f26c90a9655416d9f618050a316d8"
+SHA256 = "0fa8eed8d7ae4665bb1415af7b3e130c0fd1679777660b6be0e43d48592c5970"
 
 
 def run(call: Call) -> Iterator[str]:
@@ -27,7 +27,8 @@ def run(call: Call) -> Iterator[str]:
     host.make_folder(to)
     for file in sorted(host.files.resolve(folder).iterdir(), key=lambda one: one.name.upper()):
         if file.is_file():
-            host.write(f"{to}\\{file.name}", file.read_bytes())
+            if not host.exists(f"{to}\\{file.name}"):
+                host.write(f"{to}\\{file.name}", file.read_bytes())
             yield file.name
 
 

@@ -19,7 +19,7 @@ from sitekeeper.lab.functions._opsmgr import (
 )
 from sitekeeper.lab.functions._twin import Call, number, round_trip, text, thrown, twin
 
-SHA256 = "872ba443a82a78d0b0bbaa3ee9f0e315544f1477f06b013f600e7c4c51b0fe7f"
+SHA256 = "4db2e4dd5bca6c991636c16e835f0b7fd1fa0826212ce93594a7537821462394"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, run_tool, same, text, thrown, twin, written_error
 
-SHA256 = "9056fbc2f9dfb57370d3fba31683b940f668c4fcedc04357788d612c175c0b93"
+SHA256 = "545ef2bf4d181c45f39b15d744fa8c44effb7a14391598ebd64fa56d7a35a3e9"
 
 _STEP = re.compile(r"(prerequisites|setup)")
 _NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")

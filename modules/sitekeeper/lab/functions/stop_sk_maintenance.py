@@ -9,7 +9,7 @@ from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._opsmgr import answered, check_moment
 from sitekeeper.lab.functions._twin import Call, round_trip, text, twin
 
-SHA256 = "7561c65145ecda4079a0673abe5577cd0f192af3b18478238805642e00f3c0f8"
+SHA256 = "8b85a88e1ece90b120a416b749b13d429e7a774199f072f6b2820c9f668ad95e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin
 
-SHA256 = "e9480167dd765f4a9a2f5ccfbaa273eeeef82253759c2da5b062dc08251353ae"
+SHA256 = "dae2dfed745aa796e8ce4ffc1949457b378a8257cdbce9433b17f0500ffda27b"
 
 
 def run(call: Call) -> Iterator[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PureWindowsPath
 
 from sitekeeper.lab.sql.activity import Activity
@@ -71,6 +71,7 @@ class Instance:
         io_lock: IoLock | None = None,
         resolve: Callable[[str], Path] | None = None,
         clock: Callable[[], datetime] | None = None,
+        bias: Callable[[], int] = lambda: 0,
     ) -> None:
         engine_edition(edition)  # refuse an edition that does not exist now, not at the first query
         self.root, self.name, self.host = root, name, host
@@ -80,6 +81,8 @@ class Instance:
         self.io_lock: IoLock = io_lock if io_lock is not None else threading.RLock()
         self.resolve = resolve if resolve is not None else self._below_root
         self.clock = clock if clock is not None else lambda: datetime.now(UTC)
+        self.bias = bias
+        """Minutes east of UTC of its machine: GETDATE, and when a database was created, are local times."""
         self.databases: dict[str, Database] = {}
         """By name. Replaced, never changed in place: sessions of the server read it without a lock."""
         self.ids: dict[str, int] = {}
@@ -102,6 +105,10 @@ class Instance:
         """``@@SERVERNAME``."""
         return self.host if self.name.upper() == "MSSQLSERVER" else f"{self.host}\\{self.name}"
 
+    def local(self, moment: datetime) -> datetime:
+        """A moment as the machine's clock on the wall shows it, which says no zone."""
+        return moment.astimezone(timezone(timedelta(minutes=self.bias()))).replace(tzinfo=None)
+
     def login(self, name: str) -> Login | None:
         """A login by its name, whatever the case."""
         return next((login for login in self.logins if login.name.lower() == name.lower()), None)
@@ -123,7 +130,7 @@ class Instance:
             "compatibility": str(self.release.compatibility),
             "recovery": "FULL",
             "collation": self.collation,
-            "created": self.clock().isoformat(),
+            "created": self._now(),
             "version": str(self.release.internal),
         }
         for option, value in defaults.items():
@@ -154,7 +161,8 @@ class Instance:
         files = self._files(name, data, log, secondary)
         attach(files[0].path, files[-1].path, files[1].path if secondary else None)
         database = self.open_database(name, data=data, log=log, secondary=secondary)
-        for option, value in {"owner_sid": self._sid(owner), "trustworthy": "0", "broker": "0"}.items():
+        changes = {"owner_sid": self._sid(owner), "trustworthy": "0", "broker": "0", "created": self._now()}
+        for option, value in changes.items():
             database.set_option(option, value)
         return database
 
@@ -171,6 +179,7 @@ class Instance:
             "owner_sid": owner.security_id.hex(),
             "trustworthy": "0",
             "broker": "0",
+            "created": self._now(),
             "version": str(self.release.internal),
             "compatibility": str(max(int(options["compatibility"]), self.release.lowest_compatibility)),
         }
@@ -227,6 +236,10 @@ class Instance:
         if secondary:
             rows.append(DataFile(f"{name}_2", "ROWS", secondary, self.resolve(secondary)))
         return (*rows, DataFile(f"{name}_log", "LOG", log, self.resolve(log)))
+
+    def _now(self) -> str:
+        """For create_date, which is of the server: one that is attached or restored is as young as that."""
+        return self.local(self.clock()).isoformat(timespec="milliseconds")
 
     def _sid(self, owner: str) -> str:
         login = self.login(owner) or Login(owner)

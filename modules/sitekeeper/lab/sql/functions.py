@@ -151,7 +151,11 @@ def session_functions(state: SessionState) -> dict[str, Function]:
     instance = state.instance
 
     def now(zone: Any, kind: str) -> Callable[[], str]:
-        return lambda: moment_text(instance.clock().astimezone(zone).replace(tzinfo=None), kind)
+        def read() -> str:
+            moment = instance.clock()
+            return moment_text(moment.astimezone(zone).replace(tzinfo=None) if zone else instance.local(moment), kind)
+
+        return read
 
     def server_property(name: str) -> Value:
         properties = _server_properties(state)

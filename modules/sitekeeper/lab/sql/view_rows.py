@@ -52,7 +52,7 @@ def _databases(state: SessionState, _current: str) -> Rows:
             "name": name,
             "database_id": 32000,
             "owner_sid": b"\x01",
-            "create_date": moment_text(instance.clock().replace(tzinfo=None)),
+            "create_date": moment_text(instance.local(instance.clock())),
             "compatibility_level": instance.release.compatibility,
             "collation_name": None,
             "recovery_model_desc": "FULL",
@@ -260,7 +260,7 @@ def backups(state: SessionState, _current: str) -> Rows:
     """Rows of msdb.dbo.backupset."""
     instance = state.instance
     for number, backup in enumerate(instance.backups, 1):
-        start, finish = (moment.astimezone().replace(tzinfo=None) for moment in (backup.started, backup.finished))
+        start, finish = (instance.local(moment) for moment in (backup.started, backup.finished))
         yield {
             "backup_set_id": number,
             "backup_set_uuid": str(backup.guid or uuid.uuid5(uuid.NAMESPACE_DNS, f"{instance.host}.{number}")).upper(),
