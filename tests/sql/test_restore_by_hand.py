@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -26,11 +27,12 @@ SETTLED: dict[str, Any] = {
 
 
 def tear(path: Path) -> None:
-    """Half a page of the big table is another write's."""
-    content = bytearray(path.read_bytes())
-    at = len(content) - 20_000
-    content[at : at + 512] = bytes(value ^ 0x5A for value in content[at : at + 512])
-    path.write_bytes(content)
+    """Half a page of the big table is another write's; in place, since the site may be writing beside it."""
+    with path.open("r+b") as file:
+        at = file.seek(-20_000, os.SEEK_END)
+        half = file.read(512)
+        file.seek(at)
+        file.write(bytes(value ^ 0x5A for value in half))
 
 
 @pytest.mark.parametrize("site", ["PR2", "PR1", "CEN"])

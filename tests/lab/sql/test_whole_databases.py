@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +63,11 @@ def attach_as(name: str, files: str) -> str:
 
 def tear_bulk(path: Path) -> None:
     """Half a page of the big table is another write's: what a torn write leaves."""
-    content = bytearray(path.read_bytes())
-    at = len(content) - 20_000
-    content[at : at + 512] = bytes(value ^ 0x5A for value in content[at : at + 512])
-    path.write_bytes(content)
+    with path.open("r+b") as file:
+        at = file.seek(-20_000, os.SEEK_END)
+        half = file.read(512)
+        file.seek(at)
+        file.write(bytes(value ^ 0x5A for value in half))
 
 
 def with_bulk(server: TdsServer) -> None:
