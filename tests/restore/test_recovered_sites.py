@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import RemoteError
+from sitekeeper.lab.configmgr.site import database_files
 from sitekeeper.site.save import Save
 
 from .conftest import SERVICES, Ward
@@ -149,3 +150,15 @@ def _place(book: str, what: str) -> str:
     found = re.search(what, book)
     assert found is not None, book
     return found[1]
+
+
+def test_a_recovered_site_is_backed_up_again(ward: Ward) -> None:
+    """Its database lies where it was laid for setup, and no longer where it did."""
+    ward.wreck("PR2")
+    assert ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}").code == 0
+    where = {
+        file.physical.rpartition("\\")[0] for file in ward.lab.site_servers["PR2"].instance.databases["CM_PR2"].files
+    }
+    assert where != {file.physical.rpartition("\\")[0] for file in database_files(ward.lab.site_servers["PR2"].spec)}
+    made = ward.run("--limit", "PR2", playbook="playbooks/backup.yml")
+    assert made.code == 0, made.error("PR2")

@@ -15,6 +15,7 @@ from sitekeeper.lab.configmgr.tree import make_tree, windows_id
 from sitekeeper.lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper.lab.machine import Machine
 from sitekeeper.lab.sql.database import Database, Instance, create_site_database
+from sitekeeper.lab.windows.model import DatabaseFile
 
 
 class Laboratory(Protocol):
@@ -109,7 +110,16 @@ class SiteParts:
         return found
 
     def _note_databases(self) -> None:
-        self.holder.host.databases = list(self.instance.databases.values())
+        """What the SQL writer sees of this machine's databases: a recovered one lies elsewhere than it did."""
+        host = self.holder.host
+        host.databases = list(self.instance.databases.values())
+        for facts in host.machine.databases:
+            found = self.instance.database(facts.name)
+            if found is not None:
+                facts.files = [DatabaseFile(one.logical, one.kind, one.physical) for one in found.files]
+                host.machine.mutable += [
+                    path for one in facts.files if (path := one.physical.lower()) not in host.machine.mutable
+                ]
 
     def _drop_database(self) -> None:
         found = self.holder.site_databases.pop(self.spec.code, None) or self.instance.database(self.name)
