@@ -218,6 +218,8 @@ def _lost(book: str) -> Callable[[Path], Rescue]:
 def _old(root: Path) -> Rescue:
     scene = Rescue(root, "PR1")
     scene.has_set("PR1", "backup_task")
+    for deed in ("wreck", "install"):  # the wizard repairs a site that was installed anew, and never one that lives
+        scene.lab.operate("PR1", deed)
     scene.ready()
     return scene
 
