@@ -64,7 +64,8 @@ def test_nothing_runs_behind_a_fence_that_says_no(engines: Engines, engine: str)
     finally:
         opened.close()
     place.wait_for_services()
-    left = [one for one in changed(before, standing(place.lab), RUN) if "smsbkup" not in one]
+    # Save-SkTaskBackup puts a backup of the site's task aside, where an earlier case has left one.
+    left = [one for one in changed(before, standing(place.lab), RUN) if "smsbkup" not in one and "PR2Backup" not in one]
     assert left == []
     count(Row.CONTRACT, 2 * len(sent), f"fenced commands on the engine {engine}")
 

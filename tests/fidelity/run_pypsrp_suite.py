@@ -54,7 +54,7 @@ def outcomes(source: Path, lab: Lab, folder: Path) -> Mapping[str, str]:
         ],
         cwd=folder,
         env={
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},  # meant for our tests
             "PYTHONPATH": str(ROOT / "tests" / "fidelity"),
             "PYPSRP_RUN_INTEGRATION": "1",
             "PYPSRP_SERVER": machine.address,
