@@ -28,6 +28,8 @@ class Aftermath:
     def __init__(self, lab: Lab, store: Path) -> None:
         self.lab = lab
         self.store = store
+        self._seen: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        """What is wrong with a set, by its files and their hashes: the earlier ones are looked at after every night."""
 
     def state(self, host: str) -> HostState:
         return read_state(self.lab.folder / host)
@@ -96,7 +98,15 @@ class Aftermath:
         """Sets that are not whole, or torn, and earlier ones that were touched."""
         now = self.contents()
         wrong = [f"an earlier set was changed: {file}" for file, was in earlier.items() if now.get(file) != was]
-        return wrong + [text for one in self.sets() for text in _flaws(one, now)]
+        return wrong + [text for one in self.sets() for text in self._flaws(one, now)]
+
+    def _flaws(self, folder: Path, now: dict[Path, str]) -> list[str]:
+        inside = f"{folder}/"
+        here = {file: hash_ for file, hash_ in now.items() if str(file).startswith(inside)}
+        key = tuple(sorted((str(file), hash_) for file, hash_ in here.items()))
+        if key not in self._seen:
+            self._seen[key] = list(_flaws(folder, here))
+        return self._seen[key]
 
     def repeated(self, after: int) -> list[str]:
         """Changes that were made twice since a line of the audit log."""
@@ -124,11 +134,7 @@ def _flaws(folder: Path, now: dict[Path, str]) -> Iterable[str]:
         if not file.is_file() or file.stat().st_size != entry["size"] or now.get(file) != entry["sha256"]:
             yield f"{folder.name}: {entry['file']} is not what the manifest says"
     for file in now:
-        if (
-            folder in file.parents
-            and file not in listed
-            and not file.name.startswith(("manifest.", "marks.", ".marks."))
-        ):
+        if file not in listed and not file.name.startswith(("manifest.", "marks.", ".marks.")):
             yield f"{folder.name}: {file.name} is not in the manifest"
     top = folder / f"{written['site']}Backup" if written["kind"] == "task" else folder
     databases = {file.suffix.lower(): file for file in (top / "SiteDBServer").iterdir()}

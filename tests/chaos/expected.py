@@ -152,6 +152,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("midnight", "UTC and local"): ("ok, published, by the run",),
     ("control host suspended past the guard", "for 18 minutes"): (
         "ok, published, by the run",
+        "remote (7), nothing published, by the run",  # asleep while PowerShell was asked to start
         "limit (12), nothing published, by the run",
         "undo (13), nothing published, leak guard",
     ),

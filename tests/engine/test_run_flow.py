@@ -303,6 +303,16 @@ def test_a_run_in_which_nothing_was_done_is_no_success(stage: Any) -> None:
     assert ended == {"CEN": "skipped", "PR1": "ok", "PR2": "skipped"}
 
 
+def test_what_is_worth_less_says_where_and_what_to_do(stage: Any) -> None:
+    outcome = stage.run("- hosts: PR1\n  tasks:\n    - name: measure\n      test.read: {value: half}\n")
+    assert outcome.exit_code == 20
+    (ended,) = (one for one in stage.events if isinstance(one, events.HostEnded))
+    assert (ended.status, ended.word) == ("partial", "partial")
+    assert ended.error.startswith("error[partial]: it is half (host PR1, task 'measure')\n  --> ")
+    assert ":4:" in ended.error
+    assert "\n  hint: what was made is whole" in ended.error
+
+
 def test_text_that_is_no_unicode_harms_no_other_host(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = conftest.ReadModule.plan
 

@@ -254,6 +254,7 @@ class PartialFailure(SitekeeperError):  # noqa: N818 - named as the outcome that
 
     word = "partial"
     exit_code = 20
+    advice = "what was made is whole, and worth less than was asked for: mend the cause, then run again"
 
 
 def exit_code_of(words: Iterable[str]) -> int:

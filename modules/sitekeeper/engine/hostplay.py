@@ -14,6 +14,7 @@ from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.deadlines import Deadlines
 from sitekeeper.engine.errors import (
     BugError,
+    PartialFailure,
     RemoteTimeoutError,
     RunInterruptedError,
     SitekeeperError,
@@ -348,7 +349,7 @@ class HostPlay:
         if earlier is not self:
             self.outcome.tasks += 1
             if isinstance(earlier, Result):
-                self._remember(earlier)
+                self._remember(task, earlier)
             self.telling.ended(task, "earlier", msg="finished before the run was resumed")
             return earlier
         try:
@@ -393,7 +394,7 @@ class HostPlay:
         if plan is not None and plan.changes:
             status = "planned" if self.settings.check else "changed"
         changes = tuple(str(change) for change in plan.changes) if plan is not None else ()
-        self._remember(result)
+        self._remember(task, result)
         self.telling.ended(task, status, begun, msg=result.msg, changes=changes, checks=getattr(result, "checks", ()))
         self._done(task, layers, name, result)
         return result
@@ -412,9 +413,11 @@ class HostPlay:
         self.telling.failed(item, error, begun)
         return _Failed(error, final=final)
 
-    def _remember(self, result: Result) -> None:
+    def _remember(self, task: Task, result: Result) -> None:
         self.outcome.summary.update(result.summary())
-        self.outcome.partial = result.partial or self.outcome.partial
+        if result.partial:
+            less = PartialFailure(result.partial, host=self.ctx.host, task=task.name, origin=task.origin)
+            self.outcome.partial = self.outcome.partial or less
         facts = result.facts()
         if facts:
             self.scope.registered.update(facts)

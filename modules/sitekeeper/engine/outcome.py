@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UndoError, exit_code_of
+from sitekeeper.engine.errors import PartialFailure, RunInterruptedError, SitekeeperError, UndoError, exit_code_of
 
 
 @dataclass(slots=True)
@@ -14,7 +14,7 @@ class HostOutcome:
 
     host: str
     errors: list[SitekeeperError] = field(default_factory=list)
-    partial: str = ""
+    partial: PartialFailure | None = None
     """Why the result is worth less than was asked for, if so."""
     summary: dict[str, Any] = field(default_factory=dict)
     skipped: bool = False
@@ -30,7 +30,7 @@ class HostOutcome:
     @property
     def words(self) -> set[str]:
         """Classes of its failures; what is worth less than was asked for counts where nothing else failed."""
-        return {error.word for error in self.errors} or ({"partial"} if self.partial else set())
+        return {error.word for error in self.errors} or ({self.partial.word} if self.partial else set())
 
 
 @dataclass(slots=True)

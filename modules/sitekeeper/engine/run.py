@@ -244,6 +244,7 @@ class Run:
                 if isinstance(error, SitekeeperError)
                 else bugs.report(error, host=host, folder=journal.folder)
             )
+        told = ended.errors or ([ended.partial] if ended.partial else [])
         first = ended.errors[0] if ended.errors else None
         status = (
             "skipped"
@@ -259,8 +260,7 @@ class Run:
         bus.emit(
             events.HostEnded(
                 at=self.clock.now(), host=host, play=play.name, status=status, seconds=self.clock.monotonic() - started,
-                word=first.word if first else "partial" if ended.partial else "",
-                error="\n".join(error.render() for error in ended.errors) or ended.partial, summary=ended.summary,
+                word=told[0].word if told else "", error="\n".join(error.render() for error in told), summary=ended.summary,
             )
         )  # fmt: skip
         return ended

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
+from threading import Thread
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from pypsrp.powershell import PowerShell, RunspacePool
 
 from sitekeeper.lab.engines.api import ErrorRecord, PsObject
+from sitekeeper.lab.wsman.messages import Head
+from sitekeeper.lab.wsman.outbox import Outbox
+from sitekeeper.lab.wsman.running import RunningPipeline, Turns
 
 if TYPE_CHECKING:
     from pypsrp.wsman import WSMan
@@ -27,6 +33,28 @@ def test_a_cmdlet_gets_its_parameters_and_answers(host: Any, invoker: Callable[.
         assert ps.state == 4
     assert host.operations()[-2:] == ["Signal", "Delete"]
     assert host.engine.users == ["LAB\\keeper"]
+
+
+def test_pipelines_of_a_runspace_run_in_the_order_in_which_they_came() -> None:
+    turns, ran = Turns(), list[int]()
+    pipelines = [
+        RunningPipeline(str(number), Outbox(count().__next__), Head(uuid4()), hresult=True) for number in range(5)
+    ]
+    for one in pipelines:
+        turns.join(one)
+
+    def run(number: int) -> None:
+        while not turns.come(pipelines[number], 0.01):
+            pass
+        ran.append(number)
+        turns.leave(pipelines[number])
+
+    threads = [Thread(target=run, args=[number]) for number in reversed(range(5))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert ran == [0, 1, 2, 3, 4]
 
 
 def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoker: Callable[..., PowerShell]) -> None:

@@ -95,3 +95,17 @@ def test_but_not_for_ever(target: Target, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(shell, "OPEN_SECONDS", 2.0)
     with pytest.raises(RemoteTimeoutError, match="PowerShell did not start within 2 s"):
         Shell(target, SystemClock())
+
+
+@pytest.mark.parametrize("target", [0.0], indirect=True)
+def test_a_host_that_answers_is_not_late_because_we_slept(target: Target) -> None:
+    class Asleep(SystemClock):
+        """A control host that is suspended for an hour whenever somebody looks at the time."""
+
+        slept = 0.0
+
+        def monotonic(self) -> float:
+            self.slept += 3600
+            return super().monotonic() + self.slept
+
+    Shell(target, Asleep()).close()

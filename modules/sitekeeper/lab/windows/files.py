@@ -51,7 +51,7 @@ class HostFiles:
         whole = os.path.join(base, *parts)  # noqa: PTH118 - of all that the lab does, this is done most often
         if os.path.lexists(whole):
             return Path(whole)
-        return _ignoring_case(Path(base), parts)
+        return Path(_ignoring_case(base, parts))
 
     def _base(self, path: str) -> tuple[str, str]:
         if match := _SHARE.match(path):
@@ -128,18 +128,18 @@ def entry_facts(stat: os.stat_result, real: str | Path, extra: Metadata | None) 
     return size, written, bits
 
 
-def _ignoring_case(base: Path, parts: list[str]) -> Path:
+def _ignoring_case(base: str, parts: list[str]) -> str:
     at = base
     for number, part in enumerate(parts):
-        exact = at / part
+        exact = f"{at}/{part}"
         if not os.path.lexists(exact):
             wanted = part.casefold()
             try:
-                name = next((one.name for one in at.iterdir() if one.name.casefold() == wanted), None)
+                name = next((one for one in os.listdir(at) if one.casefold() == wanted), None)  # noqa: PTH208 - as above
             except (FileNotFoundError, NotADirectoryError):
                 name = None
             if name is None:
-                return at.joinpath(*parts[number:])
-            exact = at / name
+                return os.path.join(at, *parts[number:])  # noqa: PTH118 - as above
+            exact = f"{at}/{name}"
         at = exact
     return at

@@ -94,6 +94,30 @@ class _Sink:
         return self._stopped
 
 
+class Turns:
+    """A runspace runs one pipeline after the other, in the order in which they came: not in that in which threads wake."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[RunningPipeline] = deque()
+
+    def join(self, pipeline: RunningPipeline) -> None:
+        """Be the last of the queue."""
+        with self._changed:
+            self._queue.append(pipeline)
+
+    def come(self, pipeline: RunningPipeline, seconds: float) -> bool:
+        """Wait so long for its turn: it has come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._queue[0] is pipeline, seconds)
+
+    def leave(self, pipeline: RunningPipeline) -> None:
+        """Whether it ran or gave up: the next one may."""
+        with self._changed:
+            self._queue.remove(pipeline)
+            self._changed.notify_all()
+
+
 class RunningPipeline:
     """A command of a shell, from Command to Terminate."""
 
@@ -106,16 +130,16 @@ class RunningPipeline:
         self._hresult = hresult
         self._stopped = threading.Event()
 
-    def run(self, message: PipelineMessage, runspace: Runspace, turn: threading.Lock) -> None:
-        """Run to the end, in the calling thread; ``turn`` is held by the one pipeline that a runspace can run."""
-        while not turn.acquire(timeout=0.1):
-            if self._stopped.is_set():
-                self._finish(STOPPED)
-                return
+    def run(self, message: PipelineMessage, runspace: Runspace, turns: Turns) -> None:
+        """Run to the end, in the calling thread, when its turn has come; it has joined the queue before."""
         try:
+            while not turns.come(self, 0.1):
+                if self._stopped.is_set():
+                    self._finish(STOPPED)
+                    return
             self._run(message, runspace)
         finally:
-            turn.release()
+            turns.leave(self)
 
     def _run(self, message: PipelineMessage, runspace: Runspace) -> None:
         sink = _Sink(self.outbox, self._head, self._stopped, hresult=self._hresult)

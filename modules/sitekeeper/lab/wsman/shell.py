@@ -18,7 +18,7 @@ from .crew import Crew
 from .messages import Assembler, FragmentError, Head, Message, MessageType, message_name
 from .outbox import Outbox
 from .pipeline_message import parse
-from .running import RunningPipeline
+from .running import RunningPipeline, Turns
 
 _OPENED = 2  # RunspacePoolState
 
@@ -62,7 +62,7 @@ class Shell:
         self._on_command = on_command
         self._lock = threading.Lock()
         self._feeding = threading.Lock()
-        self._turn = threading.Lock()
+        self._turns = Turns()
         self._assembler = Assembler()
         self._commands: dict[str, RunningPipeline] = {}
         self._by_pipeline: dict[uuid.UUID, RunningPipeline] = {}
@@ -209,12 +209,13 @@ class Shell:
 
         def work() -> None:
             try:
-                running.run(pipeline, self._runspace, self._turn)
+                running.run(pipeline, self._runspace, self._turns)
             finally:
                 self._left()
 
         with self._lock:
             self._working += 1
+        self._turns.join(running)
         self._crew.start(f"pipeline {running.command_id}", work)
 
     def _left(self) -> None:

@@ -11,6 +11,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from struct import Struct
 from typing import Any
@@ -94,9 +95,10 @@ class _Writer:
     def command(self, statement: Statement) -> str:
         merged = statement.merge_errors
         script = "true" if statement.is_script else "false"
+        text = _script(statement.call.command) if statement.is_script else _text(statement.call.command)
         parts = [
             self.open(),
-            f'<MS><S N="Cmd">{_text(statement.call.command)}</S><B N="IsScript">{script}</B><Nil N="UseLocalScope" />',
+            f'<MS><S N="Cmd">{text}</S><B N="IsScript">{script}</B><Nil N="UseLocalScope" />',
             self.merge("MergeMyResult", 2 if merged else 0),
             self.merge("MergeToResult", 1 if merged else 0),
             self.merge("MergePreviousResults", 0),
@@ -122,6 +124,12 @@ class _Writer:
 def _text(text: str) -> str:
     """XML text with everything that XML or PowerShell could not carry as ``_xHHHH_``."""
     return escape(_ESCAPED.sub(_code, text))
+
+
+@lru_cache(maxsize=256)
+def _script(text: str) -> str:
+    """As ``_text``, remembered: one of our own functions, which every host is given. Values are not: they may be secrets."""
+    return _text(text)
 
 
 def _code(match: re.Match[str]) -> str:

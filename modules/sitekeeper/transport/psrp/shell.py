@@ -121,10 +121,11 @@ class Shell:
             except WSManFaultError as error:
                 if error.code != _TIMED_OUT:
                     raise
-            if self._clock.monotonic() > until:
-                self.abandon()
-                text = f"PowerShell did not start within {OPEN_SECONDS:.0f} s"
-                raise RemoteTimeoutError(text, host=self.target.host)
+                # Only a host that still has nothing to say is late: we may have been asleep ourselves.
+                if self._clock.monotonic() > until:
+                    self.abandon()
+                    text = f"PowerShell did not start within {OPEN_SECONDS:.0f} s"
+                    raise RemoteTimeoutError(text, host=self.target.host) from None
             step = self._pool._receive  # noqa: SLF001 - open() gives up after one, and cannot be called again
 
     @property

@@ -63,14 +63,15 @@ class _Script:
 
     def _from(self, at: int, arguments: Sequence[str]) -> None:
         """Carry out the lines from there until the script or the called part of it ends."""
+        real = self.host.files.resolve(self.path)
         while at < len(self.lines):
-            if not self.host.exists(self.path):  # read anew for each line, as cmd.exe does
-                self.code = 1
-                return
             line = self.lines[at].strip()
             at += 1
             if not line or line.startswith(":") or line.lower() == "@echo off" or line.lower().startswith("rem "):
                 continue
+            if not real.exists():  # read anew for each line, as cmd.exe does
+                self.code = 1
+                return
             try:
                 self._command(self._expanded(line, arguments))
             except _Goto as jump:
