@@ -34,6 +34,11 @@ class Outcome:
     def error(self, name: str) -> str:
         return str(self.host(name)["error"])
 
+    @property
+    def errors(self) -> list[str]:
+        """Every error that it told."""
+        return [str(one["error"]) for one in self.events if one.get("error")]
+
 
 @dataclass
 class Stage:

@@ -9,30 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pyrage
+from tests.killing import killed
 
 from sitekeeper.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = """
-import os, sys
-from sitekeeper.cli.main import main
-from sitekeeper.store import _seal
-where, count = sys.argv[1], 0
-def kill_after(work, when):
-    def done(*rest, **more):
-        global count
-        made = work(*rest, **more)
-        count += 1
-        if count == when:
-            os._exit(9)
-        return made
-    return done
-if where == "packing":
-    _seal._one = kill_after(_seal._one, 7)
-else:
-    _seal.shutil.rmtree = kill_after(_seal.shutil.rmtree, 1)  # dropping what is plain
-sys.exit(main(sys.argv[2:]))
-"""
+KILLED = {
+    "packing": "from sitekeeper.store import _seal; _seal._one = kill_after(_seal._one, 7)",
+    "dropping what is plain": "import shutil; shutil.rmtree = kill_after(shutil.rmtree, 1)",
+}
 
 
 def test_sealed_killed_taken_up_and_got_out(stage: Any, tmp_path: Path) -> None:
@@ -42,7 +27,7 @@ def test_sealed_killed_taken_up_and_got_out(stage: Any, tmp_path: Path) -> None:
     (tmp_path / "key.txt").chmod(0o600)
     here.extra += ["-e", "store_compress=zstd", "-e", json.dumps({"store_recipients": [str(key.to_public())]})]
     runs = ["--runs", str(here.root / "runs")]
-    for where in ("packing", "dropping"):
+    for line in KILLED.values():
         arguments = [
             "run",
             str(ROOT / "playbooks/backup.yml"),
@@ -52,7 +37,7 @@ def test_sealed_killed_taken_up_and_got_out(stage: Any, tmp_path: Path) -> None:
             f"store={here.store}",
             *runs,
         ]
-        command = [sys.executable, "-c", KILLED, where, *arguments, *here.extra]
+        command = [sys.executable, "-c", killed(line), *arguments, *here.extra]
         done = subprocess.run(command, check=False, capture_output=True, timeout=100)
         assert done.returncode == 9, done.stdout + done.stderr
         before = len(here.sets("PR2"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.cli.small_store import FILES, make_set
+from tests.killing import killed
 
 from sitekeeper.store import _marks
 
@@ -113,42 +114,25 @@ def test_a_policy_that_makes_no_sense_drops_nothing(sitekeeper: Any, store: Path
     assert done.code == 2
 
 
-KILLED = """
-import os, shutil, sys
-from pathlib import Path
-from sitekeeper.cli.main import main
-step, count = sys.argv[1], 0
-def kill_after(work, when):
-    def done(*rest, **more):
-        global count
-        made = work(*rest, **more)
-        count += 1
-        if count == when:
-            os._exit(9)
-        return made
-    return done
-if step == "first rename":
-    Path.rename = kill_after(Path.rename, 1)
-elif step == "second rename":
-    Path.rename = kill_after(Path.rename, 2)
-else:
-    os.unlink = kill_after(os.unlink, 2)  # in the middle of a set
-sys.exit(main(sys.argv[2:]))
-"""
+KILLED = {
+    "first rename": "from pathlib import Path; Path.rename = kill_after(Path.rename, 1)",
+    "second rename": "from pathlib import Path; Path.rename = kill_after(Path.rename, 2)",
+    "in the middle of a set": "os.unlink = kill_after(os.unlink, 2)",
+}
 
 
-@pytest.mark.parametrize("step", ["first rename", "second rename", "half deleted"])
+@pytest.mark.parametrize("step", KILLED)
 def test_killed_half_way_the_catalogue_is_true_and_the_next_one_ends_it(
     sitekeeper: Any, store: Path, step: str
 ) -> None:
     arguments = ["backups", "prune", "--store", str(store), "-i", str(store.parent / "hosts.yml")]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, step, *arguments], check=False, capture_output=True, timeout=60
+        [sys.executable, "-c", killed(KILLED[step]), *arguments], check=False, capture_output=True, timeout=60
     )
     assert done.returncode == 9, done.stderr
     rows = sitekeeper("backups", "list", "--store", store, "--json").json
     assert [row["id"] for row in rows] == names(store)
-    assert set(LEFT) <= set(names(store)) != set(LEFT) or step == "half deleted"
+    assert set(LEFT) <= set(names(store)) != set(LEFT) or step == "in the middle of a set"
     assert sitekeeper("backups", "verify", "--store", store).code == 0  # what is listed is whole
     assert list((store / ".trash").iterdir()) != []
     assert sitekeeper(*arguments).code == 0

@@ -21,24 +21,26 @@ SNAPSHOT = '- windows.snapshot: {site: "{{ site }}"}\n  undo: play\n  register: 
 REGISTRY = '- windows.registry: {export: "{{ site.registry_keys }}", site: "{{ site }}"}\n  undo: play\n'
 MAINTENANCE = '- site.maintenance: {site: "{{ site }}", duration: 45m, comment: "by {{ run.id }}"}\n  undo: play\n  register: mode\n'
 STARTUP = "- windows.startup: {names: [SMS_EXECUTIVE], mode: Disabled}\n  undo: play\n"
-PUSH = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- windows.push: {{on: {SCRATCH}, folder: "{{{{ got.folder }}}}", files: "{{{{ got.database_files }}}}"}}
+GET = "- store.get: {set: PR2, kind: snapshot}\n  undo: play\n  register: got\n"
+
+
+def pushed(files: str) -> str:
+    """Files of a set that was got, on the scratch server."""
+    return f"""\
+{GET}- windows.push: {{on: {SCRATCH}, folder: "{{{{ got.folder }}}}", files: "{{{{ got.{files} }}}}"}}
   undo: play
   register: pushed
 """
+
+
+PUSH = pushed("database_files")
 ATTACH = f"""\
 - sql.attach: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}", files: "{{{{ pushed.files }}}}"}}
   undo: play
 """
 DROP = f'- sql.drop: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}"}}\n'
 FIT = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- sql.scratch: {{on: {SCRATCH}, database: "{{{{ got.database }}}}"}}
+{GET}- sql.scratch: {{on: {SCRATCH}, database: "{{{{ got.database }}}}"}}
 """
 SETTINGS = "- sql.settings: {on: PR2, name: CM_PR2, set: true}\n  register: settings\n"
 BACKUP = "- sql.backup: {on: PR2, database: CM_PR2, instance: MSSQLSERVER}\n  undo: play\n"
@@ -49,13 +51,7 @@ TASK = """\
   register: task
 """
 RESTORE_BAK = f"""\
-- store.get: {{set: PR2, kind: snapshot}}
-  undo: play
-  register: got
-- windows.push: {{on: {SCRATCH}, folder: "{{{{ got.folder }}}}", files: "{{{{ got.backup_files }}}}"}}
-  undo: play
-  register: pushed
-- sql.restore: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}", backup: "{{{{ pushed.files[0] }}}}"}}
+{pushed("backup_files")}- sql.restore: {{on: {SCRATCH}, name: "sk_PR2_{{{{ run.id }}}}", backup: "{{{{ pushed.files[0] }}}}"}}
   undo: play
 """
 DRILL = (f"drill_on={SCRATCH}", "set=PR2")

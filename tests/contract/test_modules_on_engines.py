@@ -35,8 +35,7 @@ NOTHING_ON_A_HOST = {
 @pytest.mark.parametrize("name", TOLD)
 def test_it_does_what_it_says(engines: Engines, name: str, engine: str) -> None:
     case, ran = CASES[name], engines.ran(name, engine)
-    told = ran.outcome.events
-    errors = [str(one["error"]) for one in told if one.get("error")]
+    told, errors = ran.outcome.events, ran.outcome.errors
     assert ran.code == case.code, errors
     for host in case.hosts.split(","):
         ended = {
@@ -75,8 +74,7 @@ def test_every_module_that_changes_a_host_is_fenced() -> None:
 @pytest.mark.parametrize("name", FENCED)
 def test_nothing_is_changed_after_a_failed_fence(engines: Engines, name: str, engine: str) -> None:
     case, ran = CASES[name], engines.ran(name, engine)
-    told = ran.outcome.events
-    errors = [str(one["error"]) for one in told if one.get("error")]
+    told, errors = ran.outcome.events, ran.outcome.errors
     assert ran.theft is not None
     assert ran.theft.theirs == ran.theft.ours + 1, errors
     assert (ran.code, ran.outcome.host(case.hosts)["word"]) == (case.code, case.word), errors
