@@ -80,7 +80,7 @@ class ReadModule(Module[Read, Value]):
 
     def plan(self, ctx: Any, params: Read) -> Plan[Value]:
         LOG.add("read", ctx.host, params.value)
-        less = "it is half" if params.value == "half" else ""
+        less = "it is half" if isinstance(params.value, str) and params.value == "half" else ""
         return Plan(result=Value(value=params.value, msg=f"read {params.value}", partial=less))
 
 

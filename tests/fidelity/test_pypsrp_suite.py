@@ -73,6 +73,12 @@ FAIL: dict[str, dict[str, str]] = {
 HOLLOW = {"python": {"test_powershell::test_psrp_with_no_history"}, "pwsh": set[str]()}
 """They pass, but only because nothing at all came back; they are not counted."""
 
+BY_THE_CLOCK = {
+    "python": set[str](),
+    "pwsh": {"test_powershell::test_psrp_nested_command"},  # gives a pipeline 50 ms to begin
+}
+"""They pass where the machine is idle; they are not counted, either way."""
+
 
 @pytest.mark.timeout(660)
 @pytest.mark.parametrize("engine", FAIL)
@@ -86,9 +92,9 @@ def test_their_live_tests_fail_where_the_list_says_so_and_nowhere_else(engine: s
         pytest.skip(f"no suite of pypsrp: {why}")
     with running(tmp_path / "lab", engine, one_host("2016")) as lab:
         found = outcomes(Path(source), lab, tmp_path)
-    failed = {name: said for name, said in found.items() if said}
+    failed = {name: said for name, said in found.items() if said and name not in BY_THE_CLOCK[engine]}
     assert set(failed) == set(FAIL[engine]), failed
-    passed = set(found) - set(failed) - HOLLOW[engine]
+    passed = set(found) - set(failed) - HOLLOW[engine] - BY_THE_CLOCK[engine]
     counted = f"{len(passed)} of {len(found)}"
     assert counted in (ROOT / "docs" / "fidelity.md").read_text()
     count(Row.PYPSRP, len(passed), f"{engine}: {counted}")
