@@ -11,10 +11,12 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from sitekeeper.cli import _wire
 from sitekeeper.cli.run import extra_vars
 from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import UsageError
@@ -250,3 +252,25 @@ def test_a_signal_stops_a_run_cleanly(place: Path, number: int, how: list[str]) 
     last = [json.loads(line) for line in out.splitlines()]
     assert last[-1]["exit_code"] == 14
     assert err in {b"", b"nohup: ignoring input\n"}
+
+
+def test_a_terminal_that_hangs_up_twice_is_no_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell tells its jobs, and the kernel tells them again when the shell is gone."""
+
+    class Heard:
+        stop = Event()
+        times = 0
+
+        def interrupt(self) -> None:
+            self.stop.set()
+            self.times += 1
+
+    run: Any = Heard()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with _wire._stopping(run):
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run.times == 3

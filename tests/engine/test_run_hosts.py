@@ -271,6 +271,16 @@ def test_a_report_that_breaks_stops_no_host(stage: Any) -> None:
     assert outcome.exit_code == 70
 
 
+def test_a_disk_that_fills_with_the_very_last_line_counts_too(stage: Any) -> None:
+    def full(event: events.Event) -> None:
+        if isinstance(event, events.RunEnded):
+            raise OSError(28, "No space left on device")
+
+    stage.listeners = (full,)
+    outcome = stage.tasks("- test.read: {value: 1}")
+    assert ([error.word for error in outcome.errors], outcome.exit_code) == (["internal"], 70)
+
+
 def test_events_of_many_threads_come_one_at_a_time(stage: Any) -> None:
     inside: list[int] = []
     out = StringIO()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sitekeeper.engine.errors import BusyError, LimitError
+from sitekeeper.engine.errors import BusyError, LimitError, RunInterruptedError
+from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.leases import Leases
 
 from . import conftest
 
@@ -263,3 +268,24 @@ def test_a_host_that_is_still_busy_with_what_we_began_is_waited_for(
     assert outcome.exit_code == 0
     assert stage.did() == ["made a", "undone a"]
     assert len(stage.clock.slept) == 4
+
+
+def test_who_takes_a_run_up_waits_for_a_host_that_is_still_busy(stage: Any, tmp_path: Path) -> None:
+    busy, taken = [True, True], []
+
+    def take() -> None:
+        if busy:
+            busy.pop()
+            raise BusyError("somebody else is changing this host just now", host="PR1")
+        taken.append("PR1")
+
+    there: Any = SimpleNamespace(host="PR1", lease=SimpleNamespace(take=take), clock=stage.clock, stop=Event())
+    there.of = lambda _: there
+    journal = Journal(tmp_path / "run")
+    Leases(there, journal).adopt(["PR1"])
+    assert (taken, len(stage.clock.slept)) == (["PR1"], 2)
+    busy.append(True)
+    there.stop.set()
+    with pytest.raises(RunInterruptedError):
+        Leases(there, journal).adopt(["PR1"])
+    journal.close()

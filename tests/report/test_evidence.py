@@ -187,6 +187,27 @@ def test_a_site_whose_turn_it_was_not_proves_nothing(tmp_path: Path) -> None:
     assert "<failure" in evidence.as_junit(nothing)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "stands"),
+    [
+        ({"status": "ok", "summary": {"skipped": "not its turn"}}, {"status": "ok"}, "skipped"),
+        ({"status": "ok"}, {"status": "skipped"}, "ok"),
+        ({"status": "partial", "error": "error[partial]: half"}, {"status": "ok"}, "partial"),
+        ({"status": "ok"}, {"status": "ok"}, "ok"),
+    ],
+)
+def test_a_later_play_does_not_hide_an_earlier_one(
+    tmp_path: Path, first: dict[str, Any], second: dict[str, Any], stands: str
+) -> None:
+    folder = _journal(tmp_path, failed=False, ended=False)
+    plays = zip(("Drill", "Prune"), (first, second), strict=True)
+    told = [events.HostEnded(at=T0, host="CEN", play=name, seconds=1, **ended) for name, ended in plays]
+    _add(folder, *told, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
+    found = evidence.of_run(folder)
+    assert (found.subjects[-1].name, found.subjects[-1].status) == ("CEN", stands)
+    assert found.passed is (stands != "partial")
+
+
 def test_what_the_run_was_limited_to_is_shown(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "r1"
     journal = Journal(folder)

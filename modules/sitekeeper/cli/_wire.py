@@ -131,8 +131,9 @@ def find_secrets(run: OpenRun, inventory: Inventory) -> None:
 
 @contextmanager
 def _stopping(run: Run) -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if not run.stop.is_set():
+    def stop(number: int, _frame: FrameType | None) -> None:
+        # A terminal hangs up more than once: the shell tells its jobs, and the kernel tells them again when the shell is gone.
+        if number == signal.SIGHUP or not run.stop.is_set():
             run.interrupt()
             return
         run.leave()

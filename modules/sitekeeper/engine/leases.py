@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine import busy
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.session import Context
 
@@ -42,11 +44,16 @@ class Leases:
         there.lease.take()
 
     def adopt(self, hosts: Iterable[str]) -> None:
-        """Take those that an earlier process of this run had."""
+        """Take those that an earlier process of this run had, also where what it had begun is still at work."""
+        until = self._ctx.clock.monotonic() + busy.SECONDS
         for host in sorted(hosts):
-            there = self._ctx.of(host)
-            self._hosts[host] = there
-            there.lease.take()
+            self._hosts[host] = self._ctx.of(host)
+            busy.waited_for(self._ctx.clock, until, partial(self._adopted, self._hosts[host]))
+
+    def _adopted(self, there: Context) -> None:
+        if self._ctx.stop.is_set():
+            raise RunInterruptedError(f"stopped by the operator before {there.host} was taken up")
+        there.lease.take()
 
     def generation(self, there: Context) -> int:
         """The number of a host's lease; 0 where none was taken."""

@@ -134,13 +134,16 @@ class Run:
                 )
             outcome.interrupted = self.stop.is_set()
             bus.catch_up()
-            outcome.errors += [_unreported(error, journal.folder) for error in bus.broken if _matters(error)]
+            told = bus.broken
+            outcome.errors += _unreported(told, journal.folder)
             seconds = self.clock.monotonic() - started
             bus.emit(
                 events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds)
             )
         finally:
             bus.close()
+        # The very last line may be the one for which a disk had no room.
+        outcome.errors += _unreported([error for error in bus.broken if error not in told], journal.folder)
         return outcome
 
     def _told(
@@ -297,12 +300,12 @@ class Run:
             opened.close()
 
 
-def _matters(error: BaseException) -> bool:
-    """A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
-    return not isinstance(error, BrokenPipeError | SystemExit)
-
-
-def _unreported(error: BaseException, folder: Path) -> SitekeeperError:
-    if isinstance(error, OSError):
-        return SitekeeperError(f"a report could not be written: {error.strerror}")
-    return bugs.report(error, host="", folder=folder)
+def _unreported(broken: list[BaseException], folder: Path) -> list[SitekeeperError]:
+    """Why listeners were given up. A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
+    return [
+        SitekeeperError(f"a report could not be written: {error.strerror}")
+        if isinstance(error, OSError)
+        else bugs.report(error, host="", folder=folder)
+        for error in broken
+        if not isinstance(error, BrokenPipeError | SystemExit)
+    ]

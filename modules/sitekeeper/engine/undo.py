@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sitekeeper.engine import bugs
-from sitekeeper.engine.errors import BusyError, IntegrityError, SitekeeperError, UndoError, UnreachableError
+from sitekeeper.engine import bugs, busy
+from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.leases import Leases, changed_on
 from sitekeeper.engine.module import Module, UndoPolicy
@@ -17,9 +17,6 @@ from sitekeeper.engine.session import Context
 
 ATTEMPTS = 3
 """How often an undo is tried whose connection is lost."""
-BUSY_SECONDS = 1200.0
-"""How long a host is waited for that is busy with what we began: longer than making shadow copies may take."""
-BUSY_PAUSE = 5.0
 
 
 @dataclass(slots=True)
@@ -126,16 +123,12 @@ class UndoStack:
         Neither is a host on which what we had begun is still at work: a shadow copy is made whether we are heard or not.
         """
         clock = change.ctx.clock
-        until = clock.monotonic() + BUSY_SECONDS
+        until = clock.monotonic() + busy.SECONDS
         left = ATTEMPTS
         while True:
             try:
-                return self._once(change)
+                return busy.waited_for(clock, until, lambda: self._once(change))
             except UnreachableError:
                 left -= 1
                 if not left:
                     raise
-            except BusyError:
-                if clock.monotonic() > until:
-                    raise
-                clock.sleep(BUSY_PAUSE)

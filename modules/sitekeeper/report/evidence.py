@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sitekeeper.engine import events, journal
 from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
 from sitekeeper.engine.journal import private_folder
-from sitekeeper.report.standing import standing
+from sitekeeper.report.standing import standing, worst
 
 NAMESPACE = "sitekeeper-evidence"
 """What a signature of ours is for: ssh-keygen refuses it for anything else."""
@@ -48,6 +48,8 @@ class Subject:
     word: str = ""
     error: str = ""
     seconds: float = 0.0
+    plays: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """How each play ended here: status, error, class. A resumed run takes a play up again, and its last end counts."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What it was about: set, age, time to restore, data rate."""
     steps: list[Step] = field(default_factory=list)
@@ -151,7 +153,8 @@ def _take_in(evidence: Evidence, event: events.Event) -> None:
             _subject(evidence, event.host).taken_back.append((event.ok, event.msg))
         case events.HostEnded():
             subject = _subject(evidence, event.host)
-            (subject.status, subject.error), subject.word = standing(event), event.word
+            subject.plays[event.play] = (*standing(event), event.word)
+            subject.status, subject.error, subject.word = worst(subject.plays.values())
             subject.seconds += event.seconds
             subject.facts.update({name: value for name, value in event.summary.items() if name != "skipped"})
         case events.RunEnded():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sitekeeper.engine.errors import (
+    BusyError,
     IntegrityError,
     RemoteError,
     SitekeeperError,
@@ -192,9 +193,11 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
                     where.lease.give_back()
             except SitekeeperError as error:
                 errors.append(error)
-        lost = next((one for one in errors if isinstance(one, UnreachableError)), None)
-        if lost is not None:
-            raise lost  # the engine tries again: an undo may be done twice
+        for failed in errors:
+            # The engine tries again, for an undo may be done twice. A busy site server keeps its services waiting anyway;
+            # for another host that is busy with its copies no site is kept down.
+            if isinstance(failed, UnreachableError) or (isinstance(failed, BusyError) and failed.host == ctx.host):
+                raise failed
         if errors:
             raise UndoError(f"shadow copies may be left: {errors[0].message}", hint=_what_to_do(errors[0], intent.run))
         return "shadow copies and their links dropped"
