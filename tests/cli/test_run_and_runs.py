@@ -274,3 +274,24 @@ def test_a_terminal_that_hangs_up_twice_is_no_second_signal(monkeypatch: pytest.
     finally:
         signal.signal(signal.SIGHUP, before)
     assert run.times == 3
+
+
+@pytest.mark.parametrize("command", ["resume", "rollback"])
+def test_a_run_is_taken_up_from_any_folder(
+    sitekeeper: Any, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (place / "play.yml").write_text("- hosts: server-a\n  tasks:\n    - core.include_tasks: part.yml\n")
+    (place / "part.yml").write_text("- core.debug: {msg: x}\n  until: false\n  retries: 9\n  delay: 0.2s\n")
+    given = [sys.executable, "-m", "sitekeeper.cli.main", "run", "play.yml", "-i", "hosts.yml", "--json"]
+    child = subprocess.Popen(given, stdout=subprocess.PIPE, cwd=place)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if json.loads(line)["event"] == "TaskStarted":
+            break
+    child.kill()
+    child.communicate()
+    (run,) = (place / "runs").iterdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = sitekeeper(command, run.name)
+    assert done.code == (1 if command == "resume" else 0), done.err  # it goes on, and fails as it would have

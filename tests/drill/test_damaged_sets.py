@@ -420,7 +420,7 @@ def test_a_rollback_makes_no_failed_drill_a_success(night: Night) -> None:
 def test_a_run_in_which_no_site_had_its_turn_proved_nothing(night: Night) -> None:
     """PR1 was never drilled and waits longest; the run is limited to the other."""
     out = night.root / "evidence"
-    outcome = night.drill("PR2", "snapshot", "-e", '{"drill_sample": 1}', "--evidence", str(out))
+    outcome = night.drill("PR2", "snapshot", "-e", "drill_sample=1", "--evidence", str(out))
     assert outcome.code == 0
     (file,) = out.glob("*.json")
     told = json.loads(file.read_text())

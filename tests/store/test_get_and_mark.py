@@ -11,7 +11,7 @@ import pyrage
 import pytest
 from tests.store.good_set import database, published
 
-from sitekeeper.engine.errors import IntegrityError, SecretError, UsageError
+from sitekeeper.engine.errors import IntegrityError, PreflightError, SecretError, UsageError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.secrets import inline
 from sitekeeper.site._results import Machine
@@ -116,6 +116,13 @@ def test_no_room_to_unpack(kit: Any, store: Folder, ctx: Any, key: Any, small_di
         Get().apply(ctx, plan)
     assert "store_work" in str(getattr(told.value, "hint", ""))
     assert [one.name for one in small_disk.iterdir()] == ["filler"]
+
+
+def test_a_set_of_another_site_proves_nothing_of_this_one(kit: Any, store: Folder, ctx: Any) -> None:
+    published(kit, store, 7)
+    assert Get().plan(ctx, GetParams(set="PR1-000007", site="pr1")).result.id == "PR1-000007"
+    with pytest.raises(PreflightError, match="PR1-000007 is a set of PR1, not of PR2"):
+        Get().plan(ctx, GetParams(set="PR1-000007", site="PR2"))
 
 
 def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.cli.small_store import make_set
 
 from sitekeeper.engine.errors import UsageError
@@ -85,3 +86,12 @@ def test_a_site_outside_of_the_turns_is_told_so(kit: Any, store: Path) -> None:
     ctx.vars = {"store": str(store)}
     with pytest.raises(UsageError, match="PR9 takes no turn"):
         Turn().plan(ctx, TurnParams(site="PR9", of=SITES, sample=1))
+
+
+@pytest.mark.parametrize(("given", "taken"), [("5", 5), (3, 3), ("-2", None), ("many", None), (True, None), (-1, None)])
+def test_a_sample_may_come_from_the_command_line(given: Any, taken: int | None) -> None:
+    if taken is not None:
+        assert TurnParams.model_validate({"site": "PR1", "of": SITES, "sample": given}).sample == taken
+        return
+    with pytest.raises(ValidationError, match="a number of things is written like 0 or 5"):
+        TurnParams.model_validate({"site": "PR1", "of": SITES, "sample": given})

@@ -50,8 +50,9 @@ def resume_run(options: argparse.Namespace) -> int:
     if not any(progress.open for progress in run.hosts.values()) and run.ended:
         raise _nothing_left(run)
     vault = _wire.vault_password(options.vault_password_file)
-    inventory = _wire.inventory_at(options.inventory or str(run.head["inventory"]), options.vault_password_file)
-    book = playbook.load(Path(run.head["playbook"]), vault)
+    inventory = _wire.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
+    file = Path(run.file(run.head["playbook"]))
+    book = playbook.load(file, vault)
     extra = extra_vars(options.extra_vars, vault) if options.extra_vars else dict(run.head["extra"])
     hidden = [name for name, value in extra.items() if isinstance(value, str) and value.startswith("<secret ")]
     if hidden:
@@ -64,9 +65,7 @@ def resume_run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     return _shown(
         options,
-        lambda listener: (
-            _wire.run_playbook(Path(run.head["playbook"]), inventory, settings, vault, listener, again=run).exit_code
-        ),
+        lambda listener: _wire.run_playbook(file, inventory, settings, vault, listener, again=run).exit_code,
     )
 
 
@@ -75,7 +74,7 @@ def rollback_run(options: argparse.Namespace) -> int:
     run = _opened(options)
     if not run.left() and run.ended:
         raise _nothing_left(run)
-    inventory = _wire.inventory_at(options.inventory or str(run.head["inventory"]), options.vault_password_file)
+    inventory = _wire.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
     resume.same_hosts(run, inventory)
     _wire.find_secrets(run, inventory)
     return _shown(options, lambda listener: _wire.roll_back(run, inventory, options.forks, listener).exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,11 @@ class OpenRun:
     def run_id(self) -> str:
         """The run's id, under which everything of it is marked."""
         return str(self.head["run"])
+
+    def file(self, name: str) -> str:
+        """A file that the run was given, seen from here: names are relative to the folder in which the run began."""
+        there = os.path.normpath(os.path.join(str(self.head.get("folder", "")), name))  # noqa: PTH118 - pathlib keeps `..`
+        return name if Path(name).exists() or not Path(there).exists() else there
 
 
 def read(folder: Path) -> OpenRun:

@@ -32,7 +32,7 @@ def same_sources(run: OpenRun, playbook: Playbook, inventory: Inventory, extra: 
     if head.get("check"):
         raise UsageError(f"run {run.run_id} was a check: there is nothing to go on with")
     for file, text in head["texts"].items():
-        if playbook.texts.get(file) != text:
+        if playbook.texts.get(run.file(file)) != text:
             raise UsageError(f"{file} was changed since the run began", hint="roll the run back and start a new one")
     if head.get("version") != version:
         raise UsageError(

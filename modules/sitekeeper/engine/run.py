@@ -156,7 +156,7 @@ class Run:
     ) -> None:
         """All plays, and what is told of them."""
         journal.commit("run" if self.again is None else "resumed", {
-            "run": self.run_id, "playbook": self.playbook.file, "inventory": self.inventory.file,
+            "run": self.run_id, "folder": str(Path.cwd()), "playbook": self.playbook.file, "inventory": self.inventory.file,
             "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
             "texts": self.playbook.texts, "version": self.options.version, "tags": sorted(self.options.selection.tags),
             "skip_tags": sorted(self.options.selection.skip), "forks": self.options.forks,

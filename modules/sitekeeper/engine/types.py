@@ -42,6 +42,15 @@ def parse_size(value: Any) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def parse_count(value: Any) -> int:
+    """A number of things, also as ``-e`` gives it: as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("a number of things is written like 0 or 5")
+
+
 def parse_site_code(value: Any) -> str:
     """Three letters or digits, not a reserved name; compared in upper case."""
     code = str(value).upper()
@@ -68,6 +77,7 @@ def as_many(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+Count = Annotated[int, BeforeValidator(parse_count)]
 SiteCode = Annotated[str, BeforeValidator(parse_site_code)]
 HostPath = Annotated[str, BeforeValidator(parse_host_path)]
 Many = Annotated[tuple[T, ...], BeforeValidator(as_many)]

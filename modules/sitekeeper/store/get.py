@@ -13,11 +13,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, UsageError
+from sitekeeper.engine.errors import IntegrityError, PreflightError, RunInterruptedError, UsageError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.engine.types import Many
+from sitekeeper.engine.types import Many, SiteCode
 from sitekeeper.store import _catalogue, _getting, _marks
 from sitekeeper.store._folder import Folder, store_error
 from sitekeeper.store._manifest import Manifest
@@ -32,6 +32,8 @@ class GetParams(Params):
 
     set: str
     """Set id; or a site code for its newest good set."""
+    site: SiteCode | None = None
+    """Whose set it must be; one of another site is refused."""
     kind: Literal["snapshot", "task"] | None = None
     """Only a set of this kind."""
     never_older: bool = False
@@ -75,6 +77,11 @@ class Get(Module[GetParams, Gotten]):
                 hint=f"if it is to be {folder.name} all the same, name it: -e set={folder.name}",
             )
         found = opened(folder, keys_of(ctx.vars.get("store_identity")) if _catalogue.read(folder).sealed else None)
+        if params.site is not None and found.manifest.site != params.site:
+            raise PreflightError(
+                f"{folder.name} is a set of {found.manifest.site}, not of {params.site}",
+                hint="name none, for the newest good set of each site, or limit the run to the set's own: --limit",
+            )
         entries = _getting.chosen(found.manifest, params.files)
         target: Path | None = None
         if found.packed:

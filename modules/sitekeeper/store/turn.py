@@ -9,7 +9,7 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan, Result
 from sitekeeper.engine.session import Context
-from sitekeeper.engine.types import Many
+from sitekeeper.engine.types import Count, Many
 from sitekeeper.store import _catalogue
 from sitekeeper.store._folder import Folder
 from sitekeeper.store.set import store_of
@@ -24,7 +24,7 @@ class TurnParams(Params):
     """Code of the site that asks."""
     of: Many[str]
     """Codes of all sites that take turns."""
-    sample: int = 0
+    sample: Count = 0
     """How many are due; 0: all of them."""
     source: Literal["files", "backup"] = "files"
     """Which drills count: those from the sets' files, or those from the backups in them. Each kind has its own turns."""
