@@ -170,6 +170,22 @@ def test_a_read_only_store(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(SpaceError, match="cannot be written"):
         store.claim("PR1-000001", "run-a")
+    for folder in (store, Folder(small_disk / "new" / "store")):
+        with pytest.raises(SpaceError, match="Read-only file system"):
+            folder.fit()
+
+
+def test_looking_tells_what_preparing_would_say_and_makes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "store"):
+        with pytest.raises(UsageError, match="file is no folder"):
+            Folder(folder).fit()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+    with pytest.raises(UsageError, match="open to others"):
+        Folder(tmp_path / "open").fit()
+    Folder(tmp_path / "none" / "yet").fit()
+    assert not (tmp_path / "none").exists()
 
 
 def test_where_a_store_is(kit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         size = _checks.predicted_bytes(ctx, params.site)
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))
+        store.fit()
         asked = Asked(
             site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
             longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,

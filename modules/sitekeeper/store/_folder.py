@@ -43,6 +43,28 @@ class Folder:
         except OSError as error:
             raise store_error(error, self.root) from None
 
+    def fit(self) -> None:
+        """Whether ``prepare`` could do its work, as far as looking tells; nothing is made.
+
+        Raises:
+            SpaceError: it could not be written. UsageError: it is no folder, open to others, or another user's.
+
+        """
+        at = self.root
+        try:
+            while not at.exists():
+                at = at.parent
+            read_only = os.statvfs(at).f_flag & os.ST_RDONLY
+        except OSError as error:
+            raise store_error(error, self.root) from None
+        if not at.is_dir():
+            raise UsageError(f"{at} is no folder", hint="give the store a folder of its own")
+        if at == self.root:
+            _ours(at)
+        if read_only or not os.access(at, os.W_OK | os.X_OK, effective_ids=True):
+            number = errno.EROFS if read_only else errno.EACCES
+            raise store_error(OSError(number, os.strerror(number)), self.root)
+
     def begun(self) -> bool:
         """Whether sets were kept here before: the folder below a mount point that is not mounted never held one."""
         return (self.root / ".staging").is_dir()
@@ -187,6 +209,10 @@ def _closed(folder: Path) -> None:
     except UsageError as error:
         error.hint = f"is the store mounted there? if this is its own folder: {error.hint}"
         raise
+    _ours(folder)
+
+
+def _ours(folder: Path) -> None:
     found = folder.stat()
     if found.st_uid != os.geteuid():
         raise UsageError(

@@ -66,6 +66,7 @@ class Set(Module[SetParams, Staging]):
             partial="",
         )
         store = _folder.Folder(root)
+        store.fit()
         left = [
             Change(f"store {root}", f"unfinished set {set_id} of run {run}", "dropped, unless that run is alive")
             for set_id, run in store.unfinished(params.site.code)
