@@ -108,27 +108,29 @@ def test_a_word_that_names_no_source_starts_nothing(night: Night) -> None:
     assert not (night.root / "runs").exists()
 
 
-def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lost connection is taken up by the wire itself; here the shell is lost with it."""
+Ask = Callable[[int], Iterator[object]]
+
+
+def reading(patch: pytest.MonkeyPatch, change: Callable[[Ask, int], Iterator[object]]) -> None:
+    """Something comes between the host's answer and the set."""
     whole = Streams.file
 
-    def struck(
-        self: Streams,
-        found: Found,
-        place: str,
-        source: str,
-        ask: Callable[[int], Iterator[object]],
-        again: Callable[[], None],
-    ) -> None:
-        def blocks(offset: int) -> Iterator[object]:
-            for number, block in enumerate(ask(offset)):
-                yield block
-                if number == 3 and not offset:
-                    raise UnreachableError("the shell is gone")
+    def struck(self: Streams, found: Found, place: str, source: str, ask: Ask, again: Callable[[], None]) -> None:
+        whole(self, found, place, source, lambda offset: change(ask, offset), again)
 
-        whole(self, found, place, source, blocks, again)
+    patch.setattr(Streams, "file", struck)
 
-    monkeypatch.setattr(Streams, "file", struck)
+
+def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection is taken up by the wire itself; here the shell is lost with it."""
+
+    def blocks(ask: Ask, offset: int) -> Iterator[object]:
+        for number, block in enumerate(ask(offset)):
+            yield block
+            if number == 3 and not offset:
+                raise UnreachableError("the shell is gone")
+
+    reading(monkeypatch, blocks)
     monkeypatch.setattr("sitekeeper.lab.functions.read_sk_work_file._BLOCK", 32_768)  # several to a small file
     made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
     assert made.code == 0, made.events[-3:]
@@ -138,8 +140,28 @@ def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch:
     assert main(["backups", "verify", "--store", str(night.store)]) == 0
 
 
+def test_a_pull_whose_connection_is_lost_after_the_last_byte_is_whole(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blocks(ask: Ask, offset: int) -> Iterator[object]:
+        yield from ask(offset)
+        monkeypatch.setattr("sitekeeper.store.pull_backup.listed", lost)
+        raise UnreachableError("the shell is gone")
+
+    reading(monkeypatch, blocks)
+    made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
+    assert made.code == 0, made.events[-3:]
+    assert BAK in entries(night)
+    assert main(["backups", "verify", "--store", str(night.store)]) == 0
+
+
 def lost(*_: object) -> None:
     raise UnreachableError("the connection was lost")
+
+
+def nonsense_after_the_last_byte(ask: Ask, offset: int) -> Iterator[object]:
+    yield from ask(offset)
+    yield "no bytes"
 
 
 WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
@@ -149,6 +171,7 @@ WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
     ),
     "lost before": lambda _, patch: patch.setattr("sitekeeper.sql.backup.listed", lost),
     "lost while it is pulled": lambda _, patch: patch.setattr("sitekeeper.store.pull_backup.listed", lost),
+    "spoiled after the last byte": lambda _, patch: reading(patch, nonsense_after_the_last_byte),
 }
 
 

@@ -95,6 +95,7 @@ class PullBackup(Module[PullBackupParams, Pulled]):
                 # What was not pulled whole is no part of the set, which may be published without it.
                 with suppress(OSError):
                     (staging / _place(backup)).unlink(missing_ok=True)
+                    log.drop(_place(backup))
                     (staging / BACKUPS).rmdir()
                 raise
         seconds = ctx.clock.monotonic() - started
