@@ -106,6 +106,15 @@ def test_a_change_is_taken_back_or_found_made(name: str, found: AnyModule) -> No
 
 
 @every
+def test_nothing_goes_on_past_services(name: str, found: AnyModule) -> None:
+    """What stands alone may be left as it is for a while: nothing that a site needs to run, and nothing that a guard covers."""
+    if found.stands_alone:
+        assert name in {"sql.backup", "store.pull_backup"}
+        assert found.leaves_down is Module.leaves_down
+        assert found.covers is Module.covers
+
+
+@every
 def test_types_are_frozen_and_strict(name: str, found: AnyModule) -> None:
     assert found.params_type.model_config.get("frozen")
     assert found.params_type.model_config.get("strict") or name == "core.set_fact"

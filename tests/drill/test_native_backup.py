@@ -10,9 +10,14 @@ import pytest
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
-from sitekeeper.engine.errors import UnreachableError
+from sitekeeper.engine.errors import RemoteError, UnreachableError
+from sitekeeper.engine.leases import Leases
+from sitekeeper.engine.plan import Plan
+from sitekeeper.engine.session import Context
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
+from sitekeeper.sql._results import BackupFile
+from sitekeeper.sql.backup import Backup, BackupIntent, BackupParams
 from sitekeeper.store._streams import Streams
 from sitekeeper.store._tree import Found
 
@@ -108,27 +113,29 @@ def test_a_word_that_names_no_source_starts_nothing(night: Night) -> None:
     assert not (night.root / "runs").exists()
 
 
-def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lost connection is taken up by the wire itself; here the shell is lost with it."""
+Ask = Callable[[int], Iterator[object]]
+
+
+def reading(patch: pytest.MonkeyPatch, change: Callable[[Ask, int], Iterator[object]]) -> None:
+    """Something comes between the host's answer and the set."""
     whole = Streams.file
 
-    def struck(
-        self: Streams,
-        found: Found,
-        place: str,
-        source: str,
-        ask: Callable[[int], Iterator[object]],
-        again: Callable[[], None],
-    ) -> None:
-        def blocks(offset: int) -> Iterator[object]:
-            for number, block in enumerate(ask(offset)):
-                yield block
-                if number == 3 and not offset:
-                    raise UnreachableError("the shell is gone")
+    def struck(self: Streams, found: Found, place: str, source: str, ask: Ask, again: Callable[[], None]) -> None:
+        whole(self, found, place, source, lambda offset: change(ask, offset), again)
 
-        whole(self, found, place, source, blocks, again)
+    patch.setattr(Streams, "file", struck)
 
-    monkeypatch.setattr(Streams, "file", struck)
+
+def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection is taken up by the wire itself; here the shell is lost with it."""
+
+    def blocks(ask: Ask, offset: int) -> Iterator[object]:
+        for number, block in enumerate(ask(offset)):
+            yield block
+            if number == 3 and not offset:
+                raise UnreachableError("the shell is gone")
+
+    reading(monkeypatch, blocks)
     monkeypatch.setattr("sitekeeper.lab.functions.read_sk_work_file._BLOCK", 32_768)  # several to a small file
     made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
     assert made.code == 0, made.events[-3:]
@@ -138,8 +145,46 @@ def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch:
     assert main(["backups", "verify", "--store", str(night.store)]) == 0
 
 
+def test_a_pull_whose_connection_is_lost_after_the_last_byte_is_whole(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blocks(ask: Ask, offset: int) -> Iterator[object]:
+        yield from ask(offset)
+        monkeypatch.setattr("sitekeeper.store.pull_backup.listed", lost)
+        raise UnreachableError("the shell is gone")
+
+    reading(monkeypatch, blocks)
+    made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
+    assert made.code == 0, made.events[-3:]
+    assert BAK in entries(night)
+    assert main(["backups", "verify", "--store", str(night.store)]) == 0
+
+
 def lost(*_: object) -> None:
     raise UnreachableError("the connection was lost")
+
+
+def lost_with_its_lease(_: Night, patch: pytest.MonkeyPatch) -> None:
+    """The pull before it took so long that the lease has to be renewed."""
+    plan, take, due = Backup.plan, Leases.take, [True]
+
+    def planned(self: Backup, ctx: Context, params: BackupParams) -> Plan[BackupFile]:
+        made = plan(self, ctx, params)
+        patch.setattr(Leases, "take", taken)
+        return made
+
+    def taken(self: Leases, there: Context) -> None:
+        if due:
+            due.clear()
+            lost()
+        take(self, there)
+
+    patch.setattr(Backup, "plan", planned)
+
+
+def nonsense_after_the_last_byte(ask: Ask, offset: int) -> Iterator[object]:
+    yield from ask(offset)
+    yield "no bytes"
 
 
 WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
@@ -148,7 +193,9 @@ WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
         "PR2", "sql_statement", kind="backup", do="drop"
     ),
     "lost before": lambda _, patch: patch.setattr("sitekeeper.sql.backup.listed", lost),
+    "lost with its lease": lost_with_its_lease,
     "lost while it is pulled": lambda _, patch: patch.setattr("sitekeeper.store.pull_backup.listed", lost),
+    "spoiled after the last byte": lambda _, patch: reading(patch, nonsense_after_the_last_byte),
 }
 
 
@@ -162,3 +209,43 @@ def test_the_set_is_published_without_it(night: Night, way: str, monkeypatch: py
     outcome = night.drill("PR2", "snapshot", "-e", "drill_from=backup")
     assert outcome.code == 2
     assert "none given" in outcome.error("PR2")
+
+
+def stuck(patch: pytest.MonkeyPatch, times: int, error: type[RemoteError | UnreachableError]) -> None:
+    """The file cannot be deleted, so often: a scanner holds it, or its host does not answer."""
+    undo, left = Backup.undo, [error("the file stays")] * times
+
+    def held(self: Backup, ctx: Context, intent: BackupIntent, outcome: BackupFile | None) -> str:
+        if left:
+            raise left.pop()
+        return undo(self, ctx, intent, outcome)
+
+    patch.setattr(Backup, "undo", held)
+
+
+@pytest.mark.parametrize("error", [RemoteError, UnreachableError])
+@pytest.mark.parametrize("written", [True, False])
+def test_a_file_that_stays_keeps_no_set_back_and_is_told(
+    night: Night, monkeypatch: pytest.MonkeyPatch, *, written: bool, error: type[RemoteError | UnreachableError]
+) -> None:
+    if not written:
+        night.lab.fault("PR2", "sql_statement", kind="backup", do="disk_full", at=70)
+    stuck(monkeypatch, 99, error)
+    made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
+    assert made.code == 13, made.errors
+    assert "sql.backup" in made.error("PR2")
+    assert (BAK in entries(night)) is written
+    assert night.manifest("PR2")["consistency"] == "writer"
+    monkeypatch.undo()
+    (run,) = [one for one in (night.root / "runs").iterdir() if (one / "journal.db").is_file()]
+    assert main(["rollback", run.name, "--runs", str(run.parent)]) == 0
+
+
+def test_a_half_file_that_goes_at_the_second_try_is_no_failure(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    night.lab.fault("PR2", "sql_statement", kind="backup", do="disk_full", at=70)
+    stuck(monkeypatch, 1, RemoteError)
+    made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
+    assert made.code == 0, made.errors
+    assert BAK not in entries(night)
+    told = [one["ok"] for one in made.events if one["event"] == "Undone" and one["module"] == "sql.backup"]
+    assert told == [False, True]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sitekeeper.engine import openrun
-from sitekeeper.engine.errors import LimitError
+from sitekeeper.engine.errors import LimitError, UnreachableError
+
+from . import conftest
 
 
 def test_only_the_other_hosts_lease_is_taken_and_given_back(stage: Any) -> None:
@@ -36,6 +40,18 @@ def test_a_lease_that_another_run_holds_stops_it_before_anything_is_made(stage: 
     assert outcome.exit_code == 12
     assert stage.did("PR2") == []
     assert stage.rows("intent") == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_host_that_is_gone_fails_only_what_stands_alone(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    monkeypatch.setattr(conftest.ElsewhereModule, "stands_alone", alone)
+    stage.lease_fails = lambda host: UnreachableError("no answer") if host == "PR2" else None
+    outcome = stage.tasks("- test.elsewhere: {name: a, on: PR2}\n  ignore_errors: true", "- test.read: {value: after}")
+    assert stage.did("PR2") == []
+    assert stage.did() == (["read after"] if alone else [])
+    assert outcome.exit_code == (0 if alone else 5)
 
 
 def test_whoever_takes_the_run_up_knows_whose_leases_it_held(stage: Any) -> None:

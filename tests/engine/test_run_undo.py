@@ -167,6 +167,63 @@ def test_a_failed_attempt_that_cannot_be_taken_back_is_not_tried_again(stage: An
     assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "undo"]
 
 
+LEFT_BEHIND = """\
+    - block:
+        - test.change: {name: a, fails: undo}
+          failed_when: true
+          retries: 3
+          IGNORED
+        - test.read: {value: inside}
+      rescue:
+        - test.read: {value: rescue}
+    - test.read: {value: after}
+    """
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest.ChangeModule, "stands_alone", True)
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_stands_alone_may_be_left_behind_until_the_plays_end(stage: Any) -> None:
+    outcome = stage.tasks(LEFT_BEHIND.replace("IGNORED", "ignore_errors: true"))
+    assert stage.did() == ["made a", "read inside", "read after"]
+    assert [error.word for error in outcome.hosts["PR1"].errors] == ["undo"]
+    assert outcome.exit_code == 13
+    assert stage.left_open() == ["a"]
+    assert stage.given_back == []
+
+
+@pytest.mark.usefixtures("alone")
+def test_it_is_tried_again_there_before_older_changes(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    undo, stuck = conftest.ChangeModule.undo, [True]
+
+    def held(self: Any, ctx: Any, intent: Any, outcome: Any) -> str:
+        if intent.name == "a" and stuck:
+            stuck.clear()
+            raise LimitError("it is held")
+        return undo(self, ctx, intent, outcome)
+
+    monkeypatch.setattr(conftest.ChangeModule, "undo", held)
+    outcome = stage.tasks(
+        "- test.change: {name: first}\n  undo: play",
+        "- test.change: {name: a, fails: half}\n  ignore_errors: true",
+        "- test.change: {name: last}\n  undo: play",
+    )
+    assert stage.did() == ["made first", "made a", "made last", "undone last", "undone a", "undone first"]
+    assert outcome.exit_code == 0
+    assert stage.left_open() == []
+    assert stage.given_back == ["PR1"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_ignore_errors_nothing_goes_on_from_there_either(stage: Any) -> None:
+    outcome = stage.tasks(LEFT_BEHIND.replace("IGNORED", "delay: 1s"))
+    assert stage.did() == ["made a"]
+    assert outcome.exit_code == 20
+
+
 def test_each_item_of_a_loop_is_its_own_change(stage: Any) -> None:
     stage.tasks(
         "- test.change: {name: '{{ item }}', fails: \"{{ 'half' if item == 'c' else 'no' }}\"}\n  loop: [a, b, c, d]"

@@ -64,7 +64,7 @@ class Attempts:
         """The result and its plan; an Unknown and None where check mode cannot tell.
 
         Raises:
-            SitekeeperError: it failed; what it had changed is taken back.
+            SitekeeperError: it failed; what it had changed is taken back, or is put off where that may wait.
             NotTakenBackError: ... or could not be.
 
         """
@@ -77,6 +77,8 @@ class Attempts:
             # At once, newest first: a half-made change is one that nothing later would know of.
             undo = self.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
             if undo:
+                if self.task.ignore_errors and self.task.module.stands_alone and self.undo.put_off(mark, undo):
+                    raise error
                 raise NotTakenBackError(error, undo)
             if left <= 0 or isinstance(error, UsageError | BugError):
                 raise error

@@ -377,11 +377,11 @@ class HostPlay:
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
             raise self._failed(task, failed.error, begun, final=True) from None
-        except (UnreachableError, BugError) as error:
-            raise self._failed(task, error, begun, final=True) from None
         except SitekeeperError as error:
-            if not task.ignore_errors:
-                raise self._failed(task, error, begun) from None
+            alone = isinstance(error, UnreachableError) and task.module.stands_alone
+            final = isinstance(error, UnreachableError | BugError) and not alone
+            if final or not task.ignore_errors:
+                raise self._failed(task, error, begun, final=final) from None
             self.telling.failed(task, error, begun, status="ignored")
             self._done(task, layers, "", failure_of(error))
             return failure_of(error)

@@ -79,6 +79,9 @@ class Module(Generic[P, R]):
     """Whether ``undo`` exists. A reversible module is taken back on failure unless the task says otherwise."""
     on_host: ClassVar[bool] = True
     """Whether ``apply`` changes a host (then under its lease) and not only the control host."""
+    stands_alone: ClassVar[bool] = False
+    """Whether nothing else that a play does depends on it, nor on what is left of it. Then a lost connection is a failure of its
+    task alone, and ``ignore_errors`` passes over a change that cannot be taken back at once: it is tried again at the play's end."""
     intent_type: ClassVar[type[Record] | None] = None
     called: ClassVar[str] = ""
     """Name of a module from outside, set from its entry point."""

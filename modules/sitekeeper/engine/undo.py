@@ -76,6 +76,17 @@ class UndoStack:
                 errors.append(error)
         return errors
 
+    def put_off(self, since: int, errors: list[SitekeeperError]) -> bool:
+        """Changes after ``since`` that could not be taken back are tried again at the play's end; False: that is not all that is wrong."""
+        if not all(isinstance(error, UndoError) for error in errors):
+            return False
+        waiting = [change for change in self.left if change.number > since]
+        for change in waiting:
+            self.left.remove(change)
+            change.policy = "play"
+        self._open += sorted(waiting, key=lambda change: change.number)
+        return True
+
     def keep(self) -> None:
         """The play is over: what is still open is meant to stay."""
         for change in self._open:

@@ -5,8 +5,8 @@ A second kind of evidence beside the snapshot, taken after the window in its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError, UsageError
@@ -69,14 +69,14 @@ class Backup(Module[BackupParams, BackupFile]):
         rights="BACKUP DATABASE, and read msdb",
     )
     reversible = True
+    stands_alone = True
     intent_type = BackupIntent
 
     def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupFile]:
         there = changed_on(ctx, params)
         server, root = Server(there, params.instance), work_dir_of(there)
-        with _lost(there, params.database):
-            listed(there, root, "")
-            rows = server.ask(queries.FILES, params.database)
+        listed(there, root, "")
+        rows = server.ask(queries.FILES, params.database)
         if not rows:
             raise UsageError(
                 f"no database {params.database} on {there.host}, or the login may not see it", host=there.host
@@ -100,12 +100,7 @@ class Backup(Module[BackupParams, BackupFile]):
         intent, params = plan.intent, plan.data
         assert isinstance(intent, BackupIntent)  # noqa: S101 - the plan is our own
         there = changed_on(ctx, intent)
-        with _lost(there, intent.database):
-            return self._written(there, intent, params, plan.result)
-
-    @staticmethod
-    def _written(there: Context, intent: BackupIntent, params: BackupParams, planned: BackupFile) -> BackupFile:
-        server, path = Server(there, intent.instance), planned.path
+        server, path = Server(there, intent.instance), plan.result.path
         # SQL Server makes files, no folders.
         there.ps.change("Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=CLAIM, Offset=0, Data=b"")
         sql = statements.backup(intent.database, path, f"sitekeeper {intent.run}", compressed=params.compress)
@@ -120,8 +115,8 @@ class Backup(Module[BackupParams, BackupFile]):
         )
         if not checked.has(VALID):
             raise IntegrityError(f"the server never said that {path} is valid (3262)", host=there.host)
-        size = planned.bytes
-        return planned.model_copy(
+        size = plan.result.bytes
+        return plan.result.model_copy(
             update={
                 "seconds": seconds, "verify_seconds": verifying, "id": identity,
                 "msg": f"{intent.database}: {size} bytes in {seconds:.1f} s, {rate(size, seconds)}, verified",
@@ -138,21 +133,6 @@ class Backup(Module[BackupParams, BackupFile]):
                 _dropping.settle(Server(there, intent.instance))
         there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=[intent.name, CLAIM])
         return f"{intent.name} deleted on {there.host}"
-
-
-@contextmanager
-def _lost(there: Context, database: str) -> Iterator[None]:
-    """A lost connection is a failure of this backup alone, which ``ignore_errors`` can pass over: no set depends on it.
-
-    A host that is really gone is found by whoever needs it.
-    """
-    try:
-        yield
-    except UnreachableError as error:
-        raise SqlError(
-            f"no backup of {database}: {error.message}", host=there.host,
-            hint="how far the server came is not known; its file is deleted",
-        ) from None  # fmt: skip
 
 
 def _explained(work: Callable[[], Outcome]) -> Outcome:

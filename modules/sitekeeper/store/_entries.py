@@ -27,6 +27,7 @@ class EntryLog:
         file = staging / NAME
         file.write_text("".join(_line(entry) for entry in whole), encoding="ascii")
         self._handle = file.open("a", encoding="ascii")
+        self._newest: Entry | None = None
 
     def earlier(self, source: str, path: str, to: str) -> Entry | None:
         """What an earlier, interrupted pull of the same set left whole: every byte was hashed again.
@@ -48,7 +49,15 @@ class EntryLog:
 
     def add(self, entry: Entry) -> None:
         """Note an entry."""
+        self._newest = entry
         self._handle.write(_line(entry))
+
+    def drop(self, name: str) -> None:
+        """The newest entry, if it is this file's, goes again: cut off, so that a kill meanwhile loses none of the others."""
+        if self._newest is not None and self._newest.file == name:
+            self._handle.truncate(self._handle.tell() - len(_line(self._newest)))
+            self._names.discard(name)
+            self._newest = None
 
     def close(self) -> None:
         """Nothing more comes."""

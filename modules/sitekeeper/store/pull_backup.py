@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sitekeeper.engine.errors import IntegrityError, RemoteError, UnreachableError
+from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
@@ -47,6 +47,7 @@ class PullBackup(Module[PullBackupParams, Pulled]):
 
     needs = Needs(functions=("Get-SkWorkFile", "Read-SkWorkFile"), rights="read in the folder sql_work_dir")
     on_host = False
+    stands_alone = True
 
     def plan(self, ctx: Context, params: PullBackupParams) -> Plan[Pulled]:
         change = Change(f"set {params.set.id} {_place(params.backup)}", "not there", f"{params.backup.path}")
@@ -62,15 +63,6 @@ class PullBackup(Module[PullBackupParams, Pulled]):
         params: PullBackupParams = plan.data
         backup, staging = params.backup, Path(params.set.folder)
         there = ctx if backup.on == ctx.host else ctx.of(backup.on)
-        try:
-            return self._pulled(ctx, there, staging, params)
-        except UnreachableError as error:
-            # Of this file alone: a host that is really gone is found when the set is published.
-            raise RemoteError(f"{backup.path} was not pulled: {error.message}", host=backup.on) from None
-
-    @staticmethod
-    def _pulled(ctx: Context, there: Context, staging: Path, params: PullBackupParams) -> Pulled:
-        backup = params.backup
         root, run, name = backup.path.rsplit("\\", 2)
         started = ctx.clock.monotonic()
 
@@ -95,6 +87,7 @@ class PullBackup(Module[PullBackupParams, Pulled]):
                 # What was not pulled whole is no part of the set, which may be published without it.
                 with suppress(OSError):
                     (staging / _place(backup)).unlink(missing_ok=True)
+                    log.drop(_place(backup))
                     (staging / BACKUPS).rmdir()
                 raise
         seconds = ctx.clock.monotonic() - started
