@@ -36,6 +36,9 @@ REPAIRED = (*NEW_WINDOWS, "database.broker")
 def test_setup_recovers_a_site_of_2012_and_later(ward: Ward, site: str, kind: str, expected: tuple[str, ...]) -> None:
     chosen = ward.set_of(site, kind).name
     ward.wreck(site)
+    before = len(ward.audit("change", site))
+    outcome = ward.restore(site, "-e", f"set={chosen}", "--check")
+    assert (outcome.code, ward.audit("change", site)[before:]) == (0, []), outcome.error(site)
     outcome = ward.restore(site, "-e", f"set={chosen}")
     assert outcome.code == 0, outcome.error(site)
     ward.assert_works(site)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UnreachableError, UsageError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Result
+from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
 from sitekeeper.site._recovery_script import wishes_of
@@ -65,6 +65,8 @@ class SetupIntent(Record):
 class SetupResult(Result):
     """How setup ended."""
 
+    site: str | Unknown = ""
+    """Code of the site that it recovered: what asks for it is not asked before there is one."""
     account: str = ""
     """What it ran as."""
     seconds: float = 0.0
@@ -98,14 +100,14 @@ class Setup(Module[SetupParams, SetupResult]):
         wishes_of(params.recovery or ctx.vars.get("recovery"))
         change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
         return Plan(
-            result=SetupResult(changed=True, msg=f"setup would recover {got.site}"), changes=(change,),
+            result=SetupResult(changed=True, msg=f"setup would recover {got.site}", site=Unknown("site.setup")), changes=(change,),
             intent=SetupIntent(run=ctx.run_id, site=got.site, root=params.staged.root, drive=params.staged.drive), data=params,
         )  # fmt: skip
 
     def made(self, ctx: Context, intent: SetupIntent) -> SetupResult | None:
         found = _read(ctx, intent, "setup")
         return (
-            SetupResult(changed=True, msg=f"{intent.site} was recovered", tail=found["Tail"])
+            SetupResult(changed=True, msg=f"{intent.site} was recovered", site=intent.site, tail=found["Tail"])
             if found["Code"] == "0"
             else None
         )
@@ -124,7 +126,7 @@ class Setup(Module[SetupParams, SetupResult]):
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
-            changed=True, account=account, seconds=round(seconds, 1), tail=tail,
+            changed=True, site=intent.site, account=account, seconds=round(seconds, 1), tail=tail,
             msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
         )  # fmt: skip
 
