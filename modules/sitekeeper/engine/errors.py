@@ -212,7 +212,10 @@ class IntegrityError(SitekeeperError):
 
     word = "integrity"
     exit_code = 10
-    advice = "run again; if it comes back, find out who or what changes the host at this time"
+    advice = (
+        "what is stored and damaged stays so: take another set. What a host answered may be whole the next time: run again; if it "
+        "comes back, find out who or what changes the host at this time"
+    )
 
 
 class PreflightError(SitekeeperError):

@@ -76,7 +76,10 @@ def site_facts(ctx: Context) -> SiteFacts:
         raise IntegrityError(f"{ctx.host} has no site code in SMS\\Identification that could be one: {code!r}")
     expected = ctx.site_code()
     if expected is not None and code != expected:
-        raise IntegrityError(f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}")
+        raise IntegrityError(
+            f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}",
+            hint="one of both is wrong: site_code or ansible_host in the inventory, or the host that answers there",
+        )
     machine = machine_of(ctx, answers[len(keys) :])
     volumes = volumes_of_machine(answers[len(keys) + 3])
     services = services_of(answers[len(keys) + 2])
