@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sitekeeper.cli.main import main
+from sitekeeper.lab.sql.site_schema import status_message
 from sitekeeper.store import _manifest
 
 from .conftest import Night, edited, rehashed
@@ -125,6 +126,19 @@ def _another_instant(folder: Path, _: Night) -> None:
         data.execute("UPDATE StatusMessages SET Time = ?", (days_ago,))
         data.commit()
     rehashed(folder, MDF)
+
+
+def _message(age: timedelta, site: str, machine: str, module: str = "SMS Server") -> Callable[[Path, Night], None]:
+    """One more status message, stamped by its sender's clock; the site was backed up just now."""
+
+    def add(folder: Path, _: Night) -> None:
+        at = (datetime.now(UTC) - age).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+        with closing(sqlite3.connect(folder / MDF)) as data:
+            status_message(data, at, 4711, site, machine, module)
+            data.commit()
+        rehashed(folder, MDF)
+
+    return add
 
 
 def _newer_database(folder: Path, _: Night) -> None:
@@ -365,6 +379,45 @@ def test_a_sound_set_passes(night: Night, site: str, kind: str) -> None:
     drilled = json.loads((night.set_of(site, kind) / "marks.json").read_text())["drilled"]
     assert drilled["result"] == "ok"
     assert _manifest.read(night.set_of(site, kind)).kind == kind
+
+
+AHEAD = timedelta(minutes=-20)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (_message(AHEAD, "PR9", "PR9.lab.example"), "ok"),
+        (_message(AHEAD, "PR2", "DP1.lab.example"), "ok"),
+        (_message(AHEAD, "PR2", "PR2.lab.example", "SMS Client"), "ok"),
+        (_message(AHEAD, "PR2", "PR22"), "ok"),
+        (_message(AHEAD, "PR2", "PR2.lab.example"), "warning"),
+        (_message(AHEAD, "PR2", "pr2"), "warning"),
+    ],
+    ids=["a child", "another site system", "a client", "a longer name", "the site server", "its NetBIOS name"],
+)
+def test_a_message_of_a_clock_that_is_ahead_makes_no_set_a_bad_one(
+    night: Night, message: Callable[[Path, Night], None], status: str
+) -> None:
+    folder = night.set_of("PR2", "snapshot")
+    message(folder, night)
+    outcome = night.drill("PR2", "snapshot")
+    assert outcome.code == 0, outcome.error("PR2")
+    checks = [one for line in outcome.events for one in line.get("checks", ()) if one["name"] == "instant"]
+    assert [one["status"] for one in checks] == [status], checks
+    assert json.loads((folder / "marks.json").read_text())["drilled"]["result"] == "ok"
+
+
+@pytest.mark.parametrize("ahead", ["PR9", "PR2"])
+def test_a_message_of_a_clock_that_is_ahead_hides_no_old_database(night: Night, ahead: str) -> None:
+    """Neither a child's, nor one of the site server itself."""
+    folder = night.set_of("PR2", "snapshot")
+    _another_instant(folder, night)
+    _message(AHEAD, ahead, ahead)(folder, night)
+    outcome = night.drill("PR2", "snapshot")
+    assert outcome.code == 10
+    assert "instant: " in outcome.error("PR2")
+    assert "older than the set" in outcome.error("PR2")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("task", 0), ("snapshot", 10)])

@@ -230,3 +230,38 @@ Describe 'Start-SkSetup' {
         [IO.File]::Exists([IO.Path]::Combine($root, 'setup.cmd')) | Should -BeFalse
     }
 }
+
+Describe 'Where WMI does not answer' {
+    BeforeEach {
+        $ErrorActionPreference = 'Continue'  # as in a session of ours; what runs these tests has Stop
+        # As Windows' own does: its error ends nothing by itself.
+        function Get-WmiObject { [CmdletBinding()] param([string]$Class) Write-Error -Message "no $Class" -ErrorId 'GetWMIManagementException' }
+        $run = @{ Drive = 'D'; Run = 'run-1' }
+        $folder = [IO.Path]::Combine($root, 'run-1', 'shadow')
+        if ([IO.Directory]::Exists($root)) { [IO.Directory]::Delete($root, $true) }
+        [void][IO.Directory]::CreateDirectory($folder)
+    }
+    It 'nothing of a shadow copy set is taken for gone: <Name>' -ForEach @(
+        @{ Name = 'mark.txt'; Text = "set {00000000-0000-4000-8000-000000000001}`r`ncopy 0 x {00000000-0000-4000-8000-000000000002}`r`n" }
+        @{ Name = 'before.txt'; Text = "volume 00000000-0000-4000-8000-000000000003`r`n" }
+    ) {
+        $file = [IO.Path]::Combine($folder, $Name)
+        [IO.File]::WriteAllText($file, $Text)
+        { Remove-SkShadowSet @run } | Should -Throw -ErrorId 'GetWMIManagementException*'
+        [IO.File]::ReadAllText($file) | Should -Be $Text
+    }
+    It 'no list is made that would call every copy new' {
+        { Write-SkShadowList @run -Volume @('00000000-0000-4000-8000-000000000003') } | Should -Throw -ErrorId 'GetWMIManagementException*'
+        [IO.Directory]::GetFileSystemEntries($folder) | Should -BeNullOrEmpty
+    }
+    It 'no guard is written for a Windows and volumes that nobody knows: <Kind>' -ForEach @(@{ Kind = 'window' }, @{ Kind = 'leak' }) {
+        { Get-SkGuardScript @run -Number 1 -Minutes 30 -Service @() -Kind $Kind } | Should -Throw -ErrorId 'GetWMIManagementException*'
+    }
+    It 'no leak guard is written that looks at no volume' {
+        function Get-WmiObject {
+            [CmdletBinding()] param([string]$Class)
+            if ($Class -eq 'Win32_Volume') { Write-Error -Message "no $Class" -ErrorId 'GetWMIManagementException' } else { @{ Version = '6.3.9600' } }
+        }
+        { Get-SkGuardScript @run -Number 1 -Minutes 30 -Service @() -Kind leak } | Should -Throw -ErrorId 'GetWMIManagementException*'
+    }
+}

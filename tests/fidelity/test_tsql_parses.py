@@ -70,7 +70,9 @@ def test_the_facts_queries_are_t_sql_of_every_version() -> None:
         "since": _status.SINCE,
         "site_rows": queries.site_rows("CM_ABC"),
         "last_message": queries.last_message("CM_ABC"),
+        "last_message_until": queries.last_message_until("CM_ABC"),
         "first_message": queries.first_message("CM_ABC"),
+        "messages": queries.messages("CM_ABC"),
     }
     assert _complaints(statements, VERSIONS) == []
     count(Row.TSQL, len(statements) * len(VERSIONS), f"{len(statements)} x {len(VERSIONS)}")

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.drill.conftest import edited
 
 from sitekeeper.engine.errors import RemoteError
+from sitekeeper.lab.configmgr import life
 from sitekeeper.lab.configmgr.site import database_files
+from sitekeeper.lab.sql.site_schema import status_message
 from sitekeeper.site.save import Save
 
 from .conftest import SERVICES, Ward
@@ -119,6 +123,47 @@ def test_a_child_of_2007_on_the_same_windows(ward: Ward) -> None:
     ward.lab.operate("PR1", "reset")
     ward.assert_works("PR1")
     assert ward.lab.site_servers["PR1"].passwords_readable
+
+
+@pytest.mark.parametrize(
+    ("site", "machine", "module"),
+    [("PR1", "PR1", "SMS Server"), ("CEN", "CLIENT7", "SMS Client"), ("CEN", "CEN", "SMS Client")],
+    ids=["a child", "a client", "the client on it"],
+)
+def test_what_was_queued_elsewhere_makes_no_new_site_an_old_one(
+    ward: Ward, site: str, machine: str, module: str
+) -> None:
+    """Written after the set was taken, and a day before the site was installed anew; it comes in afterwards."""
+    server, chosen = ward.lab.site_servers["CEN"], ward.set_of("CEN", "task")
+
+    def older(data: dict[str, Any]) -> None:
+        data["taken_at"] = (datetime.fromisoformat(data["taken_at"]) - timedelta(days=3)).isoformat()
+
+    edited(chosen, older)
+    ward.wreck("CEN")
+    ward.lab.operate("CEN", "install")
+    database = server.instance.database(server.name)
+    assert database is not None
+    queued = datetime.fromisoformat(database.options()["created"]) - timedelta(days=1)
+    with database.change("INSERT StatusMessages") as data:
+        status_message(data, queued.isoformat(sep=" ", timespec="milliseconds"), 4711, site, machine, module)
+    outcome = ward.restore("CEN", "-e", f"set={chosen.name}")
+    assert outcome.code == 0, outcome.error("CEN")
+
+
+def test_a_new_site_that_nothing_is_known_of_is_not_touched(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its database has messages, and none of them can be told to be its own."""
+    monkeypatch.setattr(life, "sender", lambda *_: "ELSEWHERE")
+    server = ward.lab.site_servers["CEN"]
+    ward.wreck("CEN")
+    ward.lab.operate("CEN", "install")
+    database = server.instance.database(server.name)
+    assert database is not None
+    with database.change("UPDATE StatusMessages") as data:
+        data.execute("UPDATE StatusMessages SET MachineName = 'ELSEWHERE'")
+    outcome = ward.restore("CEN", "-e", f"set={ward.set_of('CEN', 'task').name}")
+    assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("CEN")
+    assert "none that is known to be of CEN itself" in outcome.error("CEN")
 
 
 def _recovered(site: str, ward: Ward, *, install: bool = False) -> str:

@@ -172,7 +172,8 @@ def test_a_site_of_2007_whose_database_says_nothing_is_not_touched(
     if lost == "its database":
         monkeypatch.setattr(instance, "databases", {})
     else:
-        monkeypatch.setattr(queries, "first_message", lambda _: "SELECT x.First AS first FROM SMS_PR1.dbo.NotMine AS x")
+        statement = "SELECT x.First AS first FROM SMS_PR1.dbo.NotMine AS x WHERE x.Name IN (?, ?, ?)"
+        monkeypatch.setattr(queries, "first_message", lambda _: statement)
     outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
     assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
     assert "cannot be told from a living site" in outcome.error("PR1")

@@ -17,7 +17,7 @@ function Get-SkGuardScript {
     if ([IO.Directory]::Exists((Get-SkFolder -Drive $Drive))) { $held = Read-SkLease -Drive $Drive }
     $generation = [long]0
     if ($held) { $generation = $held.Generation }
-    $system = @(Get-WmiObject -Class Win32_OperatingSystem)[0]
+    $system = @(Get-WmiObject -Class Win32_OperatingSystem -ErrorAction Stop)[0]
     $old = $system.Version -like '5.*'
     $root = $Drive + ':\sitekeeper'
     $here = $root + '\' + $Run + '\guard\' + $Number
@@ -103,7 +103,7 @@ function Get-SkGuardScript {
         ('>' + $here + '\settled.txt echo running')
         'exit /b 0'
     } else {
-        foreach ($volume in @(Get-WmiObject -Class Win32_Volume)) {
+        foreach ($volume in @(Get-WmiObject -Class Win32_Volume -ErrorAction Stop)) {
             if (-not $volume.DriveLetter -or $volume.DriveType -ne 3) { continue }
             $work = $volume.DriveLetter.Substring(0, 1) + ':\sitekeeper\' + $Run
             ('if exist ' + $work + '\shadow call :drop ' + $volume.DriveLetter.Substring(0, 1))

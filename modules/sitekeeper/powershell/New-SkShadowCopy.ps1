@@ -21,6 +21,7 @@ function New-SkShadowCopy {
     $file = [IO.Path]::Combine($folder, 'mark.txt')
     $set = ''
     $gmt = ''
+    # Where WMI fails here, its error fails the run; but the id of what was made must be written down first.
     foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) {
         if ($one.ID -eq $made.ShadowID) {
             $set = $one.SetID

@@ -18,7 +18,7 @@ function Register-SkGuard {
 
     $global:LASTEXITCODE = -1
     $boot = 0
-    $system = @(Get-WmiObject -Class Win32_OperatingSystem)[0]
+    $system = @(Get-WmiObject -Class Win32_OperatingSystem -ErrorAction Stop)[0]
     if ($system.Version -like '5.*') {
         $said = @(& schtasks.exe /create /tn $name /tr ($plain + '\guard.cmd') /sc minute /mo 1 /ru SYSTEM 2>&1 | ForEach-Object { [string]$_ })
         $code = $LASTEXITCODE

@@ -1,6 +1,7 @@
 function Remove-SkShadowSet {
     # Drops this run's shadow copies, by the ids that were written down when they were made, and their links.
     # Never another's, and none that may be another's. Twice does no harm; answers what is still there.
+    # Where WMI does not answer, nothing is known to be gone: the folder with the mark must stay.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run)
     trap { break }  # a failed .NET call would only end its statement
@@ -28,7 +29,7 @@ function Remove-SkShadowSet {
         # They were to be made, and no mark says which they are: what has come since may be ours, or another program's.
         $known = @([IO.File]::ReadAllText($list).Replace("`r", '').Split("`n"))
         $perhaps = @()
-        foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) {
+        foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) {
             $on = [string]$one.VolumeName -match '\{([0-9a-f-]{36})\}' -and $known -contains ('volume ' + $matches[1])
             if ($on -and $known -notcontains ('copy ' + $one.ID)) { $perhaps += $one.ID }
         }
@@ -37,18 +38,18 @@ function Remove-SkShadowSet {
             return
         }
     }
-    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) { if ($sets -contains $one.SetID) { $ids += $one.ID } }
+    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) { if ($sets -contains $one.SetID) { $ids += $one.ID } }
     foreach ($one in [IO.Directory]::GetDirectories($folder)) {
         $name = [IO.Path]::GetFileName($one)
         if ($name -match '^[0-9]+$') { [void](& mountvol.exe ($plain + '\' + $name) /D 2>&1) }
     }
-    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) {
+    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) {
         foreach ($id in $ids) {
             if ($one.ID -eq $id) { Remove-WmiObject -Path ("Win32_ShadowCopy.ID='" + $one.ID + "'") ; break }
         }
     }
     $left = @()
-    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy)) { if ($ids -contains $one.ID) { $left += $one.ID } }
+    foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) { if ($ids -contains $one.ID) { $left += $one.ID } }
     if ($left.Length -gt 0) {
         Write-Error -Message ('shadow copies still there: ' + ($left -join ' ')) -ErrorId 'SkShadowCopyLeft' -Category ResourceBusy -TargetObject $Run
         return

@@ -146,7 +146,10 @@ def _sql(
     def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...], SiteDatabase]:
         about = session.query(queries.SERVER)[0]
         names = tuple(str(row["name"]) for row in session.query(queries.DATABASES))
-        return about, names, site_database(session, known.name, ctx.clock.now()) if ask_age else SiteDatabase()
+        aged = SiteDatabase()
+        if ask_age:
+            aged = site_database(session, known.name, got.site, got.machine.name, ctx.clock.now())
+        return about, names, aged
 
     about, names, aged = read_over(lambda: ctx.of(host).sql(known.server, "master", known.instance), read)
     return known.server, known.instance, host, about, names, aged

@@ -215,11 +215,37 @@ def site_rows(database: str) -> str:
     )
 
 
+_OWN = "m.SiteCode = ? AND m.ModuleName = 'SMS Server' AND (m.MachineName = ? OR m.MachineName LIKE ?)"
+
+
+def own_messages(site: str, server: str) -> tuple[str, str, str]:
+    """The first parameters of the statements on status messages: those that a site server's own components wrote.
+
+    The view holds messages of child sites, of other site systems and of clients, too, each stamped with its sender's clock.
+    Microsoft documents SiteCode, MachineName (the computer that created the message), ModuleName and Time (UTC, says
+    RaiseRawStatusMsg) of SMS_StatusMessage ("SMS_StatusMessage Server WMI Class", 2007 to current branch); that
+    v_StatusMessage has MachineName, Time and the site code, and that the modules are called SMS Client, SMS Provider and SMS
+    Server ("Status and alert views"). Believed: that its column is called ModuleName, as published reports select, and that
+    MachineName is the NetBIOS name or the full one (the latter stands as SYS= in published logs).
+    """
+    return site, server, f"{server}.%"
+
+
 def last_message(database: str) -> str:
-    """One row: when the newest status message was written (``last``, UTC), NULL where there is none."""
-    return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted
+    """One row: when the newest own status message was written (``last``, UTC), NULL where there is none."""
+    return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m WHERE {_OWN}"  # noqa: S608  # quoted
+
+
+def last_message_until(database: str) -> str:
+    """The same of those up to a time: one more parameter, as ISO 8601 with a T, which every language setting reads."""
+    return f"{last_message(database)} AND m.Time <= ?"
 
 
 def first_message(database: str) -> str:
-    """One row: when the oldest status message that is left was written (``first``, UTC), NULL where there is none."""
-    return f"SELECT MIN(m.Time) AS first FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted
+    """One row: when the oldest own status message that is left was written (``first``, UTC), NULL where there is none."""
+    return f"SELECT MIN(m.Time) AS first FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m WHERE {_OWN}"  # noqa: S608  # quoted
+
+
+def messages(database: str) -> str:
+    """One row: how many status messages there are (``number``), whoever wrote them."""
+    return f"SELECT COUNT(*) AS number FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

@@ -11,6 +11,7 @@ import pytest
 from sitekeeper.engine.errors import SqlError, UsageError
 from sitekeeper.lab.sql.database import BackupRecord
 from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper.lab.sql.site_schema import status_message
 from sitekeeper.sql import queries
 from sitekeeper.transport.sql import SqlSession, SqlTarget, connect
 
@@ -38,6 +39,38 @@ def test_every_query_runs_where_it_says(serve: Serve, target: Target, release: s
                     _ask(session, sql)
             else:
                 assert len(_ask(session, sql)) == 1
+
+
+@pytest.mark.parametrize("release", ["2005", "2012", "2025"])
+@pytest.mark.parametrize("name", ["site1", "SITE1.lab.example"])
+def test_a_site_servers_own_messages_are_told_from_others(
+    serve: Serve, target: Target, release: str, name: str
+) -> None:
+    server = serve(release)
+    own = queries.own_messages("ABC", "SITE1")
+    with server.instance.databases["CM_ABC"].change("INSERT") as data:
+        data.execute("DELETE FROM StatusMessages")
+        for day, site, machine, module in (
+            (1, "DEF", name, "SMS Server"),
+            (2, "ABC", "SITE12.lab.example", "SMS Server"),
+            (3, "ABC", name, "SMS Server"),
+            (4, "ABC", name, "SMS Server"),
+            (5, "ABC", name, "SMS Client"),
+        ):
+            status_message(data, f"2026-01-0{day} 10:00:00.000", 500, site, machine, module)
+    with connect(target(server)) as session:
+
+        def moment(sql: str, *more: str) -> str:
+            (row,) = session.query(sql, *own, *more)
+            return str(next(iter(row.values())))[:10]
+
+        assert moment(queries.first_message("CM_ABC")) == "2026-01-03"
+        assert moment(queries.last_message("CM_ABC")) == "2026-01-04"
+        until = queries.last_message_until("CM_ABC")
+        assert moment(until, "2026-01-04T09:59:59") == "2026-01-03"
+        assert moment(until, "2026-01-04T10:00:00") == "2026-01-04"
+        assert moment(until, "2026-01-03T09:00:00") == "None"
+        assert session.query(queries.messages("CM_ABC")) == [{"number": 5}]
 
 
 def test_what_the_server_and_the_database_say(serve: Serve, target: Target) -> None:

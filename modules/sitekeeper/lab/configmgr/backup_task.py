@@ -14,10 +14,12 @@ import time
 from pathlib import Path
 
 from sitekeeper.lab.configmgr import backup_copy
+from sitekeeper.lab.configmgr.site import sender
 from sitekeeper.lab.configmgr.tracelog import trace_line
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.database import Database
 from sitekeeper.lab.sql.files import DatabaseClosed
+from sitekeeper.lab.sql.site_schema import status_message
 from sitekeeper.lab.windows.machine import SMS_WRITER
 from sitekeeper.lab.windows.model import ShadowCopy, Site
 from sitekeeper.lab.windows.native.cmd import run_cmd
@@ -255,10 +257,10 @@ class BackupTask:
 
     def _status(self, number: int) -> None:
         """A status message: into the log at once, into the database when the Executive runs and takes it."""
-        now = self.host.now()
+        now, name = self.host.now(), sender(self.host.machine, self.site.generation)
         self._line(
             f'STATMSG: ID={number} SEV={"E" if number == FAILED else "I"} LEV=M SOURCE="SMS Server" COMP="{SERVICE}" '
-            f"SYS={self.host.name} SITE={self.site.code} PID={self.host.machine.services[SERVICE].pid} TID=4711 "
+            f"SYS={name} SITE={self.site.code} PID={self.host.machine.services[SERVICE].pid} TID=4711 "
             f'GMTDATE={now:%a %b %d %H:%M:%S}.{now.microsecond // 1000:03} {now:%Y} ISTR0="" NUMATTRS=0'
         )
         at = now.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
@@ -271,10 +273,8 @@ class BackupTask:
         try:
             with self.database.change("INSERT StatusMessages", self._give_up) as data:
                 for number, at in self._waiting:
-                    (last,) = data.execute("SELECT max(RecordID) FROM StatusMessages").fetchone()
-                    data.execute(
-                        "INSERT INTO StatusMessages VALUES (?, ?, ?, ?)", (last + 1, at, number, self.site.code)
-                    )
+                    name = sender(self.host.machine, self.site.generation)
+                    status_message(data, at, number, self.site.code, name)
         except (DatabaseClosed, _Stopped):
             return
         self._waiting.clear()

@@ -12,10 +12,11 @@ import threading
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sitekeeper.lab.configmgr.site import COUNTER_KEY, COUNTER_VALUE, branch
+from sitekeeper.lab.configmgr.site import COUNTER_KEY, COUNTER_VALUE, branch, sender
 from sitekeeper.lab.configmgr.tracelog import trace_line
 from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.files import Database, DatabaseClosed
+from sitekeeper.lab.sql.site_schema import status_message
 
 _TICK, _TRAFFIC, _LOG_EVERY = 0.02, 0.04, 5
 _PAGE = 8192
@@ -113,10 +114,7 @@ class SiteLife:
         hour = at[:13]
         if hour != self._hour:
             self._hour = hour
-            data.execute(
-                "INSERT INTO StatusMessages SELECT coalesce(max(RecordID), 0) + 1, ?, ?, ? FROM StatusMessages",
-                (at, _ALIVE, self.site.code),
-            )
+            status_message(data, at, _ALIVE, self.site.code, sender(self.host.machine, self.site.generation))
 
     def _write_beside(self, value: int) -> None:
         if self._counter_file is None:

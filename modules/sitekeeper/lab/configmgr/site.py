@@ -41,6 +41,11 @@ def other_branch(generation: int) -> str:
     return branch(2012 if generation == 2007 else 2007)
 
 
+def sender(machine: Machine, generation: int) -> str:
+    """The site server as its own status messages name it: since 2012 in full, as SYS= in published logs has it."""
+    return machine.name if generation == 2007 else f"{machine.name}.{machine.domain}"
+
+
 def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.Random) -> None:
     """Add the site's services and its writer."""
     machine.site = Site(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sitekeeper.lab.functions._twin import Call, number, text, thrown, twin, value_of
 
-SHA256 = "956da7e9ad301786a9243a81e295efe26c826d517b833f9ec65af00e5316732d"
+SHA256 = "dafb70bfc594a705008f5dc0007b84aba14d2512266a0e3ebedde136a7fecc8d"
 
 _SERVICE = re.compile(r"[A-Za-z0-9_$.-]{1,80}\Z")
 _TOOLS = "%SystemRoot%\\system32\\"

@@ -11,7 +11,7 @@ from sitekeeper.lab.functions._twin import Call, custom, text, thrown, twin, wri
 
 _UNAVAILABLE = 21
 
-SHA256 = "31b72935a6405d10087c741c794583ea2c41d04a215093058905453577e9ff30"
+SHA256 = "720e07aae022cc2967eb4d6a62bec33e00266ca360c5d4135cbd82027bc4832e"
 
 
 def run(call: Call) -> Iterator[PsObject]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sitekeeper.lab.engines.api import PsObject
 from sitekeeper.lab.functions._twin import Call, custom, number, run_tool, text, twin, written_error
 
-SHA256 = "bdffd504de946a4831345a49c8739686b5612869ae0794b87459a90bf04f3c07"
+SHA256 = "75d97ee02575ecbe07f1e2176143c6164b5ce85a48815819754db5877a052d8d"
 
 _UNAVAILABLE = 21
 _SYSTEM = '<Principal id="Author"><UserId>S-1-5-18</UserId><RunLevel>HighestAvailable</RunLevel></Principal>'

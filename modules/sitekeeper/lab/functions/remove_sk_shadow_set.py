@@ -10,7 +10,7 @@ from sitekeeper.lab.windows.model import ShadowCopy
 
 _BUSY, _EXISTS = 19, 20
 
-SHA256 = "5abd9540d4193a99d2c064604177bebffc36a464705d66759ff754097689fe25"
+SHA256 = "ef7f11d4620a52a1b9b20446fa029c3019d9669889ed886ebf5e761e3bc65733"
 
 _SET = re.compile(r"^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sitekeeper.lab.functions._twin import Call, text, twin
 
-SHA256 = "1938d4d801a65e5b71b029401b21b3acf4afdb4e260e4d3e31164801c986949d"
+SHA256 = "5a7ed31cc31e6473f23b088efc373ca7cea4d635b32a94daf9d0b4cf6731cad1"
 
 
 def run(call: Call) -> Iterator[object]:

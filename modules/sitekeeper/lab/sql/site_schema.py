@@ -33,7 +33,14 @@ SITE_TABLES: dict[str, dict[str, str]] = {
         "Source": "nvarchar(260)",
         "SourceSite": "nvarchar(3)",
     },
-    "StatusMessages": {"RecordID": "bigint", "Time": "datetime", "MessageID": "int", "SiteCode": "nvarchar(3)"},
+    "StatusMessages": {
+        "RecordID": "bigint",
+        "Time": "datetime",
+        "MessageID": "int",
+        "SiteCode": "nvarchar(3)",
+        "MachineName": "nvarchar(128)",
+        "ModuleName": "nvarchar(128)",
+    },
     "LabSerials": {"SiteCode": "nvarchar(3)", "value": "bigint"},
     "LabCounter": {"id": "int", "value": "bigint", "at": "datetime"},
     "LabTraffic": {"id": "int identity", "source": "nvarchar(64)", "at": "datetime"},
@@ -47,7 +54,7 @@ SITE_VIEWS = {
         "SiteType AS Type, Status, BuildNumber, Version FROM Sites"
     ),
     "v_Package": "SELECT PkgID AS PackageID, Name, Source AS PkgSourcePath, SourceSite AS SourceSite FROM Packages",
-    "v_StatusMessage": "SELECT RecordID, Time, MessageID, SiteCode FROM StatusMessages",
+    "v_StatusMessage": "SELECT RecordID, Time, MessageID, SiteCode, MachineName, ModuleName FROM StatusMessages",
 }
 
 VERSIONS = {"2007": "4.00.6487.2000", "2012": "5.00.7958.1000", "cb": "5.00.9128.1000"}
@@ -87,8 +94,18 @@ def site_rows(
         "INSERT INTO Packages VALUES (?, 'Configuration Manager Client', ?, ?)",
         (f"{site_code}00001", rf"\\{server}\SMS_{site_code}\Client", site_code),
     )
-    data.execute("INSERT INTO StatusMessages VALUES (1, ?, 500, ?)", (at, site_code))
+    status_message(data, at, 500, site_code, server)
     data.execute("INSERT INTO LabCounter VALUES (1, 0, ?)", (at,))
+
+
+def status_message(
+    data: sqlite3.Connection, at: str, number: int, site_code: str, machine: str, module: str = "SMS Server"
+) -> None:
+    """One more status message, as the status manager writes it down: with its sender's name and clock."""
+    data.execute(
+        "INSERT INTO StatusMessages SELECT coalesce(max(RecordID), 0) + 1, ?, ?, ?, ?, ? FROM StatusMessages",
+        (at, number, site_code, machine, module),
+    )
 
 
 def bulk_rows(data: sqlite3.Connection, size: int) -> None:
