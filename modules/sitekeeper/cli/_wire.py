@@ -17,7 +17,7 @@ from typing import Any
 
 from sitekeeper.engine import events, playbook, resume, secrets
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.errors import RunInterruptedError
+from sitekeeper.engine.errors import RunInterruptedError, UsageError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.inventory import load as load_inventory
 from sitekeeper.engine.journal import Journal
@@ -47,6 +47,29 @@ def runs_folder(given: str | None) -> Path:
         return Path(given or os.environ["SITEKEEPER_RUNS"]).absolute()
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "sitekeeper" / "runs"
+
+
+def runs_in(root: Path) -> list[Path]:
+    """Folders of the runs that have a journal, the oldest first; none where no run was made yet.
+
+    Raises:
+        UsageError: it is no folder, or cannot be read.
+
+    """
+    try:
+        return sorted(folder for folder in root.iterdir() if _is_run(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read the journals in {root}: {error.strerror}", hint="see --runs") from None
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether it holds a journal; one that cannot be looked into is told as a run that cannot be read."""
+    try:
+        return (folder / "journal.db").is_file()
+    except PermissionError:
+        return True
 
 
 def run_playbook(
