@@ -1,17 +1,16 @@
-"""``sitekeeper``: the command line. One file a command; this one only joins them and turns errors into exit codes."""
+"""The command line. One file a command; this one only joins them and turns errors into exit codes."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from sitekeeper.cli import again, backups, doctor, evidence, inventory, jea, lab, modules, run, runs
+from sitekeeper.cli import _output, again, backups, doctor, evidence, inventory, jea, lab, modules, run, runs
 from sitekeeper.engine.bugs import frames_of
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError
 
 COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, lab)
 
@@ -31,52 +30,55 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def program(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
+    _output.opened()
     options = parser().parse_args(arguments)
     try:
+        _names_are_utf8()
         code = int(options.work(options))
-        _flush()
     except SitekeeperError as error:
-        if getattr(options, "json", False):
-            origin = str(error.origin) if error.origin else None
-            print(
-                json.dumps(
-                    {
-                        "error": error.word,
-                        "message": error.message,
-                        "host": error.host,
-                        "origin": origin,
-                        "hint": error.hint,
-                    }
-                )
-            )
-        else:
-            print(error.render(), file=sys.stderr)
-        return error.exit_code
+        return _told(error, as_json=getattr(options, "json", False))
     except BrokenPipeError:
-        _nobody_reads()
+        _output.nobody_reads()
         return 0
     except KeyboardInterrupt:
+        _output.complain("interrupted")
         return RunInterruptedError.exit_code
     except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
-        print(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}", file=sys.stderr)
+        _output.complain(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}")
         return SitekeeperError.exit_code
-    else:
-        return code
+    unwritten = _output.problem()
+    if unwritten is not None:
+        _output.complain(unwritten.render())
+        return code or unwritten.exit_code
+    return code
 
 
-def _flush() -> None:
-    """What is still buffered, for a reader that may have gone away: how the command ended does not depend on it."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _nobody_reads()
+def _told(error: SitekeeperError, *, as_json: bool) -> int:
+    if not as_json:
+        _output.complain(error.render())
+        return error.exit_code
+    origin = str(error.origin) if error.origin else None
+    about = {
+        "error": error.word, "message": error.message, "host": error.host, "origin": origin, "hint": error.hint,
+    }  # fmt: skip
+    print(json.dumps(about))
+    if _output.problem() is not None:
+        _output.complain(error.render())
+    return error.exit_code
 
 
-def _nobody_reads() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _names_are_utf8() -> None:
+    """Refuse a locale in which the names of files are written otherwise: a store's would not be found, and sound sets be called damaged.
 
+    Raises:
+        UsageError: this is one.
 
-if __name__ == "__main__":
-    sys.exit(main())
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding.replace("-", "").lower() != "utf8":
+        raise UsageError(
+            f"names of files are written in {encoding} here, and a store's are in UTF-8",
+            hint="run with LC_ALL=C.UTF-8, or with PYTHONUTF8=1",
+        )
