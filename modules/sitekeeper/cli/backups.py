@@ -85,7 +85,11 @@ def list_sets(options: argparse.Namespace) -> int:
         if options.json
         else [row | {"notes": _notes(row), "feeds": "; ".join(row.get("feeds", ()))} for row in rows]
     )
-    _table.show(told, columns, as_json=options.json, empty=f"no sets in {options.store}")
+    _table.show(
+        told, columns, as_json=options.json, empty=f"no sets in {options.store}",
+        whole=("id", "site", "kind", "taken_at", "consistency"),
+        spare=("feeds", "version", "offline_seconds", "files", "bytes", "notes"),
+    )  # fmt: skip
     for row in () if options.json else rows:
         if row.get("error"):
             print(f"note: {row['error']}", file=sys.stderr)

@@ -34,7 +34,13 @@ def list_runs(options: argparse.Namespace) -> int:
     """A line per run. A run without an end was cut off, and may have left changes behind."""
     rows = [_summary(folder) for folder in _wire.runs_in(_wire.runs_folder(options.runs))]
     rows.sort(key=lambda row: (row["state"] in {"ended", ROLLED_BACK}, row["run"]))
-    _table.show(rows, ("run", "state", "exit_code", "playbook", "open_changes"), as_json=options.json, empty="no runs")
+    _table.show(
+        rows,
+        ("run", "state", "exit_code", "playbook", "open_changes"),
+        as_json=options.json,
+        empty="no runs",
+        whole=("run", "state"),
+    )
     return 0
 
 
