@@ -61,10 +61,11 @@ def test_a_listing_of_runs_breaks_no_id(sitekeeper: Any, place: Path) -> None:
 
 def test_a_piped_table_is_a_line_a_row_without_blanks_at_its_end(sitekeeper: Any, tmp_path: Path) -> None:
     make_set(tmp_path, "PR1", 1, "2026-01-02T00:00:00+00:00", more={f"C/{'long ' * 45}name": b"x"})
-    for arguments in (("list",), ("files", "PR1")):
-        lines = sitekeeper("backups", *arguments, "--store", tmp_path).out.splitlines()
-        assert lines == [line.rstrip() for line in lines]
-    assert any(f"C/{'long ' * 45}name" in line for line in lines)
+    listed, files = (
+        sitekeeper("backups", *one, "--store", tmp_path).out.splitlines() for one in (("list",), ("files", "PR1"))
+    )
+    assert [*listed, *files] == [line.rstrip() for line in (*listed, *files)]
+    assert any(f"C/{'long ' * 45}name" in line for line in files)
 
 
 STOPPED = """\
