@@ -153,10 +153,17 @@ def _change_manifest(folder: Path) -> str:
 
 def _lose_manifest(folder: Path) -> str:
     (folder / "manifest.json").unlink()
-    return "no readable manifest"
+    return f"no readable manifest: {folder / 'manifest.json'}: No such file"
 
 
-@pytest.mark.parametrize("damage", [_flip, _cut, _lose, _link, _add, _lose_folder, _change_manifest, _lose_manifest])
+def _lose_checksum(folder: Path) -> str:
+    (folder / "manifest.sha256").unlink()
+    return f"no readable manifest: {folder / 'manifest.sha256'}: No such file"
+
+
+@pytest.mark.parametrize(
+    "damage", [_flip, _cut, _lose, _link, _add, _lose_folder, _change_manifest, _lose_manifest, _lose_checksum]
+)
 def test_damage_is_named_and_fails(sitekeeper: Any, store: Path, damage: Any) -> None:
     said = damage(store / "PR1/PR1-000001")
     done = sitekeeper("backups", "verify", "--store", store)

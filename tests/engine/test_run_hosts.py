@@ -278,7 +278,7 @@ def test_a_disk_that_fills_with_the_very_last_line_counts_too(stage: Any) -> Non
 
     stage.listeners = (full,)
     outcome = stage.tasks("- test.read: {value: 1}")
-    assert ([error.word for error in outcome.errors], outcome.exit_code) == (["internal"], 70)
+    assert ([error.word for error in outcome.errors], outcome.exit_code) == (["space"], 9)
 
 
 def test_events_of_many_threads_come_one_at_a_time(stage: Any) -> None:

@@ -135,12 +135,12 @@ def changed_facts(sets: Sets) -> str:
 
 def lost_facts(sets: Sets) -> str:
     (sets.folder / facts_name(sets)).unlink()
-    return f"{sets.folder / facts_name(sets)})"
+    return f"{sets.folder / facts_name(sets)}: No such file"
 
 
 def lost_sum(sets: Sets) -> str:
     (sets.folder / sum_name(sets)).unlink()
-    return f"FileNotFoundError: {sets.folder / facts_name(sets)}"
+    return f"{sets.folder / sum_name(sets)}: No such file"
 
 
 def facts_of_the_other(sets: Sets) -> str:

@@ -6,9 +6,8 @@ import getpass
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from threading import Event
@@ -17,7 +16,7 @@ from typing import Any
 
 from sitekeeper.engine import events, playbook, resume, secrets
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.errors import RunInterruptedError
+from sitekeeper.engine.errors import RunInterruptedError, UsageError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.inventory import load as load_inventory
 from sitekeeper.engine.journal import Journal
@@ -47,6 +46,29 @@ def runs_folder(given: str | None) -> Path:
         return Path(given or os.environ["SITEKEEPER_RUNS"]).absolute()
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "sitekeeper" / "runs"
+
+
+def runs_in(root: Path) -> list[Path]:
+    """Folders of the runs that have a journal, the oldest first; none where no run was made yet.
+
+    Raises:
+        UsageError: it is no folder, or cannot be read.
+
+    """
+    try:
+        return sorted(folder for folder in root.iterdir() if _is_run(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read the journals in {root}: {error.strerror}", hint="see --runs") from None
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether it holds a journal; one that cannot be looked into is told as a run that cannot be read."""
+    try:
+        return (folder / "journal.db").is_file()
+    except PermissionError:
+        return True
 
 
 def run_playbook(
@@ -134,13 +156,18 @@ def _stopping(run: Run) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         # A terminal hangs up more than once: the shell tells its jobs, and the kernel tells them again when the shell is gone.
         if number == signal.SIGHUP or not run.stop.is_set():
+            first = not run.stop.is_set()
             run.interrupt()
+            if first and os.isatty(2):
+                _say(2, "stopping: what is open is taken back, which takes a while; a second Ctrl-C leaves at once\n")
             return
         run.leave()
-        print(
+        if os.isatty(1):
+            _say(1, "\x1b[?25h")  # the cursor, which a live display has hidden
+        _say(
+            2,
             "left at once: a guarded site starts its services by itself when it has not heard from us for its guard's time; what else "
-            f"is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`",
-            file=sys.stderr,
+            f"is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`\n",
         )
         os._exit(RunInterruptedError.exit_code)
 
@@ -153,3 +180,9 @@ def _stopping(run: Run) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(output: int, text: str) -> None:
+    """From a signal handler: past every buffer and lock, which the code that was interrupted may hold."""
+    with suppress(OSError):  # the terminal may be gone
+        os.write(output, text.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -58,9 +59,8 @@ def list_sets(options: argparse.Namespace) -> int:
     for folder, found in _catalogue.of(Folder(Path(options.store)), options.site):
         if isinstance(found, IntegrityError):
             damaged = True
-            rows.append(
-                {"id": folder.name, "site": folder.parent.name, "consistency": "DAMAGED", "error": found.message}
-            )
+            worth = "UNREADABLE" if _catalogue.unreadable(folder) else "DAMAGED"
+            rows.append({"id": folder.name, "site": folder.name[:3], "consistency": worth, "error": found.message})
             continue
         row = found.line()
         if found.doubt.startswith("damaged"):
@@ -85,7 +85,14 @@ def list_sets(options: argparse.Namespace) -> int:
         if options.json
         else [row | {"notes": _notes(row), "feeds": "; ".join(row.get("feeds", ()))} for row in rows]
     )
-    _table.show(told, columns, as_json=options.json, empty=f"no sets in {options.store}")
+    _table.show(
+        told, columns, as_json=options.json, empty=f"no sets in {options.store}",
+        whole=("id", "site", "kind", "taken_at", "consistency"),
+        spare=("feeds", "version", "offline_seconds", "files", "bytes", "notes"),
+    )  # fmt: skip
+    for row in () if options.json else rows:
+        if row.get("error"):
+            print(f"note: {row['error']}", file=sys.stderr)
     return IntegrityError.exit_code if damaged else 0
 
 
@@ -122,32 +129,38 @@ def verify(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     folders = _wanted(store, options)
     for folder in folders:
-        problems = verify_set(folder)
-        if problems and not folder.exists() and not folder.is_symlink():
-            row = _gone(store, folder)
-            rows.append(row)
-            if not options.json:
-                print(f"{folder.name}: {'; '.join([*row['problems'], *row['notes']])}")
+        row = _verified(store, folder, options.identity)
+        rows.append(row)
+        if options.json:
             continue
-        if options.identity and not problems:
-            problems = _inside(folder, options.identity)
-        notes = [note] if (note := _marks.read(folder)[1]) else []
-        kept = not folder.is_symlink() and _getting.remember(folder, problems, SystemClock().now().isoformat())
-        if not kept and not folder.is_symlink():
-            notes.append("this verification is not remembered: its marks cannot be changed")
-        rows.append(
-            {"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems, "notes": notes}
-        )
-        if not options.json:
-            print(f"{folder.name}: {'ok' if not problems else 'DAMAGED'}")
-            for line in (*problems, *(f"note: {note}" for note in notes)):
-                print(f"  {line}")
+        if row["result"] == "gone":
+            print(f"{folder.name}: {'; '.join([*row['problems'], *row['notes']])}")
+            continue
+        print(f"{folder.name}: {'ok' if row['result'] == 'ok' else row['result'].upper()}")
+        for line in (*row["problems"], *(f"note: {note}" for note in row["notes"])):
+            print(f"  {line}")
     if options.json:
         print(json.dumps(rows, indent=2))
     elif not folders:
         raise IntegrityError(f"nothing to verify: no sets in {options.store}")
     verified = any(row["result"] == "ok" for row in rows)
     return 0 if verified and not any(row["problems"] for row in rows) else IntegrityError.exit_code
+
+
+def _verified(store: Folder, folder: Path, identity: str | None) -> dict[str, Any]:
+    """A set, read again. Of one that cannot be looked into nothing is known, and nothing is noted."""
+    if why := _catalogue.unreadable(folder):
+        return {"id": folder.name, "result": "unreadable", "problems": [why], "notes": []}
+    problems = verify_set(folder)
+    if problems and not folder.exists() and not folder.is_symlink():
+        return _gone(store, folder)
+    if identity and not problems:
+        problems = _inside(folder, identity)
+    notes = [note] if (note := _marks.read(folder)[1]) else []
+    kept = not folder.is_symlink() and _getting.remember(folder, problems, SystemClock().now().isoformat())
+    if not kept and not folder.is_symlink():
+        notes.append("this verification is not remembered: its marks cannot be changed")
+    return {"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems, "notes": notes}
 
 
 def _gone(store: Folder, folder: Path) -> dict[str, Any]:
@@ -161,7 +174,7 @@ def _gone(store: Folder, folder: Path) -> dict[str, Any]:
 
 def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:
     if options.share is None:
-        return [store.find(name) for name in options.sets] or list(store.sets())
+        return [store.find(name) for name in options.sets] or list(_catalogue.folders(store))
     if options.sets:
         raise UsageError("--share chooses the sets by itself", hint="leave the sets out")
     try:

@@ -27,7 +27,7 @@ def work(options: argparse.Namespace) -> int:
     root = _wire.runs_folder(options.runs)
     name = options.run
     if name == "last":
-        ended = [folder.name for folder in root.iterdir() if (folder / "journal.db").is_file()] if root.is_dir() else []
+        ended = [folder.name for folder in _wire.runs_in(root)]
         if not ended:
             raise UsageError(f"no runs in {root}")
         name = max(ended)

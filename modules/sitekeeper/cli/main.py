@@ -1,81 +1,39 @@
-"""``sitekeeper``: the command line. One file a command; this one only joins them and turns errors into exit codes."""
+"""``sitekeeper``: where the program starts. To read all of it takes a moment, in which a Ctrl-C is heeded, too."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
-from importlib.metadata import version
 
-from sitekeeper.cli import again, backups, doctor, evidence, inventory, jea, lab, modules, run, runs
-from sitekeeper.engine.bugs import frames_of
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
-
-COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, lab)
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    root = argparse.ArgumentParser(
-        prog="sitekeeper",
-        description="Backs up, verifies and restores Microsoft Configuration Manager sites from Linux.",
-        epilog="Exit codes: 0 all well; 1 as the playbook asked, 2 usage, 3 inventory, 4 secret, 5 unreachable, 6 auth, "
-        "7 remote, 8 sql, 9 space, 10 integrity, 11 preflight, 12 limit, 13 undo, 14 interrupted, 20 partial failure, 70 a bug.",
-    )
-    root.add_argument("--version", action="version", version=f"sitekeeper {version('sitekeeper')}")
-    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_to(commands)
-    return root
+_INTERRUPTED = 14
+"""RunInterruptedError's; errors.py is not read yet."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
-    options = parser().parse_args(arguments)
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, _leave)
     try:
-        code = int(options.work(options))
-        _flush()
-    except SitekeeperError as error:
-        if getattr(options, "json", False):
-            origin = str(error.origin) if error.origin else None
-            print(
-                json.dumps(
-                    {
-                        "error": error.word,
-                        "message": error.message,
-                        "host": error.host,
-                        "origin": origin,
-                        "hint": error.hint,
-                    }
-                )
-            )
-        else:
-            print(error.render(), file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        _nobody_reads()
-        return 0
-    except KeyboardInterrupt:
-        return RunInterruptedError.exit_code
-    except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
-        print(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}", file=sys.stderr)
-        return SitekeeperError.exit_code
-    else:
-        return code
+        from sitekeeper.cli._program import program  # noqa: PLC0415 - this is what takes a moment
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    return program(arguments)
 
 
-def _flush() -> None:
-    """What is still buffered, for a reader that may have gone away: how the command ended does not depend on it."""
+def _leave(*_: object) -> None:
+    """Nothing was begun. An exception would come up in the middle of whatever is being imported."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _nobody_reads()
-
-
-def _nobody_reads() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.write(2, b"interrupted: nothing was begun\n")
+    finally:
+        os._exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from sitekeeper.cli import _table, _wire
 from sitekeeper.engine import events, journal
-from sitekeeper.engine.errors import SitekeeperError
+from sitekeeper.engine.errors import IntegrityError, SitekeeperError
 from sitekeeper.report.console import Console
 
 ROLLED_BACK = "rolled back"
@@ -32,14 +32,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def list_runs(options: argparse.Namespace) -> int:
     """A line per run. A run without an end was cut off, and may have left changes behind."""
-    rows = [_summary(folder) for folder in _folders(_wire.runs_folder(options.runs))]
+    rows = [_summary(folder) for folder in _wire.runs_in(_wire.runs_folder(options.runs))]
     rows.sort(key=lambda row: (row["state"] in {"ended", ROLLED_BACK}, row["run"]))
-    _table.show(rows, ("run", "state", "exit_code", "playbook", "open_changes"), as_json=options.json, empty="no runs")
+    _table.show(
+        rows,
+        ("run", "state", "exit_code", "playbook", "open_changes"),
+        as_json=options.json,
+        empty="no runs",
+        whole=("run", "state"),
+    )
     return 0
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(folder for folder in root.iterdir() if (folder / "journal.db").is_file()) if root.is_dir() else []
 
 
 def _summary(folder: Path) -> dict[str, Any]:
@@ -61,7 +63,8 @@ def _summary(folder: Path) -> dict[str, Any]:
                 row["state"] = ROLLED_BACK
         row["open_changes"] = len(journal.open_changes(folder))
     except SitekeeperError as error:
-        row |= {"state": "damaged", "error": error.message, "open_changes": None}
+        state = "damaged" if isinstance(error, IntegrityError) else "unreadable"
+        row |= {"state": state, "error": error.message, "open_changes": None}
     return row
 
 
@@ -70,7 +73,7 @@ def show(options: argparse.Namespace) -> int:
     root = _wire.runs_folder(options.runs)
     name = options.run
     if name == "last":
-        name = max((folder.name for folder in _folders(root)), default="last")
+        name = max((folder.name for folder in _wire.runs_in(root)), default="last")
     folder = root / name
     rows = list(journal.read(folder))
     if options.json:

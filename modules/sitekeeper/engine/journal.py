@@ -179,12 +179,18 @@ def read(folder: Path) -> Iterator[Row]:
     """All records of a run's folder, in order.
 
     Raises:
-        UsageError: there is no run there.
+        UsageError: there is no run there, or it cannot be read. IntegrityError: its journal is damaged.
 
     """
     file = folder / "journal.db"
-    if not file.is_file():
-        raise UsageError(f"no run at {folder}", hint="see: sitekeeper runs list")
+    try:
+        file.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise UsageError(f"no run at {folder}", hint="see: sitekeeper runs list") from None
+    except OSError as error:
+        raise UsageError(
+            f"the journal {file} cannot be read: {error.strerror}", hint="may this user read it?"
+        ) from None
     connection = sqlite3.connect(file)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -13,7 +13,7 @@ from typing import Any
 
 from sitekeeper.engine import bugs, events, order, resume
 from sitekeeper.engine.clock import Clock, SystemClock
-from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError
+from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, SpaceError, UsageError
 from sitekeeper.engine.hostplay import HostPlay, Settings
 from sitekeeper.engine.hosts import Inventory
 from sitekeeper.engine.hostvars import HostVars
@@ -303,7 +303,7 @@ class Run:
 def _unreported(broken: list[BaseException], folder: Path) -> list[SitekeeperError]:
     """Why listeners were given up. A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
     return [
-        SitekeeperError(f"a report could not be written: {error.strerror}")
+        SpaceError(f"a report could not be written: {error.strerror}", hint="send it to a place with room")
         if isinstance(error, OSError)
         else bugs.report(error, host="", folder=folder)
         for error in broken

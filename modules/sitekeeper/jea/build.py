@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.errors import SpaceError, UsageError
 from sitekeeper.engine.inventory import Inventory
 from sitekeeper.engine.module import Module
 from sitekeeper.engine.plays import Play, Playbook
@@ -97,13 +97,18 @@ def build(playbooks: Sequence[Playbook], inventory: Inventory, folder: Path, gro
     """Write the roles of an inventory below a folder, which must be empty or new.
 
     Raises:
-        UsageError: the folder has something in it, or there is no site in the inventory.
+        UsageError: the folder has something in it, or there is no site in the inventory. SpaceError: it cannot be written.
 
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(
-            f"{folder} is not empty", hint="name a new folder: what is installed should come from one build"
-        )
+    try:
+        if any(folder.iterdir()):
+            raise UsageError(
+                f"{folder} is not empty", hint="name a new folder: what is installed should come from one build"
+            )
+    except FileNotFoundError:
+        pass  # made with the first file
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", hint="name a new folder") from None
     kinds = dict(kinds_of(inventory))
     if "site server" not in kinds:
         raise UsageError("no host of this inventory has a site_code: there is nothing to make a role for")
@@ -118,8 +123,17 @@ def build(playbooks: Sequence[Playbook], inventory: Inventory, folder: Path, gro
     for kind, hosts in kinds.items():
         role = role_of(kind, used[kind], services, roots_of(inventory, hosts))
         where = folder / kind.replace(" ", "-").lower()
-        for path, text in {**files_of(role, group), "README.md": page_of(role, hosts, group)}.items():
-            (where / path).parent.mkdir(parents=True, exist_ok=True)
-            (where / path).write_text(text, "utf-8", newline="\r\n" if path.endswith((".ps1", ".pssc")) else None)
+        _write(where, {**files_of(role, group), "README.md": page_of(role, hosts, group)})
         built.append(Built(role, hosts, where))
     return built
+
+
+def _write(where: Path, files: Mapping[str, str]) -> None:
+    try:
+        for path, text in files.items():
+            (where / path).parent.mkdir(parents=True, exist_ok=True)
+            (where / path).write_text(text, "utf-8", newline="\r\n" if path.endswith((".ps1", ".pssc")) else None)
+    except OSError as error:
+        raise SpaceError(
+            f"{where} cannot be written: {error.strerror}", hint="name a folder where this user may write"
+        ) from None

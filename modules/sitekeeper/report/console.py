@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sitekeeper.engine import events
-from sitekeeper.report.screen import plain_table, screen_of
+from sitekeeper.report.screen import plain_table, screen_of, show_table
 from sitekeeper.report.standing import standing
 
 _COLOURS = {
@@ -142,7 +142,7 @@ class Console:
                 escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", *(fact.written(facts.get(fact.key)) for fact in shown),
                 f"{ended.seconds:.1f} s", escape(str(facts.get("folder") or facts.get("set") or "")),
             )  # fmt: skip
-        self._screen.print(table)
+        show_table(self._screen, table)
         for ended in self._ended:
             # Failures of tasks were told where they happened; the others (connection, undo, lease) are told here.
             left = [line for line in standing(ended)[1].split("\n") if line and line not in self._shown]

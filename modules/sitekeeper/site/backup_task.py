@@ -20,6 +20,7 @@ from sitekeeper.engine.errors import (
     SpaceError,
     UndoError,
     UnreachableError,
+    UsageError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
@@ -361,4 +362,6 @@ def _published(intent: TaskIntent) -> str:
                 return found.id
     except OSError as error:
         raise _folder.store_error(error, store.root) from None
+    except UsageError as error:
+        raise SpaceError(error.message, hint=error.hint) from None
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.store import _head, _manifest, _marks
-from sitekeeper.store._folder import Folder
+from sitekeeper.store._folder import READABLE, Folder
 from sitekeeper.store._marks import Marks
 
 
@@ -97,14 +99,30 @@ def is_packed(folder: Path) -> bool:
 
 
 def own_folder(folder: Path) -> None:
-    """Refuse a set whose folder is elsewhere.
+    """Refuse a set whose folder is elsewhere, or cannot be entered.
 
     Raises:
-        IntegrityError: it is a link.
+        IntegrityError: it is a link, or this user may not read it.
 
     """
+    why = unreadable(folder)
+    if why:
+        raise IntegrityError(f"{folder.name}: {why}", hint=READABLE)
     if folder.is_symlink() or not folder.is_dir():
         raise IntegrityError(f"{folder.name}: {folder} is no folder of the store but a link or a file")
+
+
+def unreadable(folder: Path) -> str:
+    """Why a folder that is there cannot be looked into: this says nothing about what is in it."""
+    try:
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            os.scandir(folder).close()
+            os.stat(f"{folder}/.")  # noqa: PTH116 - a Path forgets the dot; one that can only be listed fails here
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror}"
+    return ""
 
 
 def _is_itself(folder: Path, set_id: str, name: str) -> None:
@@ -127,12 +145,26 @@ def moment(folder: Path, text: str) -> datetime:
 
 
 def of(store: Folder, site: str | None = None) -> Iterator[tuple[Path, Kept | IntegrityError]]:
-    """Every set, or what is wrong with it."""
-    for folder in store.sets(site):
+    """Every set, or what is wrong with it. Of all sites, one that cannot be read stands there itself, instead of its sets.
+
+    Raises:
+        UsageError: the store cannot be read, or the folder of the one site.
+
+    """
+    for folder in folders(store, site):
         try:
             yield folder, read(folder)
         except IntegrityError as error:
             yield folder, error
+
+
+def folders(store: Folder, site: str | None = None) -> Iterator[Path]:
+    """The folder of every set; as in ``of``, a site that cannot be read stands there itself."""
+    for code in store.sites() if site is None else [site]:
+        if site is None and unreadable(store.root / code):
+            yield store.root / code
+        else:
+            yield from store.sets(code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,8 @@ class Folder:
 
     def begun(self) -> bool:
         """Whether sets were kept here before: the folder below a mount point that is not mounted never held one."""
-        return (self.root / ".staging").is_dir()
+        with reading(self.root):
+            return (self.root / ".staging").is_dir()
 
     def free(self) -> int:
         """Bytes that can still be written."""
@@ -89,7 +91,8 @@ class Folder:
 
     @staticmethod
     def _names(folder: Path) -> list[str]:
-        return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        with reading(folder):
+            return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
 
     def claim(self, set_id: str, run: str) -> Path:
         """Take a set id and open its staging folder.
@@ -172,24 +175,42 @@ class Folder:
             raise store_error(error, self.root) from None
         return final
 
+    def sites(self) -> list[str]:
+        """Codes of the sites that have a folder here.
+
+        Raises:
+            UsageError: there is no store, or it cannot be read.
+
+        """
+        with reading(self.root):
+            if not self.root.is_dir():
+                raise UsageError(f"no store at {self.root}")
+            return sorted(
+                one.name for one in self.root.iterdir() if re.fullmatch(r"[A-Z0-9]{3}", one.name) and one.is_dir()
+            )
+
     def sets(self, site: str | None = None) -> Iterator[Path]:
-        """Published sets, by site and generation; one whose manifest is gone is among them, and is damaged."""
-        if not self.root.is_dir():
-            raise UsageError(f"no store at {self.root}")
-        for folder in sorted(self.root.iterdir()):
-            if folder.is_dir() and re.fullmatch(r"[A-Z0-9]{3}", folder.name) and site in {None, folder.name}:
-                found = [entry for entry in folder.iterdir() if _SET.match(entry.name)]
+        """Published sets, by site and generation; one whose manifest is gone is among them, and is damaged.
+
+        Raises:
+            UsageError: there is no store, or a folder of it cannot be read.
+
+        """
+        for code in self.sites():
+            if site in {None, code}:
+                found = [self.root / code / name for name in self._names(self.root / code) if _SET.match(name)]
                 yield from sorted(found, key=lambda entry: int(entry.name.rpartition("-")[2]))
 
     def find(self, set_id: str) -> Path:
         """A published set by id; a site code alone means its newest.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none, or the store cannot be read.
 
         """
-        if _SET.match(set_id) and self.path(set_id).is_dir():
-            return self.path(set_id)
+        with reading(self.path(set_id).parent):
+            if _SET.match(set_id) and self.path(set_id).is_dir():
+                return self.path(set_id)
         if re.fullmatch(r"[A-Z0-9]{3}", set_id):
             of_site = list(self.sets(set_id))
             if of_site:
@@ -242,6 +263,23 @@ def store_error(error: OSError, where: Path) -> SitekeeperError:
     return SpaceError(
         f"the store {where} cannot be written: {error.strerror}", hint="is it mounted, and may this user write there?"
     )
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Turn a failed look into a folder of the store into an error of ours.
+
+    Raises:
+        UsageError: it cannot be read.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}", hint=READABLE) from None
+
+
+READABLE = "is the store mounted, and may this user read there?"
 
 
 def sync_file_system(folder: Path) -> None:

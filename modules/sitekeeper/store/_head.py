@@ -17,9 +17,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
-from sitekeeper.store._manifest import Manifest, parsed
+from sitekeeper.store._manifest import Manifest, checked, parsed
 from sitekeeper.store._packing import Step
 
 NAME = "head.json"
@@ -91,12 +90,4 @@ def read(folder: Path) -> Head:
         IntegrityError: it is missing, changed, of another set or of another format; names the file.
 
     """
-    file = folder / NAME
-    try:
-        data = file.read_bytes()
-        expected = (folder / SUM_NAME).read_text(encoding="ascii").split()[0]
-    except (OSError, IndexError, UnicodeDecodeError) as error:
-        raise IntegrityError(f"{folder.name}: no readable head ({type(error).__name__}: {file})") from None
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise IntegrityError(f"{folder.name}: {file} was changed after it was published")
-    return parsed(Head, data, f"{folder.name}: {file} is not a head")
+    return parsed(Head, checked(folder, NAME, SUM_NAME, "head"), f"{folder.name}: {folder / NAME} is not a head")

@@ -151,15 +151,29 @@ def read(folder: Path) -> Manifest:
         IntegrityError: it is missing, changed or of another format; names the file.
 
     """
-    file = folder / NAME
+    return parsed(
+        Manifest, checked(folder, NAME, SUM_NAME, "manifest"), f"{folder.name}: {folder / NAME} is not a manifest"
+    )
+
+
+def checked(folder: Path, name: str, sum_name: str, what: str) -> bytes:
+    """A file of a set that has its checksum beside it.
+
+    Raises:
+        IntegrityError: one of the two is missing or cannot be read, or they do not belong together; names the file.
+
+    """
+    file = folder / name
     try:
         data = file.read_bytes()
-        expected = (folder / SUM_NAME).read_text(encoding="ascii").split()[0]
+        file = folder / sum_name
+        expected = file.read_text(encoding="ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError) as error:
-        raise IntegrityError(f"{folder.name}: no readable manifest ({type(error).__name__}: {file})") from None
+        why = error.strerror if isinstance(error, OSError) else "it holds no checksum"
+        raise IntegrityError(f"{folder.name}: no readable {what}: {file}: {why}") from None
     if hashlib.sha256(data).hexdigest() != expected:
-        raise IntegrityError(f"{folder.name}: {file} was changed after it was published")
-    return parsed(Manifest, data, f"{folder.name}: {file} is not a manifest")
+        raise IntegrityError(f"{folder.name}: {folder / name} was changed after it was published")
+    return data
 
 
 def parsed(kind: type[RecordT], data: bytes, otherwise: str) -> RecordT:

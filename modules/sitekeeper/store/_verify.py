@@ -38,10 +38,13 @@ def sizes_of(kept: Kept) -> str:
     """The first file of a set that is not there in its size; no byte is read."""
     for name, size in kept.sizes.items():
         path = kept.folder / name
-        if path.is_symlink() or not path.is_file():
-            return f"{name}: the file is missing"
-        if path.stat().st_size != size:
-            return f"{name}: {path.stat().st_size} bytes instead of {size}"
+        try:
+            if path.is_symlink() or not path.is_file():
+                return f"{name}: the file is missing"
+            if path.stat().st_size != size:
+                return f"{name}: {path.stat().st_size} bytes instead of {size}"
+        except OSError as error:
+            return f"{name}: cannot be read ({error.strerror})"
     return ""
 
 
@@ -67,8 +70,8 @@ def _promises(folder: Path, manifest: _manifest.Manifest, hashed: Chosen) -> Ite
     for entry in manifest.entries:
         if not inside(entry.file):
             yield f"{entry.file}: outside of the set"
-        elif entry.kind == "folder" and not _real_folder(folder / entry.file):
-            yield f"{entry.file}: the folder is missing"
+        elif entry.kind == "folder":
+            yield from _real_folder(folder, entry.file)
         elif entry.kind == "file":
             yield from _file(folder, entry.file, entry.size, entry.sha256 if hashed(entry.file) else None)
 
@@ -111,15 +114,20 @@ def strays(
                 yield f"{relative}: not in {listed}"
 
 
-def _real_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _real_folder(folder: Path, name: str) -> list[str]:
+    path = folder / name
+    try:
+        found = path.is_dir() and not path.is_symlink()
+    except OSError as error:
+        return [f"{name}: cannot be read ({error.strerror})"]
+    return [] if found else [f"{name}: the folder is missing"]
 
 
 def _file(folder: Path, name: str, expected: int, sha256: str | None) -> list[str]:
     path = folder / name
-    if path.is_symlink() or not path.is_file():
-        return [f"{name}: the file is missing"]
     try:
+        if path.is_symlink() or not path.is_file():
+            return [f"{name}: the file is missing"]
         size = path.stat().st_size
         if size != expected:
             return [f"{name}: {size} bytes instead of {expected}"]
