@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sitekeeper.report.screen import natural_width, plain_table, screen_of, show_table
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+"""In UTC, as all of ours are."""
 
 
 def show(
@@ -49,8 +53,14 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str], whole: Sequen
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in whole)
     for row in rows:
-        table.add_row(*(escape("" if row.get(column) is None else str(row[column])) for column in columns))
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
     return table
+
+
+def _cell(value: Any) -> str:
+    """A moment to the second, for people; anything else as it is."""
+    text = "" if value is None else str(value)
+    return f"{text[:10]} {text[11:19]}" if _MOMENT.fullmatch(text) else text
 
 
 def _wide(screen: Console, table: Table) -> bool:
