@@ -44,7 +44,7 @@ def _at_terminal(columns: int, *command: object) -> tuple[int, str]:
 def test_a_listing_breaks_no_id_and_no_time(tmp_path: Path, columns: int) -> None:
     make_set(tmp_path, "PR1", 12, "2026-01-02T00:00:00+00:00")
     code, told = _at_terminal(columns, "-m", "sitekeeper.cli.main", "backups", "list", "--store", tmp_path)
-    row = r"^ PR1-000012 +PR1 +snapshot +2026-01-02 00:00:00 .*writer"
+    row = r"^ PR1-000012 +PR1 +snapshot +2026-01-02T00:00:00 .*writer"
     assert (code, len(re.findall(row, told, re.MULTILINE))) == (0, 1)
     assert ("restore drills" in told) == (columns == 250)
     assert ("no room for: feeds" in told) == (columns != 250)

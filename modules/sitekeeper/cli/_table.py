@@ -60,7 +60,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str], whole: Sequen
 def _cell(value: Any) -> str:
     """A moment to the second, for people; anything else as it is."""
     text = "" if value is None else str(value)
-    return f"{text[:10]} {text[11:19]}" if _MOMENT.fullmatch(text) else text
+    return text[:19] if _MOMENT.fullmatch(text) else text
 
 
 def _wide(screen: Console, table: Table) -> bool:
