@@ -11,6 +11,8 @@ from .sent import Given, Sent
 
 ACTIONS = {"stop", "continue", "silentlycontinue"}
 """Values of ErrorAction that 2.0 has; Ignore came with 3.0."""
+_COMMON = {"ErrorAction", "ErrorVariable"}
+"""The common parameters that are sent; all cmdlets and advanced functions of 2.0 have them (about_CommonParameters)."""
 _FITS = {
     "text": {"String", "String[]", "Object", "Object[]", "PSObject", "PSObject[]"},
     "format": {"String", "String[]", "Object", "Object[]", "PSObject", "PSObject[]"},
@@ -65,6 +67,7 @@ def _by_function(one: Sent, parameters: Mapping[str, str]) -> Iterator[str]:
 
 def _by_list(one: Sent, cmdlet: Mapping[str, Any]) -> Iterator[str]:
     given = dict(one.given)
+    given.pop("ErrorVariable", None)  # takes any name
     if "ErrorAction" in given:
         yield from _common("ErrorAction", given.pop("ErrorAction"))
     sets = [_placed(names) for names in cmdlet["sets"]]
@@ -104,7 +107,7 @@ def fits(value: Given, kind: str) -> bool:
 def by_metadata(one: Sent, cmdlet: Mapping[str, Any]) -> list[str]:
     """What is wrong with a command, by the metadata of a Windows build's assemblies (``cmdlets.json``)."""
     parameters = cmdlet["parameters"]
-    given = {_resolved(one.command, name): value for name, value in one.given if name != "ErrorAction"}
+    given = {_resolved(one.command, name): value for name, value in one.given if name not in _COMMON}
     unknown = [name for name in given if name not in parameters]
     if unknown:
         return [f"{one.where}: {one.command} has no parameter {' '.join(map(str, unknown))}"]

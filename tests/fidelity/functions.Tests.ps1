@@ -250,6 +250,18 @@ Describe 'Where WMI does not answer' {
         { Remove-SkShadowSet @run } | Should -Throw -ErrorId 'GetWMIManagementException*'
         [IO.File]::ReadAllText($file) | Should -Be $Text
     }
+    It 'what Windows drops meanwhile is gone, and what stays is named with the reason: <Looks> looks' -ForEach @(@{ Looks = 2; Left = 0 }, @{ Looks = 3; Left = 1 }) {
+        $copy = '{00000000-0000-4000-8000-000000000002}'
+        [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'mark.txt'), "set {00000000-0000-4000-8000-000000000001}`r`ncopy 0 x $copy`r`n")
+        $global:looks = $Looks
+        function Get-WmiObject { [CmdletBinding()] param([string]$Class) if ($global:looks-- -gt 0) { @{ ID = $copy; SetID = '' } } }
+        function Remove-WmiObject { [CmdletBinding()] param([string]$Path) Write-Error -Message "no $Path" -ErrorId 'RemoveWMIManagementException' }
+        $said = $null
+        Remove-SkShadowSet @run -ErrorVariable said -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+        @($said | Where-Object { $_.FullyQualifiedErrorId -like 'SkShadowCopyLeft*' }).Count | Should -Be $Left
+        [IO.Directory]::Exists($folder) | Should -Be ($Left -eq 1)
+        if ($Left) { $said[-1].ToString() | Should -BeLike "*still there: $copy no Win32_ShadowCopy.ID=*" }
+    }
     It 'no list is made that would call every copy new' {
         { Write-SkShadowList @run -Volume @('00000000-0000-4000-8000-000000000003') } | Should -Throw -ErrorId 'GetWMIManagementException*'
         [IO.Directory]::GetFileSystemEntries($folder) | Should -BeNullOrEmpty

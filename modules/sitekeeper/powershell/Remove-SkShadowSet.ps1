@@ -15,6 +15,7 @@ function Remove-SkShadowSet {
     # The mark, and what vshadow itself wrote: a run that was cut off between the two left only the latter.
     $sets = @()
     $ids = @()
+    $why = @()
     foreach ($name in @('mark.txt', 'setvar.cmd')) {
         $file = [IO.Path]::Combine($folder, $name)
         if (-not [IO.File]::Exists($file)) { continue }
@@ -45,13 +46,16 @@ function Remove-SkShadowSet {
     }
     foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) {
         foreach ($id in $ids) {
-            if ($one.ID -eq $id) { Remove-WmiObject -Path ("Win32_ShadowCopy.ID='" + $one.ID + "'") ; break }
+            if ($one.ID -ne $id) { continue }
+            # Windows may have dropped it meanwhile; only what is left below is a failure.
+            Remove-WmiObject -Path ("Win32_ShadowCopy.ID='" + $one.ID + "'") -ErrorAction SilentlyContinue -ErrorVariable '+why'
+            break
         }
     }
     $left = @()
     foreach ($one in @(Get-WmiObject -Class Win32_ShadowCopy -ErrorAction Stop)) { if ($ids -contains $one.ID) { $left += $one.ID } }
     if ($left.Length -gt 0) {
-        Write-Error -Message ('shadow copies still there: ' + ($left -join ' ')) -ErrorId 'SkShadowCopyLeft' -Category ResourceBusy -TargetObject $Run
+        Write-Error -Message ('shadow copies still there: ' + ($left -join ' ') + ' ' + ($why -join ' ')) -ErrorId 'SkShadowCopyLeft' -Category ResourceBusy -TargetObject $Run
         return
     }
     Remove-SkFolder -Drive $Drive -Run $Run -Name 'shadow'

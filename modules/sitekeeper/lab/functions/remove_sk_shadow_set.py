@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sitekeeper.lab.functions._twin import Call, run_tool, text, twin, written_error
 from sitekeeper.lab.windows.model import ShadowCopy
 
 _BUSY, _EXISTS = 19, 20
 
-SHA256 = "ef7f11d4620a52a1b9b20446fa029c3019d9669889ed886ebf5e761e3bc65733"
+SHA256 = "638f548260723de7513e661fb7ec760571c3b9e2ddccbfd45b3743c69a9a63bd"
 
 _SET = re.compile(r"^(set |SET V?SHADOW_SET_ID=)(\{[0-9a-f-]{36}\})\s*$", re.IGNORECASE)
 
@@ -34,10 +35,11 @@ def run(call: Call) -> Iterator[object]:
             run_tool(call, "mountvol.exe", f"{drive}:\\sitekeeper\\{run_id}\\shadow\\{entry.name}", "/D")
     for copy in list(host.machine.shadows):
         if _braced(copy) in ids:
-            call.wmi.remove(f"Win32_ShadowCopy.ID='{_braced(copy).upper()}'")
+            with suppress(KeyError):  # dropped meanwhile
+                call.wmi.remove(f"Win32_ShadowCopy.ID='{_braced(copy).upper()}'")
     left = [_braced(copy).upper() for copy in host.machine.shadows if _braced(copy) in ids]
     if left:
-        written_error(call, f"shadow copies still there: {' '.join(left)}", "SkShadowCopyLeft", _BUSY, run_id)
+        written_error(call, f"shadow copies still there: {' '.join(left)} ", "SkShadowCopyLeft", _BUSY, run_id)
         return
     call.function("Remove-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     yield from ()
