@@ -117,7 +117,7 @@ BAD = [
     Case("a backup that the disk does not take", BACKUP, {"sql.backup": "failed"}, code=8, word="sql",
          undone=("sql.backup",), around=fault("PR2", "sql_statement", kind="backup", at=50, do="disk_full")),
     Case("a site that is there is not recovered", "restore", {"site.target": "failed"}, code=11, word="preflight",
-         given=("confirm=PR2", "restore_kind=snapshot", "set=PR2"), after=("backup",)),
+         given=("confirm=PR2", "restore_kind=snapshot", "set=PR2"), after=("backup", "drill of files")),
     Case("setup without its task", "restore", {"site.setup": "failed"}, hosts="PR3", code=11, word="preflight",
          given=RESTORE, after=("backup",), around=not_allowed_to_set_up, undone=("site.database", "site.stage"),
          leaves=("PR3 C:\\sitekeeper",)),

@@ -99,7 +99,7 @@ def _moved(path: Path) -> Iterator[None]:
 LIVE_SITE = {
     "a site that runs": Way(_nothing, "no site: a site is installed in D:\\Program Files"),
     "a site of another code": Way(
-        _edit("PR2", "snapshot", site="PR9"), "registry: exports of PR2", module="site.examine", code=10
+        _edit("PR2", "snapshot", site="PR9"), "is a set of PR9, not of PR2", module="store.get"
     ),
     "a machine of another name": Way(_edit_machine, "name: this is PR2, the set is of OLDPR2"),
     "another edition of SQL Server": Way(
