@@ -45,6 +45,11 @@ def test_setup_recovers_a_site_of_2012_and_later(ward: Ward, site: str, kind: st
     assert (outcome.code, ward.audit("change", site)[before:]) == (0, []), outcome.error(site)
     outcome = ward.restore(site, "-e", f"set={chosen}")
     assert outcome.code == 0, outcome.error(site)
+    ran = {one["task"] for one in outcome.events if one["event"] == "TaskEnded" and one["status"] in {"ok", "changed"}}
+    assert {"Put right what a recovered database must have", "Only the differences that there must be"} <= ran
+    assert ("Is the database the site's?" in ran) is (kind == "snapshot"), (
+        "what a dry run cannot tell is asked for real"
+    )
     ward.assert_works(site)
     assert ward.lab.site_servers[site].passwords_readable, "what is entered from now on"
     compared = ward.compare(site, chosen, *expected)
