@@ -37,7 +37,9 @@ class Scene:
         self.lab.start()
         self.watch = Watch(self.lab)
         self.victims = Victims(self.watch, root / "said.txt")
-        self.ahead = 0.0
+        self.ahead = root / "ahead.txt"
+        """How many seconds the lab's clock is ahead: what our processes read theirs from."""
+        self.ahead.write_text("0")
         self.aftermath = Aftermath(self.lab, self.store)
         self.earlier: dict[Path, str] = {}
         self.disk: tuple[Path, ...] = ()
@@ -67,7 +69,9 @@ class Scene:
     def minutes(self, number: int) -> None:
         """Time goes by."""
         self.lab.advance(60 * number)
-        self.ahead += 60 * number
+        part = self.ahead.with_suffix(".part")
+        part.write_text(str(self.lab.clock.ahead))
+        part.replace(self.ahead)
 
     def newest_run(self) -> str:
         """The id of the newest run, or nothing when none was begun; two of one second differ by chance in their names only."""

@@ -163,12 +163,12 @@ class Victims:
     def run(
         self,
         arguments: Iterable[str],
-        ahead: float,
+        ahead: Path,
         point: Point | None = None,
         asleep: Callable[[], None] | None = None,
         disk: Iterable[Path] = (),
     ) -> Ended:
-        """Run a command, killed at ``point``; ``ahead``: seconds that the lab's clock is ahead.
+        """Run a command, killed at ``point``; ``ahead``: the file that says how many seconds the lab's clock is ahead.
 
         With ``asleep`` it is frozen there instead, and goes on after that was done. ``disk``: folders on whose changes it
         can be killed, too.
@@ -180,7 +180,7 @@ class Victims:
         number = point.number if point is not None and kind == "disk" else 0
         how = signal.SIGSTOP if asleep else signal.SIGKILL
         self._tell({
-            "arguments": list(arguments), "ahead": ahead, "out": str(self._out),
+            "arguments": list(arguments), "ahead": str(ahead), "out": str(self._out),
             "kill": [record.host, record.number, record.when, how] if record else None,
             "disk": [folders, str(counted), number] if folders else None,
         })  # fmt: skip

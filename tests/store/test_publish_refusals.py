@@ -162,6 +162,49 @@ def test_cut_off_just_before_the_set_appears_and_damaged_since(good: Good, monke
         good.publish()
 
 
+@pytest.mark.parametrize("naps", [1, 2])
+def test_suspended_while_the_last_answers_are_under_way(good: Good, naps: int) -> None:
+    good.pull()
+    asleep_at_the_last_answers(good, naps)
+    assert good.publish().id == good.staging.id
+    last = [command for command, _ in good.host.asked if command == "Read-SkLease"]
+    assert len(last) == 2 + naps
+
+
+def test_suspended_and_fenced_while_the_last_answers_are_under_way(good: Good) -> None:
+    good.pull()
+    asleep_at_the_last_answers(good, 1, then=lambda: setattr(good.host, "lease", (good.kit.run, 8)))
+    with pytest.raises(LimitError, match="generation 8"):
+        good.publish()
+    assert not Folder(Path(good.staging.store)).path(good.staging.id).exists()
+
+
+def test_answers_that_always_take_too_long_prove_nothing(good: Good) -> None:
+    good.pull()
+    asleep_at_the_last_answers(good, 3)
+    with pytest.raises(LimitError, match="asked three times"):
+        good.publish()
+    assert not Folder(Path(good.staging.store)).path(good.staging.id).exists()
+
+
+def asleep_at_the_last_answers(good: Good, naps: int, then: Callable[[], None] = lambda: None) -> None:
+    """The host has answered that its copies are there, and the control host sleeps an hour before it reads that; so many times."""
+    answer: Callable[..., list[Any]] = good.host.call
+    asked = 0
+
+    def call(command: str, /, **args: Any) -> list[Any]:
+        nonlocal asked
+        rows = answer(command, **args)
+        if command == "Test-SkShadowSet":
+            asked += 1
+            if 1 < asked <= 1 + naps:  # the first time is before the set is written
+                good.ctx.clock.sleep(3600)
+                then()
+        return rows
+
+    good.host.call = call
+
+
 def test_nothing_was_pulled(good: Good) -> None:
     with pytest.raises(IntegrityError, match="lacks inboxes, logs, data, srvacct"):
         good.publish()

@@ -5,6 +5,7 @@ With ``store_compress`` or ``store_recipients`` in the host's variables it is se
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,9 @@ from sitekeeper.store._results import Published, Staging
 from sitekeeper.transport.wmi import reading
 from sitekeeper.windows._results import ShadowSet
 from sitekeeper.windows.snapshot import prove_window
+
+ANSWER_SECONDS = 60
+"""How old the proof may be that a set may appear: no guard acts after a silence of less than three minutes."""
 
 
 class PublishParams(Params):
@@ -98,13 +102,13 @@ class Publish(Module[PublishParams, Published]):
             )
         made = _seal.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
 
-        def may_appear() -> None:
-            # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
+        def proof() -> None:
             lease_still_ours(ctx)
             shadows_still_there(ctx, snapshot)
 
         ctx.lease.take()
-        final = store.publish(params.set.id, ctx.run_id, may_appear)
+        # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
+        final = store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, proof))
         published = _catalogue.read(final)
         return _result(
             published, params.accept, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
@@ -177,6 +181,26 @@ def published_before(store: _folder.Folder, set_id: str, run: str, accept: tuple
     if there.run != run:
         raise IntegrityError(f"set {set_id} is published already, by run {there.run}")
     return _result(there, accept, f"{set_id} was published already")
+
+
+def just_proven(ctx: Context, proof: Callable[[], None]) -> None:
+    """Ask for a proof until its answers are fresh: this host may have been suspended while one was under way.
+
+    Raises:
+        LimitError: three times they took too long.
+
+    """
+    for _ in range(3):
+        asked = ctx.clock.monotonic()
+        proof()
+        if ctx.clock.monotonic() - asked < ANSWER_SECONDS:
+            return
+    raise LimitError(
+        f"asked three times whether the set may appear, and each time it took more than {ANSWER_SECONDS} s: "
+        "such an answer says nothing about now",
+        host=ctx.host,
+        hint="is the network or the host overloaded, or was this control host suspended?",
+    )
 
 
 def lease_still_ours(ctx: Context) -> None:

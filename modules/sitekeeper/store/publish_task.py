@@ -15,7 +15,7 @@ from sitekeeper.store import _complete, _entries, _folder, _manifest, _regfile, 
 from sitekeeper.store._results import Published, Staging
 from sitekeeper.store._task_same import refuse_another_run
 from sitekeeper.store._tree import Found
-from sitekeeper.store.publish import PublishIntent, lease_still_ours, published_before, pulled
+from sitekeeper.store.publish import PublishIntent, just_proven, lease_still_ours, published_before, pulled
 from sitekeeper.transport.wmi import reading
 
 HIVE = b"regf"
@@ -80,7 +80,7 @@ class PublishTask(Module[PublishTaskParams, Published]):
             )
         made = _seal.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
         ctx.lease.take()
-        store.publish(params.set.id, ctx.run_id, lambda: lease_still_ours(ctx))
+        store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
         published = published_before(store, params.set.id, ctx.run_id)
         if published is None:
             raise SpaceError(f"set {params.set.id} is not in {store.root} any more", hint="is it mounted?")
