@@ -13,6 +13,7 @@ from typing import Any
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.audit import read_audit
+from sitekeeper.lab.configmgr import life
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
 from sitekeeper.lab.state import read_state
@@ -33,6 +34,8 @@ class Scene:
         self.root = root
         self.store = root / "store"
         self.runs = root / "runs"
+        for pause in ("_TICK", "_TRAFFIC"):
+            setattr(life, pause, 0.1)  # the sites work a little slower than else: there are thousands of nights
         self.lab = Lab(Hierarchy.model_validate(data), root / "lab")
         self.lab.start()
         self.watch = Watch(self.lab)

@@ -6,6 +6,7 @@ A program of its own; ``Victims`` (``points.py``) talks to it over its standard 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli import main as command_line
+from sitekeeper.cli._program import program
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.module import available
 from sitekeeper.site import setup
@@ -107,12 +108,13 @@ def live(order: dict[str, Any]) -> int:
             "kill"
         ]
         setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=CountingConnection))  # noqa: B010
-    return command_line.main(order["arguments"])
+    return program(order["arguments"])
 
 
 def serve() -> None:
     """Fork a process for every order; say its id, wait for the word to let it go, say how it ended."""
     available()  # loads the modules
+    gc.freeze()  # what is loaded stays: no child has to look through it
     for line in sys.stdin:
         order = json.loads(line)
         gate, opener = os.pipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -21,8 +22,12 @@ class HostState:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.machine = MACHINE.validate_json((folder / "state.json").read_bytes())
-        self.registry = Registry(folder / "registry.json")
         self.files = HostFiles(folder, self.machine)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Its registry, read when it is first asked for."""
+        return Registry(self.folder / "registry.json")
 
     def service(self, name: str) -> Service:
         """A service, whatever the case of its name.
