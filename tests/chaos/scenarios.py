@@ -15,13 +15,15 @@ import yaml
 
 from .night import GUARD_MINUTES, LEAK_MINUTES, ROOT, SITES, Night, Scene
 from .points import Ended, Point
-from .trying import EVERY
+from .trying import EVERY, NoSuchPoint
 
 MINUTES_OF_MAINTENANCE = 45
 IDLE_MINUTES = 4
 """After these even an old host has deleted the shells of a dead process, of which it allows a user five."""
 ATTEMPTS = 5
 """How often a point is tried that a run did not come to: polls and signs of life are not the same number every time."""
+POLLS = 5
+"""So many calls more of a host a run may have when it was numbered: it polled more often on a busier machine."""
 CLEAN_RUNS = 3 if EVERY else 1
 S = TypeVar("S", bound=Scene)
 
@@ -188,10 +190,19 @@ def all_points(scenario: Scenario[S], night: S, shared: Path) -> list[Point]:
 
 
 def held(scenario: Scenario[S], night: S, point: Point) -> list[str]:
-    """What is wrong after a kill at this point; nothing if all held."""
+    """What is wrong after a kill at this point; nothing if all held.
+
+    Raises:
+        NoSuchPoint: every run was over a few calls before it.
+
+    """
+    most = 0
     for _ in range(ATTEMPTS):
         if scenario.killed(night, point).killed:
             return scenario.taken_up(night)
+        most = max(most, night.watch.counts[point.kind, point.host])
         night.minutes(2)
         night.forget_new_sets()
+    if 0 < point.number - most <= POLLS:
+        raise NoSuchPoint
     return ["missed: no run came to this point"]

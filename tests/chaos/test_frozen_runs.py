@@ -15,7 +15,7 @@ import pytest
 from .night import GUARD_MINUTES, LEAK_MINUTES, SITES, Night
 from .points import Point
 from .scenarios import SCENARIOS, all_points, rolled_back
-from .trying import CHUNKS, EVERY, Stand, begin, of_all_workers, tried
+from .trying import CHUNKS, EVERY, NoSuchPoint, Stand, begin, of_all_workers, tried
 
 ASLEEP = {"past the guard": GUARD_MINUTES + 3, "past everything": LEAK_MINUTES + 5}
 STEP = 8
@@ -35,7 +35,12 @@ def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: py
 
 
 def woken(night: Night, point: Point, minutes: int) -> list[str]:
-    """What is wrong after a run was frozen at a point for so long; nothing if all held."""
+    """What is wrong after a run was frozen at a point for so long; nothing if all held.
+
+    Raises:
+        NoSuchPoint: the run was over before it.
+
+    """
     seen: dict[str, Any] = {}
 
     def asleep() -> None:
@@ -49,7 +54,9 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
 
     ended = night.backup(point, asleep=asleep)
     if not seen:
-        return [] if ended.code == 0 else [f"ended with {ended.code} before the point: {ended.errors}"]
+        if ended.code == 0:
+            raise NoSuchPoint
+        return [f"ended with {ended.code} before the point: {ended.errors}"]
     wrong: list[str] = seen["wrong"]
     fenced = seen["fenced"]
     changed = [line for line in night.changes(seen["line"]) if line["host"] in fenced and not _takes_back(line)]
