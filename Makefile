@@ -9,6 +9,9 @@ COUNTED := SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(BIN)/python -m
   --junitxml=.fidelity/tests.xml
 TABLE := $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml
 
+# all, or rest: go on where a `make chaos` was stopped.
+CHAOS ?= all
+
 .PHONY: setup demo test drops chaos fidelity check bench lab clean
 
 setup: $(READY)
@@ -29,9 +32,9 @@ test: $(READY)          ## all tests, and the table of fidelity
 drops: $(READY)         ## the connection dropped at every single request of a backup, of a drill (some 30 minutes)
 	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py tests/drill/test_dropped_connections.py
 
-chaos: $(READY)         ## killed, frozen and struck at every point of a backup, drill, restore, into docs/reliability.md (hours)
-	@rm -rf .chaos
-	@SITEKEEPER_CHAOS=all $(BIN)/python -m pytest -q -n 2 --dist load --tb=line tests/chaos \
+chaos: $(READY)         ## killed, frozen, struck at every point, into docs/reliability.md (hours; CHAOS=rest goes on where it was stopped)
+	@[ "$(CHAOS)" = rest ] || rm -rf .chaos
+	@SITEKEEPER_CHAOS=$(CHAOS) $(BIN)/python -m pytest -q -n 2 --dist load --tb=line tests/chaos \
 	  && ended=0 || ended=$$?; $(BIN)/python tests/chaos/write_reliability.py; exit $$ended
 
 fidelity: $(READY)      ## what was checked by things that we did not write: one table

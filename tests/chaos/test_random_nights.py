@@ -14,8 +14,8 @@ import pytest
 from .faults_table import TABLE, Row
 from .judgement import tried
 from .theatre import ROOT, Theatre
+from .trying import EVERY
 
-EVERY = os.environ.get("SITEKEEPER_CHAOS") == "all"
 NIGHTS = 200 if EVERY else 3
 CHUNKS = 4 if EVERY else 1
 REQUESTS = 90

@@ -9,14 +9,16 @@ import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pytest
 
 from .night import ROOT, Night, Scene
 from .points import Point
 
-EVERY = os.environ.get("SITEKEEPER_CHAOS") == "all"
+REST = os.environ.get("SITEKEEPER_CHAOS") == "rest"
+"""Go on with what was stopped: what stands in ``.chaos`` and held is not tried again."""
+EVERY = REST or os.environ.get("SITEKEEPER_CHAOS") == "all"
 CHUNKS = 12 if EVERY else 1
 SHARE = int(os.environ.get("SITEKEEPER_CHAOS_SHARE", "1"))
 """Every so many of the points, where there is no time for all: two runs with 2 try all of them, if ``TURN`` is 0 and 1."""
@@ -82,6 +84,8 @@ def tried(
     numbered = points(stand.scene)
     first = (turn + TURN) % SHARE * step
     mine = numbered[first :: step * SHARE][chunk::CHUNKS] if EVERY else spread(numbered, sample)
+    before = {one["point"] for one in held_before("points.jsonl") if one["scenario"] == name}
+    mine = [point for point in mine if str(point) not in before]
     for point in mine:
         try:
             wrong = wrong_at(stand.scene, point)
@@ -96,6 +100,13 @@ def tried(
     if absent > 1 + len(mine) // 20:
         failures.append(f"{absent} of {len(mine)} points were no points: how are they numbered?")
     return failures
+
+
+def held_before(file: str) -> list[dict[str, Any]]:
+    """What a run that is gone on with had tried, and held."""
+    found = ROOT / ".chaos" / file
+    lines = [json.loads(line) for line in found.read_text().splitlines()] if REST and found.is_file() else []
+    return [one for one in lines if not one["wrong"]]
 
 
 def spread(numbered: list[Point], sample: int) -> list[Point]:
