@@ -13,12 +13,12 @@ from typing import Any
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.configmgr import life
 from sitekeeper.lab.hierarchy import Hierarchy
 from sitekeeper.lab.server import Lab
 from sitekeeper.lab.state import read_state
 
 from .aftermath import Aftermath
+from .ahead import put_forward
 from .points import Ended, Point, Victims, Watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,15 +34,15 @@ class Scene:
         self.root = root
         self.store = root / "store"
         self.runs = root / "runs"
-        for pause in ("_TICK", "_TRAFFIC"):
-            setattr(life, pause, 0.1)  # the sites work a little slower than else: there are thousands of nights
         self.lab = Lab(Hierarchy.model_validate(data), root / "lab")
+        for life in self.lab.lives:
+            life.tick = life.traffic = 0.1  # the sites work a little slower than else: there are thousands of nights
         self.lab.start()
         self.watch = Watch(self.lab)
         self.victims = Victims(self.watch, root / "said.txt")
         self.ahead = root / "ahead.txt"
         """How many seconds the lab's clock is ahead: what our processes read theirs from."""
-        self.ahead.write_text("0")
+        put_forward(self.lab, self.ahead)
         self.aftermath = Aftermath(self.lab, self.store)
         self.earlier: dict[Path, str] = {}
         self.disk: tuple[Path, ...] = ()
@@ -72,9 +72,7 @@ class Scene:
     def minutes(self, number: int) -> None:
         """Time goes by."""
         self.lab.advance(60 * number)
-        part = self.ahead.with_suffix(".part")
-        part.write_text(str(self.lab.clock.ahead))
-        part.replace(self.ahead)
+        put_forward(self.lab, self.ahead)
 
     def newest_run(self) -> str:
         """The id of the newest run, or nothing when none was begun; two of one second differ by chance in their names only."""

@@ -25,7 +25,7 @@ from typing import Any
 
 from sitekeeper.lab.server import Lab
 
-MODULES = Path(__file__).resolve().parents[2] / "modules"
+ROOT = Path(__file__).resolve().parents[2]
 WHEN = {
     "record": ("before", "after"), "call": ("before", "after"), "sql": ("before", "after"), "change": ("inside",),
     "native": ("inside",), "disk": ("before",),
@@ -153,11 +153,11 @@ class Victims:
         self._watch = watch
         self._out = out
         self._parent = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("victim.py"))],
+            [sys.executable, "-m", "tests.chaos.victim"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(MODULES)},
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'modules'}"},
         )
 
     def run(

@@ -15,7 +15,7 @@ import yaml
 
 from .night import GUARD_MINUTES, LEAK_MINUTES, ROOT, SITES, Night, Scene
 from .points import Ended, Point
-from .trying import EVERY, NoSuchPoint
+from .trying import EVERY, NoSuchPointError
 
 MINUTES_OF_MAINTENANCE = 45
 IDLE_MINUTES = 4
@@ -193,16 +193,26 @@ def held(scenario: Scenario[S], night: S, point: Point) -> list[str]:
     """What is wrong after a kill at this point; nothing if all held.
 
     Raises:
-        NoSuchPoint: every run was over a few calls before it.
+        NoSuchPointError: every run was over a few calls before it.
 
     """
-    most = 0
+    short = []
     for _ in range(ATTEMPTS):
         if scenario.killed(night, point).killed:
             return scenario.taken_up(night)
-        most = max(most, night.watch.counts[point.kind, point.host])
-        night.minutes(2)
+        short.append(fell_short(night, point))
+        night.minutes(IDLE_MINUTES)
+        if left := night.left():
+            return [f"ended before the point, and left {left}"]
         night.forget_new_sets()
-    if 0 < point.number - most <= POLLS:
-        raise NoSuchPoint
+    if all(short):
+        raise NoSuchPointError
     return ["missed: no run came to this point"]
+
+
+def fell_short(night: Scene, point: Point) -> bool:
+    """Whether the run that is over asked its host a few times less than would have brought it to the point."""
+    came_to = night.watch.counts[
+        point.kind, point.host
+    ]  # none of what is not asked of a host: a record is always there
+    return came_to > 0 and 0 < point.number - came_to <= POLLS

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
+from .ahead import put_forward
 from .strikes import Strike
 from .theatre import ROOT, Night, Theatre
 
@@ -19,13 +19,13 @@ def slept(theatre: Theatre, strike: Strike, minutes: int) -> Night:
     after = theatre.lab.audit.write("night", theatre.site)
     begun = theatre.lab.clock.monotonic()
     clock = theatre.root / "ahead.txt"
-    _put_forward(theatre, clock)
+    put_forward(theatre.lab, clock)
     child = subprocess.Popen(
         [
-            sys.executable, str(Path(__file__).with_name("sleeper.py")), str(clock), "run", str(ROOT / "playbooks/backup.yml"),
+            sys.executable, "-m", "tests.chaos.sleeper", str(clock), "run", str(ROOT / "playbooks/backup.yml"),
             "-i", str(theatre.inventory), "-e", f"store={theatre.store}", "-e", "settle=0.1s", "--runs", str(theatre.runs), "--json",
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "modules")},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'modules'}"},
     )  # fmt: skip
     events: list[dict[str, Any]] = []
     struck = False
@@ -40,7 +40,7 @@ def slept(theatre: Theatre, strike: Strike, minutes: int) -> Night:
                 os.kill(child.pid, signal.SIGSTOP)
                 theatre.lab.advance(60 * minutes)
                 strike.action()
-                _put_forward(theatre, clock)
+                put_forward(theatre.lab, clock)
                 os.kill(child.pid, signal.SIGCONT)
         code = child.wait(120)
     finally:
@@ -51,10 +51,3 @@ def slept(theatre: Theatre, strike: Strike, minutes: int) -> Night:
         if child.stdout is not None:
             child.stdout.close()
     return Night(code, events, struck, theatre.lab.clock.monotonic() - begun, after)
-
-
-def _put_forward(theatre: Theatre, clock: Path) -> None:
-    """The file is replaced and not written: whoever wakes reads it whole."""
-    part = clock.with_suffix(".part")
-    part.write_text(str(theatre.lab.clock.ahead))
-    part.replace(clock)

@@ -26,7 +26,7 @@ TURN = int(os.environ.get("SITEKEEPER_CHAOS_TURN", "0"))
 S = TypeVar("S", bound=Scene)
 
 
-class NoSuchPoint(Exception):  # noqa: N818 - what happened is no error
+class NoSuchPointError(Exception):
     """The runs are a little shorter now than when their points were numbered: this one is none, and does not count as tried."""
 
 
@@ -90,7 +90,7 @@ def tried(
         try:
             wrong = wrong_at(stand.scene, point)
             _write_down(name, point, wrong)
-        except NoSuchPoint:
+        except NoSuchPointError:
             absent, wrong = absent + 1, []
         if wrong:
             failures.append(f"{point}: {wrong}")

@@ -12,14 +12,14 @@ import os
 import signal
 import sqlite3
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sitekeeper.cli._program import program
-from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.module import available
 from sitekeeper.site import setup
+
+from .ahead import follow
 
 
 class CountingConnection(sqlite3.Connection):
@@ -82,24 +82,13 @@ def count_disk(under: list[str], counted: str, number: int) -> None:
     sys.addaudithook(hook)
 
 
-def clock_as_ahead_as(file: Path) -> None:
-    """Both clocks of this process are as many seconds ahead as a file says at the time: what is frozen does not stop time."""
-
-    def ahead() -> float:
-        return float(file.read_text())
-
-    now, monotonic = SystemClock.now, SystemClock.monotonic
-    setattr(SystemClock, "now", lambda own: now(own) + timedelta(seconds=ahead()))  # noqa: B010 - the lab's clock was advanced
-    setattr(SystemClock, "monotonic", lambda own: monotonic(own) + ahead())  # noqa: B010 - so does this one
-
-
 def live(order: dict[str, Any]) -> int:
     """Run one command of ours as the order says."""
     out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    clock_as_ahead_as(Path(order["ahead"]))
+    follow(Path(order["ahead"]))
     setattr(setup, "FOLLOW_SECONDS", 0.3)  # noqa: B010 - the lab's setup takes no half an hour
     if order["disk"]:
         count_disk(*order["disk"])

@@ -18,7 +18,7 @@ from sitekeeper.lab.host import Host
 from sitekeeper.lab.sql.files import Database, DatabaseClosed
 from sitekeeper.lab.sql.site_schema import status_message
 
-_TICK, _TRAFFIC, _LOG_EVERY = 0.02, 0.04, 5
+_LOG_EVERY = 5
 _PAGE = 8192
 _ALIVE = 500
 """A service was started: the most harmless of the numbers that are known."""
@@ -51,6 +51,8 @@ class SiteLife:
         self.site = site
         self.key = f"{branch(site.generation)}\\SMS\\{COUNTER_KEY}"
         self.inbox = f"{site.install}\\inboxes\\labcounter.box\\counter.txt"
+        self.tick, self.traffic = 0.02, 0.04
+        """Seconds between two changes of the Executive, and of the others."""
         self._logs = f"{site.install}\\logs\\"
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -86,7 +88,7 @@ class SiteLife:
         self.host.registry.close()
 
     def _executive(self) -> None:
-        while not self._stopping.wait(_TICK):
+        while not self._stopping.wait(self.tick):
             if self.host.machine.services["SMS_EXECUTIVE"].state in _WORKING:
                 try:
                     self._count()
@@ -136,7 +138,7 @@ class SiteLife:
 
     def _traffic(self) -> None:
         number = 0
-        while not self._stopping.wait(_TRAFFIC):
+        while not self._stopping.wait(self.traffic):
             try:
                 self.database.insert_traffic(("console", "management point")[number % 2])
             except DatabaseClosed:
