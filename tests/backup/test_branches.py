@@ -43,8 +43,8 @@ def test_two_windows_of_one_run_never_overlap(two: Any) -> None:
     first, second = sorted(windows(two, host) for host in ("CEN", "PR1"))
     assert first[1] < second[0]
     told = {event["text"] for event in outcome.events if event["event"] == "Progressed" and "branch" in event["text"]}
-    assert len(told) == 1
-    assert told.pop().startswith("waiting for limit branch:CEN")
+    assert told
+    assert all(text.startswith("waiting for limit branch:CEN") for text in told)  # or its turn, if both come at once
 
 
 def test_two_windows_of_two_runs_never_overlap(two: Any, tmp_path: Path) -> None:

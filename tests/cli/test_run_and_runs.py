@@ -237,17 +237,21 @@ def test_a_signal_stops_a_run_cleanly(place: Path, number: int, how: list[str]) 
     (place / "play.yml").write_text(
         "- hosts: server-a\n  tasks:\n    - core.debug: {msg: waiting}\n      until: false\n      retries: 9\n      delay: 1h\n"
     )
-    child = subprocess.Popen([*how, *_program(place, "--json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert child.stdout is not None
-    for line in child.stdout:
-        if json.loads(line)["event"] == "TaskStarted":
-            break
-    if how == ["nohup"]:
-        child.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
-        assert child.poll() is None
-    child.send_signal(number)
-    out, err = child.communicate()
+    with subprocess.Popen([*how, *_program(place, "--json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if json.loads(line)["event"] == "TaskStarted":
+                break
+        if how == ["nohup"]:
+            child.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            assert child.poll() is None
+        child.send_signal(number)
+        try:
+            out, err = child.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise
     assert child.returncode == 14, err
     last = [json.loads(line) for line in out.splitlines()]
     assert last[-1]["exit_code"] == 14

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -167,6 +168,30 @@ def test_the_operator_ends_the_waiting(stage: Any) -> None:
     other.release()
     assert outcome.exit_code == RunInterruptedError.exit_code
     assert stage.did()[1:] == ["read always"]
+
+
+def test_a_signal_that_wakes_nobody_is_heard(stage: Any) -> None:
+    """As one that comes when the main thread is about to fall asleep: the kernel gives it to that thread too early."""
+    other = held(stage, "branch:CEN")
+    run = stage.prepare(ONE_WINDOW)
+    heard: list[bool] = []
+
+    def signalled() -> None:
+        stage.log.event("PR1 is told").wait(20)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        heard.append(run.stop.wait(20))
+        other.release()
+
+    before = signal.signal(signal.SIGTERM, lambda *_: run.interrupt())
+    try:
+        stopper = threading.Thread(target=signalled)
+        stopper.start()
+        outcome = run.run()
+        stopper.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [True]
+    assert outcome.exit_code == RunInterruptedError.exit_code
 
 
 def test_the_deadline_of_the_run_ends_the_waiting(stage: Any) -> None:

@@ -26,6 +26,9 @@ from sitekeeper.engine.precheck import precheck
 from sitekeeper.engine.selection import Selection
 from sitekeeper.engine.session import Connector
 
+HEEDED_SECONDS = 1.0
+"""CPython handles signals in the main thread alone: one that comes just as it falls asleep is handled when it wakes again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -213,7 +216,7 @@ class Run:
                             waiting.remove(host)
                             going[pool.submit(self._host, play, host, settings, journal, bus)] = host
                     try:
-                        done, _ = wait(going, return_when=FIRST_COMPLETED)
+                        done, _ = wait(going, HEEDED_SECONDS, FIRST_COMPLETED)
                     except BaseException:
                         self.stop.set()  # Ctrl-C without a handler: the hosts undo before the pool lets us go
                         raise
