@@ -304,6 +304,10 @@ def _wire_fault(faults: Any, name: str, arguments: dict[str, Any]) -> None:
             faults.slow_login(float(arguments["seconds"]))
 
 
+HEEDED_SECONDS = 0.5
+"""A signal that comes just as the main thread falls asleep is handled when it wakes again."""
+
+
 def serve(
     hierarchy: Path, folder: Path, ready: Callable[[Lab], None] | None = None, *, pwsh: Path | None = None
 ) -> None:
@@ -312,9 +316,11 @@ def serve(
     ``ready`` is called once all listens; addresses stand in ``<folder>/hosts.yml`` and ``<folder>/control.json`` then.
     """
     lab = Lab(hierarchy, folder, pwsh=pwsh)
+    signals: list[int] = []  # not the event: the main thread may hold its lock when the signal comes
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: lab.request_stop())
+        signal.signal(number, lambda number, _frame: signals.append(number))
     with lab:
         if ready is not None:
             ready(lab)
-        lab.stop_requested.wait()
+        while not signals and not lab.stop_requested.wait(HEEDED_SECONDS):
+            pass
