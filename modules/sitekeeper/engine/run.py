@@ -123,6 +123,7 @@ class Run:
         try:
             return self._journaled(plays, settings, journal)
         finally:
+            self._journal = None  # a signal from here on must not wait for a journal that is being closed
             journal.close()
 
     def _journaled(self, plays: list[tuple[Play, list[str]]], settings: Settings, journal: Journal) -> RunOutcome:
