@@ -12,6 +12,8 @@ import pytest
 from sitekeeper.cli.main import main
 from sitekeeper.lab.sql.attach import attach
 
+from .conftest import ROOT
+
 
 def counter_in_registry(folder: Path) -> int:
     for file in (folder / "SiteServer" / "Registry").glob("sms.*.reg"):
@@ -151,6 +153,7 @@ def test_check_mode_changes_nothing(stage: Any) -> None:
     planned = "\n".join(
         change for event in outcome.events if event["event"] == "TaskEnded" for change in event["changes"]
     )
+    assert all("known after" not in str(event["summary"]) for event in outcome.events if event["event"] == "HostEnded")
     for expected in (
         "service SMS_EXECUTIVE: Running -> Stopped",
         "registry HKLM",
@@ -158,6 +161,25 @@ def test_check_mode_changes_nothing(stage: Any) -> None:
         "size to come",
     ):
         assert expected in planned
+
+
+def test_check_mode_is_told_to_people(stage: Any) -> None:
+    here = stage("PR2")
+    book, where = str(ROOT / "playbooks/backup.yml"), str(here.inventory)
+    given = [
+        "-e",
+        f"store={here.store}",
+        "-e",
+        "settle=0.3s",
+        "-e",
+        "native_backup=no",
+        "--runs",
+        str(here.root / "runs"),
+    ]
+    assert main(["run", book, "-i", where, *given, "--check", "--diff"]) == 0
+    told = here.capture.readouterr()
+    assert "exit code 0" in told.out
+    assert "internal" not in told.out + told.err
 
 
 @pytest.mark.timeout(120)

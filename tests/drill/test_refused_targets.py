@@ -155,6 +155,14 @@ def test_it_is_refused_and_nothing_is_changed(night: Night, name: str) -> None:
     assert _changes(night, way.site)[before:] == []
 
 
+def test_without_a_typed_code_it_says_what_to_type(night: Night) -> None:
+    before = len(_changes(night, "PR2"))
+    outcome = night.run("--limit", "PR2", playbook="playbooks/restore.yml")
+    assert (outcome.code, night.failed_task(outcome)) == (1, "core.assert")
+    assert "say which site is to be recovered: -e confirm=PR2" in outcome.error("PR2")
+    assert _changes(night, "PR2")[before:] == []
+
+
 def _poorer(night: Night) -> ExitStack:
     """A set of Enterprise Edition, and a scratch server of Standard Edition before 2016 SP1."""
     _edit_database("edition", "Enterprise Edition (64-bit)")(night)

@@ -414,7 +414,8 @@ class HostPlay:
         return _Failed(error, final=final)
 
     def _remember(self, task: Task, result: Result) -> None:
-        self.outcome.summary.update(result.summary())
+        told = result.summary().items()
+        self.outcome.summary.update({key: value for key, value in told if not isinstance(value, Unknown)})
         if result.partial:
             less = PartialFailure(result.partial, host=self.ctx.host, task=task.name, origin=task.origin)
             self.outcome.partial = self.outcome.partial or less
