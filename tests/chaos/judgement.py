@@ -91,8 +91,8 @@ def _by_itself(theatre: Theatre, row: Row) -> list[str]:
 
 
 def _rolled_back(theatre: Theatre) -> list[str]:
-    code = theatre.again("rollback", theatre.newest_run())
-    return [f"rollback ended with {code}"] if code else []
+    code, told = theatre.again("rollback", theatre.newest_run())
+    return [f"rollback ended with {code}: {told}"] if code else []
 
 
 def _told(theatre: Theatre, night: Night, published: int) -> list[str]:

@@ -121,11 +121,12 @@ class Theatre:
             raise told.wrong
         return Night(code, told.events, told.struck, self.lab.clock.monotonic() - begun, after)
 
-    def again(self, command: str, run: str) -> int:
-        """``resume`` or ``rollback`` a run."""
-        silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-        with lab_time(self.lab), silent[0], silent[1]:
-            return main([command, run, "--runs", str(self.runs), "--json"])
+    def again(self, command: str, run: str) -> tuple[int, list[str]]:
+        """``resume`` or ``rollback`` a run: its exit code, and what it says of hosts and tasks that failed."""
+        told = io.StringIO()
+        with lab_time(self.lab), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            code = main([command, run, "--runs", str(self.runs), "--json"])
+        return code, [line for line in told.getvalue().splitlines() if '"error": ""' not in line and "error" in line]
 
     def newest_run(self) -> str:
         return max(one.name for one in self.runs.iterdir())
