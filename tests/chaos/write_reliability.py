@@ -58,7 +58,7 @@ of its tools. Or it is frozen there, and woken when the guards have acted. A bac
 runs that made this page tried {total} of all kinds, {held} held.
 
 Drills, restores and runs of ConfigMgr's own backup task are killed at theirs, too, also before a change on the disk of the control
-host, and taken up by `resume` or `rollback` at once. What is promised of them:
+host, and taken up by `resume` or `rollback` at once: a sample with every `make test`, which is not counted below. What is promised of them:
 
 * After a drill the scratch server has no database, file or lease of ours, no plain copy of a sealed set is left, the site's server was
   asked nothing, and no set is said to have failed that did not.
@@ -75,6 +75,7 @@ NIGHTS = """
 {total} nights with a fault of the table at a random step and a connection that breaks at a random request; {held} held. Their seeds (for
 `SITEKEEPER_CHAOS_SEED`): {seeds}.
 """
+WORST = "\nWhat did not go as it should:\n\n"
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
@@ -126,6 +127,10 @@ def page(
     if night_lines:
         seeds = ", ".join(dict.fromkeys(str(one["seed"]) for one in night_lines))
         text += NIGHTS.format(total=len(night_lines), held=sum(not one["wrong"] for one in night_lines), seeds=seeds)
+        worst = [
+            f"* {one['night']}: {'; '.join(one['wrong'])} (seed {one['seed']})\n" for one in night_lines if one["wrong"]
+        ]
+        text += WORST + "".join(worst) if worst else ""
         print(f"seeds of the random nights: {seeds}")
     return text
 
