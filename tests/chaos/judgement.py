@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sitekeeper.engine.errors import LimitError
+
 from .faults_table import Row
 from .strikes import Strike
 from .suspended import slept
@@ -92,6 +94,9 @@ def _by_itself(theatre: Theatre, row: Row) -> list[str]:
 
 def _rolled_back(theatre: Theatre) -> list[str]:
     code, told = theatre.again("rollback", theatre.newest_run())
+    if code == LimitError.exit_code and any("lease lost" in line for line in told):
+        # The guard acts at this very moment, and has fenced us. Whoever is told so asks once more.
+        code, told = theatre.again("rollback", theatre.newest_run())
     return [f"rollback ended with {code}: {told}"] if code else []
 
 
