@@ -77,7 +77,7 @@ NIGHTS = """
 `SITEKEEPER_CHAOS_SEED`): {seeds}.
 """
 WORST = """
-What did not go as it should, and had not been asked once more then (in the second 200 and since it is, if a guard has taken the lease):
+What did not go as it should; nobody was asked once more then, as it is done now where a guard has taken the lease:
 
 """
 
