@@ -17,6 +17,7 @@ from sitekeeper.engine import branches, inventory
 from sitekeeper.engine.branches import Branch
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RemoteTimeoutError, RunInterruptedError
+from sitekeeper.engine.journal import Journal
 from sitekeeper.engine.limits import Held, Limit, Limits
 
 THREE_LEVELS = """\
@@ -192,6 +193,20 @@ def test_a_signal_that_wakes_nobody_is_heard(stage: Any) -> None:
         signal.signal(signal.SIGTERM, before)
     assert heard == [True]
     assert outcome.exit_code == RunInterruptedError.exit_code
+
+
+def test_a_second_signal_at_the_very_end_waits_for_no_journal(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stage.prepare(ONE_WINDOW)
+    close, left = Journal.close, []
+
+    def closed(journal: Journal) -> None:
+        close(journal)
+        run.leave()  # as the signal handler does; with a closed journal, this would fail or never end
+        left.append(True)
+
+    monkeypatch.setattr(Journal, "close", closed)
+    assert run.run().exit_code == 0
+    assert left == [True]
 
 
 def test_the_deadline_of_the_run_ends_the_waiting(stage: Any) -> None:
