@@ -20,20 +20,20 @@ from pypsrp.client import Client
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan, WSManAction
 
-from sitekeeper.engine import inventory as inventories
 from sitekeeper.engine import module as modules
-from sitekeeper.engine import playbook
 from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.inventory import inventory_reader as inventories
+from sitekeeper.engine.language import playbook_reader
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
-from sitekeeper.engine.run import Options, Run
+from sitekeeper.engine.run.run import Options, Run
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site._results import Part
-from sitekeeper.store._results import Staging
+from sitekeeper.model.site import Part
+from sitekeeper.model.store import Staging
+from sitekeeper.model.windows import Copy, ShadowSet
 from sitekeeper.store.pull import Pull, PullParams
 from sitekeeper.transport.context import HostConnector, HostContext
-from sitekeeper.windows import _vss
-from sitekeeper.windows._results import Copy, ShadowSet
+from sitekeeper.windows.vss import tool_texts
 
 HOST = "PR2"
 BIG = "bench\\big.bin"
@@ -125,7 +125,7 @@ def tasks(kind: type[Module[Any, Any]], count: int, inventory: inventories.Inven
             if type(event).__name__ == "TaskEnded":
                 timed.end()
 
-        run = Run(playbook.load(file), inventory, connect, Options(runs=Path(folder) / "runs"), (listen,))
+        run = Run(playbook_reader.load(file), inventory, connect, Options(runs=Path(folder) / "runs"), (listen,))
         assert run.run().exit_code == 0
 
 
@@ -184,7 +184,7 @@ def shadow(ctx: HostContext) -> ShadowSet:
     (made,) = ctx.ps.change(
         "New-SkShadowSet", Drive="D", Run=ctx.run_id, Volume=[guid], Service=[], ExcludeSms=True, VerifySql=False
     )
-    mark = _vss.mark(str(made["Mark"]))
+    mark = tool_texts.mark(str(made["Mark"]))
     copies = tuple(Copy(host=HOST, drive="D", index=n, volume=v, name="D:\\", id=i) for n, v, i in mark.copies)
     return ShadowSet(set_id=mark.set_id, copies=copies)
 

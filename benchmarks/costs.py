@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.measuring import BACKUP, FOLDER, Lab, Night, backup, client, pair, row
 from benchmarks.parts import HOSTS, RECORDS
 
-from sitekeeper.lab.audit import read_audit
+from sitekeeper_lab.audit import read_audit
 
 GUARD_CALLS = ("Register-SkGuard", "Test-SkGuard", "Send-SkBeat", "Unregister-SkGuard")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from sitekeeper.lab.audit import read_audit
+from sitekeeper_lab.audit import read_audit
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".bench"

@@ -18,9 +18,9 @@ from typing import Any
 
 from benchmarks.client import SERVICE, Timed, context, tell
 
-from sitekeeper.engine import inventory as inventories
-from sitekeeper.engine.inventory import Inventory
-from sitekeeper.engine.journal import Journal, plain
+from sitekeeper.engine.inventory import inventory_reader as inventories
+from sitekeeper.engine.inventory.hosts import Inventory
+from sitekeeper.engine.journal.journal import Journal, plain
 from sitekeeper.engine.plan import Result
 from sitekeeper.transport.guard import send_beat
 

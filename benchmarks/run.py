@@ -14,7 +14,7 @@ from benchmarks.drilling import drilling
 from benchmarks.measuring import FOLDER, Lab, backup, client, pair, row, share
 from benchmarks.sealing import sealing
 
-from sitekeeper.lab.state import read_state
+from sitekeeper_lab.state import read_state
 
 BIG_MIB = 64
 SMALL_FILES = 5000

@@ -16,11 +16,12 @@ from typing import Any
 import pyrage
 from benchmarks.measuring import FOLDER, row
 
-from sitekeeper.site._results import Machine
-from sitekeeper.store import _manifest, _seal
-from sitekeeper.store._manifest import Entry, Manifest
-from sitekeeper.store._packing import Packing
-from sitekeeper.store._verify import verify_set
+from sitekeeper.model.site import Machine
+from sitekeeper.store.format import manifest_file
+from sitekeeper.store.format.manifest_file import Entry, Manifest
+from sitekeeper.store.format.packed_files import Packing
+from sitekeeper.store.keeping.verify import verify_set
+from sitekeeper.store.sealing import seal_set
 
 MIB = 192
 ROUNDS = 3
@@ -80,7 +81,7 @@ def _ours(folder: Path, source: Path, key: str) -> tuple[float, float]:
     (staging / "CM.mdf").hardlink_to(source)
     manifest = _manifest_of(source)
     packing = Packing(("zstd", "age"), (key,))
-    sealed = _timed(lambda: _seal.seal(staging, manifest, packing, Event()))
+    sealed = _timed(lambda: seal_set.seal(staging, manifest, packing, Event()))
     problems: list[str] = []
     verified = _timed(lambda: problems.extend(verify_set(staging)))
     assert problems == []
@@ -102,7 +103,7 @@ def _manifest_of(source: Path) -> Manifest:
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     machine = Machine(name="", caption="", version="6.3", language=1033, installed="", booted="", guid="", x64=True)
-    return _manifest.Manifest(
+    return manifest_file.Manifest(
         id="PR1-000001", site="PR1", site_name="", site_type="primary", parent=None, product="2012", version="5", install_dir="D:\\",
         generation=1, run="bench", tool="", taken_at="2026-01-01T00:00:00+00:00", published_at="", offline=None, consistency="writer",
         gap=0, shadow_set="", before=(), after=(), machine=machine, volumes=(), services=(), database=None, registry=(), feeds=(),

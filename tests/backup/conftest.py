@@ -12,10 +12,10 @@ import pytest
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.state import HostState, read_state
+from sitekeeper_lab.audit import read_audit
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.state import HostState, read_state
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.windows.wmi import Wmi
+from sitekeeper_lab.windows.wmi import Wmi
 
 from .conftest import SERVICES
 
-diskshadow = importlib.import_module("sitekeeper.lab.windows.native.diskshadow")
+diskshadow = importlib.import_module("sitekeeper_lab.windows.native.diskshadow")
 pytestmark = pytest.mark.timeout(120)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError
-from sitekeeper.engine.limits import Limit, Limits
+from sitekeeper.engine.holding.limits import Limit, Limits
 
 from .test_killed_runs import ROOT, again, intent_of, killed_when, outcome_of
 

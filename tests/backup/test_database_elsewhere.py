@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper_lab.sql.attach import attach
 
 pytestmark = pytest.mark.timeout(120)
 

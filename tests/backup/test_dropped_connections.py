@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.audit import read_audit
+from sitekeeper_lab.audit import read_audit
 
 ONCE = {"Export-SkRegistry", "New-SkShadowSet", "New-SkShadowCopy"}
 EVERY = bool(os.environ.get("SITEKEEPER_ALL_DROPS"))

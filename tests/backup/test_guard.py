@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from sitekeeper.cli.main import main
-from sitekeeper.engine import journal
 from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.journal import journal
 
 from .test_killed_runs import ROOT, again, killed_when, outcome_of
 

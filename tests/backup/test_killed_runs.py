@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.engine import journal
 from sitekeeper.engine.errors import SitekeeperError, UndoError
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper.engine.journal import journal
 from sitekeeper.windows.registry import Registry
+from sitekeeper_lab.sql.attach import attach
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from sitekeeper.cli.main import main
-from sitekeeper.engine import journal
-from sitekeeper.lab.opsmgr.group import CLASSES, COMPUTER, Content, Window, read_group
+from sitekeeper.engine.journal import journal
+from sitekeeper_lab.opsmgr.group import CLASSES, COMPUTER, Content, Window, read_group
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sitekeeper.lab.host import ADMINISTRATORS_ONLY
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper_lab.host import ADMINISTRATORS_ONLY
+from sitekeeper_lab.sql.attach import attach
 
 pytestmark = pytest.mark.timeout(120)
 WORK = "D:\\sitekeeper"

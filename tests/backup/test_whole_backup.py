@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper_lab.sql.attach import attach
 
 from .conftest import ROOT
 

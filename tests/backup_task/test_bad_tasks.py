@@ -8,9 +8,10 @@ import pytest
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import RemoteError
-from sitekeeper.lab.windows.services import ServiceControl
-from sitekeeper.site import _task_run, backup_task
+from sitekeeper.site import backup_task
+from sitekeeper.site.task import following
 from sitekeeper.store.collect import Collect
+from sitekeeper_lab.windows.services import ServiceControl
 
 from .conftest import BOOK, beside, is_new, is_previous, lay_previous
 
@@ -39,7 +40,7 @@ WAYS: dict[str, list[Way]] = {
 
 @pytest.mark.parametrize("kind", WAYS)
 def test_the_previous_backup_comes_back(stage: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_task_run, "PATIENCE", 0.5)
+    monkeypatch.setattr(following, "PATIENCE", 0.5)
     here = stage("PR2")
     folder = lay_previous(here)
     for fault, arguments, code, said in WAYS[kind]:

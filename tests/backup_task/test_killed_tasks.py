@@ -10,8 +10,8 @@ import pytest
 from tests.backup.test_killed_runs import again, intent_of, killed_when, outcome_of
 
 from sitekeeper.cli.main import main
-from sitekeeper.engine import journal
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper.engine.journal import journal
+from sitekeeper_lab.sql.attach import attach
 
 from .conftest import BOOK, beside, destination, is_new, is_previous, lay_previous
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.sql.attach import attach
+from sitekeeper_lab.sql.attach import attach
 
 from .conftest import BOOK, beside, destination, is_new, is_previous, lay_previous
 

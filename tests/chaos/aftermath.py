@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.opsmgr.group import read_group
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.sql.attach import attach
-from sitekeeper.lab.state import HostState, read_state
+from sitekeeper_lab.audit import read_audit
+from sitekeeper_lab.opsmgr.group import read_group
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.sql.attach import attach
+from sitekeeper_lab.state import HostState, read_state
 
 SERVICES = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 STAYS = {"generation.txt", "lease.lock"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 
 def put_forward(lab: Lab, file: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from tests.hierarchies import hosts_of_the_lab
 
-from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.state import read_state
+from sitekeeper_lab.audit import read_audit
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.state import read_state
 
 from .aftermath import Aftermath
 from .ahead import put_forward

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEN = {

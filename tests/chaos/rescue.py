@@ -16,8 +16,8 @@ from typing import Any
 import pyrage
 from tests.hierarchies import hosts_of_the_lab
 
-from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.windows.native.answer import Answer
+from sitekeeper_lab.audit import read_audit
+from sitekeeper_lab.windows.native.answer import Answer
 
 from .night import ROOT, Scene
 from .points import Ended, Point

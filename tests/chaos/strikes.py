@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 LEARN = "Learn the site"
 REFUSE = "Refuse what cannot become a good backup"

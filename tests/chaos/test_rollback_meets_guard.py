@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import LimitError
-from sitekeeper.engine.leases import Leases
+from sitekeeper.engine.holding.leases import Leases
 
 from .faults_table import TABLE
 from .judgement import tried

@@ -17,11 +17,11 @@ import pytest
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.transport.psrp import shell
 from sitekeeper.transport.psrp.connection import Target, wsman_of
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.windows.services import ServiceControl
 
 from .aftermath import Aftermath
 from .strikes import Hours, Listening, Strike, Told, lab_time

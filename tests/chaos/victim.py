@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli._program import program
+from sitekeeper.cli.program import program
 from sitekeeper.engine.module import available
 from sitekeeper.site import setup
 

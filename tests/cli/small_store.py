@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.site._results import Machine
-from sitekeeper.store import _manifest
-from sitekeeper.store._manifest import Entry, Manifest, Offline
+from sitekeeper.model.site import Machine
+from sitekeeper.store.format import manifest_file
+from sitekeeper.store.format.manifest_file import Entry, Manifest, Offline
 
 FILES = {
     "C/inboxes/sitectrl.ct0": b"site control file",
@@ -48,7 +48,7 @@ def make_set(
         guid="g",
         x64=True,
     )
-    _manifest.write(
+    manifest_file.write(
         folder,
         Manifest(
             id=folder.name, kind=kind, site=site, site_name="Site [one]", site_type="primary", parent=None,
@@ -56,7 +56,7 @@ def make_set(
             install_dir="C:\\SMS", generation=generation, run="r1", tool="0.1.0", taken_at=taken_at, published_at=taken_at,
             offline=Offline(started="a", ended="b", seconds=12.5), consistency=consistency, gap=0, shadow_set="s", before=(),
             after=(), machine=machine, volumes=(), services=(), database=None, registry=(), feeds=("restore drills",),
-            left_out=_manifest.LEFT_OUT, files=len(files), bytes=sum(map(len, files.values())), entries=tuple(entries),
+            left_out=manifest_file.LEFT_OUT, files=len(files), bytes=sum(map(len, files.values())), entries=tuple(entries),
         ),
     )  # fmt: skip
     return folder

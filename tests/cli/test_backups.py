@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.cli.small_store import make_set
 
-from sitekeeper.store import _trash
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._verify import verify_set
+from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.keeping import trash
+from sitekeeper.store.keeping.verify import verify_set
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def _after_the_first(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], obje
             happens()
         return found
 
-    monkeypatch.setattr("sitekeeper.cli.backups.verify_set", verified)
+    monkeypatch.setattr("sitekeeper.cli.backups.command.verify_set", verified)
 
 
 @pytest.mark.parametrize("below", [False, True])
@@ -102,8 +102,8 @@ def test_a_set_that_nothing_pruned_fails(sitekeeper: Any, store: Path, monkeypat
 
 def test_a_set_that_was_pruned_meanwhile_is_said(sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def pruned() -> None:
-        _trash.drop(Folder(store), store / "PR1/PR1-000001")
-        _trash.empty(Folder(store))
+        trash.drop(Folder(store), store / "PR1/PR1-000001")
+        trash.empty(Folder(store))
 
     _after_the_first(monkeypatch, pruned)
     done = sitekeeper("backups", "verify", "--store", store)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.hierarchy import Ports, load_hierarchy
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.hierarchy import Ports, load_hierarchy
+from sitekeeper_lab.server import Lab
 
 HIERARCHY = Path(__file__).parents[2] / "inventory" / "lab" / "hierarchy.yml"
 

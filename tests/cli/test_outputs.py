@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.cli.small_store import make_set
 
-from sitekeeper.engine import journal
+from sitekeeper.engine.journal import journal
 
 
 def _done(*arguments: object, redirected: str, **more: str) -> subprocess.CompletedProcess[bytes]:

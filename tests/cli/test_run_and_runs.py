@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.cli import _wire
+from sitekeeper.cli.common import wiring
 from sitekeeper.cli.run import extra_vars
-from sitekeeper.engine import events, journal
+from sitekeeper.engine import events
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.secrets import Secret
 
 
@@ -272,7 +273,7 @@ def test_a_terminal_that_hangs_up_twice_is_no_second_signal(monkeypatch: pytest.
     run: Any = Heard()
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
-        with _wire._stopping(run):
+        with wiring._stopping(run):
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
                 os.kill(os.getpid(), number)
     finally:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.small_store import make_set
 from tests.cli.unprivileged import unprivileged
 
-from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.journal.journal import Journal
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from tests.drill.conftest import CURRENT_BRANCH, SCRATCH, Captured
 from tests.restore.conftest import Ward
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
 
 PWSH = os.environ.get("SITEKEEPER_PWSH") or shutil.which("pwsh")
 NO_POWERSHELL = "no PowerShell: set SITEKEEPER_PWSH or put pwsh on the PATH"

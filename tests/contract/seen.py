@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.backup.conftest import Outcome, Stage
 
-from sitekeeper.engine import journal
-from sitekeeper.lab.server import Lab
+from sitekeeper.engine.journal import journal
+from sitekeeper_lab.server import Lab
 
 Seen = dict[str, Any]
 Standing = dict[str, str]

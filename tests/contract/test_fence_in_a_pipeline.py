@@ -15,9 +15,9 @@ from tests.contract.engines import Engines, Place, on_each_engine
 from tests.contract.seen import changed, is_change, standing
 from tests.fidelity.counting import Row, count
 
-from sitekeeper.engine import inventory
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError
+from sitekeeper.engine.inventory import inventory_reader
 from sitekeeper.engine.session import Call
 from sitekeeper.transport.context import HostConnector
 
@@ -53,7 +53,13 @@ def test_nothing_runs_behind_a_fence_that_says_no(engines: Engines, engine: str)
     place = engines.place(engine)
     place.wait_for_services()
     connector = HostConnector(
-        inventory.load(place.inventory), SystemClock(), run_id=RUN, owner="ci", check=False, stop=Event(), extra={}
+        inventory_reader.load(place.inventory),
+        SystemClock(),
+        run_id=RUN,
+        owner="ci",
+        check=False,
+        stop=Event(),
+        extra={},
     )
     opened = connector.open("PR2", lambda *_: None)
     volumes = [one.id for one in place.lab.host("PR2").machine.volumes if not one.name.startswith("C")]

@@ -13,12 +13,12 @@ import pytest
 
 import sitekeeper
 from sitekeeper.engine import module as modules
-from sitekeeper.engine import playbook
+from sitekeeper.engine.language import playbook_reader
 from sitekeeper.engine.module import Module
 from sitekeeper.engine.plan import Record, Result
-from sitekeeper.lab.engines.cmdlets import BASIC
-from sitekeeper.lab.engines.items import ITEMS
-from sitekeeper.lab.engines.wmi_cmdlets import WMI
+from sitekeeper_lab.engines.cmdlets import BASIC
+from sitekeeper_lab.engines.items import ITEMS
+from sitekeeper_lab.engines.wmi_cmdlets import WMI
 
 MODULES = sorted(modules.available().items())
 FUNCTIONS = {file.stem for file in (Path(sitekeeper.__file__).parent / "powershell").glob("*.ps1")}
@@ -67,7 +67,7 @@ def test_example_is_a_task_that_validates(name: str, found: AnyModule, tmp_path:
     inset = "".join(f"        {line}\n" for line in dedent(tasks).splitlines())
     # In a block, since an example may say `undo: block`.
     file.write_text(f"- hosts: all\n  tasks:\n    - block:\n{inset}")
-    used = [task.module for play in playbook.load(file).plays for task, _ in play.walk()]
+    used = [task.module for play in playbook_reader.load(file).plays for task, _ in play.walk()]
     assert found in used
 
 

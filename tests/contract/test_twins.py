@@ -25,14 +25,14 @@ import pytest
 from psrpcore.types import PSInt64
 from tests.fidelity.counting import Row, count
 
-import sitekeeper.lab.functions as twins
-from sitekeeper.lab.build import build_host
-from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, PsObject
-from sitekeeper.lab.engines.pwsh.engine import MODULE, PwshEngine
-from sitekeeper.lab.engines.python import PythonEngine, PythonRunspace
-from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
-from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Host
-from sitekeeper.lab.windows.model import ScheduledTask
+import sitekeeper_lab.functions as twins
+from sitekeeper_lab.build import build_host
+from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, PsObject
+from sitekeeper_lab.engines.pwsh.engine import MODULE, PwshEngine
+from sitekeeper_lab.engines.python import PythonEngine, PythonRunspace
+from sitekeeper_lab.hierarchy import Hierarchy, load_hierarchy
+from sitekeeper_lab.host import ADMINISTRATORS_ONLY, Host
+from sitekeeper_lab.windows.model import ScheduledTask
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "modules" / "sitekeeper" / "powershell"

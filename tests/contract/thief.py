@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 from tests.contract.seen import Standing, behind_the_fence, changed, standing
 
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import find
-from sitekeeper.lab.server import Lab
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.session import PsrpSession
+from sitekeeper_lab.server import Lab
 
 LEASE = r"C:\sitekeeper\lease.txt"
 _STATEMENTS = re.compile(r"\s*(?:CREATE|RESTORE|BACKUP|DBCC|ALTER|DROP|EXEC)\b", re.IGNORECASE)

@@ -16,9 +16,9 @@ import pytest
 from tests.backup.conftest import Outcome, Stage
 from tests.hierarchies import hosts_of_the_lab
 
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.store import _manifest
+from sitekeeper.store.format import manifest_file
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
 
 SCRATCH = "DRILL1"
 CURRENT_BRANCH = "5.00.9128.1000"
@@ -119,7 +119,7 @@ def edited(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     """Change a manifest, with its checksum right."""
     data = json.loads((folder / "manifest.json").read_text())
     edit(data)
-    _manifest.write(folder, _manifest.Manifest.model_validate(data))
+    manifest_file.write(folder, manifest_file.Manifest.model_validate(data))
 
 
 def rehashed(folder: Path, *files: str) -> None:

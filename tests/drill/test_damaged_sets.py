@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.sql.site_schema import status_message
-from sitekeeper.store import _manifest
+from sitekeeper.store.format import manifest_file
+from sitekeeper_lab.sql.site_schema import status_message
 
 from .conftest import Night, edited, rehashed
 
@@ -378,7 +378,7 @@ def test_a_sound_set_passes(night: Night, site: str, kind: str) -> None:
     assert {name: len(night.audit(name, site)) for name in before} == before, "the site was asked something"
     drilled = json.loads((night.set_of(site, kind) / "marks.json").read_text())["drilled"]
     assert drilled["result"] == "ok"
-    assert _manifest.read(night.set_of(site, kind)).kind == kind
+    assert manifest_file.read(night.set_of(site, kind)).kind == kind
 
 
 AHEAD = timedelta(minutes=-20)

@@ -11,15 +11,15 @@ from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import RemoteError, UnreachableError
-from sitekeeper.engine.leases import Leases
+from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Context
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.sql._results import BackupFile
+from sitekeeper.model.sql import BackupFile
 from sitekeeper.sql.backup import Backup, BackupIntent, BackupParams
-from sitekeeper.store._streams import Streams
-from sitekeeper.store._tree import Found
+from sitekeeper.store.pulling.streams import Streams
+from sitekeeper.store.pulling.tree import Found
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
 
 from .conftest import SCRATCH, Captured, Night, rehashed
 
@@ -136,7 +136,7 @@ def test_a_pull_goes_on_where_the_connection_was_lost(night: Night, monkeypatch:
                 raise UnreachableError("the shell is gone")
 
     reading(monkeypatch, blocks)
-    monkeypatch.setattr("sitekeeper.lab.functions.read_sk_work_file._BLOCK", 32_768)  # several to a small file
+    monkeypatch.setattr("sitekeeper_lab.functions.read_sk_work_file._BLOCK", 32_768)  # several to a small file
     made = night.run("--limit", "PR2", playbook="playbooks/backup.yml")
     assert made.code == 0, made.events[-3:]
     assert BAK in entries(night)

@@ -11,7 +11,7 @@ import pytest
 from tests.backup.conftest import Outcome
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.lab.sql.releases import RELEASES
+from sitekeeper_lab.sql.releases import RELEASES
 
 from .conftest import SCRATCH, Night, edited
 

@@ -22,14 +22,17 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from sitekeeper.engine import events, inventory, journal, module, playbook
+from sitekeeper.engine import events, module
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError, SitekeeperError, UndoError, UnreachableError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.inventory import inventory_reader
+from sitekeeper.engine.journal import journal
+from sitekeeper.engine.language import playbook_reader
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.outcome import RunOutcome
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
-from sitekeeper.engine.run import Options, Run
+from sitekeeper.engine.run.outcome import RunOutcome
+from sitekeeper.engine.run.run import Options, Run
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.engine.session import Opened
 
@@ -373,7 +376,7 @@ class Stage:
             return _Connector(self, run_id, stop, check=options.get("check", False))
 
         return Run(
-            playbook.load(file, vault), inventory.load(self.root / "hosts.yml", vault), connect,
+            playbook_reader.load(file, vault), inventory_reader.load(self.root / "hosts.yml", vault), connect,
             Options(runs=self.runs, **options), (self.events.append, *self.listeners), self.clock,
         )  # fmt: skip
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import branches, inventory
-from sitekeeper.engine.branches import Branch
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RemoteTimeoutError, RunInterruptedError
-from sitekeeper.engine.journal import Journal
-from sitekeeper.engine.limits import Held, Limit, Limits
+from sitekeeper.engine.holding import branches
+from sitekeeper.engine.holding.branches import Branch
+from sitekeeper.engine.holding.limits import Held, Limit, Limits
+from sitekeeper.engine.inventory import inventory_reader
+from sitekeeper.engine.journal.journal import Journal
 
 THREE_LEVELS = """\
 all:
@@ -225,7 +226,7 @@ def branch(folder: Path, host: str, tell: Callable[[str], None] = print) -> Bran
     file.write_text(THREE_LEVELS)
     all_limits = limits(folder / "limits", f"run-{host}")
     return Branch(
-        branches.locks(host, inventory.load(file).sites),
+        branches.locks(host, inventory_reader.load(file).sites),
         lambda lock, wait: all_limits.hold([lock], threading.Event(), tell, wait),
     )
 
@@ -311,7 +312,7 @@ OTHER_PROCESS = """
 import signal, sys, threading
 from pathlib import Path
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.limits import Limit, Limits
+from sitekeeper.engine.holding.limits import Limit, Limits
 Limits(Path(sys.argv[1]) / "limits", SystemClock(), "run-2").hold([Limit("branch:CEN")], threading.Event(), print)
 print("holding", flush=True)
 signal.pause()

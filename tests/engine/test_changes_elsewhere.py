@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import openrun
 from sitekeeper.engine.errors import LimitError, UnreachableError
+from sitekeeper.engine.journal import open_run
 
 from . import conftest
 
@@ -57,7 +57,7 @@ def test_a_host_that_is_gone_fails_only_what_stands_alone(
 def test_whoever_takes_the_run_up_knows_whose_leases_it_held(stage: Any) -> None:
     stage.tasks("- test.elsewhere: {name: a, on: PR2}", "- test.change: {name: b}")
     (folder,) = stage.runs.iterdir()
-    assert openrun.read(folder).hosts["PR1"].leased == {"PR1", "PR2"}
+    assert open_run.read(folder).hosts["PR1"].leased == {"PR1", "PR2"}
 
 
 def test_always_sees_why_its_block_failed_and_nothing_where_it_did_not(stage: Any) -> None:

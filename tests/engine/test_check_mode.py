@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import events, templating
+from sitekeeper.engine import events
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError, unknowns
+from sitekeeper.engine.templates import render
 
 
 def _ended(stage: Any) -> list[events.TaskEnded]:
@@ -103,14 +104,14 @@ def test_a_wrong_type_is_still_an_error(stage: Any) -> None:
     ],
 )  # fmt: skip
 def test_every_expression_on_an_unknown_is_unknown(expression: str) -> None:
-    value = templating.render("{{ " + expression + " }}", {"u": Unknown("windows.snapshot")}, Origin("x"))
+    value = render.render("{{ " + expression + " }}", {"u": Unknown("windows.snapshot")}, Origin("x"))
     assert isinstance(value, Unknown)
     with pytest.raises(UnknownValueError):
-        templating.condition(expression, {"u": value}, Origin("x"))
+        render.condition(expression, {"u": value}, Origin("x"))
 
 
 def test_there_is_something(stage: Any) -> None:
-    assert templating.render("{{ u is defined }}", {"u": Unknown("x")}, Origin("x")) is True
+    assert render.render("{{ u is defined }}", {"u": Unknown("x")}, Origin("x")) is True
 
 
 def test_unknowns_are_found_inside_results() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import events, guarding
+from sitekeeper.engine import events
 from sitekeeper.engine.errors import RemoteError, SitekeeperError
+from sitekeeper.engine.holding import guarding
 from sitekeeper.engine.plan import Covers
 
 from . import conftest as stand

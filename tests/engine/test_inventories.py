@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import inventory
 from sitekeeper.engine.errors import InventoryError, UsageError
-from sitekeeper.engine.hosts import Inventory
+from sitekeeper.engine.inventory import inventory_reader
+from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.secrets import Secret
 
 
@@ -23,7 +23,7 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
 
 
 def _of(tmp_path: Path, text: str, **files: str) -> Inventory:
-    return inventory.load(_write(tmp_path, {"hosts.yml": text, **files}))
+    return inventory_reader.load(_write(tmp_path, {"hosts.yml": text, **files}))
 
 
 def _refused(tmp_path: Path, text: str) -> InventoryError:
@@ -154,7 +154,7 @@ def test_variable_folders_and_files(tmp_path: Path) -> None:
 
 def test_a_folder_of_inventories(tmp_path: Path) -> None:
     _write(tmp_path, {"1.yml": "sites:\n  hosts:\n    PR1:\n", "2.yml": "sites:\n  hosts:\n    PR2:\n  vars: {x: 1}\n"})
-    found = inventory.load(tmp_path)
+    found = inventory_reader.load(tmp_path)
     assert found.members("sites") == ["PR1", "PR2"]
     assert found.vars_of("PR1")["x"] == 1
 
@@ -276,7 +276,7 @@ def test_file_errors_at_their_place(tmp_path: Path, text: str, place: str, messa
 
 def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match="no inventory at"):
-        inventory.load(tmp_path / "none.yml")
+        inventory_reader.load(tmp_path / "none.yml")
 
 
 def test_secrets_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

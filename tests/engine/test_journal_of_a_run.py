@@ -15,9 +15,10 @@ from uuid import UUID
 
 import pytest
 
-from sitekeeper.engine import journal, secrets
+from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import IntegrityError, UsageError
-from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.plan import Record, Unknown
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RunInterruptedError, UsageError
-from sitekeeper.engine.limits import Limit, Limits, declared
+from sitekeeper.engine.holding.limits import Limit, Limits, declared
 
 
 def limits(folder: Path, run: str = "run-1") -> Limits:
@@ -80,7 +80,7 @@ HOLDER = """
 import signal, sys, threading
 from pathlib import Path
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.limits import Limit, Limits
+from sitekeeper.engine.holding.limits import Limit, Limits
 Limits(Path(sys.argv[1]) / "limits", SystemClock(), "killed").hold([Limit("machine:x")], threading.Event(), print)
 print("holding", flush=True)
 signal.pause()

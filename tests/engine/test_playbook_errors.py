@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import SecretError, SitekeeperError, UsageError
-from sitekeeper.engine.keywords import ANSIBLE_ONLY, KEYWORDS, ansible_only
+from sitekeeper.engine.language.keywords import ANSIBLE_ONLY, KEYWORDS, ansible_only
 
 PLAY = "- hosts: PR1\n  tasks:\n"
 
@@ -214,10 +214,10 @@ def test_every_host_is_looked_at_before_the_first_is_touched(stage: Any) -> None
 
 
 def test_a_playbook_that_is_not_there(stage: Any, tmp_path: Path) -> None:
-    from sitekeeper.engine import playbook  # noqa: PLC0415 - the stage must have its modules in place
+    from sitekeeper.engine.language import playbook_reader  # noqa: PLC0415 - the stage must have its modules in place
 
     with pytest.raises(UsageError, match="cannot read"):
-        playbook.load(tmp_path / "no.yml")
+        playbook_reader.load(tmp_path / "no.yml")
 
 
 def test_a_variable_of_the_inventory_that_is_no_template_is_told_there(stage: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sitekeeper.engine import events
 from sitekeeper.engine.errors import RemoteError
-from sitekeeper.engine.selection import Selection
+from sitekeeper.engine.language.selection import Selection
 
 from . import conftest
 

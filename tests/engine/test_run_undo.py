@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import BusyError, LimitError, RunInterruptedError
-from sitekeeper.engine.journal import Journal
-from sitekeeper.engine.leases import Leases
+from sitekeeper.engine.holding.leases import Leases
+from sitekeeper.engine.journal.journal import Journal
 
 from . import conftest
 

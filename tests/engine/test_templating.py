@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import secrets, templating
+from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import SecretError, UsageError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Result
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.engine.variables import Layers, lazy
+from sitekeeper.engine.templates import render
+from sitekeeper.engine.templates.layers import Layers, lazy
 
 AT = Origin("x.yml", 3, 7)
 
 
 def _render(source: Any, **variables: Any) -> Any:
-    return templating.render(source, variables, AT)
+    return render.render(source, variables, AT)
 
 
 VALUES = [123, "123", "1E5", "001", True, None, 1.5, [1, "2"], {"a": (1,)}, "", "[1, 2]", "{'a': 1}"]
@@ -58,12 +59,12 @@ def test_variables_are_filled_in_when_used() -> None:
     layers = Layers(
         lazy({"a": "{{ b }}/x", "b": "{{ c }}", "c": "low", "unused": "{{ nowhere }}"}), lazy({"c": "high"})
     )
-    assert templating.render("{{ a }}", layers, AT) == "high/x"
-    assert templating.render("{{ [a] | first }}", layers, AT) == "high/x"
+    assert render.render("{{ a }}", layers, AT) == "high/x"
+    assert render.render("{{ [a] | first }}", layers, AT) == "high/x"
 
 
 def test_what_is_no_variable_of_a_file_is_never_filled_in() -> None:
-    assert templating.render("{{ said }}", Layers({"said": "{{ 7 * 7 }}"}), AT) == "{{ 7 * 7 }}"
+    assert render.render("{{ said }}", Layers({"said": "{{ 7 * 7 }}"}), AT) == "{{ 7 * 7 }}"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_what_is_no_variable_of_a_file_is_never_filled_in() -> None:
 )  # fmt: skip
 def test_a_wrong_template_is_an_error_at_its_place(source: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        templating.render(source, Layers(lazy({"x": "{{ y }}", "y": "{{ x }}", "d": {"a": 1}})), AT)
+        render.render(source, Layers(lazy({"x": "{{ y }}", "y": "{{ x }}", "d": {"a": 1}})), AT)
     assert message in caught.value.message
     assert caught.value.origin == AT
 
@@ -183,8 +184,8 @@ def test_a_secret_is_never_written() -> None:
     ],
 )
 def test_names_in_a_template(source: str, names: set[str], asked: set[str]) -> None:
-    assert templating.names_in(source) == names
-    assert templating.asked_for(source) == asked
+    assert render.names_in(source) == names
+    assert render.asked_for(source) == asked
 
 
 @pytest.mark.parametrize(
@@ -200,11 +201,11 @@ def test_names_in_a_template(source: str, names: set[str], asked: set[str]) -> N
     ],
 )
 def test_conditions(source: Any, value: bool) -> None:
-    assert templating.condition(source, {"a": 1}, AT) is value
+    assert render.condition(source, {"a": 1}, AT) is value
 
 
 @pytest.mark.parametrize("source", ["'false'", "s", "'{{ a }}x'", 5, "{{ 'a' }}{{ 1 }}"])
 def test_a_condition_must_not_be_a_text_nor_a_secret(source: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        templating.condition(source, {"a": 1, "s": secrets.inline(PW, "here")}, AT)
+        render.condition(source, {"a": 1, "s": secrets.inline(PW, "here")}, AT)
     assert caught.value.origin == AT

@@ -13,8 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from sitekeeper.engine import inventory, secrets, vault, yamlfile
+from sitekeeper.engine import secrets, vault, yaml_file
 from sitekeeper.engine.errors import SecretError
+from sitekeeper.engine.inventory import inventory_reader
 from sitekeeper.engine.secrets import Secret
 
 PASSWORD = secrets.inline("Tr0ub4dor&3", "test")
@@ -106,7 +107,7 @@ def test_a_vault_in_a_file_of_variables(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "vars.yml").write_text("sql_password: '{{ db_password }}'\nplain: 1\n")
     (folder / "vault.yml").write_text(FILE)
-    values = inventory.load(tmp_path / "hosts.yml", PASSWORD).vars_of("PR1")
+    values = inventory_reader.load(tmp_path / "hosts.yml", PASSWORD).vars_of("PR1")
     assert values["plain"] == 1
     assert values["sql_password"] == "{{ db_password }}"
     assert isinstance(values["db_password"], Secret)
@@ -114,7 +115,7 @@ def test_a_vault_in_a_file_of_variables(tmp_path: Path) -> None:
     assert values["port"].reveal() == "4711"
     assert values["flag"] is True
     with pytest.raises(SecretError) as caught:
-        inventory.load(tmp_path / "hosts.yml")
+        inventory_reader.load(tmp_path / "hosts.yml")
     assert caught.value.origin is not None
     assert caught.value.origin.file == str(folder / "vault.yml")
 
@@ -125,7 +126,7 @@ def test_connection_variables_in_a_vault_stay_readable(tmp_path: Path, seal: Cal
             b"all:\n  hosts:\n    s1: {site_code: 001, ansible_user: lab, ansible_password: 0815, x: {deep: [1, two]}}\n"
         )
     )
-    found = inventory.load(tmp_path / "hosts.yml", PASSWORD)
+    found = inventory_reader.load(tmp_path / "hosts.yml", PASSWORD)
     values = found.vars_of("s1")
     assert (values["site_code"], values["ansible_user"]) == ("001", "lab")
     assert values["ansible_password"].reveal() == "0815"
@@ -136,18 +137,18 @@ def test_connection_variables_in_a_vault_stay_readable(tmp_path: Path, seal: Cal
 def test_a_vaulted_value(tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("a:\n  ansible_password: !vault |\n" + _inset(STRING, 4))
-    secret = yamlfile.load(file, vault_password=PASSWORD).value["a"]["ansible_password"]
+    secret = yaml_file.load(file, vault_password=PASSWORD).value["a"]["ansible_password"]
     assert secret.reveal() == "one-string-of-real-vault"
     assert str(secret) == f"<secret vault:{file}:2:21>"
     with pytest.raises(SecretError, match="no vault password"):
-        yamlfile.load(file).value["a"]["ansible_password"].reveal()
+        yaml_file.load(file).value["a"]["ansible_password"].reveal()
 
 
 def test_an_error_inside_a_vault_shows_no_line_of_it(tmp_path: Path, seal: Callable[[bytes], str]) -> None:
     file = tmp_path / "x.yml"
     file.write_text(seal(b"a: hunter2\na: hunter2\n"))
     with pytest.raises(Exception, match="stands here twice") as caught:
-        yamlfile.load(file, vault_password=PASSWORD)
+        yaml_file.load(file, vault_password=PASSWORD)
     assert "hunter2" not in caught.value.render()  # type: ignore[attr-defined]  # every error of ours renders
     assert f"{file}:2:1" in caught.value.render()  # type: ignore[attr-defined]  # as above
 

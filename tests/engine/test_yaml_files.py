@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine import yamlfile
+from sitekeeper.engine import yaml_file
 from sitekeeper.engine.errors import InventoryError, SecretError, UsageError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
@@ -27,17 +27,17 @@ from sitekeeper.engine.secrets import Secret
     ],
 )  # fmt: skip
 def test_scalars_by_the_core_schema(text: str, value: Any) -> None:
-    found = yamlfile.loads(f"a: {text}", "x.yml").value["a"]
+    found = yaml_file.loads(f"a: {text}", "x.yml").value["a"]
     assert found == value
     assert type(found) is type(value)
 
 
 def test_not_a_number() -> None:
-    assert math.isnan(yamlfile.loads(".NaN", "x.yml").value)
+    assert math.isnan(yaml_file.loads(".NaN", "x.yml").value)
 
 
 def test_keys_are_their_text_and_source_texts_are_kept() -> None:
-    document = yamlfile.loads("yes: 1E5\n001: [0o17, '1E5']\n", "x.yml")
+    document = yaml_file.loads("yes: 1E5\n001: [0o17, '1E5']\n", "x.yml")
     assert document.value == {"yes": 1e5, "001": [15, "1E5"]}
     assert document.text("yes") == "1E5"
     assert document.text("001", 0) == "0o17"
@@ -65,7 +65,7 @@ def test_keys_are_their_text_and_source_texts_are_kept() -> None:
 )
 def test_refused_at_its_place(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(InventoryError) as caught:
-        yamlfile.loads(text, "x.yml", wrong=InventoryError)
+        yaml_file.loads(text, "x.yml", wrong=InventoryError)
     assert caught.value.message.startswith(message)
     assert caught.value.origin == Origin("x.yml", line, column)
     assert "hunter2" not in caught.value.render()
@@ -73,17 +73,17 @@ def test_refused_at_its_place(text: str, line: int, column: int, message: str) -
 
 def test_nested_without_end() -> None:
     with pytest.raises(UsageError, match="nested too deeply"):
-        yamlfile.loads("[" * 5000, "x.yml")
+        yaml_file.loads("[" * 5000, "x.yml")
 
 
 def test_aliases_are_copies_with_the_place_of_their_anchor() -> None:
-    document = yamlfile.loads("a: &x [1, 2]\nb: *x\n", "x.yml")
+    document = yaml_file.loads("a: &x [1, 2]\nb: *x\n", "x.yml")
     assert document.value == {"a": [1, 2], "b": [1, 2]}
     assert document.origins.of("b", 1) == Origin("x.yml", 1, 11)
 
 
 def test_origins_of_values_keys_and_what_is_unknown() -> None:
-    origins = yamlfile.loads("play:\n  - name: x\n    list: [a, {b: c}]\n", "x.yml").origins
+    origins = yaml_file.loads("play:\n  - name: x\n    list: [a, {b: c}]\n", "x.yml").origins
     assert str(origins.of("play", 0, "list", 1, "b")) == "x.yml:3:19"
     assert str(origins.below("play", 0).of_key("list")) == "x.yml:3:5"
     assert str(origins.of("play", 0, "list", 7, "z")) == "x.yml:3:11"
@@ -125,7 +125,7 @@ def test_secret_tags_are_references(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     key.write_text("from the file\nsecond line\n")
     key.chmod(0o600)
     monkeypatch.setenv("SK_PW", "from the environment")
-    value = yamlfile.loads(f"a: !env SK_PW\nb: !file {key}\nc: !command echo from 'the command'\n", "x.yml").value
+    value = yaml_file.loads(f"a: !env SK_PW\nb: !file {key}\nc: !command echo from 'the command'\n", "x.yml").value
     assert all(isinstance(one, Secret) for one in value.values())
     assert [one.reveal() for one in value.values()] == ["from the environment", "from the file", "from the command"]
     assert str(value["a"]) == "<secret env:SK_PW>"
@@ -144,14 +144,14 @@ def test_secret_tags_are_references(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 )
 def test_a_secret_that_cannot_be_had(text: str, message: str) -> None:
     with pytest.raises(SecretError, match=message):
-        yamlfile.loads(f"a: {text}\n", "x.yml").value["a"].reveal()
+        yaml_file.loads(f"a: {text}\n", "x.yml").value["a"].reveal()
 
 
 def test_a_secret_file_that_others_may_read_or_that_is_no_text(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"\xff\xfe\n")
     key.chmod(0o644)
-    secret = yamlfile.loads(f"!file {key}", "x.yml").value
+    secret = yaml_file.loads(f"!file {key}", "x.yml").value
     with pytest.raises(SecretError, match="may be read by others"):
         secret.reveal()
     key.chmod(0o600)
@@ -161,10 +161,10 @@ def test_a_secret_file_that_others_may_read_or_that_is_no_text(tmp_path: Path) -
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        yamlfile.load(tmp_path)
+        yaml_file.load(tmp_path)
     (tmp_path / "x.yml").write_bytes(b"a: \xff\n")
     with pytest.raises(UsageError, match="not UTF-8"):
-        yamlfile.load(tmp_path / "x.yml")
+        yaml_file.load(tmp_path / "x.yml")
     (tmp_path / "y.yml").write_text("a: \x07\n")
     with pytest.raises(UsageError, match="not YAML"):
-        yamlfile.load(tmp_path / "y.yml")
+        yaml_file.load(tmp_path / "y.yml")

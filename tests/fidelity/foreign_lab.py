@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sitekeeper.lab.hierarchy import Hierarchy, Ports, load_hierarchy
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.hierarchy import Hierarchy, Ports, load_hierarchy
+from sitekeeper_lab.server import Lab
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ["python"]

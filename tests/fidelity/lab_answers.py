@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sitekeeper.lab.engines.api import ErrorRecord, Pipeline, Sink
-from sitekeeper.lab.wsman import soap
-from sitekeeper.lab.wsman.crew import Crew
-from sitekeeper.lab.wsman.limits import Limits
-from sitekeeper.lab.wsman.service import Caller, Service
+from sitekeeper_lab.engines.api import ErrorRecord, Pipeline, Sink
+from sitekeeper_lab.wsman import soap
+from sitekeeper_lab.wsman.crew import Crew
+from sitekeeper_lab.wsman.limits import Limits
+from sitekeeper_lab.wsman.service import Caller, Service
 
 from . import foreign, recorded
 from .recorded import Exchange

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sitekeeper.lab.audit import Audit
-from sitekeeper.lab.build import build_host
-from sitekeeper.lab.clock import LabClock, Scheduler
-from sitekeeper.lab.hierarchy import Ports, load_hierarchy
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.native import find_tool
-from sitekeeper.lab.windows.native.answer import Answer
+from sitekeeper_lab.audit import Audit
+from sitekeeper_lab.build import build_host
+from sitekeeper_lab.clock import LabClock, Scheduler
+from sitekeeper_lab.hierarchy import Ports, load_hierarchy
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.windows.native import find_tool
+from sitekeeper_lab.windows.native.answer import Answer
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 from .foreign_lab import PASSWORD, ROOT, USER, one_host, running
 

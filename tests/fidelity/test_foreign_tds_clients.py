@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.server import Lab
-from sitekeeper.sql import queries
+from sitekeeper.sql.server import queries
+from sitekeeper_lab.server import Lab
 
 from .counting import Row, count
 from .foreign_lab import running

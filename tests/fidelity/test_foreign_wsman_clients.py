@@ -16,7 +16,7 @@ from pypsrp.exceptions import AuthenticationError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 from .counting import Row, count
 from .foreign_lab import ADMIN, ENGINES, PASSWORD, PWSH, USER, pipelines, running

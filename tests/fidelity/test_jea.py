@@ -22,9 +22,9 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.hierarchy import Ports, load_hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.state import read_state
+from sitekeeper_lab.hierarchy import Ports, load_hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.state import read_state
 
 from .counting import Row, count
 

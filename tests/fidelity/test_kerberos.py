@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.server import Lab
 
 from .counting import Row, count
 from .foreign_lab import PASSWORD, ROOT, one_host, running

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sitekeeper.lab.wsman.messages import MessageType
+from sitekeeper_lab.wsman.messages import MessageType
 
 from . import recorded
 from .compared import Compared

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from sitekeeper.lab.engines.objects import service_object
-from sitekeeper.lab.windows.services import ServiceControl
-from sitekeeper.lab.windows.wmi import Wmi
-from sitekeeper.lab.wsman.clixml import dumps
+from sitekeeper_lab.engines.objects import service_object
+from sitekeeper_lab.windows.services import ServiceControl
+from sitekeeper_lab.windows.wmi import Wmi
+from sitekeeper_lab.wsman.clixml import dumps
 
 from . import recorded
 from .compared import Compared

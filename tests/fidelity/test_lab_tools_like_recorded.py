@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-from sitekeeper.lab.configmgr.tracelog import trace_line
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.native.reg import export_text
-from sitekeeper.lab.windows.registry import Data
-from sitekeeper.lab.windows.wmi import Wmi
+from sitekeeper_lab.configmgr.tracelog import trace_line
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.windows.native.reg import export_text
+from sitekeeper_lab.windows.registry import Data
+from sitekeeper_lab.windows.wmi import Wmi
 
 from . import recorded
 from .compared import Compared

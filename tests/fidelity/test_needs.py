@@ -123,7 +123,7 @@ def test_a_cmdlet_missing_in_needs_is_caught() -> None:
         'where.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")', 'where.ps.call("Get-Process", Name="x")'
     )
     assert planted != text
-    place = ("sitekeeper.site._checks", "room")
+    place = ("sitekeeper.site.readiness.site_checks", "room")
     sent = can_send((found.__module__, found.__name__), {place: _defined(ast.parse(planted))["room"]})
     assert {one.command for one in sent} - {*found.needs.cmdlets, *found.needs.functions} == {"Get-Process"}
     count(Row.PLANTED, 1, "a cmdlet missing in needs")

@@ -12,14 +12,14 @@ import pytest
 
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.session import Answer
-from sitekeeper.site import _machine
-from sitekeeper.site._results import Volume
-from sitekeeper.store._regfile import parse
+from sitekeeper.model.site import Volume
+from sitekeeper.site.learning import machine_facts
+from sitekeeper.store.format.reg_file import parse
 from sitekeeper.transport.psrp import clixml
-from sitekeeper.transport.sql_errors import read_error
-from sitekeeper.windows import _vss
-from sitekeeper.windows._hosts import HostIntent
+from sitekeeper.transport.sql.errors import read_error
 from sitekeeper.windows.snapshot import _checked
+from sitekeeper.windows.vss import tool_texts
+from sitekeeper.windows.vss.shadow_hosts import HostIntent
 
 from . import foreign, recorded
 from .counting import Row, count
@@ -92,7 +92,7 @@ def test_a_machine_from_its_wmi_objects(server: str) -> None:
     utc = datetime.strptime(local[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC) - timedelta(minutes=int(local[-4:]))
     answers = [Answer(tuple(clixml.decode(exported(file).encode())), ()) for file in (system, computer)]
     nothing = Answer((), ())
-    machine = _machine.machine_of(
+    machine = machine_facts.machine_of(
         cast("Any", Ctx(Clock(utc - timedelta(seconds=90)))), [*answers, nothing, nothing, nothing]
     )
     assert (machine.caption, machine.version, machine.language) == (
@@ -111,7 +111,7 @@ def test_no_object() -> None:
     output = tuple(clixml.decode(exported(empty).encode()))
     assert output == ()
     with pytest.raises(RemoteError, match="nothing came back"):
-        _machine.one_of(Answer(output, ()), "Win32_PageFileSetting")
+        machine_facts.one_of(Answer(output, ()), "Win32_PageFileSetting")
 
 
 def test_writers() -> None:
@@ -122,7 +122,7 @@ def test_writers() -> None:
         ids = re.findall(rf"Writer Id: {{({GUID})}}", text)
         states = [int(number) for number in re.findall(r"State: \[(\d+)\]", text)]
         errors = re.findall(r"Last error: (.+)$", text, re.MULTILINE)
-        ours = [(one.name, one.id, one.state, one.last_error) for one in _vss.writers(text)]
+        ours = [(one.name, one.id, one.state, one.last_error) for one in tool_texts.writers(text)]
         assert ours == list(zip(names, ids, states, errors, strict=True))
     count(Row.TRANSCRIPTS, len(found), "vssadmin")
 
@@ -134,7 +134,7 @@ def test_diskshadow(name: str) -> None:
     """Whether a set was made is judged by what was written down behind CREATE, never by these words."""
     (file,) = files(f"windows/text/diskshadow-*{name}.txt")
     text = text_of(file)
-    assert _vss.hresults(text) == re.findall(r"0x[0-9a-f]{8}", text)
+    assert tool_texts.hresults(text) == re.findall(r"0x[0-9a-f]{8}", text)
     volume = re.search(rf"Volume{{({GUID})}}", text)
     made = re.search(rf"shadow ID {{({GUID})}}", text), re.search(rf"shadow copy set ID {{({GUID})}}", text)
     where = HostIntent(
@@ -209,10 +209,10 @@ def test_every_version_has_the_verbs_of_vssadmin_that_are_sent() -> None:
 def test_a_writer_that_rejected_means_what_its_event_says() -> None:
     (file,) = files("windows/events/event-vss-8229-writer-rejected.txt")
     text = text_of(file)
-    (code,) = _vss.hresults(text)
+    (code,) = tool_texts.hresults(text)
     assert "only a subset of the volumes" in text
-    assert _vss.MEANINGS[code].startswith("the set does not hold all volumes of a writer")
-    assert re.findall(rf"Writer Class Id: {{({GUID})}}", text) == [_vss.SQL_WRITER]
+    assert tool_texts.MEANINGS[code].startswith("the set does not hold all volumes of a writer")
+    assert re.findall(rf"Writer Class Id: {{({GUID})}}", text) == [tool_texts.SQL_WRITER]
     count(Row.TRANSCRIPTS, 1, "event")
 
 
@@ -245,7 +245,7 @@ def test_errors_of_sql_server_in_the_wrapping_of_a_driver() -> None:
 def test_a_changed_transcript_is_read_otherwise() -> None:
     (file, _) = files("windows/text/vssadmin-list-writers-*.txt")
     text = text_of(file)
-    before = _vss.writers(text)
-    assert _vss.writers(text.replace("[7] Failed", "[1] Stable")) != before
+    before = tool_texts.writers(text)
+    assert tool_texts.writers(text.replace("[7] Failed", "[1] Stable")) != before
     with pytest.raises(ValueError, match="not to be read"):
-        _vss.writers(text.replace("   State: [7] Failed\n", ""))
+        tool_texts.writers(text.replace("   State: [7] Failed\n", ""))

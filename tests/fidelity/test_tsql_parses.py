@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.sql import _status, queries, statements
+from sitekeeper.sql.server import queries, statements, status_messages
 
 from .counting import Row, count
 
@@ -66,8 +66,8 @@ def test_the_facts_queries_are_t_sql_of_every_version() -> None:
         **queries.WHOLE_DATABASES,
         **queries.SINCE_2008,
         "row_counts": counts,
-        "newest": _status.NEWEST,
-        "since": _status.SINCE,
+        "newest": status_messages.NEWEST,
+        "since": status_messages.SINCE,
         "site_rows": queries.site_rows("CM_ABC"),
         "last_message": queries.last_message("CM_ABC"),
         "last_message_until": queries.last_message_until("CM_ABC"),

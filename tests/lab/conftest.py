@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.audit import Audit
-from sitekeeper.lab.build import build_host
-from sitekeeper.lab.clock import LabClock, Scheduler
-from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline
-from sitekeeper.lab.engines.python import PythonEngine, PythonRunspace
-from sitekeeper.lab.hierarchy import Hierarchy, Ports, load_hierarchy
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.state import HostState, read_state
+from sitekeeper_lab.audit import Audit
+from sitekeeper_lab.build import build_host
+from sitekeeper_lab.clock import LabClock, Scheduler
+from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline
+from sitekeeper_lab.engines.python import PythonEngine, PythonRunspace
+from sitekeeper_lab.hierarchy import Hierarchy, Ports, load_hierarchy
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.state import HostState, read_state
 
 ROOT = Path(__file__).parents[2]
 

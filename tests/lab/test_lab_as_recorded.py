@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.configmgr.tracelog import trace_line
-from sitekeeper.lab.engines.objects import service_object
-from sitekeeper.lab.windows.native.sc import sc
-from sitekeeper.lab.windows.services import ServiceControl
-from sitekeeper.lab.wsman.clixml import dumps
+from sitekeeper_lab.configmgr.tracelog import trace_line
+from sitekeeper_lab.engines.objects import service_object
+from sitekeeper_lab.windows.native.sc import sc
+from sitekeeper_lab.windows.services import ServiceControl
+from sitekeeper_lab.wsman.clixml import dumps
 
 Sessions = Callable[[str], Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.hierarchy import load_hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.windows.services import ServiceControl
+from sitekeeper_lab.hierarchy import load_hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.windows.services import ServiceControl
 
 HIERARCHY = Path(__file__).resolve().parents[2] / "inventory" / "lab" / "hierarchy.yml"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.lab.windows.freeze import Spares
+from sitekeeper_lab.windows.freeze import Spares
 
 
 def picture(folder: Path) -> dict[str, object]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.clock import LabClock
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.services import ServiceControl
-from sitekeeper.lab.windows.tasks import Tasks
+from sitekeeper_lab.clock import LabClock
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.windows.services import ServiceControl
+from sitekeeper_lab.windows.tasks import Tasks
 
 EXECUTIVE, MANAGER = "SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER"
 SERVICES = [MANAGER, EXECUTIVE]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.clock import LabClock, Scheduler
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.native import find_tool
-from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
-from sitekeeper.lab.windows.native.cmd import run_cmd
-from sitekeeper.lab.windows.tasks import Tasks
+from sitekeeper_lab.clock import LabClock, Scheduler
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.windows.native import find_tool
+from sitekeeper_lab.windows.native.answer import Answer, NotEmulated
+from sitekeeper_lab.windows.native.cmd import run_cmd
+from sitekeeper_lab.windows.tasks import Tasks
 
 Sessions = Callable[[str], Any]
 CMD = "C:\\x.cmd"
@@ -65,7 +65,7 @@ def test_the_clock_stops_where_something_falls_due(lab_clock: LabClock, timers: 
 def test_the_clock_says_when_something_does_not_end(
     lab_clock: LabClock, timers: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sitekeeper.lab.clock._SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("sitekeeper_lab.clock._SETTLE_SECONDS", 0.05)
     hanging = threading.Event()
 
     def hang() -> None:

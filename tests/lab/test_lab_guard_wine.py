@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.windows.native.cmd import run_cmd
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.windows.native.cmd import run_cmd
 
 WINE = shutil.which("wine")
 Sessions = Callable[[str], Any]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.hierarchies import hosts_of_the_lab
 
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.state import read_state
-from sitekeeper.lab.windows.machine import SQL_WRITER
-from sitekeeper.lab.windows.vss import PHASES, Vss, VssError
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.state import read_state
+from sitekeeper_lab.windows.machine import SQL_WRITER
+from sitekeeper_lab.windows.vss import PHASES, Vss, VssError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.windows.native import find_tool
-from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
-from sitekeeper.lab.windows.native.batch import run_batch
+from sitekeeper_lab.windows.native import find_tool
+from sitekeeper_lab.windows.native.answer import Answer, NotEmulated
+from sitekeeper_lab.windows.native.batch import run_batch
 
 Sessions = Callable[[str], Any]
 ROOT = Path(__file__).parents[2]
@@ -174,7 +174,7 @@ def test_a_batch_file_of_literal_lines(lab_session: Sessions) -> None:
 
 def test_a_tool_runs_over_the_state_on_disk(lab_session: Sessions) -> None:
     session = lab_session("PR1")
-    base = [sys.executable, "-m", "sitekeeper.lab.windows.native", str(session.host.folder)]
+    base = [sys.executable, "-m", "sitekeeper_lab.windows.native", str(session.host.folder)]
     environment = {"PYTHONPATH": str(ROOT / "modules")}
     key = r"HKLM\SOFTWARE\Wow6432Node\Microsoft\SMS\Identification"
     done = subprocess.run([*base, "reg.exe", "query", key], capture_output=True, text=True, check=True, env=environment)

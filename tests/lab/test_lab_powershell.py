@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.engines.api import Command
+from sitekeeper_lab.engines.api import Command
 
 Sessions = Callable[[str], Any]
 

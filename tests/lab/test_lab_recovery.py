@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.lab.configmgr.recovery import LOG, SiteServer
-from sitekeeper.lab.configmgr.setup_script import Refused
-from sitekeeper.lab.hierarchy import AccountSpec, Hierarchy, HostSpec, Ports, SiteSpec, SqlSpec
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.configmgr.recovery import LOG, SiteServer
+from sitekeeper_lab.configmgr.setup_script import Refused
+from sitekeeper_lab.hierarchy import AccountSpec, Hierarchy, HostSpec, Ports, SiteSpec, SqlSpec
+from sitekeeper_lab.server import Lab
 
 CB = "5.00.9128.1000"
 INI = """[Identification]

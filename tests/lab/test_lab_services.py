@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.clock import LabClock
-from sitekeeper.lab.host import Host
+from sitekeeper_lab.clock import LabClock
+from sitekeeper_lab.host import Host
 
 EXECUTIVE, MANAGER = "SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER"
 Sessions = Callable[[str], Any]

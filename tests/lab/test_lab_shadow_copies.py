@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.host import ADMINISTRATORS_ONLY, Rebooted
-from sitekeeper.lab.windows.native import find_tool
-from sitekeeper.lab.windows.native.answer import Answer, NotEmulated
+from sitekeeper_lab.host import ADMINISTRATORS_ONLY, Rebooted
+from sitekeeper_lab.windows.native import find_tool
+from sitekeeper_lab.windows.native.answer import Answer, NotEmulated
 
 Sessions = Callable[[str], Any]
 RUN = {"Drive": "D", "Run": "run-1"}

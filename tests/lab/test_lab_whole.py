@@ -19,11 +19,11 @@ from pypsrp.exceptions import AuthenticationError, WinRMError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from sitekeeper.lab.audit import read_audit
-from sitekeeper.lab.hierarchy import Hierarchy, load_hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.sql.database import attach
-from sitekeeper.lab.state import read_state
+from sitekeeper_lab.audit import read_audit
+from sitekeeper_lab.hierarchy import Hierarchy, load_hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.sql.database import attach
+from sitekeeper_lab.state import read_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -272,7 +272,7 @@ def test_a_served_lab_ends_at_sigterm(tmp_path: Path, lab_hierarchy: Hierarchy) 
     file = tmp_path / "hierarchy.yml"
     file.write_text(yaml.safe_dump(json.loads(lab_hierarchy.model_dump_json())), "utf-8")
     code = (
-        "import sys; from pathlib import Path; from sitekeeper.lab.server import serve; "
+        "import sys; from pathlib import Path; from sitekeeper_lab.server import serve; "
         "serve(Path(sys.argv[1]), Path(sys.argv[2]), lambda lab: print(lab.control.url, flush=True))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "modules")}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psrpcore.types import PSUInt, PSUInt64
 
-from sitekeeper.lab.windows.wql import WqlError, parse_filter, parse_query
+from sitekeeper_lab.windows.wql import WqlError, parse_filter, parse_query
 
 Sessions = Callable[[str], Any]
 

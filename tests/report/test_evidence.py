@@ -14,7 +14,7 @@ import pytest
 
 from sitekeeper.engine import events
 from sitekeeper.engine.errors import SecretError, UsageError
-from sitekeeper.engine.journal import Journal
+from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.plan import Check
 from sitekeeper.report import evidence
 

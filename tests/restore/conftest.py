@@ -16,8 +16,8 @@ from tests.drill.conftest import CURRENT_BRANCH, Captured, Night
 from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
 
 SERVICES = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 INSTALLER = r"LAB\installer"

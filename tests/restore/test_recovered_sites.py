@@ -14,10 +14,10 @@ import pytest
 from tests.drill.conftest import edited
 
 from sitekeeper.engine.errors import RemoteError
-from sitekeeper.lab.configmgr import life
-from sitekeeper.lab.configmgr.site import database_files
-from sitekeeper.lab.sql.site_schema import status_message
 from sitekeeper.site.save import Save
+from sitekeeper_lab.configmgr import life
+from sitekeeper_lab.configmgr.site import database_files
+from sitekeeper_lab.sql.site_schema import status_message
 
 from .conftest import SERVICES, Ward
 

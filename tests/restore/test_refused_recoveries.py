@@ -14,9 +14,9 @@ import pytest
 from tests.drill.conftest import edited
 
 from sitekeeper.engine.errors import RemoteError
-from sitekeeper.lab.windows.model import ScheduledTask
 from sitekeeper.site.setup import Setup
-from sitekeeper.sql import queries
+from sitekeeper.sql.server import queries
+from sitekeeper_lab.windows.model import ScheduledTask
 
 from .conftest import INSTALLER, Ward
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sitekeeper.site._installed_anew import SiteDatabase, why_not_anew
+from sitekeeper.site.recovery.installed_anew import SiteDatabase, why_not_anew
 
 TAKEN = datetime(2011, 3, 26, 2, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ import pytest
 
 from sitekeeper.engine.errors import ErrorRecord, RemoteError
 from sitekeeper.engine.session import Answer
-from sitekeeper.site import _checks
-from sitekeeper.site._found import Asked
-from sitekeeper.site._results import Database, Machine, OtherDatabase, Service, SiteFacts, Volume
+from sitekeeper.model.site import Database, Machine, OtherDatabase, Service, SiteFacts, Volume
+from sitekeeper.site.readiness import site_checks
+from sitekeeper.site.readiness.found import Asked
 
 D, E = "11111111-0000-0000-0000-00000000000d", "11111111-0000-0000-0000-00000000000e"
 STATES = {"SMS_SITE_COMPONENT_MANAGER": "Running", "SMS_EXECUTIVE": "Running", "SMS_SITE_BACKUP": "Stopped"}
@@ -96,8 +96,8 @@ def statuses(*args: Any, **more: Any) -> dict[str, str]:
 
 
 def test_rights() -> None:
-    assert statuses(_checks.rights, Ps()) == {"rights": "ok"}
-    assert statuses(_checks.rights, Ps(errors=(ErrorRecord("no", "AccessDenied", 18),))) == {"rights": "failed"}
+    assert statuses(site_checks.rights, Ps()) == {"rights": "ok"}
+    assert statuses(site_checks.rights, Ps(errors=(ErrorRecord("no", "AccessDenied", 18),))) == {"rights": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_rights() -> None:
     ],
 )
 def test_services(states: dict[str, str], services: str, backup: str) -> None:
-    assert statuses(_checks.services, Ps(), site(states)) == {"services": services, "site backup": backup}
+    assert statuses(site_checks.services, Ps(), site(states)) == {"services": services, "site backup": backup}
 
 
 @pytest.mark.parametrize(
@@ -127,37 +127,37 @@ def test_services(states: dict[str, str], services: str, backup: str) -> None:
 )
 def test_installations(name: str, path: str | None, status: str) -> None:
     ps = Ps(Win32_Process=[{"Name": name, "ExecutablePath": path}])
-    assert statuses(_checks.installations, ps) == {"installation": status}
+    assert statuses(site_checks.installations, ps) == {"installation": status}
 
 
 def test_writers_that_are_busy_are_looked_at_again() -> None:
     ps = Ps()
     ps.writers = [writer(5), writer(5), writer()]
-    assert statuses(_checks.writers, ps) == {"writers": "ok"}
+    assert statuses(site_checks.writers, ps) == {"writers": "ok"}
     ps.writers = [writer(5), writer(5), writer(5), writer()]
-    assert statuses(_checks.writers, ps) == {"writers": "failed"}
+    assert statuses(site_checks.writers, ps) == {"writers": "failed"}
 
 
 @pytest.mark.parametrize(("text", "code"), [("", 0), (writer(), 1), (writer(1, "Retryable error"), 0), (writer(8), 0)])
 def test_writers_that_are_not_well(text: str, code: int) -> None:
     ps = Ps()
     ps.writers, ps.code = [text], code
-    assert statuses(_checks.writers, ps) == {"writers": "failed"}
+    assert statuses(site_checks.writers, ps) == {"writers": "failed"}
 
 
 def test_the_sql_writer_where_the_database_is() -> None:
     ps = Ps()
     ps.writers = [writer(guid=E)]
-    assert statuses(_checks.writers, ps, site(database=database())) == {"writers": "ok", "sql writer": "failed"}
-    assert statuses(_checks.writers, ps, site(database=database("SQL1")), Ps()) == {"writers": "ok"}
-    assert statuses(_checks.writers, Ps(), site(database=database("SQL1")), ps)["sql writer"] == "failed"
+    assert statuses(site_checks.writers, ps, site(database=database())) == {"writers": "ok", "sql writer": "failed"}
+    assert statuses(site_checks.writers, ps, site(database=database("SQL1")), Ps()) == {"writers": "ok"}
+    assert statuses(site_checks.writers, Ps(), site(database=database("SQL1")), ps)["sql writer"] == "failed"
 
 
 def test_copies_that_windows_dropped_on_either_host() -> None:
     lost = Ps(Win32_NTLogEvent=[{"EventCode": 36}])
-    assert statuses(_checks.lost_copies, Ps()) == {"shadow copies": "ok"}
-    assert statuses(_checks.lost_copies, lost) == {"shadow copies": "failed"}
-    said = found(_checks.lost_copies, Ps(), site(database=database("SQL1")), lost)
+    assert statuses(site_checks.lost_copies, Ps()) == {"shadow copies": "ok"}
+    assert statuses(site_checks.lost_copies, lost) == {"shadow copies": "failed"}
+    said = found(site_checks.lost_copies, Ps(), site(database=database("SQL1")), lost)
     assert [(status, text.partition(":")[0]) for _, status, text in said] == [("ok", "PR1"), ("failed", "SQL1")]
 
 
@@ -176,7 +176,7 @@ def storage(most: int, used: int, volume: str = D) -> dict[str, Any]:
     ],
 )
 def test_room_for_shadow_copies(rows: list[dict[str, Any]], status: str) -> None:
-    assert statuses(_checks.room, Ps(Win32_ShadowStorage=rows))["shadow storage"] == status
+    assert statuses(site_checks.room, Ps(Win32_ShadowStorage=rows))["shadow storage"] == status
 
 
 def test_room_on_the_databases_own_host() -> None:
@@ -184,17 +184,17 @@ def test_room_on_the_databases_own_host() -> None:
     facts = site(database=database("SQL1"), database_volumes=(Volume(id=E, name="F:\\", capacity=1, free=1000),))
     said = [
         (status, text.partition(":")[0])
-        for name, status, text in found(_checks.room, Ps(), facts, full)
+        for name, status, text in found(site_checks.room, Ps(), facts, full)
         if name == "shadow storage"
     ]
     assert said == [("ok", "D"), ("failed", "F")]
 
 
 def test_room_in_the_store_and_time() -> None:
-    assert statuses(_checks.room, Ps())["store"] == "ok"
-    assert statuses(_checks.room, Ps(), store_free=1099)["store"] == "failed"
-    assert statuses(_checks.room, Ps(), store_free=2199, copies=2)["store"] == "failed"  # sealed: plain and packed
-    assert statuses(_checks.room, Ps(), seconds=3601.0)["duration"] == "failed"
+    assert statuses(site_checks.room, Ps())["store"] == "ok"
+    assert statuses(site_checks.room, Ps(), store_free=1099)["store"] == "failed"
+    assert statuses(site_checks.room, Ps(), store_free=2199, copies=2)["store"] == "failed"  # sealed: plain and packed
+    assert statuses(site_checks.room, Ps(), seconds=3601.0)["duration"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -208,15 +208,15 @@ def test_room_in_the_store_and_time() -> None:
 )
 def test_other_databases(files: tuple[str, ...], status: str) -> None:
     others = (OtherDatabase(name="SUSDB", files=files),) if files else ()
-    assert statuses(_checks.neighbours, Ps(), site(database=database(others=others))) == {"other databases": status}
-    assert statuses(_checks.neighbours, Ps()) == {}
+    assert statuses(site_checks.neighbours, Ps(), site(database=database(others=others))) == {"other databases": status}
+    assert statuses(site_checks.neighbours, Ps()) == {}
 
 
 @pytest.mark.parametrize(("skew", "status"), [(0.0, "ok"), (299.0, "ok"), (301.0, "failed"), (-301.0, "failed")])
 def test_clocks(skew: float, status: str) -> None:
-    assert statuses(_checks.clock, Ps(), site(machine=machine(clock_skew=skew))) == {"clock": status}
+    assert statuses(site_checks.clock, Ps(), site(machine=machine(clock_skew=skew))) == {"clock": status}
 
 
 def test_what_cannot_be_asked_is_an_error_and_not_an_empty_answer() -> None:
     with pytest.raises(RemoteError):
-        found(_checks.room, Ps(Win32_ShadowStorage=RemoteError("no")))
+        found(site_checks.room, Ps(Win32_ShadowStorage=RemoteError("no")))

@@ -8,7 +8,7 @@ import pytest
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.site._recovery_script import Recovery, recovery_script, wishes_of
+from sitekeeper.site.recovery.script import Recovery, recovery_script, wishes_of
 
 GIVEN: dict[str, Any] = {"provider": "cm.corp.example", "sql_server": "sql.corp.example"}
 RECOVERY = Recovery(

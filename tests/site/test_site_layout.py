@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.site._layout import below, parts_of, root_of, volume_of, volumes_inside, volumes_of
-from sitekeeper.site._machine import parse_dmtf
-from sitekeeper.site._results import Volume
+from sitekeeper.model.site import Volume
+from sitekeeper.site.learning.layout import below, parts_of, root_of, volume_of, volumes_inside, volumes_of
+from sitekeeper.site.learning.machine_facts import parse_dmtf
 
 NAMES = ("C:\\", "D:\\", "E:\\", "E:\\Mounts\\Log\\", "E:\\Mounts\\SMS\\", "D:\\SMS\\Inboxes\\", "D:\\SMSX\\")
 ALL = [Volume(id=f"v{number}", name=name, capacity=1, free=1) for number, name in enumerate(NAMES)]

@@ -18,9 +18,9 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
+from sitekeeper.engine.language.validation import validated
 from sitekeeper.engine.origin import Origins
-from sitekeeper.engine.validation import validated
-from sitekeeper.site._results import Database, Machine, Service, SiteFacts
+from sitekeeper.model.site import Database, Machine, Service, SiteFacts
 from sitekeeper.site.maintenance import Maintenance, MaintenanceIntent, MaintenanceParams, MaintenanceResult
 
 NOW = dt.datetime(2026, 11, 24, 3, 0, tzinfo=dt.UTC)

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from sitekeeper.site._results import SiteFacts
-from sitekeeper.site._task_destination import _wrong
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.site.task.destination import _wrong
 
 OLD, NEW = (
     "C:\\Program Files (x86)\\Microsoft Configuration Manager",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
-from sitekeeper.site import _task_messages as messages
+from sitekeeper.site.task import messages
 
 
 def line(text: str) -> str:

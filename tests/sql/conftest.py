@@ -13,9 +13,9 @@ import yaml
 from tests.backup.conftest import Outcome, Stage
 from tests.hierarchies import hosts_of_the_lab
 
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.sql.database import Database
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.sql.database import Database
 
 SCRATCH = "DRILL1"
 

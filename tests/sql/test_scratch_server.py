@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.sql.database import create_site_database
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.sql.database import create_site_database
 
 from .conftest import ATTACHING, SCRATCH, Drill, MakeDrill, pushing
 

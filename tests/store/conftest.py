@@ -17,10 +17,10 @@ import pytest
 from hypothesis import settings
 
 from sitekeeper.engine.errors import ErrorRecord, RemoteError, UnreachableError
-from sitekeeper.site._results import Machine, Part, Service, SiteFacts, Volume
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._results import Staging
-from sitekeeper.windows._results import Copy, ShadowSet, Watched
+from sitekeeper.model.site import Machine, Part, Service, SiteFacts, Volume
+from sitekeeper.model.store import Staging
+from sitekeeper.model.windows import Copy, ShadowSet, Watched
+from sitekeeper.store.format.store_folder import Folder
 
 settings.register_profile("plain", deadline=None, database=None)  # no timings, nothing written
 settings.load_profile("plain")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.engine.plan import Plan
-from sitekeeper.site._results import Database, DatabaseFile
-from sitekeeper.store._folder import Folder, set_id_of
-from sitekeeper.store._results import Published, Staging
+from sitekeeper.model.site import Database, DatabaseFile
+from sitekeeper.model.store import Published, Staging
+from sitekeeper.store.format.store_folder import Folder, set_id_of
 from sitekeeper.store.publish import Publish, PublishParams
 from sitekeeper.store.pull import Pull, PullParams
 

@@ -15,12 +15,12 @@ from tests.store.good_set import published
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store import _catalogue, _head, _manifest
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._pruning import judge
-from sitekeeper.store._results import Gotten
-from sitekeeper.store._retention import Policy
+from sitekeeper.model.store import Gotten
+from sitekeeper.store.format import catalogue, head_file, manifest_file
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.get import Get, GetParams
+from sitekeeper.store.keeping.pruning import judge
+from sitekeeper.store.keeping.retention import Policy
 
 Damage = Callable[["Sets"], str]
 
@@ -39,9 +39,11 @@ class Sets:
         self.other = published(kit, store, 8, variables)
         self.seal = seal
         if seal:
-            self.files = [one.name for one in _head.read(self.folder).stored]
+            self.files = [one.name for one in head_file.read(self.folder).stored]
         else:
-            self.files = [one.file for one in _manifest.read(self.folder).entries if one.kind == "file" and one.size]
+            self.files = [
+                one.file for one in manifest_file.read(self.folder).entries if one.kind == "file" and one.size
+            ]
 
 
 def got(sets: Sets, kit: Any, work: Path, name: str = "PR1-000007") -> Gotten:
@@ -112,7 +114,7 @@ def swapped_files(sets: Sets) -> str:
 def file_of_the_other_night(sets: Sets) -> str:
     if sets.seal:
         name = sets.files[0]
-        shutil.copy(sets.other / _head.read(sets.other).stored[0].name, sets.folder / name)
+        shutil.copy(sets.other / head_file.read(sets.other).stored[0].name, sets.folder / name)
         return f"{name}: "
     name = "SiteServer/SMSServer/inboxes/counter"
     shutil.copy(sets.other / name, sets.folder / name)
@@ -120,11 +122,11 @@ def file_of_the_other_night(sets: Sets) -> str:
 
 
 def facts_name(sets: Sets) -> str:
-    return _head.NAME if sets.seal else _manifest.NAME
+    return head_file.NAME if sets.seal else manifest_file.NAME
 
 
 def sum_name(sets: Sets) -> str:
-    return _head.SUM_NAME if sets.seal else _manifest.SUM_NAME
+    return head_file.SUM_NAME if sets.seal else manifest_file.SUM_NAME
 
 
 def changed_facts(sets: Sets) -> str:
@@ -196,7 +198,7 @@ def test_damage_is_named_and_nothing_comes_out(
     assert not list((tmp_path / "work").glob("*"))
 
     # The other one is the newest good set now, and the damaged one is left to be looked at.
-    assert _catalogue.find(sets.store, "PR1").folder == sets.other
+    assert catalogue.find(sets.store, "PR1").folder == sets.other
     first, second = judge(sets.store, "PR1", Policy(keep=1))
     assert (first.goes, first.damage != "") == (False, True)
     assert second.reasons[0] == "newest good snapshot"
@@ -209,7 +211,7 @@ def test_store_get_finds_it_without_any_verification(damage: Damage, sets: Sets,
         got(sets, kit, tmp_path / "work")
     assert said.split(":")[0].rpartition("/")[2] in told.value.message
     assert not list((tmp_path / "work").glob("*"))
-    assert _catalogue.read(sets.folder).doubt.startswith("damaged")  # and it is remembered
+    assert catalogue.read(sets.folder).doubt.startswith("damaged")  # and it is remembered
 
 
 def test_a_newest_set_that_is_found_damaged_is_not_replaced_by_an_older_one_in_silence(
@@ -217,7 +219,7 @@ def test_a_newest_set_that_is_found_damaged_is_not_replaced_by_an_older_one_in_s
 ) -> None:
     sets.folder, sets.other = sets.other, sets.folder
     if sets.seal:
-        sets.files = [one.name for one in _head.read(sets.folder).stored]
+        sets.files = [one.name for one in head_file.read(sets.folder).stored]
     flipped(sets)
     with pytest.raises(IntegrityError, match="PR1-000008"):
         got(sets, kit, tmp_path / "work", "PR1")
@@ -226,13 +228,13 @@ def test_a_newest_set_that_is_found_damaged_is_not_replaced_by_an_older_one_in_s
 
 def swap_body(sets: Sets) -> str:
     """Body and all stored files of the other night, under a head that is right for itself."""
-    head, other = _head.read(sets.folder), _head.read(sets.other)
+    head, other = head_file.read(sets.folder), head_file.read(sets.other)
     shutil.copy(sets.other / other.body.name, sets.folder / head.body.name)
     return f"{head.body.name}: "
 
 
 def swap_body_and_head_sums(sets: Sets) -> str:
-    head, other = _head.read(sets.folder), _head.read(sets.other)
+    head, other = head_file.read(sets.folder), head_file.read(sets.other)
     shutil.copy(sets.other / other.body.name, sets.folder / head.body.name)
     rewrite(sets, head.model_dump(mode="json") | {"body": other.body.model_dump(mode="json")})
     return ""
@@ -241,7 +243,7 @@ def swap_body_and_head_sums(sets: Sets) -> str:
 def swap_two_stored_names(sets: Sets) -> str:
     """Two sealed files exchanged, and the head made to fit: only the body knows better."""
     swapped_files(sets)
-    data = _head.read(sets.folder).model_dump(mode="json")
+    data = head_file.read(sets.folder).model_dump(mode="json")
     by_name = {one["name"]: one for one in data["stored"]}
     one, other = (by_name[name] for name in sets.files[:2])
     one["size"], other["size"] = other["size"], one["size"]
@@ -251,7 +253,7 @@ def swap_two_stored_names(sets: Sets) -> str:
 
 
 def an_earlier_date(sets: Sets) -> str:
-    rewrite(sets, _head.read(sets.folder).model_dump(mode="json") | {"run": "another"})
+    rewrite(sets, head_file.read(sets.folder).model_dump(mode="json") | {"run": "another"})
     return ""
 
 

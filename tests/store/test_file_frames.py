@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store._frames import Bytes, Ended, Frames, Opened, Unreadable
+from sitekeeper.store.pulling.frame_stream import Bytes, Ended, Frames, Opened, Unreadable
 
 Item = bytes | str
 

@@ -14,12 +14,13 @@ from tests.store.good_set import database, published
 from sitekeeper.engine.errors import IntegrityError, PreflightError, SecretError, UsageError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.secrets import inline
-from sitekeeper.site._results import Machine
-from sitekeeper.store import _catalogue, _getting, _manifest, _marks
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._manifest import Entry
-from sitekeeper.store._results import Gotten
+from sitekeeper.model.site import Machine
+from sitekeeper.model.store import Gotten
+from sitekeeper.store.format import catalogue, manifest_file, marks_file
+from sitekeeper.store.format.manifest_file import Entry
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.get import Get, GetIntent, GetParams
+from sitekeeper.store.keeping import extract
 from sitekeeper.store.mark import Mark, MarkParams
 
 
@@ -88,7 +89,7 @@ def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: A
 def test_undo_deletes_what_a_killed_process_had_unpacked(kit: Any, store: Folder, ctx: Any, key: Any) -> None:
     published(kit, store, 7, sealing(key))
     plan = Get().plan(ctx, GetParams(set="PR1"))
-    half = _getting.half_of(Path(intent_of(plan).folder))
+    half = extract.half_of(Path(intent_of(plan).folder))
     (half / "SiteDBServer").mkdir(parents=True)
     (half / "SiteDBServer" / "CM.mdf").write_bytes(b"da")
     assert Get().undo(ctx, intent_of(plan), None).endswith("deleted")
@@ -128,9 +129,9 @@ def test_a_set_of_another_site_proves_nothing_of_this_one(kit: Any, store: Folde
 def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
     published(kit, store, 7)
     published(kit, store, 8)
-    seen = _marks.Drilled(at="x", run="r", result="failed")
+    seen = marks_file.Drilled(at="x", run="r", result="failed")
     assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000008"
-    _marks.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
+    marks_file.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
     older = Get().plan(ctx, GetParams(set="PR1")).result  # one whose drill failed is no good set
     assert (older.id, older.passed_over) == ("PR1-000007", ("PR1-000008: its last drill failed (run r)",))
     assert older.msg.endswith("newer sets were passed over: PR1-000008: its last drill failed (run r)")
@@ -150,13 +151,13 @@ def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
     ):
         with pytest.raises(error, match=said):
             Get().plan(ctx, wanted)
-    _marks.change(store.path("PR1-000007"), lambda marks: marks.model_copy(update={"drilled": seen}))
+    marks_file.change(store.path("PR1-000007"), lambda marks: marks.model_copy(update={"drilled": seen}))
     with pytest.raises(IntegrityError, match=r"PR1 has no good set: PR1-000008: its last drill failed"):
         Get().plan(ctx, GetParams(set="PR1"))
 
 
 def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, store: Folder) -> None:
-    manifest = _manifest.read(published(kit, store))
+    manifest = manifest_file.read(published(kit, store))
     copied = tuple(
         Entry(
             kind="file",
@@ -170,10 +171,10 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
     dump = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegSMS.dat", size=1)
     other = Entry(kind="file", path="x", file="PR1Backup/SiteServer/SMSbkSiteRegNAL.dat", size=1)
     task = manifest.model_copy(update={"entries": (*copied, dump, other), "kind": "task"})
-    assert _getting.chosen(task, ["registry"]) == [dump, other]
-    assert _getting.chosen(task, ["database"]) == list(copied)
-    assert _getting.chosen(task, ["PR1Backup/SiteServer"]) == [dump, other]
-    assert [(one.name, one.logical, one.kind) for one in _getting.database_files(task)] == [
+    assert extract.chosen(task, ["registry"]) == [dump, other]
+    assert extract.chosen(task, ["database"]) == list(copied)
+    assert extract.chosen(task, ["PR1Backup/SiteServer"]) == [dump, other]
+    assert [(one.name, one.logical, one.kind) for one in extract.database_files(task)] == [
         ("cm.MDF", "CM.mdf", "data"), ("CM.ldf", "CM.ldf", "data"), ("other.ndf", "", "data"),
     ]  # fmt: skip
 
@@ -183,7 +184,7 @@ def test_the_primary_data_file_comes_first_whatever_its_name(
     kit: Any, store: Folder, kind: Literal["snapshot", "task"]
 ) -> None:
     """An attach takes the first file for the primary one; entries of a set are sorted by name."""
-    manifest = _manifest.read(published(kit, store))
+    manifest = manifest_file.read(published(kit, store))
     made = database(("D:\\Data\\CM_PR2.mdf", "E:\\CM_PR2_log.ldf", "D:\\Data\\CM_PR2-2.ndf"))
     under = "PR1Backup/" if kind == "task" else ""
     names = ("CM_PR2-2.ndf", "CM_PR2.mdf", "CM_PR2_log.ldf", "CM_older.mdf")
@@ -196,7 +197,7 @@ def test_the_primary_data_file_comes_first_whatever_its_name(
         for name in names
     )  # fmt: skip
     changed = manifest.model_copy(update={"entries": entries, "kind": kind, "database": made})
-    found = [one.name for one in _getting.database_files(changed)]
+    found = [one.name for one in extract.database_files(changed)]
     assert found == ["CM_PR2.mdf", "CM_PR2_log.ldf", "CM_PR2-2.ndf", "CM_older.mdf"]
 
 
@@ -205,7 +206,7 @@ def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     for wanted in ("failed", "ok"):
         plan = Mark().plan(ctx, MarkParams(set="PR1-000007", drilled=wanted))
         assert Mark().apply(ctx, plan).changed
-        drilled = _marks.read(folder)[0].drilled
+        drilled = marks_file.read(folder)[0].drilled
         assert drilled is not None
         assert (drilled.run, drilled.result) == (kit.run, wanted)
     assert Mark().plan(ctx, MarkParams(set="PR1-000007", drilled="ok")).changes == ()
@@ -220,11 +221,11 @@ def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, ki
         for source, result in (("files", of_files), ("backup", of_backup)):
             wanted = MarkParams.model_validate({"set": "PR1-000007", "drilled": result, "source": source})
             Mark().apply(ctx, Mark().plan(ctx, wanted))
-        marks = _catalogue.read(folder).marks
+        marks = catalogue.read(folder).marks
         assert marks.drilled is not None
         assert marks.backup_drilled is not None
         assert (marks.drilled.result, marks.backup_drilled.result) == (of_files, of_backup)
-        doubts.append(_catalogue.read(folder).doubt)
+        doubts.append(catalogue.read(folder).doubt)
     assert doubts == [f"its last drill failed (run {kit.run})", ""]
 
 
@@ -232,17 +233,21 @@ def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Any) -
     folder = published(kit, store)
     old = {"version": 1, "pinned": None, "verified": None, "drilled": {"at": "x", "run": "r", "result": "failed"}}
     (folder / "marks.json").write_text(json.dumps(old))
-    assert _catalogue.read(folder).doubt == "its last drill failed (run r)"
+    assert catalogue.read(folder).doubt == "its last drill failed (run r)"
 
 
 def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:
     folder = published(kit, store)
-    _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": _marks.Pinned(by="me", at="x")}))
-    _marks.change(folder, lambda marks: marks.model_copy(update={"verified": _marks.Verified(at="y")}))
-    marks, problem = _marks.read(folder)
-    assert (marks.pinned, marks.verified, problem) == (_marks.Pinned(by="me", at="x"), _marks.Verified(at="y"), "")
+    marks_file.change(folder, lambda marks: marks.model_copy(update={"pinned": marks_file.Pinned(by="me", at="x")}))
+    marks_file.change(folder, lambda marks: marks.model_copy(update={"verified": marks_file.Verified(at="y")}))
+    marks, problem = marks_file.read(folder)
+    assert (marks.pinned, marks.verified, problem) == (
+        marks_file.Pinned(by="me", at="x"),
+        marks_file.Verified(at="y"),
+        "",
+    )
     assert (folder / "marks.json").stat().st_mode & 0o777 == 0o600
     (folder / ".marks.json.new").write_text("half")  # of one that was killed
-    _marks.change(folder, lambda marks: marks.model_copy(update={"pinned": None}))
-    assert _marks.read(folder)[0].pinned is None
-    assert isinstance(_manifest.read(folder).machine, Machine)
+    marks_file.change(folder, lambda marks: marks.model_copy(update={"pinned": None}))
+    assert marks_file.read(folder)[0].pinned is None
+    assert isinstance(manifest_file.read(folder).machine, Machine)

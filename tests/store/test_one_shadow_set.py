@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store._entries import SHADOW_NAME, one_shadow_set
+from sitekeeper.store.format.entry_log import SHADOW_NAME, one_shadow_set
 
 
 def test_two_are_never_mixed(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from tests.store.good_set import published
 
 from sitekeeper.engine.errors import InventoryError, UsageError
-from sitekeeper.store import _trash
-from sitekeeper.store._folder import Folder
+from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.keeping import trash
 from sitekeeper.store.prune import Prune, PruneParams
 
 
@@ -69,14 +69,14 @@ def test_without_policy_or_sets_nothing_goes(kit: Any, store: Folder, ctx: Any) 
 def test_dropping(kit: Any, store: Folder, tmp_path: Path) -> None:
     folder = published(kit, store, 7)
     published(kit, store, 8)
-    assert _trash.drop(store, folder)
-    assert not _trash.drop(store, folder)  # another one was faster
+    assert trash.drop(store, folder)
+    assert not trash.drop(store, folder)  # another one was faster
     assert sets(store) == ["PR1-000008"]
     assert (store.root / ".trash").stat().st_mode & 0o777 == 0o700
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
     (store.root / ".trash" / "link").symlink_to(tmp_path / "mine")
-    assert _trash.waiting(store) == 2
-    assert _trash.empty(store) == 2
+    assert trash.waiting(store) == 2
+    assert trash.empty(store) == 2
     assert (tmp_path / "mine" / "file").exists()  # a link is deleted, not what it points at
-    assert _trash.empty(store) == 0
+    assert trash.empty(store) == 0

@@ -12,10 +12,10 @@ import pytest
 from tests.store.good_set import Good, database, export
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SitekeeperError
-from sitekeeper.store import _entries, _manifest
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._results import Staging
-from sitekeeper.store._verify import verify_set
+from sitekeeper.model.store import Staging
+from sitekeeper.store.format import entry_log, manifest_file
+from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.keeping.verify import verify_set
 from sitekeeper.store.publish_task import feeds_of
 
 Edit = Callable[[Good], None]
@@ -33,7 +33,7 @@ def test_a_good_set(good: Good) -> None:
     folder = Path(str(result.folder))
     assert verify_set(folder) == []
     assert not good.folder.exists()
-    manifest = _manifest.read(folder)
+    manifest = manifest_file.read(folder)
     assert {path.name for path in folder.iterdir()} == {
         "SiteServer",
         "SiteDBServer",
@@ -145,7 +145,7 @@ def test_cut_off_just_before_the_set_appears(good: Good, monkeypatch: pytest.Mon
         patch.setattr(Folder, "publish", dies)
         with pytest.raises(KeyboardInterrupt):
             good.publish()
-    assert not (good.folder / _entries.NAME).exists()
+    assert not (good.folder / entry_log.NAME).exists()
     published = good.publish()
     assert published.files == 6
     assert verify_set(Path(published.folder)) == []
@@ -250,14 +250,14 @@ def test_a_secondary_site_has_no_database(good: Good) -> None:
     good.pull()
     result = good.publish()
     assert (result.consistency, result.partial) == ("files", "")
-    assert _manifest.read(Path(str(result.folder))).feeds == ("restore drills of files only",)
+    assert manifest_file.read(Path(str(result.folder))).feeds == ("restore drills of files only",)
 
 
 def test_no_recovery_is_promised_of_a_secondary_site(good: Good) -> None:
     """Not with a database either: a secondary site of 2012 and later has one."""
     good.site = good.site.model_copy(update={"type": "secondary"})
     good.pull()
-    feeds = _manifest.read(Path(str(good.publish().folder))).feeds
+    feeds = manifest_file.read(Path(str(good.publish().folder))).feeds
     assert not any("option" in one or "attach" in one for one in feeds)
     assert any("primary site" in one for one in feeds)
     assert feeds_of("2012", "secondary") == feeds
@@ -268,7 +268,10 @@ def test_links_are_named_among_what_is_left_out(good: Good) -> None:
     good.pull()
     result = good.publish()
     assert "1 links were not followed" in result.msg
-    assert "what lies behind the link PR1:D:\\: SMS\\inboxes\\away" in _manifest.read(Path(str(result.folder))).left_out
+    assert (
+        "what lies behind the link PR1:D:\\: SMS\\inboxes\\away"
+        in manifest_file.read(Path(str(result.folder))).left_out
+    )
 
 
 def published(good: Good) -> Path:
@@ -278,8 +281,8 @@ def published(good: Good) -> Path:
 
 def rewrite(folder: Path, **changes: Any) -> None:
     """A manifest and its checksum, both written anew: what somebody would do who wants to hide something."""
-    manifest = _manifest.read(folder)
-    _manifest.write(folder, manifest.model_copy(update=changes))
+    manifest = manifest_file.read(folder)
+    manifest_file.write(folder, manifest.model_copy(update=changes))
 
 
 def flip(folder: Path, name: str) -> None:
@@ -306,11 +309,11 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("a changed manifest", lambda at: flip(at, "manifest.json"), "changed after it was published"),
     ("no manifest", lambda at: (at / "manifest.json").unlink(), "no readable manifest"),
     ("no checksum", lambda at: (at / "manifest.sha256").write_text(""), "no readable manifest"),
-    ("entries taken out", lambda at: rewrite(at, entries=_manifest.read(at).entries[1:]), "does not list the 6 files"),
+    ("entries taken out", lambda at: rewrite(at, entries=manifest_file.read(at).entries[1:]), "does not list the 6 files"),
     ("the manifest of another set", lambda at: rewrite(at, id="PR1-000001"), "it is of set PR1-000001"),
     ("an entry that goes outside", lambda at: rewrite(at, entries=tuple(
         entry.model_copy(update={"file": "../../x"}) if entry.file.endswith("mdf") else entry
-        for entry in _manifest.read(at).entries)), "../../x: outside of the set"),
+        for entry in manifest_file.read(at).entries)), "../../x: outside of the set"),
 ]  # fmt: skip
 
 
@@ -331,4 +334,4 @@ def test_a_manifest_of_another_format(good: Good) -> None:
     (folder / "manifest.json").write_text(text)
     (folder / "manifest.sha256").write_text(hashlib.sha256(text.encode()).hexdigest())
     with pytest.raises(SitekeeperError, match="not a manifest that this version reads"):
-        _manifest.read(folder)
+        manifest_file.read(folder)

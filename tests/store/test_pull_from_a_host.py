@@ -13,17 +13,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sitekeeper.engine.errors import (
-    IntegrityError,
-    RunInterruptedError,
-    SpaceError,
-    UnreachableError,
-)
+from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
 from sitekeeper.engine.plan import Plan
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._streams import RESUMES
+from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.pull import Pull, PullParams
+from sitekeeper.store.pulling.streams import RESUMES
 
 BIG = bytes(range(256)) * 40
 

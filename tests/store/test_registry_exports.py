@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store._regfile import RegFile, parse
+from sitekeeper.store.format.reg_file import RegFile, parse
 
 RECORDED = os.environ.get("SITEKEEPER_RECORDED")
 HEAD = "Windows Registry Editor Version 5.00\r\n\r\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import InventoryError
-from sitekeeper.store._retention import Candidate, Policy, policy_of, reasons_to_keep
+from sitekeeper.store.keeping.retention import Candidate, Policy, policy_of, reasons_to_keep
 
 POLICY = Policy(keep=3, daily=7, weekly=4, monthly=12, yearly=3)
 GAPS = {

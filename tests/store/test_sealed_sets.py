@@ -18,13 +18,14 @@ from tests.store.good_set import Good
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import IntegrityError, InventoryError, RunInterruptedError, SecretError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.store import _catalogue, _head, _manifest, _packing, _seal
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._open import opened
-from sitekeeper.store._results import Staging
-from sitekeeper.store._verify import verify_set
+from sitekeeper.model.store import Staging
+from sitekeeper.store.format import catalogue, head_file, manifest_file, packed_files
+from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.keeping.verify import verify_set
+from sitekeeper.store.sealing import seal_set
+from sitekeeper.store.sealing.open_set import opened
 from sitekeeper.store.set import Set, SetParams
-from sitekeeper.transport.identity import Keys, keys_of
+from sitekeeper.transport.age_identity import Keys, keys_of
 
 TOOLS = pytest.mark.skipif(
     not (shutil.which("age") and shutil.which("zstd")), reason="Debian's packages age and zstd are not installed"
@@ -75,7 +76,7 @@ def test_a_sealed_set_is_whole_and_opens_with_the_key(good: Good, identity: Path
     folder = sealed(good)
     assert verify_set(folder) == []
     assert {one.name for one in folder.iterdir()} == {"head.json", "head.sha256", "body.json.zst.age", "sealed"}
-    kept = _catalogue.read(folder)
+    kept = catalogue.read(folder)
     assert (kept.id, kept.site, kept.kind, kept.sealed, kept.consistency) == (
         "PR1-000007",
         "PR1",
@@ -118,7 +119,7 @@ def test_what_debian_s_tools_made_is_opened_by_us(identity: Path, public: str, t
     keys = keys_of(str(identity))
     assert keys is not None
     with (tmp_path / "x.zst.age").open("rb") as source, (tmp_path / "out").open("wb") as target:
-        _packing.unpack(source, target, ("zstd", "age"), keys.reader())
+        packed_files.unpack(source, target, ("zstd", "age"), keys.reader())
     assert (tmp_path / "out").read_bytes() == BIG
 
 
@@ -165,7 +166,7 @@ STEPS = ("pull", "pack 1", "pack 5", "pack body", "head", "drop 1", "drop 2", "r
 
 def kill_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     count = {"pack": 0, "drop": 0}
-    one, write, unlink, rmtree = _seal._one, _head.write, Path.unlink, shutil.rmtree
+    one, write, unlink, rmtree = seal_set._one, head_file.write, Path.unlink, shutil.rmtree
     publish = Folder.publish
 
     def packing(plain: Path, *rest: Any) -> Any:
@@ -196,8 +197,8 @@ def kill_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def publishing(*_: Any) -> Any:
         raise Killed
 
-    monkeypatch.setattr(_seal, "_one", packing)
-    monkeypatch.setattr(_head, "write", heading)
+    monkeypatch.setattr(seal_set, "_one", packing)
+    monkeypatch.setattr(head_file, "write", heading)
     monkeypatch.setattr(Folder, "publish", publishing if step == "rename" else publish)
 
 
@@ -255,8 +256,8 @@ def test_one_of_the_two_alone(good: Good, identity: Path, steps: tuple[str, ...]
     del good.ctx.vars["store_recipients" if steps == ("zstd",) else "store_compress"]
     folder = sealed(good)
     assert verify_set(folder) == []
-    assert _head.read(folder).packing == steps
-    assert _catalogue.read(folder).sealed == (steps == ("age",))
+    assert head_file.read(folder).packing == steps
+    assert catalogue.read(folder).sealed == (steps == ("age",))
     assert opened(folder, keys_of(str(identity)) if steps == ("age",) else None).manifest.id == "PR1-000007"
 
 
@@ -324,7 +325,7 @@ def test_plain_sets_stay_as_they_are(good: Good) -> None:
     good.ctx.vars = {}
     folder = sealed(good)
     assert (folder / "SiteDBServer/CM.mdf").read_bytes() == b"data"
-    assert json.loads((folder / _manifest.NAME).read_text())["format"] == 1
+    assert json.loads((folder / manifest_file.NAME).read_text())["format"] == 1
 
 
 @pytest.mark.parametrize(

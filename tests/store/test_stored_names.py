@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store._names import LONGEST, relative_to, stored_name, stored_path
+from sitekeeper.store.format.names import LONGEST, relative_to, stored_name, stored_path
 
 ANY_NAME = st.text(st.characters(exclude_categories=[]), max_size=300) | st.sampled_from(
     ["", ".", "..", "a/b", "_sk_x", "nul\0", "\ud800", "\ud800x", "é" * 200, "𐀀" * 255, "plain.txt", "trailing. "]

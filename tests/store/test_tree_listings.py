@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store._tree import entries
+from sitekeeper.store.pulling.tree import entries
 
 
 def test_kinds_times_and_attributes() -> None:

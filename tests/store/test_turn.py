@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tests.cli.small_store import make_set
 
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.store import _marks
+from sitekeeper.store.format import marks_file
 from sitekeeper.store.turn import Turn, TurnParams
 
 SITES = ("CEN", "PR1", "PR2", "PR3")
@@ -25,8 +25,8 @@ def store(tmp_path: Path) -> Path:
 
 
 def _drilled(store: Path, set_id: str, at: str, run: str = "earlier", result: Any = "ok") -> None:
-    seen = _marks.Drilled(at=at, run=run, result=result)
-    _marks.change(store / set_id[:3] / set_id, lambda marks: marks.model_copy(update={"drilled": seen}))
+    seen = marks_file.Drilled(at=at, run=run, result=result)
+    marks_file.change(store / set_id[:3] / set_id, lambda marks: marks.model_copy(update={"drilled": seen}))
 
 
 def _due(kit: Any, store: Path, sample: int) -> set[str]:
@@ -71,8 +71,8 @@ def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Any, stor
 def test_drills_of_the_backups_in_the_sets_have_turns_of_their_own(kit: Any, store: Path) -> None:
     ctx = kit.Context(None)
     ctx.vars = {"store": str(store)}
-    seen = _marks.Drilled(at="2026-12-01T00:00:00+00:00", run="earlier", result="ok")
-    _marks.change(store / "CEN" / "CEN-000002", lambda marks: marks.model_copy(update={"backup_drilled": seen}))
+    seen = marks_file.Drilled(at="2026-12-01T00:00:00+00:00", run="earlier", result="ok")
+    marks_file.change(store / "CEN" / "CEN-000002", lambda marks: marks.model_copy(update={"backup_drilled": seen}))
 
     def due(source: Any) -> set[str]:
         asked = [TurnParams(site=site, of=SITES, sample=1, source=source) for site in SITES]

@@ -13,15 +13,15 @@ from tests.hierarchies import hosts_of_the_lab
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.server import Lab
-from sitekeeper.lab.state import HostState, read_state
-from sitekeeper.lab.windows.services import ServiceControl
 from sitekeeper.transport import guard as guards
 from sitekeeper.transport.guard import HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.session import PsrpSession
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
+from sitekeeper_lab.state import HostState, read_state
+from sitekeeper_lab.windows.services import ServiceControl
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
-from sitekeeper.site._results import Database, Volume
-from sitekeeper.windows import _vss
-from sitekeeper.windows._hosts import HostIntent
-from sitekeeper.windows._results import Watched
+from sitekeeper.model.site import Database, Volume
+from sitekeeper.model.windows import Watched
 from sitekeeper.windows.snapshot import _checked, prove_database, prove_window
+from sitekeeper.windows.vss import tool_texts
+from sitekeeper.windows.vss.shadow_hosts import HostIntent
 
 RECORDED = os.environ.get("SITEKEEPER_RECORDED")
 LABELS = {
@@ -34,7 +34,7 @@ def transcript(language: str, *writers: tuple[int, str], banner: str = BANNER) -
         values = (
             f"Writer {number}",
             "{" + f"{number:08x}-1111-2222-3333-444444444444" + "}",
-            "{" + _vss.SQL_WRITER + "}",
+            "{" + tool_texts.SQL_WRITER + "}",
             state,
             error,
         )
@@ -46,7 +46,7 @@ def transcript(language: str, *writers: tuple[int, str], banner: str = BANNER) -
 @pytest.mark.parametrize("language", LABELS)
 @pytest.mark.parametrize("banner", ["", BANNER])
 def test_writers_by_their_places(language: str, banner: str) -> None:
-    found = _vss.writers(transcript(language, (1, "fine"), (8, "bad"), banner=banner))
+    found = tool_texts.writers(transcript(language, (1, "fine"), (8, "bad"), banner=banner))
     assert [(one.name, one.state, one.last_error) for one in found] == [("Writer 0", 1, "fine"), ("Writer 1", 8, "bad")]
     assert found[1].id == "00000001-1111-2222-3333-444444444444"
 
@@ -68,8 +68,8 @@ def test_writers_by_their_places(language: str, banner: str) -> None:
     ],
 )
 def test_no_error_in_any_language(writers: list[tuple[int, str]], bad: list[int]) -> None:
-    found = _vss.writers(transcript("en", *writers))
-    assert [found.index(one) for one in _vss.unhealthy(found)] == bad
+    found = tool_texts.writers(transcript("en", *writers))
+    assert [found.index(one) for one in tool_texts.unhealthy(found)] == bad
 
 
 @pytest.mark.parametrize("drop", [0, 3, 4])
@@ -77,7 +77,7 @@ def test_a_writer_that_cannot_be_read_is_no_healthy_one(drop: int) -> None:
     lines = transcript("en", (8, "Retryable error"), banner="").splitlines()
     text = transcript("en", (1, "No error")) + "\n" + "\n".join(line for n, line in enumerate(lines) if n != drop)
     with pytest.raises(ValueError, match="not to be read"):
-        _vss.writers(text)
+        tool_texts.writers(text)
 
 
 @pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
@@ -87,16 +87,16 @@ def test_a_writer_that_cannot_be_read_is_no_healthy_one(drop: int) -> None:
 )
 def test_recorded_writers(name: str, number: int, bad: list[str]) -> None:
     text = (Path(str(RECORDED)) / "windows" / "text" / f"vssadmin-list-writers-{name}.txt").read_text()
-    found = _vss.writers(text)
+    found = tool_texts.writers(text)
     assert len(found) == number
-    assert [one.name for one in _vss.unhealthy(found)] == bad
+    assert [one.name for one in tool_texts.unhealthy(found)] == bad
 
 
 @pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
 @pytest.mark.parametrize("name", ["diskshadow-script-create-expose.txt", "diskshadow-script-with-writers-verbose.txt"])
 def test_recorded_transcripts_of_sets_that_were_made_have_no_error_code(name: str) -> None:
     text = (Path(str(RECORDED)) / "windows" / "text" / name).read_text(encoding="utf-8", errors="replace")
-    assert _vss.hresults(text) == []
+    assert tool_texts.hresults(text) == []
 
 
 V1, V2 = "11111111-0000-0000-0000-000000000001", "11111111-0000-0000-0000-000000000002"
@@ -159,7 +159,7 @@ def document(*components: tuple[str, str, str, str], kind: str = "copy") -> dict
     return {"Document": f'\ufeff<BACKUP_COMPONENTS xmlns="x" backupType="{kind}">{inside}</BACKUP_COMPONENTS>'}
 
 
-MINE = ("{" + _vss.SQL_WRITER.upper() + "}", "pr1\\inst", "cm_pr1", "yes")
+MINE = ("{" + tool_texts.SQL_WRITER.upper() + "}", "pr1\\inst", "cm_pr1", "yes")
 
 
 def test_the_writers_document_names_this_database() -> None:
@@ -174,7 +174,7 @@ def test_the_writers_document_names_this_database() -> None:
         (document(), "did not take part"),
         (document((MINE[0], "PR1", "CM_PR1", "yes")), "did not take part"),  # another instance
         (document((MINE[0], MINE[1], "master", "yes")), "did not take part"),
-        (document((_vss.SMS_WRITER, *MINE[1:])), "did not take part"),
+        (document((tool_texts.SMS_WRITER, *MINE[1:])), "did not take part"),
         (document((*MINE[:3], "no")), "failed"),
         (document(MINE, (*MINE[:3], "no")), "failed"),
         (document(MINE, kind="full"), "as a full backup"),

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from sitekeeper.cli import _wire
+from sitekeeper.cli.common import wiring
 from sitekeeper.cli.run import extra_vars
-from sitekeeper.engine import openrun, playbook, resume
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.events import Listener
-from sitekeeper.engine.run import Options
-from sitekeeper.engine.selection import Selection
+from sitekeeper.engine.journal import open_run
+from sitekeeper.engine.language import playbook_reader
+from sitekeeper.engine.language.selection import Selection
+from sitekeeper.engine.run import resume
+from sitekeeper.engine.run.run import Options
 from sitekeeper.report.console import Console
 from sitekeeper.report.jsonl import JsonLines
 
@@ -49,23 +51,23 @@ def resume_run(options: argparse.Namespace) -> int:
     run = _opened(options)
     if not any(progress.open for progress in run.hosts.values()) and run.ended:
         raise _nothing_left(run)
-    vault = _wire.vault_password(options.vault_password_file)
-    inventory = _wire.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
+    vault = wiring.vault_password(options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
     file = Path(run.file(run.head["playbook"]))
-    book = playbook.load(file, vault)
+    book = playbook_reader.load(file, vault)
     extra = extra_vars(options.extra_vars, vault) if options.extra_vars else dict(run.head["extra"])
     hidden = [name for name, value in extra.items() if isinstance(value, str) and value.startswith("<secret ")]
     if hidden:
         raise UsageError(f"give the secret variables again: -e {', '.join(hidden)}=...")
     resume.same_sources(run, book, inventory, extra, version("sitekeeper"))
-    _wire.find_secrets(run, inventory)
+    wiring.find_secrets(run, inventory)
     settings = Options(
         limit=run.head["limit"], selection=Selection(frozenset(run.head["tags"]), frozenset(run.head["skip_tags"])),
         forks=options.forks, extra=extra, runs=run.folder.parent, version=version("sitekeeper"),
     )  # fmt: skip
     return _shown(
         options,
-        lambda listener: _wire.run_playbook(file, inventory, settings, vault, listener, again=run).exit_code,
+        lambda listener: wiring.run_playbook(file, inventory, settings, vault, listener, again=run).exit_code,
     )
 
 
@@ -74,19 +76,19 @@ def rollback_run(options: argparse.Namespace) -> int:
     run = _opened(options)
     if not run.left() and run.ended:
         raise _nothing_left(run)
-    inventory = _wire.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
     resume.same_hosts(run, inventory)
-    _wire.find_secrets(run, inventory)
-    return _shown(options, lambda listener: _wire.roll_back(run, inventory, options.forks, listener).exit_code)
+    wiring.find_secrets(run, inventory)
+    return _shown(options, lambda listener: wiring.roll_back(run, inventory, options.forks, listener).exit_code)
 
 
-def _opened(options: argparse.Namespace) -> openrun.OpenRun:
+def _opened(options: argparse.Namespace) -> open_run.OpenRun:
     if options.forks < 1:
         raise UsageError("--forks must be at least 1")
-    return openrun.read(_wire.runs_folder(options.runs) / options.run)
+    return open_run.read(wiring.runs_folder(options.runs) / options.run)
 
 
-def _nothing_left(run: openrun.OpenRun) -> UsageError:
+def _nothing_left(run: open_run.OpenRun) -> UsageError:
     return UsageError(f"run {run.run_id} has ended and left nothing behind")
 
 

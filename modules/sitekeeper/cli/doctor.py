@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from sitekeeper.cli import _table, _wire
+from sitekeeper.cli.common import table, wiring
 from sitekeeper.engine.errors import PreflightError, UsageError
-from sitekeeper.site.beliefs import ask_all
+from sitekeeper.site.learning.assumptions import ask_all
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,11 +26,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def work(options: argparse.Namespace) -> int:
     """Ask, and show what was seen."""
-    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     if options.host not in inventory.hosts:
         raise UsageError(f"{options.host} is no host of this inventory", hint=f"one of {', '.join(inventory.hosts)}")
-    with _wire.looking_at(inventory, options.host) as context:
+    with wiring.looking_at(inventory, options.host) as context:
         seen = list(ask_all(context))
     rows = [{"believed": one.believed, "status": one.status, "saw": one.saw} for one in seen]
-    _table.show(rows, ("believed", "status", "saw"), as_json=options.json, empty="")
+    table.show(rows, ("believed", "status", "saw"), as_json=options.json, empty="")
     return PreflightError.exit_code if any(one.status == "differs" for one in seen) else 0

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sitekeeper.cli import _wire
+from sitekeeper.cli.common import wiring
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.report import evidence
 
@@ -24,10 +24,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def work(options: argparse.Namespace) -> int:
     """Write the files and name them; the exit code is 0 whether the run passed or not."""
-    root = _wire.runs_folder(options.runs)
+    root = wiring.runs_folder(options.runs)
     name = options.run
     if name == "last":
-        ended = [folder.name for folder in _wire.runs_in(root)]
+        ended = [folder.name for folder in wiring.runs_in(root)]
         if not ended:
             raise UsageError(f"no runs in {root}")
         name = max(ended)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sitekeeper.cli import _table, _wire
-from sitekeeper.engine.hierarchy import Site
-from sitekeeper.engine.inventory import Inventory
-from sitekeeper.engine.journal import plain
+from sitekeeper.cli.common import table, wiring
+from sitekeeper.engine.inventory.hierarchy import Site
+from sitekeeper.engine.inventory.hosts import Inventory
+from sitekeeper.engine.journal.journal import plain
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +28,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def graph(options: argparse.Namespace) -> int:
     """Sites below their parents; hosts without a site at the end."""
-    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     sites = inventory.sites
     if options.json:
         rows = [{"code": s.code, "host": s.host, "type": s.type, "parent": s.parent} for s in sites.values()]
-        _table.show(rows, (), as_json=True, empty="")
+        table.show(rows, (), as_json=True, empty="")
         return 0
     for site in sites.values():
         if site.parent is None:
@@ -52,12 +52,12 @@ def _branch(inventory: Inventory, site: Site, depth: int) -> None:
 
 def list_hosts(options: argparse.Namespace) -> int:
     """Every host with what Ansible would call its hostvars; secrets as references."""
-    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     rows: list[dict[str, Any]] = []
     for host in inventory.hosts:
         values = plain(inventory.vars_of(host))
         rows.append({"host": host, "groups": values.pop("group_names"), "vars": values})
     shown = rows if options.json else [{**row, "groups": ", ".join(row["groups"]), "site": row["vars"].get("site_code"),
                                         "address": row["vars"].get("ansible_host", row["host"])} for row in rows]  # fmt: skip
-    _table.show(shown, ("host", "site", "address", "groups"), as_json=options.json, empty="no hosts")
+    table.show(shown, ("host", "site", "address", "groups"), as_json=options.json, empty="no hosts")
     return 0

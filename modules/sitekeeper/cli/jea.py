@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sitekeeper.cli import _table, _wire
-from sitekeeper.engine import playbook
+from sitekeeper.cli.common import table, wiring
+from sitekeeper.engine.language import playbook_reader
 from sitekeeper.jea.build import build
 
 
@@ -28,13 +28,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def work(options: argparse.Namespace) -> int:
     """Build, and say what was made for whom."""
-    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
-    vault = _wire.vault_password(options.vault_password_file)
-    books = [playbook.load(Path(one), vault) for one in options.playbook]
+    inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
+    vault = wiring.vault_password(options.vault_password_file)
+    books = [playbook_reader.load(Path(one), vault) for one in options.playbook]
     rows = [
         {"kind": one.role.kind, "hosts": ", ".join(one.hosts), "cmdlets": len(one.role.cmdlets),
          "functions": len(one.role.functions), "folder": str(one.folder)}
         for one in build(books, inventory, Path(options.out), options.group)
     ]  # fmt: skip
-    _table.show(rows, ("kind", "hosts", "cmdlets", "functions", "folder"), as_json=options.json, empty="")
+    table.show(rows, ("kind", "hosts", "cmdlets", "functions", "folder"), as_json=options.json, empty="")
     return 0

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if ours:
         signal.signal(signal.SIGINT, _leave)
     try:
-        from sitekeeper.cli._program import program  # noqa: PLC0415 - this is what takes a moment
+        from sitekeeper.cli.program import program  # noqa: PLC0415 - this is what takes a moment
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,10 +8,10 @@ import json
 import sys
 from typing import Any
 
-from sitekeeper.cli import _table
+from sitekeeper.cli.common import table
 from sitekeeper.engine import module as modules
-from sitekeeper.engine.keywords import KEYWORDS
-from sitekeeper.engine.playbook import INCLUDE, INCLUDE_TAKES
+from sitekeeper.engine.language.keywords import KEYWORDS
+from sitekeeper.engine.language.playbook_reader import INCLUDE, INCLUDE_TAKES
 
 INCLUDES = "Runs the tasks of another file here."
 
@@ -37,7 +37,7 @@ def list_modules(options: argparse.Namespace) -> int:
     ]
     rows.append({"module": INCLUDE, "undo": "no", "does": INCLUDES})
     rows.sort(key=lambda row: row["module"])
-    _table.show(rows, ("module", "undo", "does"), as_json=options.json, empty="no modules")
+    table.show(rows, ("module", "undo", "does"), as_json=options.json, empty="no modules")
     return 0
 
 
@@ -75,7 +75,7 @@ def doc(options: argparse.Namespace) -> int:
         rows = [
             {"keyword": word.name, "on": " ".join(sorted(word.levels)), "does": word.doc} for word in KEYWORDS.values()
         ]
-        _table.show(rows, ("keyword", "on", "does"), as_json=options.json, empty="")
+        table.show(rows, ("keyword", "on", "does"), as_json=options.json, empty="")
         return 0
     if options.module == INCLUDE:
         return _doc_include(as_json=options.json)

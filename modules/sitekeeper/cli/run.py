@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli import _wire
-from sitekeeper.engine import secrets, yamlfile
+from sitekeeper.cli.common import wiring
+from sitekeeper.engine import secrets, yaml_file
 from sitekeeper.engine.errors import SitekeeperError, UsageError
-from sitekeeper.engine.outcome import RunOutcome
-from sitekeeper.engine.run import Options
-from sitekeeper.engine.selection import Selection
+from sitekeeper.engine.language.selection import Selection
+from sitekeeper.engine.run.outcome import RunOutcome
+from sitekeeper.engine.run.run import Options
 from sitekeeper.engine.types import parse_duration
 from sitekeeper.report import evidence
 from sitekeeper.report.console import Console
@@ -60,8 +60,8 @@ def work(options: argparse.Namespace) -> int:
         raise UsageError("--sign signs the evidence: give --evidence DIR too")
     if options.evidence is not None and options.check:
         raise UsageError("--evidence is of what was done, and --check does nothing")
-    vault = _wire.vault_password(options.vault_password_file)
-    inventory = _wire.inventory_at(options.inventory, options.vault_password_file)
+    vault = wiring.vault_password(options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     settings = Options(
         check=options.check,
         limit=options.limit,
@@ -69,15 +69,15 @@ def work(options: argparse.Namespace) -> int:
         forks=options.forks,
         extra=extra_vars(options.extra_vars, vault),
         deadline=_duration(options.deadline),
-        runs=_wire.runs_folder(options.runs),
+        runs=wiring.runs_folder(options.runs),
         version=version("sitekeeper"),
-        by=_wire.person(),
+        by=wiring.person(),
     )
     if options.json:
-        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
+        return _ended(wiring.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
     console = Console(sys.stdout, diff=options.diff or options.check)
     try:
-        return _ended(_wire.run_playbook(options.playbook, inventory, settings, vault, console), options)
+        return _ended(wiring.run_playbook(options.playbook, inventory, settings, vault, console), options)
     finally:
         console.close()
 
@@ -86,7 +86,7 @@ def _ended(outcome: RunOutcome, options: argparse.Namespace) -> int:
     for error in outcome.errors:
         print(error.render(), file=sys.stderr)
     if options.evidence is not None:
-        folder = _wire.runs_folder(options.runs) / outcome.run_id
+        folder = wiring.runs_folder(options.runs) / outcome.run_id
         try:
             files = evidence.write(evidence.of_run(folder), options.evidence, options.sign)
         except SitekeeperError as error:
@@ -119,7 +119,7 @@ def extra_vars(given: list[str], vault: secrets.Secret | None = None) -> dict[st
     values: dict[str, Any] = {}
     for one in given:
         if one.startswith("@"):
-            document = yamlfile.load(Path(one[1:]), vault_password=vault)
+            document = yaml_file.load(Path(one[1:]), vault_password=vault)
             found = _hidden(document) if document.hidden else document.value
         elif one.lstrip().startswith("{"):
             try:
@@ -140,7 +140,7 @@ def extra_vars(given: list[str], vault: secrets.Secret | None = None) -> dict[st
     return values
 
 
-def _hidden(document: yamlfile.Document) -> Any:
+def _hidden(document: yaml_file.Document) -> Any:
     if not isinstance(document.value, dict):
         return document.value
     return {name: document.secret(document.value[name], name) for name in document.value}

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli import _table, _wire
-from sitekeeper.engine import events, journal
+from sitekeeper.cli.common import table, wiring
+from sitekeeper.engine import events
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError
+from sitekeeper.engine.journal import journal
 from sitekeeper.report.console import Console
 
 ROLLED_BACK = "rolled back"
@@ -32,9 +33,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def list_runs(options: argparse.Namespace) -> int:
     """A line per run. A run without an end was cut off, and may have left changes behind."""
-    rows = [_summary(folder) for folder in _wire.runs_in(_wire.runs_folder(options.runs))]
+    rows = [_summary(folder) for folder in wiring.runs_in(wiring.runs_folder(options.runs))]
     rows.sort(key=lambda row: (row["state"] in {"ended", ROLLED_BACK}, row["run"]))
-    _table.show(
+    table.show(
         rows,
         ("run", "state", "exit_code", "playbook", "open_changes"),
         as_json=options.json,
@@ -70,10 +71,10 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 def show(options: argparse.Namespace) -> int:
     """The report of a run, from its journal."""
-    root = _wire.runs_folder(options.runs)
+    root = wiring.runs_folder(options.runs)
     name = options.run
     if name == "last":
-        name = max((folder.name for folder in _wire.runs_in(root)), default="last")
+        name = max((folder.name for folder in wiring.runs_in(root)), default="last")
     folder = root / name
     rows = list(journal.read(folder))
     if options.json:

@@ -153,7 +153,7 @@ class Context(Protocol):
         """What tasks and undos of one play must know of each other (the offline window); journaled with each undo."""
 
     def sql(self, server: str, database: str, instance: str | None = None) -> Any:
-        """A session to a database (``sitekeeper.transport.sql.SqlSession``), opened on first use, closed with the play."""
+        """A session to a database (``sitekeeper.transport.sql.session.SqlSession``), opened on first use, closed with the play."""
 
     def switch(self) -> Switch:
         """A new dead-man's switch on the host."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.engine.errors import SpaceError, UsageError
-from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.inventory.hosts import Inventory
+from sitekeeper.engine.language.plays import Play, Playbook
 from sitekeeper.engine.module import Module
-from sitekeeper.engine.plays import Play, Playbook
 from sitekeeper.jea.files import files_of
 from sitekeeper.jea.page import page_of
 from sitekeeper.jea.role import SCRATCH, Role, role_of
-from sitekeeper.site._task_run import SERVICE as TASK
 from sitekeeper.site.facts import STOPPED_FOR_BACKUP
+from sitekeeper.site.task.following import SERVICE as TASK
 
 _NOT_THERE = {
     "SQL host": frozenset(

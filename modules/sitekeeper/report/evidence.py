@@ -17,9 +17,10 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sitekeeper.engine import events, journal
+from sitekeeper.engine import events
 from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
-from sitekeeper.engine.journal import private_folder
+from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.journal import private_folder
 from sitekeeper.report.standing import standing, worst
 
 NAMESPACE = "sitekeeper-evidence"

@@ -26,15 +26,16 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.site import _task_run
-from sitekeeper.site._results import SiteFacts, TaskProof, TaskRun
-from sitekeeper.site._task_destination import destination_of
-from sitekeeper.site._task_run import SERVICE, TaskIntent, Watch
-from sitekeeper.sql import _status
-from sitekeeper.store import _catalogue, _folder, _task_folder
-from sitekeeper.store._results import Staging
+from sitekeeper.model.site import SiteFacts, TaskProof, TaskRun
+from sitekeeper.model.store import Staging
+from sitekeeper.model.windows import ServiceState
+from sitekeeper.site.task import following
+from sitekeeper.site.task.destination import destination_of
+from sitekeeper.site.task.following import SERVICE, TaskIntent, Watch
+from sitekeeper.sql.server import status_messages
+from sitekeeper.store.format import catalogue, store_folder
+from sitekeeper.store.pulling import task_folder
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import ServiceState
 from sitekeeper.windows.service import RETURN_CODES, ServiceIntent, start_all, states, stop_one
 
 RUNS_ALREADY = 10
@@ -110,8 +111,8 @@ class BackupTask(Module[TaskParams, TaskRun]):
             store=params.set.store, running=site.services_to_stop, timeout=params.undo_timeout.total_seconds(),
             settle=params.settle.total_seconds(), server=database.server, database=database.name, instance=database.instance,
             files=tuple(file.path.rpartition("\\")[2] for file in database.files),
-            cd_latest=_task_folder.needs_cd_latest(site), log_length=int(log["Length"]),
-            record=_status.newest(ctx, database.server, database.name, database.instance, site.code),
+            cd_latest=task_folder.needs_cd_latest(site), log_length=int(log["Length"]),
+            record=status_messages.newest(ctx, database.server, database.name, database.instance, site.code),
         )  # fmt: skip
         told = "its backup task would run" + ("; warning: it writes to a volume of the site" if same_volume else "")
         unknown = Unknown("site.backup_task")
@@ -144,23 +145,23 @@ class BackupTask(Module[TaskParams, TaskRun]):
         _start(ctx, intent)
         watch = Watch()
         try:
-            log = _task_run.follow(ctx, intent, params.longest.total_seconds(), watch)
-            _task_run.judged(ctx, log)
+            log = following.follow(ctx, intent, params.longest.total_seconds(), watch)
+            following.judged(ctx, log)
         except SitekeeperError as error:
             _put_back(ctx, intent, error)
             raise
         left = _services_up(ctx, intent)
         watch.saw(ctx, all_running=True)
-        told = _task_run.reported(ctx, intent, params.reported.total_seconds())
-        found = _task_folder.listed(ctx, intent.drive)
-        lacks = _task_folder.missing(found, intent.files, cd_latest=intent.cd_latest)
+        told = following.reported(ctx, intent, params.reported.total_seconds())
+        found = task_folder.listed(ctx, intent.drive)
+        lacks = task_folder.missing(found, intent.files, cd_latest=intent.cd_latest)
         if lacks:
             raise IntegrityError(
                 f"the site's backup task says that it is good, and its backup lacks {', '.join(lacks)}",
                 hint="AfterBackup.bat may move or change it" if control["After"] else "was smsbkup.ctl changed?",
             )
         files = [one for one in found if one.kind == "file"]
-        proof = _task_run.proof_of(intent, told, watch).model_copy(
+        proof = following.proof_of(intent, told, watch).model_copy(
             update={
                 "control": str(control["Control"]), "after": str(control["After"]), "same_volume": same_volume,
                 "started_by_us": left,
@@ -172,16 +173,16 @@ class BackupTask(Module[TaskParams, TaskRun]):
         notes += [f"warning: it left {', '.join(left)} stopped: started by us"] if left else []
         return TaskRun(
             changed=True, site=intent.site, host=ctx.host, drive=intent.drive, destination=intent.destination,
-            previous=bool(mark["HasArchive"]), listing=_task_folder.digest(found), files=len(files), bytes=size, proof=proof,
+            previous=bool(mark["HasArchive"]), listing=task_folder.digest(found), files=len(files), bytes=size, proof=proof,
             msg="; ".join(notes),
         )  # fmt: skip
 
     def in_place(self, ctx: Context, intent: TaskIntent, outcome: TaskRun, generation: int) -> bool:
         if _published(intent):
             return True
-        if _mark(ctx, intent) is None or _task_run.unproven(ctx, intent):
+        if _mark(ctx, intent) is None or following.unproven(ctx, intent):
             return False
-        return _task_folder.digest(_task_folder.listed(ctx, intent.drive)) == str(outcome.listing)
+        return task_folder.digest(task_folder.listed(ctx, intent.drive)) == str(outcome.listing)
 
     def undo(self, ctx: Context, intent: TaskIntent, outcome: TaskRun | None) -> str:
         mark = _mark(ctx, intent)
@@ -330,10 +331,10 @@ def _judged(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str
         try:
             published = _published(intent)
         except SpaceError as gone:
-            if _task_run.unproven(ctx, intent):
+            if following.unproven(ctx, intent):
                 raise gone from None
             return "", ""
-        return published, "" if published else _task_run.unproven(ctx, intent)
+        return published, "" if published else following.unproven(ctx, intent)
     except UnreachableError:
         raise  # asked once more
     except SitekeeperError as error:
@@ -353,15 +354,15 @@ def _published(intent: TaskIntent) -> str:
         SpaceError: the store cannot be read.
 
     """
-    store = _folder.Folder(Path(intent.store))
+    store = store_folder.Folder(Path(intent.store))
     try:
         if not store.begun():
             raise SpaceError(f"the store {store.root} is not there", hint="is it mounted?")
-        for _, found in _catalogue.of(store, intent.site):
-            if isinstance(found, _catalogue.Kept) and found.kind == "task" and found.run == intent.run:
+        for _, found in catalogue.of(store, intent.site):
+            if isinstance(found, catalogue.Kept) and found.kind == "task" and found.run == intent.run:
                 return found.id
     except OSError as error:
-        raise _folder.store_error(error, store.root) from None
+        raise store_folder.store_error(error, store.root) from None
     except UsageError as error:
         raise SpaceError(error.message, hint=error.hint) from None
     return ""

@@ -7,15 +7,15 @@ from pathlib import Path, PureWindowsPath
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sitekeeper.engine.errors import SpaceError
-from sitekeeper.engine.journal import private_folder
+from sitekeeper.engine.journal.journal import private_folder
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Context
-from sitekeeper.site import _book_pages
-from sitekeeper.site._stage import Staged
+from sitekeeper.model.sql import Made
+from sitekeeper.model.store import Gotten
+from sitekeeper.site.recovery import book_pages
+from sitekeeper.site.recovery.staging import Staged
 from sitekeeper.site.target import TargetFacts
-from sitekeeper.sql._results import Made
-from sitekeeper.store._results import Gotten
 
 
 class BookParams(Params):
@@ -64,7 +64,7 @@ class Book(Module[BookParams, BookFiles]):
     def apply(self, ctx: Context, plan: Plan[BookFiles]) -> BookFiles:
         params, book = plan.data
         staged, target = params.staged, params.target
-        place = _book_pages.Place(
+        place = book_pages.Place(
             host=ctx.host, same_windows=target.same_windows, installed=target.installed, media=staged.media if staged else "",
             backup=staged.backup if staged else "", script=staged.script if staged else "", saved=staged.saved if staged else "",
             accounts=bool(staged and staged.accounts), folder=staged.folder if staged else "", database=_folder_of(params.database),
@@ -78,13 +78,13 @@ class Book(Module[BookParams, BookFiles]):
         )
         got = params.set
         html = world.get_template("book.html.j2").render(
-            got=got, place=place, steps=list(_book_pages.steps(got, place)), again=list(_book_pages.enter_again(got)),
-            gone=list(_book_pages.gone(got)),
+            got=got, place=place, steps=list(book_pages.steps(got, place)), again=list(book_pages.enter_again(got)),
+            gone=list(book_pages.gone(got)),
         )  # fmt: skip
         try:
             private_folder(Path(book.html).parent)
             Path(book.html).write_text(html, encoding="utf-8")
-            Path(book.text).write_text(_book_pages.as_text(got, place), encoding="utf-8")
+            Path(book.text).write_text(book_pages.as_text(got, place), encoding="utf-8")
         except OSError as error:
             raise SpaceError(f"the recovery book cannot be written to {book.html}: {error.strerror}") from None
         return BookFiles(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")

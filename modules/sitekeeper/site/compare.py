@@ -9,8 +9,8 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Record, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import Database, Service, SiteFacts
-from sitekeeper.store._results import Gotten
+from sitekeeper.model.site import Database, Service, SiteFacts
+from sitekeeper.model.store import Gotten
 
 
 class CompareParams(Params):

@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import Literal
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.site._setup_state import READS_SERVICES, READS_SITE, refuse_in_use
+from sitekeeper.model.sql import Made
+from sitekeeper.model.store import Gotten
+from sitekeeper.model.windows import FileToPush
+from sitekeeper.site.recovery.setup_state import READS_SERVICES, READS_SITE, refuse_in_use
 from sitekeeper.site.target import TargetFacts
-from sitekeeper.sql import _dropping, statements
-from sitekeeper.sql._results import Made
-from sitekeeper.sql._there import WRITE_OUTPUT, Server, timed
 from sitekeeper.sql.attach import in_order, online, refused
-from sitekeeper.store._results import Gotten
-from sitekeeper.windows._results import FileToPush
-from sitekeeper.windows._work import work_dir_of
+from sitekeeper.sql.server import dropping, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
+from sitekeeper.windows.files.work_folder import work_dir_of
 from sitekeeper.windows.push import PushIntent, PushParams, Sending, prove, pushed_file, refuse_taken
 
 
@@ -73,7 +73,7 @@ class Database(Module[DatabaseParams, Made]):
             raise UsageError(f"{got.id} has no database")
         there = ctx if on == ctx.host else ctx.of(on)
         server, root = Server(there, known.instance), work_dir_of(there)
-        if _dropping.exists(server, known.name) is not None:
+        if dropping.exists(server, known.name) is not None:
             raise UsageError(
                 f"{on} has a database {known.name} already", hint="nothing is laid over an existing database"
             )
@@ -114,7 +114,7 @@ class Database(Module[DatabaseParams, Made]):
         return online(server, plan.result, sending.seconds + seconds)
 
     def in_place(self, ctx: Context, intent: DatabaseIntent, outcome: Made, generation: int) -> bool:
-        return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: DatabaseIntent, outcome: Made | None) -> str:
         if refuse_in_use(ctx, intent.drive, intent.run) == "done":
@@ -122,7 +122,7 @@ class Database(Module[DatabaseParams, Made]):
         there = changed_on(ctx, intent)
         server = Server(there, intent.instance)
         if outcome is None:
-            _dropping.settle(server)
-        dropped = _dropping.drop(server, intent.name, intent.run, f"{intent.root}\\{intent.run}")
+            dropping.settle(server)
+        dropped = dropping.drop(server, intent.name, intent.run, f"{intent.root}\\{intent.run}")
         there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names))
         return f"database {intent.name} {'dropped' if dropped else 'was not there'}, its files deleted"

@@ -10,29 +10,29 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.site import _examine_age, _examine_database, _examine_files
-from sitekeeper.site._asked import Asked
-from sitekeeper.sql._results import Made
-from sitekeeper.store._results import Gotten
-from sitekeeper.windows._results import Pushed
+from sitekeeper.model.sql import Made
+from sitekeeper.model.store import Gotten
+from sitekeeper.model.windows import Pushed
+from sitekeeper.site.examination import age_questions, database_questions, file_questions
+from sitekeeper.site.examination.examined_set import Asked
 
 QUESTIONS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
-    _examine_files.window,
-    _examine_files.layout,
-    _examine_database.questions,
-    _examine_database.counts,
-    _examine_database.instant,
-    _examine_database.collation,
-    _examine_files.registry,
-    _examine_files.control_file,
-    _examine_files.identity,
-    _examine_files.cd_latest,
-    _examine_age.age,
+    file_questions.window,
+    file_questions.layout,
+    database_questions.questions,
+    database_questions.counts,
+    database_questions.instant,
+    database_questions.collation,
+    file_questions.registry,
+    file_questions.control_file,
+    file_questions.identity,
+    file_questions.cd_latest,
+    age_questions.age,
 )
 
 
 OF_THE_DATABASE = frozenset(
-    {_examine_database.questions, _examine_database.counts, _examine_database.instant, _examine_database.collation}
+    {database_questions.questions, database_questions.counts, database_questions.instant, database_questions.collation}
 )
 
 

@@ -10,8 +10,9 @@ from sitekeeper.engine.errors import IntegrityError, InventoryError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site._layout import parts_of, root_of, volumes_inside, volumes_of
-from sitekeeper.site._machine import (
+from sitekeeper.model.site import Database, Machine, RegistryKey, SiteFacts, Volume
+from sitekeeper.site.learning.layout import parts_of, root_of, volumes_inside, volumes_of
+from sitekeeper.site.learning.machine_facts import (
     KEYS,
     MACHINE_CALLS,
     VIEWS,
@@ -20,8 +21,7 @@ from sitekeeper.site._machine import (
     values_of,
     volumes_of_machine,
 )
-from sitekeeper.site._results import Database, Machine, RegistryKey, SiteFacts, Volume
-from sitekeeper.sql._read import database_of, read_over
+from sitekeeper.sql.server.site_database import database_of, read_over
 from sitekeeper.transport.wmi import reading
 
 STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")

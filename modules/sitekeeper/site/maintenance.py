@@ -16,9 +16,9 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.site._management import ask, begin, by_server, end, end_sessions
-from sitekeeper.site._monitoring import How, Target, computer_of, how_of, undeclared
-from sitekeeper.site._results import SiteFacts
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.site.monitoring.declaration import How, Target, computer_of, how_of, undeclared
+from sitekeeper.site.monitoring.management_server import ask, begin, by_server, end, end_sessions
 from sitekeeper.transport.wmi import reading
 
 SHORTEST = timedelta(minutes=5)

@@ -13,11 +13,11 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Size
-from sitekeeper.site import _checks
-from sitekeeper.site._found import Asked, Found
-from sitekeeper.site._results import SiteFacts
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._packing import wanted
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.site.readiness import site_checks
+from sitekeeper.site.readiness.found import Asked, Found
+from sitekeeper.store.format.packed_files import wanted
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.set import store_of
 from sitekeeper.transport.wmi import reading
 
@@ -65,7 +65,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
     )
 
     def plan(self, ctx: Context, params: PreflightParams) -> Plan[PreflightResult]:
-        size = _checks.predicted_bytes(ctx, params.site)
+        size = site_checks.predicted_bytes(ctx, params.site)
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))
         store.fit()
@@ -101,7 +101,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
 
 def _all(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Every check; one that cannot even be made has failed."""
-    for check in _checks.ALL:
+    for check in site_checks.ALL:
         yield from _tried(check, ctx, asked)
 
 
@@ -110,7 +110,7 @@ def _tried(check: Callable[..., Iterator[Found]], ctx: Context, asked: Asked) ->
         return list(check(ctx, asked))
     except UnreachableError:
         raise
-    except _checks.CANNOT as error:
+    except site_checks.CANNOT as error:
         return [Found(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
 
 

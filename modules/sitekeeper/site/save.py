@@ -6,7 +6,7 @@ from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site._machine import VIEWS
+from sitekeeper.site.learning.machine_facts import VIEWS
 from sitekeeper.site.target import TargetFacts
 
 KEYS = ("SMS", "NAL")

@@ -14,9 +14,9 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.site._recovery_script import wishes_of
-from sitekeeper.site._stage import Staged
-from sitekeeper.store._results import Gotten
+from sitekeeper.model.store import Gotten
+from sitekeeper.site.recovery.script import wishes_of
+from sitekeeper.site.recovery.staging import Staged
 
 STEP_SECONDS = 120.0
 """Deadline of starting one step."""

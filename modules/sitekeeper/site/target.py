@@ -8,10 +8,11 @@ from sitekeeper.engine.errors import PreflightError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.site import _target_rules
-from sitekeeper.site._asked import version_of_cd_latest
-from sitekeeper.site._installed_anew import SiteDatabase, site_database
-from sitekeeper.site._machine import (
+from sitekeeper.model.site import Database, Machine, Volume
+from sitekeeper.model.store import Gotten
+from sitekeeper.site.examination.examined_set import version_of_cd_latest
+from sitekeeper.site.facts import STOPPED_FOR_BACKUP
+from sitekeeper.site.learning.machine_facts import (
     KEYS,
     MACHINE_CALLS,
     VIEWS,
@@ -21,12 +22,11 @@ from sitekeeper.site._machine import (
     values_of,
     volumes_of_machine,
 )
-from sitekeeper.site._results import Database, Machine, Volume
-from sitekeeper.site.facts import STOPPED_FOR_BACKUP
-from sitekeeper.sql import queries
-from sitekeeper.sql._read import read_over
-from sitekeeper.store._results import Gotten
-from sitekeeper.transport.sql import SqlSession
+from sitekeeper.site.recovery import target_rules
+from sitekeeper.site.recovery.installed_anew import SiteDatabase, site_database
+from sitekeeper.sql.server import queries
+from sitekeeper.sql.server.site_database import read_over
+from sitekeeper.transport.sql.session import SqlSession
 from sitekeeper.transport.wmi import reading
 
 
@@ -88,7 +88,7 @@ class Target(Module[TargetParams, TargetFacts]):
         machine = machine_of(ctx, answers[len(keys) :])
         there = str(installed["Setup"].get("Installation Directory") or "").rstrip("\\")
         server, instance, host, about, names, aged = _sql(ctx, got, ask_age=bool(there) and got.product == "2007")
-        seen = _target_rules.Seen(
+        seen = target_rules.Seen(
             got=got, expected=ctx.site_code(), machine=machine, services=services_of(answers[len(keys) + 2]),
             volumes=tuple(volumes_of_machine(answers[len(keys) + 3])),
             installed=there,
@@ -99,7 +99,7 @@ class Target(Module[TargetParams, TargetFacts]):
             sql_collation=str(about.get("collation", "")), databases=names,
             cd_latest=version_of_cd_latest(got), now=ctx.clock.now(),
         )  # fmt: skip
-        checks = tuple(check for rule in _target_rules.ALL for check in rule(seen))
+        checks = tuple(check for rule in target_rules.ALL for check in rule(seen))
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             refused = PreflightError(
@@ -119,7 +119,7 @@ class Target(Module[TargetParams, TargetFacts]):
         )  # fmt: skip
 
 
-def _to_stop(seen: _target_rules.Seen) -> tuple[str, ...]:
+def _to_stop(seen: target_rules.Seen) -> tuple[str, ...]:
     there = {one.name.lower(): one.name for one in seen.services}
     wanted = STOPPED_FOR_BACKUP if seen.got.product == "2007" and seen.installed else ()
     return tuple(there[name.lower()] for name in wanted if name.lower() in there)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UsageError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.sql import _dropping, _mark, queries, statements
-from sitekeeper.sql._results import Made
-from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
-from sitekeeper.windows._results import PushedFile
-from sitekeeper.windows._work import work_dir_of
+from sitekeeper.model.sql import Made
+from sitekeeper.model.windows import PushedFile
+from sitekeeper.sql.server import dropping, mark, queries, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.windows.files.work_folder import work_dir_of
 
 NOT_STARTED = 1813
 """The database cannot be started, and nothing of why: all that Microsoft's driver shows, whatever the cause."""
@@ -67,13 +67,13 @@ class Attach(Module[AttachParams, Made]):
 
     def plan(self, ctx: Context, params: AttachParams) -> Plan[Made]:
         there = changed_on(ctx, params)
-        _mark.refuse_foreign(params.name, ctx.run_id)
+        mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
         folder = f"{root}\\{ctx.run_id}\\".lower()
         for one in params.files:
             if not one.path.lower().startswith(folder) or one.path.lower() != folder + one.name.lower():
                 raise UsageError(f"{one.path} is not a file that this run has pushed", host=there.host)
-        if _dropping.exists(server, params.name) is not None:
+        if dropping.exists(server, params.name) is not None:
             raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
         paths = tuple(one.path for one in in_order(params.files))
         return Plan(
@@ -99,7 +99,7 @@ class Attach(Module[AttachParams, Made]):
         return online(server, plan.result, seconds)
 
     def in_place(self, ctx: Context, intent: AttachIntent, outcome: Made, generation: int) -> bool:
-        return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: AttachIntent, outcome: Made | None) -> str:
         return take_back(changed_on(ctx, intent), intent, made=outcome is not None)
@@ -117,8 +117,8 @@ def take_back(there: Context, intent: AttachIntent, *, made: bool) -> str:
     """Drop the database and what is left of its files, after a change that was made, half made or never sent."""
     server = Server(there, intent.instance)
     if not made:
-        _dropping.settle(server)
-    dropped = _dropping.drop(server, intent.name, intent.run)
+        dropping.settle(server)
+    dropped = dropping.drop(server, intent.name, intent.run)
     names = [path.rpartition("\\")[2] for path in intent.files]
     there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=names)
     return f"database {intent.name} {'dropped' if dropped else 'was not there'}"

@@ -10,15 +10,15 @@ from contextlib import suppress
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError, UsageError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.sql import _dropping, queries, statements
-from sitekeeper.sql._results import BackupFile
-from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
-from sitekeeper.transport.sql import Outcome
-from sitekeeper.windows._work import listed, work_dir_of
+from sitekeeper.model.sql import BackupFile
+from sitekeeper.sql.server import dropping, queries, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.transport.sql.session import Outcome
+from sitekeeper.windows.files.work_folder import listed, work_dir_of
 
 DONE, VALID = 3014, 3262
 CLAIM = "made-by-sitekeeper.txt"
@@ -130,7 +130,7 @@ class Backup(Module[BackupParams, BackupFile]):
         there = changed_on(ctx, intent)
         if outcome is None:
             with suppress(UnreachableError, SqlError):  # a server that is gone writes nothing any more
-                _dropping.settle(Server(there, intent.instance))
+                dropping.settle(Server(there, intent.instance))
         there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=[intent.name, CLAIM])
         return f"{intent.name} deleted on {there.host}"
 

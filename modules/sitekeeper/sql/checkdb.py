@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.sql import queries, statements
-from sitekeeper.sql._results import Checked, CheckError
-from sitekeeper.sql._there import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.model.sql import Checked, CheckError
+from sitekeeper.sql.server import queries, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
 
 INFORMATION = 10
 """Rows up to this level are sums and advice."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
-from sitekeeper.sql import _dropping, _mark
-from sitekeeper.sql._there import WRITE_OUTPUT, Server
+from sitekeeper.sql.server import dropping, mark
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server
 
 
 class DropParams(Params):
@@ -44,8 +44,8 @@ class Drop(Module[DropParams, Result]):
 
     def plan(self, ctx: Context, params: DropParams) -> Plan[Result]:
         there = changed_on(ctx, params)
-        _mark.refuse_foreign(params.name, ctx.run_id)
-        state = _dropping.exists(Server(there), params.name)
+        mark.refuse_foreign(params.name, ctx.run_id)
+        state = dropping.exists(Server(there), params.name)
         if state is None:
             return Plan(result=Result(msg=f"{there.host} has no database {params.name}"))
         return Plan(
@@ -57,10 +57,10 @@ class Drop(Module[DropParams, Result]):
     def apply(self, ctx: Context, plan: Plan[Result]) -> Result:
         intent = plan.intent
         assert isinstance(intent, DropIntent)  # noqa: S101 - the plan is our own
-        _dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
+        dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
         return plan.result
 
     def made(self, ctx: Context, intent: DropIntent) -> Result | None:
         """It is not there any more."""
-        gone = _dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
+        gone = dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
         return Result(changed=True, msg=f"{intent.name} is not there any more") if gone else None

@@ -7,10 +7,10 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import Database, SiteFacts
-from sitekeeper.sql._read import counts_of, database_of, read_over
-from sitekeeper.sql._results import SqlFacts
-from sitekeeper.transport.sql import SqlSession
+from sitekeeper.model.site import Database, SiteFacts
+from sitekeeper.model.sql import SqlFacts
+from sitekeeper.sql.server.site_database import counts_of, database_of, read_over
+from sitekeeper.transport.sql.session import SqlSession
 
 
 class FactsParams(Params):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UsageError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.sql import _dropping, _mark, statements
-from sitekeeper.sql._results import Made
-from sitekeeper.sql._there import WRITE_OUTPUT, Server, timed
+from sitekeeper.model.sql import Made
+from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.attach import AttachIntent, online, take_back
-from sitekeeper.windows._results import PushedFile
-from sitekeeper.windows._work import work_dir_of
+from sitekeeper.sql.server import dropping, mark, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
+from sitekeeper.windows.files.work_folder import work_dir_of
 
 DONE = 3014
 NO_BACKUP = frozenset({3183, 3187, 3189, 3203, 3241})
@@ -65,12 +65,12 @@ class Restore(Module[RestoreParams, Made]):
 
     def plan(self, ctx: Context, params: RestoreParams) -> Plan[Made]:
         there = changed_on(ctx, params)
-        _mark.refuse_foreign(params.name, ctx.run_id)
+        mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
         folder, path = f"{root}\\{ctx.run_id}", params.backup.path
         if path.lower() != f"{folder}\\{params.backup.name}".lower():
             raise UsageError(f"{path} is not a file that this run has pushed", host=there.host)
-        if _dropping.exists(server, params.name) is not None:
+        if dropping.exists(server, params.name) is not None:
             raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
         _refuse_other_than_whole(server, path)
         try:
@@ -105,7 +105,7 @@ class Restore(Module[RestoreParams, Made]):
         return online(server, plan.result, seconds)
 
     def in_place(self, ctx: Context, intent: RestoreIntent, outcome: Made, generation: int) -> bool:
-        return _dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: RestoreIntent, outcome: Made | None) -> str:
         return take_back(changed_on(ctx, intent), intent, made=outcome is not None)

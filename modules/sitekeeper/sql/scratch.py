@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.site._results import Database
-from sitekeeper.sql import _dropping, _mark, queries
-from sitekeeper.sql._results import ScratchServer
-from sitekeeper.sql._there import WRITE_OUTPUT, Server
+from sitekeeper.model.site import Database
+from sitekeeper.model.sql import ScratchServer
+from sitekeeper.sql.server import dropping, mark, queries
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._work import listed, work_dir_of
+from sitekeeper.windows.files.work_folder import listed, work_dir_of
 
 ROOM_FACTOR = 1.1
 """Beside the files themselves: the log of an upgrade, CHECKDB's snapshot."""
@@ -93,7 +93,7 @@ class Scratch(Module[ScratchParams, ScratchServer]):
         broken = [*_rules(found, there), *_fits(found, params)]
         if broken:
             raise refused(there, broken)
-        dead = tuple(name for name in found.databases if _mark.run_of(name) not in {None, ctx.run_id})
+        dead = tuple(name for name in found.databases if mark.run_of(name) not in {None, ctx.run_id})
         runs = tuple(run for run in found.runs if run != ctx.run_id)
         about = found.about
         told = f"{about['server']} {about['version']} is fit for a restore"
@@ -106,7 +106,7 @@ class Scratch(Module[ScratchParams, ScratchServer]):
 msg=told,
             ),
             changes=(
-                *(Change(f"database {name} on {there.host}", f"left by run {_mark.run_of(name)}", "dropped") for name in dead),
+                *(Change(f"database {name} on {there.host}", f"left by run {mark.run_of(name)}", "dropped") for name in dead),
                 *(Change(f"{there.host} {root}\\{run}", f"left by run {run}", "deleted") for run in runs),
             ),
             intent=ScratchIntent(on=there.host, run=ctx.run_id, root=root),
@@ -119,7 +119,7 @@ msg=told,
         assert isinstance(intent, ScratchIntent)  # noqa: S101 - the plan is our own
         server = Server(changed_on(ctx, intent))
         for name in dead:
-            _dropping.drop(server, name, str(_mark.run_of(name)))
+            dropping.drop(server, name, str(mark.run_of(name)))
         for run in runs:
             server.there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=run)
         return plan.result
@@ -172,7 +172,7 @@ def _rules(found: Found, there: Context) -> Iterator[tuple[str, str]]:
     """What holds for every restore."""
     if found.services or "site_code" in there.vars:
         yield "no-site", f"a part of a ConfigMgr site runs there ({', '.join(found.services) or 'by the inventory'})"
-    others = [name for name in found.databases if _mark.run_of(name) is None]
+    others = [name for name in found.databases if mark.run_of(name) is None]
     if others:
         yield "no-database", f"it has databases of others: {', '.join(others)}"
 

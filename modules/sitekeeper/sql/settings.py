@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Literal
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.sql import _mark, queries, statements
-from sitekeeper.sql._results import Setting, SettingsResult
-from sitekeeper.sql._there import WRITE_OUTPUT, Server
+from sitekeeper.model.sql import Setting, SettingsResult
+from sitekeeper.sql.server import mark, queries, statements
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server
 
 SINCE_2012 = 11
 SA = "01"
@@ -96,7 +96,7 @@ def _read(server: Server, name: str) -> SettingsResult:
     rows = server.ask(queries.DATABASE, name)
     if not rows:
         raise UsageError(f"no database {name} on {server.host}", host=server.host)
-    row, copy = rows[0], _mark.run_of(name) is not None
+    row, copy = rows[0], mark.run_of(name) is not None
     new = _major(server) >= SINCE_2012
     instance = {str(one["name"]): int(str(one["value"])) for one in server.ask(queries.CONFIGURATION)}
     owner = row["owner_sid"]

@@ -14,15 +14,16 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
-from sitekeeper.site._results import Part, SiteFacts, TaskRun
-from sitekeeper.store import _entries, _task_folder
-from sitekeeper.store._entries import EntryLog
-from sitekeeper.store._folder import store_error
-from sitekeeper.store._puller import Puller
-from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._task_same import refuse_another_run
+from sitekeeper.model.site import Part, SiteFacts, TaskRun
+from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.model.windows import Copy
+from sitekeeper.store.format import entry_log
+from sitekeeper.store.format.entry_log import EntryLog
+from sitekeeper.store.format.store_folder import store_error
+from sitekeeper.store.pulling import task_folder
+from sitekeeper.store.pulling.puller import Puller
+from sitekeeper.store.pulling.task_unchanged import refuse_another_run
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import Copy
 
 
 class CollectParams(Params):
@@ -71,17 +72,17 @@ class Collect(Module[CollectParams, Pulled]):
         part = Part(kind="files", host=ctx.host, volume="", path="", to=f"{task.site}Backup")
         source = _TaskFolder(ctx, params.site, task)
         try:
-            _entries.one_shadow_set(root, f"task {task.proof.started} {task.listing}")
+            entry_log.one_shadow_set(root, f"task {task.proof.started} {task.listing}")
             with closing(EntryLog(root)) as log:
                 puller = Puller(ctx, root, log, source, rate=params.rate, places=frozenset())
                 source.ready(ctx.host)
                 copy, found = puller.listing(part)
-                _same(task, _task_folder.digest(found), "since the task ended")
+                _same(task, task_folder.digest(found), "since the task ended")
                 puller.total = sum(one.size for one in found if one.kind == "file")
                 puller.part(part, copy, found)
         except OSError as error:
             raise store_error(error, Path(params.set.store)) from None
-        _same(task, _task_folder.digest(_task_folder.listed(ctx, task.drive)), "while it was read")
+        _same(task, task_folder.digest(task_folder.listed(ctx, task.drive)), "while it was read")
         source.ready(ctx.host)
         seconds = ctx.clock.monotonic() - started
         return Pulled(
@@ -100,7 +101,7 @@ class _TaskFolder:
 
     def copy_of(self, part: Part) -> Copy:
         return Copy(
-            host=part.host, drive=self.task.drive, index=_task_folder.INDEX, volume="", name=f"{self.task.folder}\\"
+            host=part.host, drive=self.task.drive, index=task_folder.INDEX, volume="", name=f"{self.task.folder}\\"
         )
 
     def still_there(self, host: str, copy: Copy) -> None:

@@ -18,13 +18,14 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, SiteCode
-from sitekeeper.store import _catalogue, _getting, _marks
-from sitekeeper.store._folder import Folder, store_error
-from sitekeeper.store._manifest import Manifest
-from sitekeeper.store._open import Opened, opened
-from sitekeeper.store._results import Gotten, Proof
+from sitekeeper.model.store import Gotten, Proof
+from sitekeeper.store.format import catalogue, marks_file
+from sitekeeper.store.format.manifest_file import Manifest
+from sitekeeper.store.format.store_folder import Folder, store_error
+from sitekeeper.store.keeping import extract
+from sitekeeper.store.sealing.open_set import Opened, opened
 from sitekeeper.store.set import store_of
-from sitekeeper.transport.identity import keys_of
+from sitekeeper.transport.age_identity import keys_of
 
 
 class GetParams(Params):
@@ -69,20 +70,20 @@ class Get(Module[GetParams, Gotten]):
 
     def plan(self, ctx: Context, params: GetParams) -> Plan[Gotten]:
         store = Folder(store_of(ctx, params.store))
-        choice = _catalogue.find(store, params.set, params.kind)
+        choice = catalogue.find(store, params.set, params.kind)
         folder = choice.folder
         if choice.passed_over and params.never_older:
             raise IntegrityError(
                 f"{params.set} has newer sets than {folder.name} that are in doubt: {'; '.join(choice.passed_over)}",
                 hint=f"if it is to be {folder.name} all the same, name it: -e set={folder.name}",
             )
-        found = opened(folder, keys_of(ctx.vars.get("store_identity")) if _catalogue.read(folder).sealed else None)
+        found = opened(folder, keys_of(ctx.vars.get("store_identity")) if catalogue.read(folder).sealed else None)
         if params.site is not None and found.manifest.site != params.site:
             raise PreflightError(
                 f"{folder.name} is a set of {found.manifest.site}, not of {params.site}",
                 hint="name none, for the newest good set of each site, or limit the run to the set's own: --limit",
             )
-        entries = _getting.chosen(found.manifest, params.files)
+        entries = extract.chosen(found.manifest, params.files)
         target: Path | None = None
         if found.packed:
             name = f"sitekeeper-{ctx.run_id}-{found.manifest.id}-{token_hex(4)}"
@@ -101,13 +102,13 @@ class Get(Module[GetParams, Gotten]):
                 raise RunInterruptedError("stopped by the operator while the set was being read")
             ctx.progress(done, total, "bytes")
 
-        _getting.refuse_damaged(found, entries, now, told=told)
+        extract.refuse_damaged(found, entries, now, told=told)
         if target is None:
             return plan.result
         try:
-            _getting.take_out(found, entries, target, told)
+            extract.take_out(found, entries, target, told)
         except IntegrityError as error:
-            _getting.remember(found.folder, [error.message], now)
+            extract.remember(found.folder, [error.message], now)
             raise
         return plan.result.model_copy(update={"changed": True, "folder": str(target)})
 
@@ -118,7 +119,7 @@ class Get(Module[GetParams, Gotten]):
         if not intent.folder:
             return f"{intent.id} was used where it lies"
         removed = False
-        for folder in (Path(intent.folder), _getting.half_of(Path(intent.folder))):
+        for folder in (Path(intent.folder), extract.half_of(Path(intent.folder))):
             try:
                 if folder.is_dir():
                     shutil.rmtree(folder)
@@ -145,7 +146,7 @@ def work_folder(ctx: Context, given: str | None) -> Path:
 
 def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) -> Gotten:
     manifest = found.manifest
-    last = _marks.read(found.folder)[0].drilled
+    last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
     said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
     return Gotten.model_construct(
@@ -154,10 +155,10 @@ def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) 
         id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,
         version=manifest.version, taken_at=manifest.taken_at, folder=folder, install_dir=manifest.install_dir,
         parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
-        database_files=_getting.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
+        database_files=extract.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
         bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
         drilled=drilled, passed_over=passed_over,
-        backup_files=_getting.backup_files(manifest),
+        backup_files=extract.backup_files(manifest),
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
-from sitekeeper.store import _marks
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._results import Marked
+from sitekeeper.model.store import Marked
+from sitekeeper.store.format import marks_file
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.set import store_of
 
 
@@ -39,7 +39,7 @@ class Mark(Module[MarkParams, Marked]):
     def plan(self, ctx: Context, params: MarkParams) -> Plan[Marked]:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
-        before = _marks.read(folder)[0].drill(params.source)
+        before = marks_file.read(folder)[0].drill(params.source)
         if before is not None and (before.run, before.result) == (run, params.drilled):
             return Plan(result=Marked(id=folder.name, msg=f"{folder.name} is marked already"))
         of = "" if params.source == "files" else " from its backup"
@@ -53,7 +53,7 @@ class Mark(Module[MarkParams, Marked]):
 
     def apply(self, ctx: Context, plan: Plan[Marked]) -> Marked:
         folder, run, params = plan.data
-        seen = _marks.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
+        seen = marks_file.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
         name = "backup_drilled" if params.source == "backup" else "drilled"
-        _marks.change(folder, lambda marks: marks.model_copy(update={name: seen}))
+        marks_file.change(folder, lambda marks: marks.model_copy(update={name: seen}))
         return plan.result

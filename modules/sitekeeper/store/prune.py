@@ -12,10 +12,10 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import SiteCode
-from sitekeeper.store import _pruning, _trash
-from sitekeeper.store._folder import Folder
-from sitekeeper.store._results import Pruned
-from sitekeeper.store._retention import policy_of
+from sitekeeper.model.store import Pruned
+from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.keeping import pruning, trash
+from sitekeeper.store.keeping.retention import policy_of
 from sitekeeper.store.set import store_of
 
 
@@ -42,7 +42,7 @@ class Prune(Module[PruneParams, Pruned]):
             raise UsageError(f"{ctx.host} has no site of its own", hint="name one: store.prune: {site: PR1}")
         store = Folder(store_of(ctx, params.store))
         policy = policy_of(ctx.vars)
-        judged = _pruning.judge(store, site, policy) if store.root.is_dir() else []
+        judged = pruning.judge(store, site, policy) if store.root.is_dir() else []
         goes = [one for one in judged if one.goes]
         damaged = [one for one in judged if one.damage]
         why = "no policy: nothing goes" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
@@ -52,13 +52,13 @@ class Prune(Module[PruneParams, Pruned]):
             partial=f"damaged and left alone: {'; '.join(one.damage for one in damaged)}" if damaged else "",
         )  # fmt: skip
         changes = [Change(f"store {store.root}", f"set {one.folder.name} of {one.taken_at}", "dropped") for one in goes]
-        if _trash.waiting(store):
+        if trash.waiting(store):
             changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))
         return Plan(result=result, changes=tuple(changes), data=(store, goes))
 
     def apply(self, ctx: Context, plan: Plan[Pruned]) -> Pruned:
         store, goes = plan.data
         for one in goes:
-            _trash.drop(store, one.folder)
-        _trash.empty(store)
+            trash.drop(store, one.folder)
+        trash.empty(store)
         return plan.result

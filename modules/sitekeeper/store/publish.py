@@ -15,12 +15,14 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import SiteFacts
-from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _catalogue, _complete, _entries, _folder, _head, _manifest, _seal
-from sitekeeper.store._results import Published, Staging
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.model.sql import SqlFacts
+from sitekeeper.model.store import Published, Staging
+from sitekeeper.model.windows import ShadowSet
+from sitekeeper.store.format import catalogue, entry_log, head_file, manifest_file, store_folder
+from sitekeeper.store.keeping import complete
+from sitekeeper.store.sealing import seal_set
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import ShadowSet
 from sitekeeper.windows.snapshot import prove_window
 
 ANSWER_SECONDS = 60
@@ -75,12 +77,12 @@ class Publish(Module[PublishParams, Published]):
         return Plan(result=predicted, changes=(change,), intent=intent, data=params)
 
     def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
-        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
+        return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
 
     def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
         params: PublishParams = plan.data
         site, snapshot = params.site, params.snapshot
-        store = _folder.Folder(Path(params.set.store))
+        store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, params.set.id, ctx.run_id, params.accept)
         if done is not None:
             return done
@@ -100,7 +102,7 @@ class Publish(Module[PublishParams, Published]):
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        made = _seal.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
+        made = seal_set.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
 
         def proof() -> None:
             lease_still_ours(ctx)
@@ -109,14 +111,14 @@ class Publish(Module[PublishParams, Published]):
         ctx.lease.take()
         # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
         final = store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, proof))
-        published = _catalogue.read(final)
+        published = catalogue.read(final)
         return _result(
             published, params.accept, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
-            + _seal.how(made) + left_out(made),
+            + seal_set.how(made) + left_out(made),
         )  # fmt: skip
 
 
-def _result(set_: _catalogue.Kept, accept: tuple[str, ...], msg: str) -> Published:
+def _result(set_: catalogue.Kept, accept: tuple[str, ...], msg: str) -> Published:
     facts = set_.facts
     torn = set_.consistency == "separate" and "separate" not in accept
     partial = f"{set_.id} has no database of the same instant" if torn else ""
@@ -126,15 +128,15 @@ def _result(set_: _catalogue.Kept, accept: tuple[str, ...], msg: str) -> Publish
     )  # fmt: skip
 
 
-def left_out(made: _manifest.Manifest | _head.Head) -> str:
+def left_out(made: manifest_file.Manifest | head_file.Head) -> str:
     """How many links were not followed, where the names are known."""
-    if isinstance(made, _head.Head):
+    if isinstance(made, head_file.Head):
         return ""
     links = [entry for entry in made.entries if entry.kind == "link"]
     return f"; {len(links)} links were not followed" if links else ""
 
 
-def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> _manifest.Manifest:
+def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> manifest_file.Manifest:
     """The manifest of a set in which nothing is missing.
 
     Raises:
@@ -143,41 +145,43 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> _manifest
     """
     site, snapshot = params.site, params.snapshot
     entries = pulled(staging)
-    own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
-    _complete.same_on_disk(staging, entries, own)
-    has_database = _complete.has_database(site, entries)
-    registry = _complete.registry(staging, entries, site)
-    links = _complete.not_followed(entries)
+    own = frozenset({entry_log.NAME, entry_log.SHADOW_NAME, manifest_file.NAME, manifest_file.SUM_NAME})
+    complete.same_on_disk(staging, entries, own)
+    has_database = complete.has_database(site, entries)
+    registry = complete.registry(staging, entries, site)
+    links = complete.not_followed(entries)
     consistency = snapshot.consistency if has_database or site.database is None else "separate"
     files = [entry for entry in entries if entry.kind == "file"]
     offline = ctx.notes.get("offline")
-    return _manifest.Manifest(
+    return manifest_file.Manifest(
         id=params.set.id, site=site.code, site_name=site.name, site_type=site.type, parent=site.parent, product=site.product,
         version=site.version, install_dir=site.install_dir, generation=params.set.generation, run=ctx.run_id,
         tool=version("sitekeeper"), taken_at=snapshot.taken_at, published_at=ctx.clock.now().isoformat(),
-        offline=_manifest.Offline(started=offline["from"], ended=offline["until"], seconds=offline["seconds"])
+        offline=manifest_file.Offline(started=offline["from"], ended=offline["until"], seconds=offline["seconds"])
         if offline and "until" in offline else None,
         consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
         machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
         services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
-        registry=registry, feeds=_manifest.feeds_of(site.product, site.type, consistency), left_out=(*_manifest.LEFT_OUT, *links),
+        registry=registry, feeds=manifest_file.feeds_of(site.product, site.type, consistency), left_out=(*manifest_file.LEFT_OUT, *links),
         files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
     )  # fmt: skip
 
 
-def pulled(staging: Path) -> tuple[_manifest.Entry, ...]:
+def pulled(staging: Path) -> tuple[manifest_file.Entry, ...]:
     """What was pulled. The list goes last, when the manifest has it: a run may have been cut off between that and the rename."""
-    if not (staging / _entries.NAME).exists() and (staging / _manifest.NAME).exists():
-        return _manifest.read(staging).entries
-    return tuple(sorted(_entries.read(staging), key=lambda entry: entry.file))
+    if not (staging / entry_log.NAME).exists() and (staging / manifest_file.NAME).exists():
+        return manifest_file.read(staging).entries
+    return tuple(sorted(entry_log.read(staging), key=lambda entry: entry.file))
 
 
-def published_before(store: _folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()) -> Published | None:
+def published_before(
+    store: store_folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()
+) -> Published | None:
     """The set, if this run had published it already before it was cut off."""
     folder = store.path(set_id)
     if not folder.is_dir():
         return None
-    there = _catalogue.read(folder)
+    there = catalogue.read(folder)
     if there.run != run:
         raise IntegrityError(f"set {set_id} is published already, by run {there.run}")
     return _result(there, accept, f"{set_id} was published already")

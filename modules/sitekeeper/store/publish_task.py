@@ -9,13 +9,16 @@ from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
-from sitekeeper.site._results import SiteFacts, TaskRun
-from sitekeeper.sql._results import SqlFacts
-from sitekeeper.store import _complete, _entries, _folder, _manifest, _regfile, _seal, _task_folder
-from sitekeeper.store._results import Published, Staging
-from sitekeeper.store._task_same import refuse_another_run
-from sitekeeper.store._tree import Found
+from sitekeeper.model.site import SiteFacts, TaskRun
+from sitekeeper.model.sql import SqlFacts
+from sitekeeper.model.store import Published, Staging
+from sitekeeper.store.format import entry_log, manifest_file, reg_file, store_folder
+from sitekeeper.store.keeping import complete
 from sitekeeper.store.publish import PublishIntent, just_proven, lease_still_ours, published_before, pulled
+from sitekeeper.store.pulling import task_folder
+from sitekeeper.store.pulling.task_unchanged import refuse_another_run
+from sitekeeper.store.pulling.tree import Found
+from sitekeeper.store.sealing import seal_set
 from sitekeeper.transport.wmi import reading
 
 HIVE = b"regf"
@@ -58,11 +61,11 @@ class PublishTask(Module[PublishTaskParams, Published]):
         return Plan(result=predicted, changes=(change,), intent=intent, data=params)
 
     def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
-        return published_before(_folder.Folder(Path(intent.store)), intent.id, intent.run)
+        return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run)
 
     def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
         params: PublishTaskParams = plan.data
-        store = _folder.Folder(Path(params.set.store))
+        store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, params.set.id, ctx.run_id)
         if done is not None:
             return done
@@ -78,17 +81,17 @@ class PublishTask(Module[PublishTaskParams, Published]):
                 f"the store {store.root} does not have the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        made = _seal.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
+        made = seal_set.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
         ctx.lease.take()
         store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
         published = published_before(store, params.set.id, ctx.run_id)
         if published is None:
             raise SpaceError(f"set {params.set.id} is not in {store.root} any more", hint="is it mounted?")
-        said = f"{params.set.id} published: {made.files} files, {made.bytes} bytes, of the site's own task{_seal.how(made)}"
+        said = f"{params.set.id} published: {made.files} files, {made.bytes} bytes, of the site's own task{seal_set.how(made)}"
         return published.model_copy(update={"msg": said})
 
 
-def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _manifest.Manifest:
+def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> manifest_file.Manifest:
     """The manifest, if the set is whole.
 
     Raises:
@@ -97,30 +100,30 @@ def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _man
     """
     site, task = params.site, params.task
     entries = pulled(staging)
-    own = frozenset({_entries.NAME, _entries.SHADOW_NAME, _manifest.NAME, _manifest.SUM_NAME})
-    _complete.same_on_disk(staging, entries, own)
+    own = frozenset({entry_log.NAME, entry_log.SHADOW_NAME, manifest_file.NAME, manifest_file.SUM_NAME})
+    complete.same_on_disk(staging, entries, own)
     found = [Found(one.kind, one.path, one.size, one.modified, one.attributes) for one in entries]
-    if _task_folder.digest(found) != task.listing:
+    if task_folder.digest(found) != task.listing:
         raise IntegrityError(f"what was collected of {site.code} is not what its task wrote")
     names = tuple(file.path.rpartition("\\")[2] for file in (site.database.files if site.database else ()))
-    lacks = _task_folder.missing(found, names, cd_latest=_task_folder.needs_cd_latest(site))
+    lacks = task_folder.missing(found, names, cd_latest=task_folder.needs_cd_latest(site))
     if lacks:
         raise IntegrityError(f"the set of {site.code} lacks {', '.join(lacks)}")
     registry, unread = _dumps(staging, entries, site)
     files = [entry for entry in entries if entry.kind == "file"]
     proof = task.proof
-    return _manifest.Manifest(
+    return manifest_file.Manifest(
         id=params.set.id, kind="task", site=site.code, site_name=site.name, site_type=site.type, parent=site.parent,
         product=site.product, version=site.version, install_dir=site.install_dir, generation=params.set.generation,
         run=ctx.run_id, tool=version("sitekeeper"), taken_at=proof.snapshot_at or proof.started_at,
         published_at=ctx.clock.now().isoformat(),
-        offline=_manifest.Offline(started=proof.down_from, ended=proof.up_at, seconds=proof.down_seconds)
+        offline=manifest_file.Offline(started=proof.down_from, ended=proof.up_at, seconds=proof.down_seconds)
         if proof.down_from
         else None,
         consistency="task", gap=0.0, shadow_set="", before=(), after=(), machine=site.machine,
         database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes), services=site.services,
         database=site.database, row_counts=params.counts.rows if params.counts else {}, registry=registry,
-        feeds=feeds_of(site.product, site.type), left_out=(*_manifest.LEFT_OUT, *unread, *_complete.not_followed(entries)), task=proof,
+        feeds=feeds_of(site.product, site.type), left_out=(*manifest_file.LEFT_OUT, *unread, *complete.not_followed(entries)), task=proof,
         files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
     )  # fmt: skip
 
@@ -128,35 +131,35 @@ def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> _man
 def feeds_of(product: str, site_type: str) -> tuple[str, ...]:
     """Which recoveries take a set of the task (Microsoft: only its backups are supported by the wizard of 2007)."""
     if site_type == "secondary":
-        return ("restore drills", _manifest.NO_RECOVERY)
+        return ("restore drills", manifest_file.NO_RECOVERY)
     if product == "2012":
         return ("recovery from the site's own backup (option 10)", "restore drills")
     return ("the Site Repair Wizard", "restore drills")
 
 
 def _dumps(
-    staging: Path, entries: tuple[_manifest.Entry, ...], site: SiteFacts
-) -> tuple[tuple[_manifest.RegistryCount, ...], tuple[str, ...]]:
+    staging: Path, entries: tuple[manifest_file.Entry, ...], site: SiteFacts
+) -> tuple[tuple[manifest_file.RegistryCount, ...], tuple[str, ...]]:
     """The registry dumps: counted where they are exports. Their format is written down nowhere, so it is looked at.
 
     Raises:
         IntegrityError: an export is cut off, or of another site.
 
     """
-    counts: list[_manifest.RegistryCount] = []
+    counts: list[manifest_file.RegistryCount] = []
     unread: list[str] = []
     for entry in entries:
-        if entry.path not in _task_folder.DUMPS:
+        if entry.path not in task_folder.DUMPS:
             continue
         data = (staging / entry.file).read_bytes()
         if not data.startswith(b"\xff\xfe"):
             kind = "a hive" if data.startswith(HIVE) else "of an unknown format"
             unread.append(f"a look into {entry.path}: it is {kind}, kept as it is")
             continue
-        parsed = _regfile.parse(data, entry.file)
+        parsed = reg_file.parse(data, entry.file)
         if parsed.site_code and parsed.site_code != site.code:
             raise IntegrityError(f"{entry.file} is of site {parsed.site_code} and not of {site.code}")
         counts.append(
-            _manifest.RegistryCount(file=entry.file, root=parsed.root, keys=parsed.keys, values=parsed.values)
+            manifest_file.RegistryCount(file=entry.file, root=parsed.root, keys=parsed.keys, values=parsed.values)
         )
     return tuple(counts), tuple(unread)

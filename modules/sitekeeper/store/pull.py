@@ -15,15 +15,15 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, Size
-from sitekeeper.site._results import Part
-from sitekeeper.store import _entries
-from sitekeeper.store._entries import EntryLog
-from sitekeeper.store._folder import store_error
-from sitekeeper.store._puller import Puller
-from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._verify import inside
+from sitekeeper.model.site import Part
+from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.model.windows import Copy, ShadowSet
+from sitekeeper.store.format import entry_log
+from sitekeeper.store.format.entry_log import EntryLog
+from sitekeeper.store.format.store_folder import store_error
+from sitekeeper.store.keeping.verify import inside
+from sitekeeper.store.pulling.puller import Puller
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import Copy, ShadowSet
 
 FULL_SHARE = 0.9
 """Stop when the shadow storage is fuller than this: Windows drops the oldest copies when it is full."""
@@ -82,7 +82,7 @@ class Pull(Module[PullParams, Pulled]):
         params, wanted = plan.data
         started = ctx.clock.monotonic()
         try:
-            _entries.one_shadow_set(
+            entry_log.one_shadow_set(
                 Path(params.set.folder), f"{params.snapshot.set_id} {params.snapshot.database_set_id}".strip()
             )
             with closing(EntryLog(Path(params.set.folder))) as log:

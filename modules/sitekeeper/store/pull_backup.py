@@ -18,14 +18,14 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
-from sitekeeper.sql._results import BackupFile
-from sitekeeper.store._entries import EntryLog
-from sitekeeper.store._getting import BACKUPS
-from sitekeeper.store._names import stored_path
-from sitekeeper.store._results import Pulled, Staging
-from sitekeeper.store._streams import Streams
-from sitekeeper.store._tree import Found
-from sitekeeper.windows._work import listed
+from sitekeeper.model.sql import BackupFile
+from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.store.format.entry_log import EntryLog
+from sitekeeper.store.format.names import stored_path
+from sitekeeper.store.keeping.extract import BACKUPS
+from sitekeeper.store.pulling.streams import Streams
+from sitekeeper.store.pulling.tree import Found
+from sitekeeper.windows.files.work_folder import listed
 
 
 class PullBackupParams(Params):

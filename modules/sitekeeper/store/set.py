@@ -14,9 +14,9 @@ from sitekeeper.engine.errors import SpaceError, UsageError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.site._results import SiteFacts
-from sitekeeper.store import _folder, _packing
-from sitekeeper.store._results import Staging
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.model.store import Staging
+from sitekeeper.store.format import packed_files, store_folder
 
 
 class SetParams(Params):
@@ -54,7 +54,7 @@ class Set(Module[SetParams, Staging]):
 
     def plan(self, ctx: Context, params: SetParams) -> Plan[Staging]:
         root = store_of(ctx, params.store)
-        _packing.wanted(ctx.vars)  # keys that make no sense are told before the site is down, not after
+        packed_files.wanted(ctx.vars)  # keys that make no sense are told before the site is down, not after
         unknown = Unknown("store.set")
         predicted = Staging.model_construct(
             changed=True,
@@ -65,7 +65,7 @@ class Set(Module[SetParams, Staging]):
             generation=unknown,
             partial="",
         )
-        store = _folder.Folder(root)
+        store = store_folder.Folder(root)
         store.fit()
         left = [
             Change(f"store {root}", f"unfinished set {set_id} of run {run}", "dropped, unless that run is alive")
@@ -84,7 +84,7 @@ class Set(Module[SetParams, Staging]):
     def apply(self, ctx: Context, plan: Plan[Staging]) -> Staging:
         intent = plan.intent
         assert isinstance(intent, SetIntent)  # noqa: S101 - the plan is our own
-        store = _folder.Folder(Path(intent.store))
+        store = store_folder.Folder(Path(intent.store))
         generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
         if generation > 1 and store.root.is_dir() and not store.begun():
             raise SpaceError(
@@ -92,7 +92,7 @@ class Set(Module[SetParams, Staging]):
                 hint=f"is the store mounted there? if it is a new one: mkdir -m 700 {store.root}/.staging",
             )
         store.prepare()
-        set_id = _folder.set_id_of(intent.site, generation)
+        set_id = store_folder.set_id_of(intent.site, generation)
         staging = store.claim(set_id, intent.run)
         dead = [one for one in store.unfinished(intent.site, below=generation) if one[1] != intent.run]
         for earlier, run in dead:
@@ -108,13 +108,13 @@ class Set(Module[SetParams, Staging]):
         )
 
     def in_place(self, ctx: Context, intent: SetIntent, outcome: Staging, generation: int) -> bool:
-        store = _folder.Folder(Path(intent.store))
+        store = store_folder.Folder(Path(intent.store))
         if store.path(outcome.id).is_dir():
             return True  # published: its generation matters to nobody any more
         return outcome.generation == generation and store.staging(outcome.id, intent.run).is_dir()
 
     def undo(self, ctx: Context, intent: SetIntent, outcome: Staging | None) -> str:
-        store = _folder.Folder(Path(intent.store))
+        store = store_folder.Folder(Path(intent.store))
         if outcome is not None and not (store.root / ".staging").is_dir():
             raise SpaceError(
                 f"the store {store.root} is not there any more, and in it the unfinished set {outcome.id}",

@@ -10,8 +10,8 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Count, Many
-from sitekeeper.store import _catalogue
-from sitekeeper.store._folder import Folder
+from sitekeeper.store.format import catalogue
+from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.set import store_of
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def last_drill(store: Folder, site: str, but: str, source: str) -> datetime:
     """When a set of a site was drilled last from its files or its backup, by another run than ``but``."""
     found = [
         datetime.fromisoformat(drill.at)
-        for _, kept in _catalogue.of(store, site)
-        if isinstance(kept, _catalogue.Kept) and (drill := kept.marks.drill(source)) is not None and drill.run != but
+        for _, kept in catalogue.of(store, site)
+        if isinstance(kept, catalogue.Kept) and (drill := kept.marks.drill(source)) is not None and drill.run != but
     ]
     return max(found, default=_NEVER)

@@ -7,19 +7,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from sitekeeper.engine import templating
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import AuthError, InventoryError, LimitError, SitekeeperError, UsageError
-from sitekeeper.engine.inventory import Inventory
+from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
-from sitekeeper.engine.variables import Layers, lazy
+from sitekeeper.engine.templates import render
+from sitekeeper.engine.templates.layers import Layers, lazy
 from sitekeeper.transport.guard import HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.connection import number_of, target_of
 from sitekeeper.transport.psrp.session import PsrpSession
-from sitekeeper.transport.sql import SqlSession, SqlTarget, connect
+from sitekeeper.transport.sql.session import SqlSession, SqlTarget, connect
 
 Progress = Callable[[int, int | None, str, str], None]
 
@@ -214,7 +214,7 @@ class HostConnector:
         for name in layers:
             origin = self.origin_of(host, name)
             try:
-                value = templating.render(getattr(layers[name], "value", layers[name]), layers, origin)
+                value = render.render(getattr(layers[name], "value", layers[name]), layers, origin)
             except UsageError:
                 if name.startswith(("ansible_", "sql_", "database_", "site_")):
                     raise

@@ -19,13 +19,13 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
-from sitekeeper.engine.leases import changed_on
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, Size
-from sitekeeper.windows._results import FileToPush, Pushed, PushedFile
-from sitekeeper.windows._work import explained, listed, work_dir_of
+from sitekeeper.model.windows import FileToPush, Pushed, PushedFile
+from sitekeeper.windows.files.work_folder import explained, listed, work_dir_of
 
 CHUNK = 4 * 2**20
 """Bytes a pipeline: in base64 below the 10 MB that PowerShell takes as one object (PSMaximumReceivedObjectSizeMB)."""

@@ -10,8 +10,8 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Answer, Call, Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import RegistryKey, SiteFacts
-from sitekeeper.windows._results import Exported, RegistryResult
+from sitekeeper.model.site import RegistryKey, SiteFacts
+from sitekeeper.model.windows import Exported, RegistryResult
 
 
 class RegistryParams(Params):

@@ -19,10 +19,10 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Many
-from sitekeeper.site._results import SiteFacts
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import ServicesResult, ServiceState
-from sitekeeper.windows._settle import Settling, log_length, wait_until_settled
+from sitekeeper.windows.services.settling import Settling, log_length, wait_until_settled
 
 NEVER_STOPPED = frozenset({"sms_site_vss_writer", "sqlwriter", "vss", "sms_site_backup"})
 """They make the backup: stopping them loses the writers (Microsoft Learn, "Back up a site")."""

@@ -17,10 +17,10 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.site._results import Database, SiteFacts
-from sitekeeper.windows import _vss
-from sitekeeper.windows._hosts import HostIntent, refuse_old, sql_writer_allowed, with_vshadow
-from sitekeeper.windows._results import Copy, ShadowSet, Watched
+from sitekeeper.model.site import Database, SiteFacts
+from sitekeeper.model.windows import Copy, ShadowSet, Watched
+from sitekeeper.windows.vss import tool_texts
+from sitekeeper.windows.vss.shadow_hosts import HostIntent, refuse_old, sql_writer_allowed, with_vshadow
 
 MAX_GAP_SECONDS = 60.0
 """Between the shadow copies of site server and database host: more and they are not one moment of the site."""
@@ -101,7 +101,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         intent, params = plan.intent, plan.data
         assert isinstance(intent, SnapshotIntent)  # noqa: S101 - the plan is our own
         site: SiteFacts = params.site
-        made: list[tuple[float, dict[str, Any], _vss.Mark]] = []
+        made: list[tuple[float, dict[str, Any], tool_texts.Mark]] = []
         taken_at = ctx.clock.now()
         for one in intent.hosts:
             where = ctx if one.host == ctx.host else ctx.of(one.host)
@@ -244,13 +244,13 @@ def prove_database(answer: dict[str, Any], database: Database) -> None:
 
     """
     try:
-        document = _vss.backup_document(str(answer["Document"]))
+        document = tool_texts.backup_document(str(answer["Document"]))
     except ValueError as error:
         raise IntegrityError(f"no proof that the database is in the shadow copy: {error}") from None
     mine = [
         one
         for one in document.components
-        if one.writer == _vss.SQL_WRITER
+        if one.writer == tool_texts.SQL_WRITER
         and one.name.lower() == database.name.lower()
         and one.logical_path.lower() == database.component.lower()
     ]
@@ -265,16 +265,16 @@ def prove_database(answer: dict[str, Any], database: Database) -> None:
         raise IntegrityError(f"the shadow copy was made as a {document.backup_type} backup and not as a copy")
 
 
-def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> _vss.Mark:
+def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> tool_texts.Mark:
     """What the script wrote down, complete; anything less is a failure, whatever diskshadow's exit code says."""
-    mark = _vss.mark(str(answer["Mark"]))
+    mark = tool_texts.mark(str(answer["Mark"]))
     transcript = str(answer["Transcript"])
-    codes = _vss.hresults(transcript)
+    codes = tool_texts.hresults(transcript)
     wanted = {volume.id for volume in one.volumes}
     have = {volume for _, volume, _ in mark.copies}
     if mark.run == run and mark.set_id and wanted == have and answer["ExitCode"] == 0 and not codes:
         return mark
-    said = f" ({codes[0]}: {_vss.MEANINGS.get(codes[0], 'see the events of the host')})" if codes else ""
+    said = f" ({codes[0]}: {tool_texts.MEANINGS.get(codes[0], 'see the events of the host')})" if codes else ""
     tail = " / ".join(line.strip() for line in transcript.splitlines()[-3:] if line.strip())
     text = f"the shadow copy set was not made on {one.host}{said}"
     tool = "vshadow" if one.vshadow else "diskshadow"
@@ -287,7 +287,7 @@ def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> _vss.Mark:
 def _has_sms_writer(ctx: Context) -> bool:
     """Whether the SMS Writer is registered: excluding a writer that is not there may be an error."""
     (row,) = ctx.ps.call("Get-SkVssWriter")
-    return _vss.SMS_WRITER in str(row["Text"]).lower()
+    return tool_texts.SMS_WRITER in str(row["Text"]).lower()
 
 
 def _watched(rows: Any) -> tuple[Watched, ...]:

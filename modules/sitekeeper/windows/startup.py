@@ -9,8 +9,8 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
+from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows._results import ServicesResult, ServiceState
 from sitekeeper.windows.service import quoted, states
 
 Mode = Literal["Automatic", "Manual", "Disabled"]

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.clock import LabClock
-from sitekeeper.lab.engines.api import Command
-from sitekeeper.lab.hierarchy import Hierarchy
-from sitekeeper.lab.host import Host
-from sitekeeper.lab.opsmgr.group import CLASSES, COMPUTER, HEALTH_SERVICE, WATCHER, read_group
-from sitekeeper.lab.opsmgr.monitoring import watch
-from sitekeeper.lab.windows.services import ServiceControl
+from sitekeeper_lab.clock import LabClock
+from sitekeeper_lab.engines.api import Command
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.host import Host
+from sitekeeper_lab.opsmgr.group import CLASSES, COMPUTER, HEALTH_SERVICE, WATCHER, read_group
+from sitekeeper_lab.opsmgr.monitoring import watch
+from sitekeeper_lab.windows.services import ServiceControl
 
 Make = Callable[..., Command]
 PR2 = "PR2.lab.example"

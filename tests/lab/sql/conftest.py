@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sitekeeper.lab.sql.database import Instance, Login, create_site_database
-from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper_lab.sql.database import Instance, Login, create_site_database
+from sitekeeper_lab.sql.server import TdsServer
 
 PASSWORD = "Pa;ss{}1 =é"
 WINDOWS = Login("CONTOSO\\svc-backup", "N7lm!pass")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sitekeeper.lab.sql.database import Database, DatabaseClosed, Instance, TornDatabase, attach, create_site_database
+from sitekeeper_lab.sql.database import Database, DatabaseClosed, Instance, TornDatabase, attach, create_site_database
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sitekeeper.lab.sql.browser import SqlBrowser
-from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper_lab.sql.browser import SqlBrowser
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 ADDRESS = f"127.81.6.{10 + os.getpid() % 200}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.sql.database import Login
-from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper_lab.sql.database import Login
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 Ask = Callable[..., Any]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sitekeeper.lab.sql.login import encryption_reply, read_login7, read_prelogin, write_prelogin
-from sitekeeper.lab.sql.ntlm import NtlmAcceptor, md4
-from sitekeeper.lab.sql.server import TdsServer
+from sitekeeper_lab.sql.login import encryption_reply, read_login7, read_prelogin, write_prelogin
+from sitekeeper_lab.sql.ntlm import NtlmAcceptor, md4
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 

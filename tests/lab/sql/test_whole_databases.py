@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.lab.sql.database import Database, attach, create_site_database
-from sitekeeper.lab.sql.server import TdsServer
-from sitekeeper.lab.sql.site_schema import bulk_rows
+from sitekeeper_lab.sql.database import Database, attach, create_site_database
+from sitekeeper_lab.sql.server import TdsServer
+from sitekeeper_lab.sql.site_schema import bulk_rows
 
 COPY = "D:\\Copy"
 Ask = Callable[..., Any]

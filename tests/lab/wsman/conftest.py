@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, Sink
-from sitekeeper.lab.wsman import Account, CommandSeen, Faults, RequestSeen, Tls, WsmanServer
+from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
+from sitekeeper_lab.wsman import Account, CommandSeen, Faults, RequestSeen, Tls, WsmanServer
 
 USER, PASSWORD = "LAB\\keeper", "Pa55 wörd!"
 MODERN = {

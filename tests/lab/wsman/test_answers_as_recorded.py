@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sitekeeper.lab.wsman import fault, records, shell_xml, soap
-from sitekeeper.lab.wsman.shell import ShellFacts
+from sitekeeper_lab.wsman import fault, records, shell_xml, soap
+from sitekeeper_lab.wsman.shell import ShellFacts
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from psrpcore import types as ps
 from pypsrp.serializer import Serializer
 
-from sitekeeper.lab.engines.api import PsObject
-from sitekeeper.lab.wsman.clixml import dumps
-from sitekeeper.lab.wsman.clixml_reader import ClixmlError, loads
+from sitekeeper_lab.engines.api import PsObject
+from sitekeeper_lab.wsman.clixml import dumps
+from sitekeeper_lab.wsman.clixml_reader import ClixmlError, loads
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import uuid
 
 import pytest
 
-from sitekeeper.lab.wsman.messages import Assembler, FragmentError, Head, MessageType, fragment
-from sitekeeper.lab.wsman.outbox import Outbox, OutboxClosed, PipelineStopped, Superseded
+from sitekeeper_lab.wsman.messages import Assembler, FragmentError, Head, MessageType, fragment
+from sitekeeper_lab.wsman.outbox import Outbox, OutboxClosed, PipelineStopped, Superseded
 
 POOL = uuid.uuid4()
 

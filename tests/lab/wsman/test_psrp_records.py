@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sitekeeper.lab.engines.api import ErrorRecord
-from sitekeeper.lab.wsman import records
+from sitekeeper_lab.engines.api import ErrorRecord
+from sitekeeper_lab.wsman import records
 
 _DATA = (
     '<TN RefId="2"><T>System.Collections.ListDictionaryInternal</T><T>System.Object</T></TN><DCT /></Obj>'

@@ -10,8 +10,8 @@ from pypsrp._utils import get_pwsh_script
 from pypsrp.client import Client
 from pypsrp.exceptions import WinRMError
 
-from sitekeeper.lab.engines.api import Command
-from sitekeeper.lab.wsman import pypsrp_scripts as scripts
+from sitekeeper_lab.engines.api import Command
+from sitekeeper_lab.wsman import pypsrp_scripts as scripts
 
 
 class _Files:

@@ -9,8 +9,8 @@ import pytest
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.shell import Process, SignalCode, WinRS
 
-from sitekeeper.lab.engines.api import Printed
-from sitekeeper.lab.windows.native.prompt import CommandPrompt
+from sitekeeper_lab.engines.api import Printed
+from sitekeeper_lab.windows.native.prompt import CommandPrompt
 
 
 class _Prompt:

@@ -11,7 +11,7 @@ from pypsrp.exceptions import AuthenticationError, WinRMTransportError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from sitekeeper.lab.wsman import Account, Tls, WsmanServer
+from sitekeeper_lab.wsman import Account, Tls, WsmanServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 

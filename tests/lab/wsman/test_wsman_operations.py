@@ -10,8 +10,8 @@ from pypsrp.exceptions import WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import SignalCode, WinRS
 
-from sitekeeper.lab.engines.api import ErrorRecord
-from sitekeeper.lab.wsman import Account, Limits
+from sitekeeper_lab.engines.api import ErrorRecord
+from sitekeeper_lab.wsman import Account, Limits
 
 
 def _versions(pool: RunspacePool) -> dict[str, Any]:

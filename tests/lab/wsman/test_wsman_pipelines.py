@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from pypsrp.powershell import PowerShell, RunspacePool
 
-from sitekeeper.lab.engines.api import ErrorRecord, PsObject
-from sitekeeper.lab.wsman.messages import Head
-from sitekeeper.lab.wsman.outbox import Outbox
-from sitekeeper.lab.wsman.running import RunningPipeline, Turns
+from sitekeeper_lab.engines.api import ErrorRecord, PsObject
+from sitekeeper_lab.wsman.messages import Head
+from sitekeeper_lab.wsman.outbox import Outbox
+from sitekeeper_lab.wsman.running import RunningPipeline, Turns
 
 if TYPE_CHECKING:
     from pypsrp.wsman import WSMan

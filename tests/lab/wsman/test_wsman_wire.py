@@ -14,7 +14,7 @@ from pypsrp.exceptions import WinRMTransportError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from sitekeeper.lab.wsman.outbox import LIMIT
+from sitekeeper_lab.wsman.outbox import LIMIT
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 

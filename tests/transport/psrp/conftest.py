@@ -11,10 +11,10 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.lab.engines.api import Command, ErrorRecord, Pipeline, Sink
-from sitekeeper.lab.wsman import Account, Faults, WsmanServer
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.session import PsrpSession
+from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
+from sitekeeper_lab.wsman import Account, Faults, WsmanServer
 
 MODERN = {
     "PSVersion": "5.1.14393.2248", "PSEdition": "Desktop", "PSCompatibleVersions": "1.0, 2.0, 3.0, 4.0, 5.0, 5.1.14393.2248",

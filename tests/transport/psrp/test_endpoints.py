@@ -10,9 +10,9 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.lab.engines.api import ErrorRecord, PsObject
 from sitekeeper.transport.psrp import functions
 from sitekeeper.transport.psrp.session import PsrpSession
+from sitekeeper_lab.engines.api import ErrorRecord, PsObject
 
 
 @pytest.fixture(name="session")

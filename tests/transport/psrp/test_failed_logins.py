@@ -11,10 +11,10 @@ import pytest
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import AuthError
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.lab.wsman.accounts import Account
-from sitekeeper.lab.wsman.server import WsmanServer
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.shell import Shell
+from sitekeeper_lab.wsman.accounts import Account
+from sitekeeper_lab.wsman.server import WsmanServer
 
 from .conftest import MODERN, Engine
 

@@ -10,12 +10,12 @@ from pypsrp.powershell import RunspacePool
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.lab.wsman.accounts import Account
-from sitekeeper.lab.wsman.limits import Limits
-from sitekeeper.lab.wsman.server import WsmanServer
 from sitekeeper.transport.psrp import shell
 from sitekeeper.transport.psrp.connection import Target, wsman_of
 from sitekeeper.transport.psrp.shell import Shell
+from sitekeeper_lab.wsman.accounts import Account
+from sitekeeper_lab.wsman.limits import Limits
+from sitekeeper_lab.wsman.server import WsmanServer
 
 from .conftest import MODERN, Engine
 

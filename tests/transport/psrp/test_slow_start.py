@@ -11,14 +11,14 @@ import pytest
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.lab.engines.api import Pipeline
-from sitekeeper.lab.wsman import records
-from sitekeeper.lab.wsman.accounts import Account
-from sitekeeper.lab.wsman.messages import Head, MessageType, fragment
-from sitekeeper.lab.wsman.server import WsmanServer
 from sitekeeper.transport.psrp import shell
 from sitekeeper.transport.psrp.connection import Target
 from sitekeeper.transport.psrp.shell import Shell
+from sitekeeper_lab.engines.api import Pipeline
+from sitekeeper_lab.wsman import records
+from sitekeeper_lab.wsman.accounts import Account
+from sitekeeper_lab.wsman.messages import Head, MessageType, fragment
+from sitekeeper_lab.wsman.server import WsmanServer
 
 from .conftest import MODERN
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sitekeeper.lab.sql.database import Instance, Login, create_site_database
-from sitekeeper.lab.sql.server import TdsServer
-from sitekeeper.transport.sql import SqlTarget
-from sitekeeper.transport.sql_driver import SqlDriverMissing, available
+from sitekeeper.transport.sql.driver import SqlDriverMissing, available
+from sitekeeper.transport.sql.session import SqlTarget
+from sitekeeper_lab.sql.database import Instance, Login, create_site_database
+from sitekeeper_lab.sql.server import TdsServer
 
 PASSWORD = "Pa;ss{}1 =é"
 

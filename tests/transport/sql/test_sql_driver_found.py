@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from sitekeeper.transport import sql_driver
-from sitekeeper.transport.sql_driver import FREETDS, MICROSOFT, Driver, SqlDriverMissing, find, load
+from sitekeeper.transport.sql import driver
+from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, SqlDriverMissing, find, load
 
 LIBRARIES = ("libltdl.so.7", "libodbcinst.so.2", "libodbc.so.2")
 
@@ -19,7 +19,7 @@ def test_the_package_imports_without_pyodbc_and_a_session_says_what_to_install()
     program = """
 import sys
 sys.modules["pyodbc"] = None
-from sitekeeper.transport.sql import SqlDriverMissing, SqlTarget, connect
+from sitekeeper.transport.sql.session import SqlDriverMissing, SqlTarget, connect
 try:
     connect(SqlTarget("127.0.0.1"))
 except SqlDriverMissing as error:
@@ -31,8 +31,8 @@ except SqlDriverMissing as error:
 
 def test_a_missing_driver_manager_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("pyodbc", exc_type=ImportError)
-    monkeypatch.setattr(sql_driver, "_import", lambda: None)
-    monkeypatch.setattr(sql_driver, "odbc_folder", lambda: tmp_path)
+    monkeypatch.setattr(driver, "_import", lambda: None)
+    monkeypatch.setattr(driver, "odbc_folder", lambda: tmp_path)
     with pytest.raises(SqlDriverMissing, match="unixODBC") as caught:
         load()
     assert caught.value.hint == "apt-get install unixodbc tdsodbc"
@@ -51,14 +51,14 @@ def test_a_driver_manager_in_the_folder_beside_the_environment_is_loaded(
             pytest.skip(f"{name} is not beside {manager}")
         (folder / name).symlink_to(manager.parent / name)
     answers: list[ModuleType | None] = [None, pyodbc]
-    monkeypatch.setattr(sql_driver, "_import", lambda: answers.pop(0))
-    monkeypatch.setattr(sql_driver, "odbc_folder", lambda: tmp_path)
+    monkeypatch.setattr(driver, "_import", lambda: answers.pop(0))
+    monkeypatch.setattr(driver, "odbc_folder", lambda: tmp_path)
     assert load() is pyodbc
     assert pyodbc.pooling is False
 
 
 def test_without_any_driver_the_hint_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_driver, "available", list)
+    monkeypatch.setattr(driver, "available", list)
     with pytest.raises(SqlDriverMissing, match="no ODBC driver") as caught:
         find(None)
     assert "tdsodbc" in str(caught.value.hint)

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import pytest
 
 from sitekeeper.engine.errors import AuthError, SitekeeperError, UnreachableError, UsageError
-from sitekeeper.lab.sql.server import TdsServer
-from sitekeeper.transport.sql import SqlTarget, connect
-from sitekeeper.transport.sql_driver import FREETDS, MICROSOFT, Driver, available, find
-from sitekeeper.transport.sql_network import BROWSER_PORT, find_port
-from sitekeeper.transport.sql_target import connection_string
+from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, available, find
+from sitekeeper.transport.sql.network import BROWSER_PORT, find_port
+from sitekeeper.transport.sql.session import SqlTarget, connect
+from sitekeeper.transport.sql.target import connection_string
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 Target = Callable[..., SqlTarget]

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.lab.sql.database import BackupRecord
-from sitekeeper.lab.sql.server import TdsServer
-from sitekeeper.lab.sql.site_schema import status_message
-from sitekeeper.sql import queries
-from sitekeeper.transport.sql import SqlSession, SqlTarget, connect
+from sitekeeper.sql.server import queries
+from sitekeeper.transport.sql.session import SqlSession, SqlTarget, connect
+from sitekeeper_lab.sql.database import BackupRecord
+from sitekeeper_lab.sql.server import TdsServer
+from sitekeeper_lab.sql.site_schema import status_message
 
 Serve = Callable[..., TdsServer]
 Target = Callable[..., SqlTarget]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from sitekeeper.engine.errors import AuthError, SitekeeperError, SqlError, UnreachableError, UsageError
-from sitekeeper.lab.sql.server import TdsServer
-from sitekeeper.transport.sql import SqlCancelled, SqlIdleTimeout, SqlSession, SqlTarget, connect
+from sitekeeper.transport.sql.session import SqlCancelled, SqlIdleTimeout, SqlSession, SqlTarget, connect
+from sitekeeper_lab.sql.server import TdsServer
 
 Serve = Callable[..., TdsServer]
 Target = Callable[..., SqlTarget]
@@ -84,7 +84,7 @@ def test_a_refused_login_says_so_and_shows_no_password(serve: Serve, target: Tar
     "password", ["plain", "a;b", "{braced}", "x}", "}", "a}}b", "{", " lead", "trail ", "=;=", "\"'", "ü€"]
 )
 def test_any_password_gets_through(serve: Serve, target: Target, password: str) -> None:
-    from sitekeeper.lab.sql.database import Login  # noqa: PLC0415
+    from sitekeeper_lab.sql.database import Login  # noqa: PLC0415
 
     with connect(target(serve(logins=(Login("me", password),)), user="me", password=password)) as session:
         assert session.query("SELECT SUSER_SNAME() AS me") == [{"me": "me"}]

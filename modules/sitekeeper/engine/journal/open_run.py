@@ -1,0 +1,208 @@
+"""A run that did not end, as its journal tells it: what was changed and is not taken back, and what was finished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sitekeeper.engine import module as modules
+from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.holding.leases import Leases
+from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.module import Module, UndoPolicy
+from sitekeeper.engine.plan import Record, Result
+from sitekeeper.engine.run.undo import OpenChange, Tell, UndoStack
+from sitekeeper.engine.session import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journaled:
+    """A change as the journal has it."""
+
+    number: int
+    host: str
+    path: str
+    name: str
+    policy: UndoPolicy
+    module: type[Module[Any, Any]]
+    intent: Record | None
+    outcome: Result | None
+    round: str = ""
+    """Of the loops around it."""
+
+
+WELL = frozenset({"ok", "skipped", "rolled back"})
+"""How a host ends that has nothing left."""
+
+
+@dataclass(slots=True)
+class HostProgress:
+    """How far one host came."""
+
+    open: list[Journaled] = field(default_factory=list)
+    """Changes that are neither taken back nor meant to stay, oldest first."""
+    finished: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Results of finished tasks, by task path and round of its loops."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    guarded: set[str] = field(default_factory=set)
+    """Hosts on which guards were armed."""
+    only_undo: bool = False
+    """All its tasks were done: what is left is the taking back at its play's end."""
+    abandoned: bool = False
+    """Its undo was begun after a failure, or by whoever took it up: what is left of it is undone too, and it starts anew."""
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    """Guarded blocks that were done and taken back, by path and round: they open no window again."""
+    plays: set[str] = field(default_factory=set)
+    """Paths of the plays that it ended well."""
+    leased: set[str] = field(default_factory=set)
+    """Hosts whose leases were taken: its own, or others that its changes are made on."""
+    unwell: bool = False
+    """It was begun and did not end well: lease and guards may be left although no change is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run to be resumed or rolled back."""
+
+    folder: Path
+    head: Mapping[str, Any]
+    """The ``run`` record: playbook, inventory, texts, addresses ..."""
+    hosts: Mapping[str, HostProgress]
+    ended: bool
+
+    def left(self) -> dict[str, HostProgress]:
+        """The hosts on which something may be left: open changes, or a lease or guards that could not be taken away."""
+        return {
+            host: one for host, one in self.hosts.items() if one.open or (one.unwell and (one.leased or not self.ended))
+        }
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, under which everything of it is marked."""
+        return str(self.head["run"])
+
+    def file(self, name: str) -> str:
+        """A file that the run was given, seen from here: names are relative to the folder in which the run began."""
+        there = os.path.normpath(os.path.join(str(self.head.get("folder", "")), name))  # noqa: PTH118 - pathlib keeps `..`
+        return name if Path(name).exists() or not Path(there).exists() else there
+
+
+def read(folder: Path) -> OpenRun:
+    """Read a run's journal.
+
+    Raises:
+        UsageError: there is no such run. IntegrityError: the journal is damaged, or of a version that cannot be read.
+
+    """
+    head: dict[str, Any] = {}
+    hosts: dict[str, HostProgress] = {}
+    made: dict[int, Journaled] = {}
+    ended = False
+    for row in journal.read(folder):
+        progress = hosts.setdefault(row.host, HostProgress()) if row.host else HostProgress()
+        match row.kind:
+            case "run":
+                head = row.data
+            case "intent" if row.change is not None:
+                made[row.change] = _change(row)
+                progress.open.append(made[row.change])
+            case "outcome" if row.change is not None:
+                before = made[row.change]
+                after = _with_outcome(before, row.data)
+                made[row.change] = after
+                progress.open = [after if one is before else one for one in progress.open]
+            case "undone" | "kept":
+                progress.open = [one for one in progress.open if one.number != row.change]
+                progress.notes.update(row.data.get("notes") or {})
+            case "done":
+                progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
+            case "lease":
+                progress.leased.add(str(row.data["host"]))
+            case "guard":
+                progress.guarded.add(str(row.data["host"]))
+            case "closed":
+                progress.closed.add((row.task, str(row.data["round"])))
+            case "abandoned":
+                progress.abandoned = True
+            case "rescued":
+                progress.abandoned = False
+            case "anew":
+                progress.abandoned = False
+                progress.finished.clear()
+                progress.closed.clear()
+            case "tasks done":
+                progress.only_undo = True
+            case "play done":
+                progress.plays.add(row.task)
+                progress.only_undo = False
+            case "event" if row.data.get("event") == "RunEnded":
+                ended = True
+            case "event" if row.data.get("event") in {"HostStarted", "HostEnded"}:
+                progress.unwell = row.data.get("status") not in WELL
+            case _:
+                pass
+    if not head:
+        raise IntegrityError(f"the journal of {folder.name} has no beginning")
+    return OpenRun(folder, head, hosts, ended)
+
+
+def _change(row: journal.Row) -> Journaled:
+    found = _module(row.data["module"])
+    intent: Record | None = None
+    if row.data.get("intent") is not None and found.intent_type is not None:
+        intent = _model(found.intent_type, row.data["intent"], row)
+    return Journaled(
+        number=row.change or 0, host=row.host, path=row.task, name=row.data["name"], policy=row.data["policy"], module=found,
+        intent=intent, outcome=None, round=str(row.data["round"]),
+    )  # fmt: skip
+
+
+def _with_outcome(change: Journaled, data: dict[str, Any]) -> Journaled:
+    try:
+        outcome = change.module.result_type.model_validate(data)
+    except ValidationError:
+        outcome = None  # undo works without it
+    return Journaled(
+        number=change.number, host=change.host, path=change.path, name=change.name, policy=change.policy,
+        module=change.module, intent=change.intent, outcome=outcome, round=change.round,
+    )  # fmt: skip
+
+
+def _result(data: dict[str, Any]) -> Any:
+    """The result of a finished task: of its module's type, or what was registered for a skipped one."""
+    if not data.get("module"):
+        return data["result"]
+    try:
+        return _module(data["module"]).result_type.model_validate(data["result"])
+    except ValidationError as error:
+        raise IntegrityError(
+            f"the journaled result of {data['module']} cannot be read: {error.errors()[0]['msg']}"
+        ) from None
+
+
+def _module(name: str) -> type[Module[Any, Any]]:
+    try:
+        return modules.find(name)
+    except UsageError as error:
+        raise IntegrityError(f"the journal names a module that is not here: {name}", hint=error.hint) from None
+
+
+def _model(kind: type[Record], data: dict[str, Any], row: journal.Row) -> Record:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise IntegrityError(f"record {row.seq} cannot be read by this version: {error.errors()[0]['msg']}") from None
+
+
+def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:
+    """The open changes of a host as an undo stack."""
+    stack = UndoStack(journal, leases, tell)
+    for one in progress.open:
+        stack.push(OpenChange(one.number, one.path, one.name, one.policy, one.module(), one.intent, ctx, one.outcome))
+    return stack

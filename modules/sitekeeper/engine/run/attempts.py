@@ -1,0 +1,158 @@
+"""The tries of one task: render, validate, plan, apply between intent and outcome, judge, take back, try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sitekeeper.engine import bugs
+from sitekeeper.engine.clock import Clock
+from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
+from sitekeeper.engine.holding.leases import Leases, changed_on
+from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.language.plays import Task
+from sitekeeper.engine.language.validation import validated
+from sitekeeper.engine.module import Module
+from sitekeeper.engine.plan import Covers, Plan, Result, Unknown, UnknownValueError, unknowns
+from sitekeeper.engine.run.undo import OpenChange, UndoStack
+from sitekeeper.engine.session import Context
+from sitekeeper.engine.templates import render
+from sitekeeper.engine.templates.layers import Layers, round_of
+
+
+class NotTakenBackError(Exception):
+    """A failed attempt whose change could not be taken back: nothing goes on from here, not even a rescue."""
+
+    def __init__(self, error: SitekeeperError, undo: list[SitekeeperError]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.undo = undo
+
+
+def failure_of(error: SitekeeperError) -> dict[str, Any]:
+    """What ``register`` and ``failed_when`` see of a failure."""
+    return {
+        "failed": True,
+        "skipped": False,
+        "changed": False,
+        "msg": error.message,
+        "word": error.word,
+        "blames": error.blames,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """One task, or one item of its loop, on one host."""
+
+    task: Task
+    ctx: Context
+    journal: Journal
+    undo: UndoStack
+    leases: Leases
+    clock: Clock
+    check: bool
+    variables: Callable[[], Layers]
+    take_back: Callable[[Callable[[OpenChange], bool]], list[SitekeeperError]]
+    """Undoes changes, whatever deadline has passed."""
+    cover: Callable[[Covers], None]
+    """Arms the guard for a change."""
+    take_machines: Callable[[tuple[str, ...]], None]
+    """Waits until these machines are the play's own."""
+
+    def run(self) -> tuple[Any, Plan[Any] | None]:
+        """The result and its plan; an Unknown and None where check mode cannot tell.
+
+        Raises:
+            SitekeeperError: it failed; what it had changed is taken back, or is put off where that may wait.
+            NotTakenBackError: ... or could not be.
+
+        """
+        left = self.task.retries
+        while True:
+            mark = self.undo.mark()
+            result, plan, error = self._judged()
+            if error is None:
+                return result, plan
+            # At once, newest first: a half-made change is one that nothing later would know of.
+            undo = self.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+            if undo:
+                if self.task.ignore_errors and self.task.module.stands_alone and self.undo.put_off(mark, undo):
+                    raise error
+                raise NotTakenBackError(error, undo)
+            if left <= 0 or isinstance(error, UsageError | BugError):
+                raise error
+            if self.ctx.stop.is_set():
+                raise RunInterruptedError("stopped by the operator before it was tried again")
+            left -= 1
+            self.clock.sleep(self.task.delay.total_seconds(), self.ctx.stop)
+
+    def _judged(self) -> tuple[Any, Plan[Any] | None, SitekeeperError | None]:
+        """One try, and what ``failed_when`` and ``until`` make of it."""
+        task = self.task
+        result: Any = None
+        plan: Plan[Any] | None = None
+        error: SitekeeperError | None = None
+        try:
+            result, plan = self._once()
+        except SitekeeperError as failed:
+            error = failed
+        except Exception as bug:  # noqa: BLE001 - the change that it may have made is taken back like any other
+            return None, None, bugs.report(bug, host=self.ctx.host, folder=self.journal.folder, task=task.name)
+        if isinstance(result, Unknown):
+            return result, None, None
+        seen = result if error is None else failure_of(error)
+        judged = self.variables().over({"result": seen} | ({task.register: seen} if task.register else {}))
+        try:
+            if task.failed_when is not None:
+                if render.condition(task.failed_when, judged, task.body.of("failed_when")):
+                    error = error or Failed("failed_when is true")
+                elif error is not None:
+                    result, error = Result(msg=error.message), None
+            waits = task.until is not None and not self.check  # what is only planned never comes true
+            if error is None and waits and not render.condition(task.until, judged, task.body.of("until")):
+                error = Failed(f"`until` was still false after {task.retries + 1} tries")
+        except UnknownValueError:
+            pass  # what only applying can tell is no failure of a plan
+        except SitekeeperError as failed:
+            error = error or failed
+        return result, plan, error
+
+    def _once(self) -> tuple[Any, Plan[Any] | None]:
+        task, variables = self.task, self.variables()
+        values = {key: render.render(value, variables, task.origins.of(key)) for key, value in task.params.items()}
+        module = task.module()
+        try:
+            params = validated(task.module, values, task.origins)
+            self.ctx.needs(module.needs)
+            plan = module.plan(self.ctx, params)
+        except UnknownValueError as needed:
+            return needed.unknown, None
+        except UsageError:
+            held = unknowns(values)
+            if not self.check or not held:
+                raise
+            return held[0], None
+        applies = bool(plan.changes) and not self.check
+        if applies:
+            self.take_machines(module.machines(params))
+        return self._apply(module, plan) if applies else plan.result, plan
+
+    def _apply(self, module: Module[Any, Any], plan: Plan[Any]) -> Any:
+        """The change, between its intent and its outcome."""
+        task, host = self.task, self.ctx.host
+        if module.on_host:
+            self.leases.take(changed_on(self.ctx, plan.intent))
+            self.cover(module.covers(plan.intent))
+        data = {
+            "module": module.name(), "policy": task.undo, "name": task.name, "round": round_of(self.variables()),
+            "intent": plan.intent,
+        }  # fmt: skip
+        number = self.journal.intent(data, host=host, task=task.path)
+        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx, origin=task.origin)
+        self.undo.push(change)
+        result = module.apply(self.ctx, plan)
+        change.outcome = result
+        self.journal.commit("outcome", result, host=host, task=task.path, change=number)
+        return result

@@ -1,0 +1,146 @@
+"""Taking changes back: newest first, each on its own, none stopped by another that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sitekeeper.engine import bugs
+from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
+from sitekeeper.engine.holding import busy
+from sitekeeper.engine.holding.leases import Leases, changed_on
+from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.module import Module, UndoPolicy
+from sitekeeper.engine.origin import Origin
+from sitekeeper.engine.plan import Record
+from sitekeeper.engine.session import Context
+
+ATTEMPTS = 3
+"""How often an undo is tried whose connection is lost."""
+
+
+@dataclass(slots=True)
+class OpenChange:
+    """A change that may have to be taken back; ``outcome`` stays None when it failed half-way."""
+
+    number: int
+    path: str
+    name: str
+    policy: UndoPolicy
+    module: Module[Any, Any]
+    intent: Record | None
+    ctx: Context
+    outcome: Any = None
+    origin: Origin | None = None
+    """The task's line, where the playbook is at hand."""
+
+
+class Tell(Protocol):
+    """Told of every change that was taken back, or could not be."""
+
+    def __call__(self, change: OpenChange, msg: str, *, ok: bool) -> None: ...
+
+
+class UndoStack:
+    """The open changes of one host's play."""
+
+    def __init__(self, journal: Journal, leases: Leases, tell: Tell) -> None:
+        self._journal = journal
+        self._leases = leases
+        self._tell = tell
+        self._open: list[OpenChange] = []
+        self.left: list[OpenChange] = []
+        """What could not be taken back."""
+
+    def push(self, change: OpenChange) -> None:
+        """A change is about to be made."""
+        self._open.append(change)
+
+    def inside(self, path: str) -> list[OpenChange]:
+        """Open changes of tasks below a path, oldest first."""
+        return [change for change in self._open if change.path.startswith(path)]
+
+    def mark(self) -> int:
+        """Number of the newest change: a later one is newer than what is here now."""
+        return max((change.number for change in self._open), default=0)
+
+    def take_back(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
+        """Undo the chosen changes, newest first; answers what failed."""
+        errors: list[SitekeeperError] = []
+        for change in [one for one in reversed(self._open) if which(one)]:
+            self._open.remove(change)
+            if not change.module.reversible:
+                continue
+            error = self._take_back(change)
+            if error is not None:
+                errors.append(error)
+        return errors
+
+    def put_off(self, since: int, errors: list[SitekeeperError]) -> bool:
+        """Changes after ``since`` that could not be taken back are tried again at the play's end; False: that is not all that is wrong."""
+        if not all(isinstance(error, UndoError) for error in errors):
+            return False
+        waiting = [change for change in self.left if change.number > since]
+        for change in waiting:
+            self.left.remove(change)
+            change.policy = "play"
+        self._open += sorted(waiting, key=lambda change: change.number)
+        return True
+
+    def keep(self) -> None:
+        """The play is over: what is still open is meant to stay."""
+        for change in self._open:
+            self._journal.note("kept", {}, host=change.ctx.host, task=change.path, change=change.number)
+        self._open.clear()
+
+    def _take_back(self, change: OpenChange) -> SitekeeperError | None:
+        try:
+            change.ctx.needs(change.module.needs)
+            msg = self._tried(change)
+        except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be taken back
+            error = (
+                failed
+                if isinstance(failed, SitekeeperError)
+                else bugs.report(failed, host=change.ctx.host, folder=self._journal.folder)
+            )
+            self.left.append(change)
+            self._journal.note(
+                "undo failed", {"word": error.word, "msg": error.message}, host=change.ctx.host, task=change.path,
+                change=change.number,
+            )  # fmt: skip
+            self._tell(change, error.message, ok=False)
+            return UndoError(
+                f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
+                origin=change.origin, hint=error.hint,
+            )  # fmt: skip
+        self._tell(change, msg, ok=True)
+        try:
+            self._journal.commit(
+                "undone", {"msg": msg, "notes": change.ctx.notes}, host=change.ctx.host, task=change.path,
+                change=change.number,
+            )  # fmt: skip
+        except IntegrityError as error:
+            return error
+        return None
+
+    def _once(self, change: OpenChange) -> str:
+        if change.module.on_host:
+            self._leases.renew(changed_on(change.ctx, change.intent))
+        return change.module.undo(change.ctx, change.intent, change.outcome)
+
+    def _tried(self, change: OpenChange) -> str:
+        """Undo may be done twice, so a connection that is lost meanwhile is no reason to leave it.
+
+        Neither is a host on which what we had begun is still at work: a shadow copy is made whether we are heard or not.
+        """
+        clock = change.ctx.clock
+        until = clock.monotonic() + busy.SECONDS
+        left = ATTEMPTS
+        while True:
+            try:
+                return busy.waited_for(clock, until, lambda: self._once(change))
+            except UnreachableError:
+                left -= 1
+                if not left:
+                    raise

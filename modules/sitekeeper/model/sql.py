@@ -1,0 +1,132 @@
+"""What the SQL modules answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sitekeeper.engine.plan import Check, Record, Result
+from sitekeeper.model.site import Database
+
+
+class SqlFacts(Result):
+    """A site database, and the rows of some of its tables at that moment."""
+
+    database: Database
+    rows: dict[str, int] = Field(default_factory=dict)
+    """By table name."""
+
+
+class ScratchServer(Result):
+    """A SQL Server that was found fit to try a restore on."""
+
+    on: str
+    """Inventory name of its host."""
+    server: str
+    """As it calls itself."""
+    instance: str
+    version: str
+    edition: str
+    work_dir: str
+    free: int
+    """Bytes, on the volume of the work folder."""
+    dropped: tuple[str, ...] = ()
+    """What dead runs of ours had left."""
+    checks: tuple[Check, ...] = ()
+    """The rules, each by its name."""
+
+
+class Made(Result):
+    """A database that this run attached or restored, under a name with its mark."""
+
+    on: str
+    server: Any = ""
+    instance: str
+    name: str
+    files: tuple[str, ...]
+    """Windows paths."""
+    seconds: float = 0.0
+    bytes: int = 0
+    source: Literal["files", "backup"] = "files"
+
+    @property
+    def rate(self) -> float:
+        """MiB a second."""
+        return self.bytes / 2**20 / self.seconds if self.seconds else 0.0
+
+
+class BackupFile(Result):
+    """A copy-only backup on the SQL Server's own disk."""
+
+    on: str
+    instance: str
+    database: str
+    path: str
+    name: str
+    bytes: int = 0
+    """Of the database; the file may be smaller."""
+    seconds: float = 0.0
+    verify_seconds: float = 0.0
+    id: Any = ""
+    """backup_set_uuid of msdb."""
+
+
+class CheckError(Record):
+    """One error of DBCC CHECKDB."""
+
+    number: int
+    level: int
+    text: str
+    repair: str = ""
+    file: int | None = None
+    page: int | None = None
+    object_id: int | None = None
+
+
+class Checked(Result):
+    """What DBCC CHECKDB found; without errors the database is sound."""
+
+    on: str
+    name: str
+    errors: tuple[CheckError, ...] = ()
+    seconds: float = 0.0
+    bytes: int = 0
+    checks: tuple[Check, ...] = ()
+    """Each error, or that there is none."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+
+class Setting(Record):
+    """One setting of a database or its instance, and what it should be."""
+
+    name: str
+    found: str
+    wanted: str | None = None
+    """None: nobody demands anything."""
+
+    @property
+    def right(self) -> bool:
+        """Whether it is what it should be."""
+        return self.wanted is None or self.found == self.wanted
+
+
+class SettingsResult(Result):
+    """The settings that Microsoft's recovery of a site asks for, compared."""
+
+    on: str
+    name: str
+    copy_of_ours: bool = False
+    """A drill's copy: then trust and broker must be off."""
+    settings: tuple[Setting, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """Those that somebody demands."""
+
+    @property
+    def wrong(self) -> tuple[Setting, ...]:
+        """Those that are not what they should be."""
+        return tuple(one for one in self.settings if not one.right)

@@ -1,0 +1,155 @@
+"""What the store modules answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sitekeeper.engine.plan import Check, Record, Result
+from sitekeeper.model.site import Database, Machine, Service
+from sitekeeper.model.windows import Watched
+
+
+class Staging(Result):
+    """A set that is being filled."""
+
+    id: Any
+    """Set id: site code and generation; known only after the lease is taken."""
+    store: str
+    folder: Any
+    generation: Any = 0
+
+
+class Pulled(Result):
+    """What was pulled into a set."""
+
+    files: Any = 0
+    bytes: Any = 0
+    seconds: float = 0.0
+
+    def summary(self) -> dict[str, Any]:
+        return {"bytes": self.bytes, "files": self.files}
+
+
+class Published(Result):
+    """A set that is in the store, whole."""
+
+    id: Any
+    folder: Any
+    files: int = 0
+    bytes: int = 0
+    offline_seconds: float | None = None
+    consistency: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "set": self.id,
+            "folder": self.folder,
+            "offline": self.offline_seconds,
+            "bytes": self.bytes,
+            "files": self.files,
+        }
+
+
+class Pruned(Result):
+    """What a policy dropped."""
+
+    site: str
+    dropped: tuple[str, ...] = ()
+    kept: int = 0
+    bytes: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        return {"dropped": len(self.dropped), "kept": self.kept}
+
+
+class Marked(Result):
+    """A set that was marked."""
+
+    id: str
+
+
+class LocalFile(Record):
+    """A file of a set on the control host."""
+
+    file: str
+    """Relative to the set's folder."""
+    name: str
+    """Bare Windows file name."""
+    logical: str
+    """SQL Server's name of it; empty where it is not known."""
+    kind: Literal["data", "log", "backup"]
+    size: int
+    sha256: str
+
+
+class Proof(Record):
+    """What a set noted down about its own making; a drill judges it again."""
+
+    consistency: str
+    before: tuple[Watched, ...] = ()
+    """Services directly before the shadow copy."""
+    after: tuple[Watched, ...] = ()
+    offline_from: str = ""
+    """When the site went down (ISO 8601); empty where nobody noted it."""
+    written: dict[str, int] = Field(default_factory=dict)
+    """When each registry export was written, by its own host's clock (FILETIME), by its file in the set."""
+
+
+class Gotten(Result):
+    """A set as plain files on the control host, every byte checked."""
+
+    id: str
+    kind: Literal["snapshot", "task"]
+    site: str
+    site_type: str
+    product: str
+    version: str
+    taken_at: str
+    folder: Any
+    """In the set's own layout: the set itself, or a private copy of what was sealed."""
+    install_dir: str
+    parent: str | None
+    database: Database | None
+    machine: Machine
+    row_counts: dict[str, int]
+    database_files: tuple[LocalFile, ...]
+    registry: tuple[str, ...]
+    """Registry exports, relative to the folder."""
+    bytes: int
+    """Of the whole set."""
+    site_name: str = ""
+    services: tuple[Service, ...] = ()
+    """As they were before anything was stopped."""
+    proof: Proof
+    drilled: Literal["", "ok", "failed"] = ""
+    """How its last drill ended; empty where it was never tried."""
+    feeds: tuple[str, ...] = ()
+    """Recoveries of Microsoft's that take this set."""
+
+    backup_files: tuple[LocalFile, ...] = ()
+    """Backups of the database that SQL Server wrote, which ``sql.restore`` takes; most sets have none."""
+
+    passed_over: tuple[str, ...] = ()
+    """Newer sets of the site that were not taken, and why; empty where the set was named."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Reports show what was passed over: whoever reads them must not take this for last night's set."""
+        if not self.passed_over:
+            return ()
+        return (
+            Check(
+                name="newer sets", status="warning", said=f"passed over: {'; '.join(self.passed_over)}",
+                consequence=f"What is shown is true of {self.id}, and not of what was backed up last.",
+            ),
+        )  # fmt: skip
+
+    @property
+    def files_root(self) -> str:
+        """Where ConfigMgr's own layout begins in the set: the task's backup keeps its folder's name."""
+        return f"{self.site}Backup/" if self.kind == "task" else ""
+
+    def summary(self) -> dict[str, Any]:
+        return {"set": self.id, "kind": self.kind, "bytes": self.bytes}

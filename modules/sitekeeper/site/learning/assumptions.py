@@ -1,0 +1,133 @@
+"""What we believe of a site server and cannot check without one, asked of a real one: read-only, nothing is left behind.
+
+The same beliefs stand in docs/unverified.md, each with the command by which an operator can look himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sitekeeper.engine.errors import AuthError, RemoteError, SitekeeperError, UnreachableError
+from sitekeeper.engine.session import Call, Context
+from sitekeeper.site.facts import STOPPED_FOR_BACKUP, site_facts
+from sitekeeper.site.learning.machine_facts import parse_dmtf
+from sitekeeper.windows.vss import tool_texts
+
+_VIEWS = ("native", "wow")
+_MOST = 2**63
+_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One belief, and what the host answered."""
+
+    believed: str
+    status: Literal["ok", "differs", "unknown"]
+    """unknown: the host does not show it, so it says nothing."""
+    saw: str
+
+
+def ask_all(ctx: Context) -> Iterator[Seen]:
+    """Every belief; a question that fails is one that differs.
+
+    Raises:
+        UnreachableError, AuthError: the host cannot be asked anything.
+
+    """
+    for believed, ask in _BELIEFS:
+        try:
+            status, saw = ask(ctx)
+        except (UnreachableError, AuthError):
+            raise
+        except SitekeeperError as error:
+            status, saw = "differs", error.message
+        yield Seen(believed, status, saw)
+
+
+_Answer = tuple[Literal["ok", "differs", "unknown"], str]
+
+
+def _registry(ctx: Context) -> _Answer:
+    asked = [(view, name) for view in _VIEWS for name in ("Setup", "Identification", "SQL Server")]
+    answers = ctx.ps.read([Call("Read-SkKey", {"Name": name, "View": view}) for view, name in asked])
+    values = {one: dict(answer.output[0]) for one, answer in zip(asked, answers, strict=True) if answer.output}
+    for view in _VIEWS:
+        if values.get((view, "Setup"), {}).get("Installation Directory"):
+            wanted = (("Identification", "Site Code"), ("SQL Server", "Server"), ("SQL Server", "Database Name"))
+            missing = [f"{key}: {value}" for key, value in wanted if not values.get((view, key), {}).get(value)]
+            saw = f"{view} view, " + (f"without {', '.join(missing)}" if missing else "with all of them")
+            return ("differs" if missing else "ok"), saw
+    return "differs", "SMS\\Setup names no Installation Directory in either view"
+
+
+def _facts(ctx: Context) -> _Answer:
+    site = site_facts(ctx)
+    where = f"{site.database.name} on {site.database.server}" if site.database is not None else "no database"
+    return "ok", f"site {site.code}, version {site.version}, {where}"
+
+
+def _services(ctx: Context) -> _Answer:
+    where = " OR ".join(f"Name='{name}'" for name in STOPPED_FOR_BACKUP)
+    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State,StartMode,ProcessId FROM Win32_Service WHERE {where}")  # noqa: S608 - WQL of our own names
+    found = {str(row["Name"]).upper(): f"{row['Name']} {row['State']} ({row['StartMode']})" for row in rows}
+    missing = [name for name in STOPPED_FOR_BACKUP if name not in found]
+    return ("differs" if missing else "ok"), ", ".join([*found.values(), *(f"no {name}" for name in missing)])
+
+
+def _writers(ctx: Context) -> _Answer:
+    found = _listed(ctx)
+    if not any(one.id == tool_texts.SQL_WRITER for one in found):
+        return "differs", f"{len(found)} writers, SqlServerWriter is not among them by its id"
+    return "ok", f"{len(found)} writers, SqlServerWriter among them"
+
+
+def _no_error(ctx: Context) -> _Answer:
+    texts = {one.last_error for one in _listed(ctx) if one.state == tool_texts.STABLE}
+    if len(texts) == 1:
+        return "ok", f"{texts.pop()!r} of every stable writer"
+    return ("unknown" if not texts else "differs"), f"{len(texts)} texts: {', '.join(sorted(map(repr, texts)))}"
+
+
+def _listed(ctx: Context) -> list[tool_texts.Writer]:
+    (row,) = ctx.ps.call("Get-SkVssWriter")
+    try:
+        return tool_texts.writers(str(row["Text"]))
+    except ValueError as error:
+        raise RemoteError(str(error)) from None
+
+
+def _unbounded(ctx: Context) -> _Answer:
+    rows = ctx.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
+    most = sorted({int(row["MaxSpace"]) for row in rows})
+    big = [one for one in most if one >= _MOST]
+    if not big:
+        return "unknown", f"{len(rows)} areas, none of them unbounded"
+    return ("ok" if big == [2**64 - 1] else "differs"), f"MaxSpace {', '.join(map(str, big))}"
+
+
+def _clock(ctx: Context) -> _Answer:
+    (row,) = ctx.ps.call("Get-WmiObject", Class="Win32_OperatingSystem")
+    ahead = parse_dmtf(str(row["LocalDateTime"])) - ctx.clock.now()
+    return ("ok" if abs(ahead) <= _SKEW else "differs"), f"{ahead.total_seconds():+.0f} s from ours"
+
+
+def _lease(ctx: Context) -> _Answer:
+    (row,) = ctx.ps.call("Get-WmiObject", Class="Win32_OperatingSystem", Property=["SystemDrive"])
+    rows = ctx.ps.call("Read-SkLease", Drive=str(row["SystemDrive"])[0].upper())
+    return "ok", f"held by run {rows[0]['Run']} until {rows[0]['Expires']}" if rows else "free"
+
+
+_BELIEFS: tuple[tuple[str, Callable[[Context], _Answer]], ...] = (
+    ("our functions load, and the lease can be read", _lease),
+    ("the clock is near ours", _clock),
+    ("the registry names site and database: Identification, SQL Server", _registry),
+    ("sitecomp.exe has the version, the site database answers", _facts),
+    ("component manager and executive are the services to stop", _services),
+    ("vssadmin lists every writer by an id and a state number", _writers),
+    ("vssadmin writes one text for every writer without an error", _no_error),
+    ("unbounded shadow storage reads as 2^64-1", _unbounded),
+)

@@ -1,0 +1,71 @@
+"""Where a site lies: the volumes that hold it, those mounted inside it, and what of them goes where in a set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.session import Context
+from sitekeeper.model.site import Database, Part, Volume
+from sitekeeper.store.format.names import stored_path
+
+
+def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
+    """The volumes that hold these paths; the deepest mount wins.
+
+    Raises:
+        IntegrityError: a path lies on none of them.
+
+    """
+    chosen: list[Volume] = []
+    for path in paths:
+        volume = volume_of(volumes, path)
+        if volume not in chosen:
+            chosen.append(volume)
+    return chosen
+
+
+def volume_of(volumes: Sequence[Volume], path: str) -> Volume:
+    """The volume that holds a path."""
+    holding = [volume for volume in volumes if (path.lower() + "\\").startswith(volume.name.lower())]
+    if not holding:
+        raise IntegrityError(f"{path} lies on no local volume", hint="a site on a network drive cannot be backed up")
+    return max(holding, key=lambda volume: len(volume.name))
+
+
+def volumes_inside(volumes: Sequence[Volume], folder: str) -> list[Volume]:
+    """The volumes that are mounted somewhere below a folder; not the one that is mounted there itself."""
+    above = folder.lower() + "\\"
+    return [volume for volume in volumes if volume.name.lower().startswith(above) and volume.name.lower() != above]
+
+
+def root_of(volumes: Sequence[Volume], path: str) -> list[Volume]:
+    """The volume at the root of a path's drive: our work folder lies there, even where the path is mounted deeper."""
+    return [volume for volume in volumes if volume.name.upper() == f"{path[0].upper()}:\\"]
+
+
+def parts_of(
+    ctx: Context, install: str, used: Sequence[Volume], inner: Sequence[Volume], database: Database | None,
+    elsewhere: Sequence[Volume],
+) -> tuple[Part, ...]:  # fmt: skip
+    """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""
+    home = volume_of(used, install)
+    parts = [Part(kind="files", host=ctx.host, volume=home.id, path=below(home, install), to="SiteServer/SMSServer")]
+    for volume in inner:
+        place = stored_path("SiteServer/SMSServer", volume.name[len(install) + 1 :].strip("\\"))
+        parts.append(Part(kind="files", host=ctx.host, volume=volume.id, path="", to=place))
+    letter = next((volume for volume in used if volume.name.upper() == f"{install[0].upper()}:\\"), home)
+    work = f"sitekeeper\\{ctx.run_id}\\registry"
+    parts.append(Part(kind="registry", host=ctx.host, volume=letter.id, path=work, to="SiteServer/Registry"))
+    if database is not None:
+        volumes = used if database.host == ctx.host else elsewhere
+        for file in database.files:
+            volume = volume_of(volumes, file.path)
+            path = below(volume, file.path)
+            parts.append(Part(kind="database", host=database.host, volume=volume.id, path=path, to="SiteDBServer"))
+    return tuple(parts)
+
+
+def below(volume: Volume, path: str) -> str:
+    """A path relative to the root of its volume."""
+    return path[len(volume.name) :].strip("\\")

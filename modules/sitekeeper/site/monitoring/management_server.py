@@ -1,0 +1,104 @@
+"""What is asked of the management servers of Operations Manager: one session each, given back as soon as it is done.
+
+No lease is taken there: two sites must not wait for each other on the server that monitors both. Each change is sent right after
+the site's fence has said yes, and names a moment of the server's own clock after which it does not act any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sitekeeper.engine.errors import RemoteError, UnreachableError, UsageError
+from sitekeeper.engine.session import Context, Session
+from sitekeeper.site.monitoring.declaration import Target
+
+ACT_WITHIN = timedelta(seconds=60)
+"""Asked later than this, a server does nothing: we were suspended in between, and may not hold the site any more."""
+ATTEMPTS = 3
+Row = dict[str, Any]
+"""What Get-SkMaintenance answers for a computer."""
+
+
+class LateError(RemoteError):
+    """The server was asked too late and did nothing: this process was held up after the site had said yes."""
+
+
+def by_server(targets: Sequence[Target]) -> Iterator[tuple[str, str, list[Target]]]:
+    """(server, kind, targets) of each management server."""
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for one in targets:
+        if one.how.management_server:
+            groups.setdefault((one.how.management_server, one.how.kind), []).append(one)
+    for (server, kind), members in groups.items():
+        yield server, kind, members
+
+
+def ask(ctx: Context, targets: Sequence[Target]) -> list[Row]:
+    """How it is with the targets that have a management server."""
+    rows: list[Row] = []
+    for server, kind, members in by_server(targets):
+        computers = [one.computer for one in members]
+        answer = _session(ctx, server).call("Get-SkMaintenance", Kind=kind, Computer=computers)
+        rows += _for_each(server, computers, answer)
+    return rows
+
+
+def begin(
+    ctx: Context, server: str, kind: str, targets: Sequence[Target], minutes: int, comment: str, run: str
+) -> list[Row]:
+    """Begin maintenance mode; answers how it is then.
+
+    Raises:
+        LimitError: the site is not ours any more; nothing was changed.
+
+    """
+    arguments = {"Minutes": minutes, "Comment": comment, "Run": run}
+    return _change(ctx, server, kind, targets, "Start-SkMaintenance", arguments)
+
+
+def end(ctx: Context, server: str, kind: str, targets: Sequence[Target], run: str) -> list[Row]:
+    """Let a run's maintenance modes end; answers how it is then. It may be asked twice, so a lost connection is tried again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
+        except (UnreachableError, LateError):
+            continue
+    return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
+
+
+def end_sessions(ctx: Context, targets: Sequence[Target]) -> None:
+    """Give the sessions back: a server allows a user only some (five, before Windows Server 2012)."""
+    for server, _, _ in by_server(targets):
+        _session(ctx, server).close()
+
+
+def _change(ctx: Context, server: str, kind: str, targets: Sequence[Target], command: str, arguments: Row) -> list[Row]:
+    session = _session(ctx, server)
+    computers = [one.computer for one in targets]
+    try:
+        before = _for_each(server, computers, session.call("Get-SkMaintenance", Kind=kind, Computer=computers))
+        latest = f"{datetime.fromisoformat(before[0]['Now']) + ACT_WITHIN:%Y-%m-%dT%H:%M:%S.%fZ}"
+        asked = {"Kind": kind, "Computer": computers, "NotAfter": latest, **arguments}
+        return _for_each(server, computers, session.change_beside(ctx.ps, command, **asked))
+    except RemoteError as error:
+        if error.record is not None and error.record.short_id == "SkTooLate":
+            text = f"{server} was asked too late and did nothing: this process was held up for {ACT_WITHIN.seconds} s or more"
+            raise LateError(text, record=error.record, host=server) from None
+        raise
+    finally:
+        session.close()
+
+
+def _session(ctx: Context, server: str) -> Session:
+    try:
+        return ctx.of(server).ps
+    except KeyError:
+        raise UsageError(f"management_server {server} is no host of the inventory") from None
+
+
+def _for_each(server: str, computers: list[str], rows: list[Any]) -> list[Row]:
+    if [row["Computer"] for row in rows] != computers:
+        raise RemoteError(f"{server} did not answer for each computer that it was asked about", host=server)
+    return rows

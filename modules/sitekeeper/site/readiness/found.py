@@ -1,0 +1,36 @@
+"""What a check of ``site.preflight`` compares with, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sitekeeper.model.site import SiteFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    said: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the checks compare with; sizes in bytes, times in seconds."""
+
+    site: SiteFacts
+    size: int
+    seconds: float
+    growth: int
+    longest: float
+    skew: float
+    tries: int
+    store_free: int
+    store_root: Path
+    copies: int = 1
+    """How often the store holds the set at its fullest moment: twice where it is sealed."""

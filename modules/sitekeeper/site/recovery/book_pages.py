@@ -1,0 +1,153 @@
+"""What a recovery book says: who does what in which order, what is entered again, and what cannot come back.
+
+From Microsoft Learn, "Recover a site", "Unattended site recovery" and "The CD.Latest folder" (2012 and current branch), the
+help of ConfigMgr 2007 on recovery and site reset, and KB 2509330 (srvacct). What only field notes say is said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sitekeeper.engine.plan import Record
+from sitekeeper.model.store import Gotten
+from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
+
+
+class Step(Record):
+    """One step."""
+
+    who: str
+    """The operator, the database administrator, or sitekeeper."""
+    what: str
+    how: str = ""
+    """Commands and places, word for word."""
+
+
+class Place(Record):
+    """What is known of the machine that is recovered onto, and where things lie on it."""
+
+    host: str
+    same_windows: bool
+    installed: str
+    media: str
+    """The copy of CD.Latest; empty for 2007."""
+    backup: str
+    """The task's backup; empty where none is staged."""
+    script: str
+    """The recovery script; empty for 2007."""
+    saved: str
+    """Where what was there before is kept; empty where nothing was."""
+    accounts: bool = False
+    """Whether the srvacct folder of the installed site is kept there."""
+    folder: str = ""
+    """What was laid beside the site for its recovery."""
+    database: str = ""
+    """Folder of the database that was brought up by hand; empty where none was."""
+
+
+def steps(got: Gotten, place: Place) -> Iterator[Step]:
+    """What is done, in order."""
+    yield Step(
+        who="operator", what="Tell the administrators of the parent and of all child sites that this site is being recovered.",
+        how="Do not uninstall the old site in their consoles: that removes its entry, and its data with it.",
+    )  # fmt: skip
+    yield from _steps_2007(got, place) if got.product == "2007" else _steps_setup(got, place)
+    yield Step(
+        who="sitekeeper", what="Compare the recovered site with the set.",
+        how=f"sitekeeper run playbooks/compare.yml -i INVENTORY --limit {place.host} -e set={got.id}",
+    )  # fmt: skip
+    if place.folder:
+        yield Step(
+            who="operator", what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
+            how=place.folder,
+        )  # fmt: skip
+
+
+def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
+    if not place.installed:
+        yield Step(
+            who="operator", what="Install ConfigMgr 2007 anew, exactly as it was.",
+            how=f"Server name {got.machine.name}, site code {got.site}, version {got.version}, folder {got.install_dir}, the same drives; "
+            f"database server {got.database.component if got.database else 'as before'}.",
+        )  # fmt: skip
+    needless = " (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""
+    kept = f"{place.saved}\\srvacct" if place.accounts else "a folder that only administrators can read"
+    yield Step(
+        who="sitekeeper" if place.accounts else "operator", what="Put the new srvacct folder aside before anything is restored.",
+        how=(f"It is kept in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
+    )  # fmt: skip
+    yield Step(
+        who="operator", what="Run the Site Repair Wizard on the site server itself, and give it the backup of the task.",
+        how=f"Start menu, ConfigMgr Site Repair Wizard; site backup: {place.backup or 'copy the set of kind task there first'}",
+    )  # fmt: skip
+    if not place.same_windows:
+        yield Step(
+            who="operator", what="Put the new srvacct folder back over the restored one.",
+            how="The keys that open the old one were in the old Windows (KB 2509330). "
+            f"Stop the services, copy it from {kept} back to {got.install_dir}\\srvacct.",
+        )  # fmt: skip
+    yield Step(
+        who="operator", what="Reset the site. It is mandatory after the Site Repair Wizard.",
+        how="Start menu, ConfigMgr Setup: perform site maintenance or reset; then read ConfigMgrSetup.log at the root of the system drive. "
+        "Export custom status filter rules before: a reset may set them to their defaults.",
+    )  # fmt: skip
+    if not place.same_windows:
+        yield Step(
+            who="operator", what="For every account in the console: clear its password, apply, set it again.",
+            how="network access account, site address accounts, database and client push accounts",
+        )  # fmt: skip
+
+
+def _steps_setup(got: Gotten, place: Place) -> Iterator[Step]:
+    yield Step(
+        who="operator", what="See that nothing of an earlier installation is left on the server.",
+        how=r"No key HKLM\SOFTWARE\Microsoft\SMS, no keys SMS* below HKLM\SYSTEM\CurrentControlSet\Services, no console; "
+        "restart after cleaning.",
+    )  # fmt: skip
+    if got.kind == "snapshot":
+        yield Step(
+            who="sitekeeper", what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
+            how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup. "
+            f"Its files are and stay in {place.database}: never delete that folder.",
+        )  # fmt: skip
+    yield Step(
+        who="sitekeeper",
+        what="Run setup from the copy of CD.Latest, outside of the install folder, as the account of the task sitekeeper-setup.",
+        how=f'"{place.media}\\SMSSETUP\\BIN\\X64\\setup.exe" /script "{place.script}"',
+    )  # fmt: skip
+    yield Step(
+        who="operator", what="Work through what setup lists at its end.",
+        how="ConfigMgrPostRecoveryActions.html at the root of the system drive of the site server",
+    )  # fmt: skip
+
+
+def enter_again(got: Gotten) -> Iterator[str]:
+    """What is in no backup and must be entered or made again."""
+    yield "the passwords of all accounts"
+    if got.product != "2007":
+        yield "passwords in task sequences and of PXE; sideloading keys"
+        yield "secrets of Azure services (cloudmgr.log names them), certificates of distribution points, HTTPS bindings in IIS"
+        yield "hotfixes that were installed outside of the console"
+        yield "database replicas for management points"
+    yield "Reporting Services: databases, encryption keys, custom reports"
+    yield "content: package sources and the content library, to the same paths, before packages are sent out again"
+    if got.product != "2007" and build_of(got.version) < FIRST_WITH_CD_LATEST:
+        yield "the installation media of this very version: 2012 has no CD.Latest"
+
+
+def gone(got: Gotten) -> Iterator[str]:
+    """What cannot come back."""
+    yield f"what was changed after {got.taken_at}, as far as no other site of the hierarchy has it"
+    if got.product == "2007":
+        yield "metering rules, reports and queries made since: the Site Repair Wizard takes them from no other site"
+    yield "logs of other site systems; WSUS (SUSDB) unless it is backed up by itself"
+
+
+def as_text(got: Gotten, place: Place) -> str:
+    """The book without any markup, for whoever has only a console."""
+    lines = [f"Recovery of site {got.site} on {place.host}, from set {got.id} of {got.taken_at}", ""]
+    for number, step in enumerate(steps(got, place), 1):
+        lines += [f"{number}. [{step.who}] {step.what}", *([f"   {step.how}"] if step.how else []), ""]
+    for title, rows in (("To be entered again", enter_again(got)), ("Cannot come back", gone(got))):
+        lines += [f"{title}:", *(f"  - {row}" for row in rows), ""]
+    return "\n".join(lines)

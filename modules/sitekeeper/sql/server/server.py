@@ -1,0 +1,137 @@
+"""A SQL Server that a module works on: its sessions, the fence before each change, long statements told as they run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from sitekeeper.engine.errors import RemoteTimeoutError, RunInterruptedError, SitekeeperError, UnreachableError
+from sitekeeper.engine.session import Context
+from sitekeeper.sql.server import queries
+from sitekeeper.transport.sql.session import Outcome, SqlCancelled, SqlMessage, SqlSession
+
+SILENT_SECONDS = 12 * 3600
+"""How long CHECKDB and an attach with its upgrade may say nothing; the task's own deadline ends them before."""
+TOLD_AFTER = 2.0
+LOOK = 0.3
+"""Seconds between two looks at whether the time of a statement is over."""
+PROGRESS = 3211
+WRITE_OUTPUT = {"Write-Output": {"InputObject": ".*"}}
+
+
+class Server:
+    """The SQL Server of a host, by its variable ``sql_instance``."""
+
+    def __init__(self, there: Context, instance: str | None = None) -> None:
+        self.there = there
+        self.instance = instance or str(there.vars.get("sql_instance", "MSSQLSERVER"))
+
+    @property
+    def host(self) -> str:
+        """The inventory's name."""
+        return self.there.host
+
+    def session(self, database: str = "master") -> SqlSession:
+        """A session; the one that is open, or a new one."""
+        found: SqlSession = self.there.sql(self.there.host, database, self.instance)
+        return found
+
+    def ask(self, sql: str, *params: object, database: str = "master") -> list[dict[str, object]]:
+        """Read; once more over a new session when the one that there was is lost."""
+        try:
+            return self.session(database).query(sql, *params)
+        except UnreachableError:
+            return self.session(database).query(sql, *params)
+
+    def change(self, sql: str, *, text: str, silent: bool = False) -> Outcome:
+        """Run a changing statement right after the host's fence has said yes; never sent twice.
+
+        Raises:
+            LimitError: the lease is lost, nothing was sent. UnreachableError: lost; not known whether it was done.
+
+        """
+        session = self.session()  # opened first: nothing stands between the fence and the change but the way
+        self.there.ps.change("Write-Output", InputObject="fence")
+        return self.run(session, sql, text=text, silent=silent)
+
+    def run(self, session: SqlSession, sql: str, *, text: str, silent: bool = False) -> Outcome:
+        """Run a long statement and tell how far it is: by its own messages, or by what another session sees of it."""
+
+        def heard(message: SqlMessage) -> None:
+            if message.number == PROGRESS and (digits := "".join(filter(str.isdigit, message.text))):
+                self.there.progress(min(int(digits), 100), 100, "%", text)
+
+        watch = Watch(self, session, text, asks=silent)
+        with watch:
+            try:
+                return session.execute(sql, heard=heard, silent=SILENT_SECONDS if silent else None)
+            except SqlCancelled:
+                watch.explain()
+                raise
+
+
+class Watch:
+    """While a long statement runs: its percent, asked by another session, and its end when its time is over."""
+
+    def __init__(self, server: Server, session: SqlSession, text: str, *, asks: bool) -> None:
+        self._server, self._session, self._text, self._asks = server, session, text, asks
+        self._ended = threading.Event()
+        self._overdue = ""
+        self._thread = threading.Thread(target=self._run, name=f"watch-{server.host}", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def explain(self) -> None:
+        """Say why the statement was cancelled.
+
+        Raises:
+            RemoteTimeoutError: a deadline passed. RunInterruptedError: the operator stopped the run.
+
+        """
+        there = self._server.there
+        if there.stop.is_set():
+            raise RunInterruptedError(f"stopped by the operator during {self._text}") from None
+        if self._overdue:
+            raise RemoteTimeoutError(f"{self._overdue} passed during {self._text}", host=there.host) from None
+
+    def _run(self) -> None:
+        there, asked = self._server.there, there_now(self._server)
+        while not self._ended.wait(LOOK):
+            bound = getattr(
+                there.ps, "bound", None
+            )  # the nearest deadline around the task, as every call is bound by it
+            if bound is not None and there_now(self._server) >= bound[0]:
+                self._overdue = str(bound[1])
+            if self._overdue or there.stop.is_set():
+                self._session.cancel()
+            elif self._asks and there_now(self._server) - asked > TOLD_AFTER:
+                asked = there_now(self._server)
+                self._ask()
+
+    def _ask(self) -> None:
+        try:
+            for row in self._server.session("tempdb").query(queries.PERCENT, self._session.spid):
+                self._server.there.progress(int(float(str(row["percent_done"]))), 100, "%", self._text)
+        except SitekeeperError:
+            self._asks = False  # that it cannot be told does not matter
+
+
+def there_now(server: Server) -> float:
+    """Monotonic seconds."""
+    return server.there.clock.monotonic()
+
+
+def timed(there: Context, work: Callable[[], Outcome]) -> tuple[Outcome, float]:
+    """What it answers, and the seconds that it took."""
+    began = there.clock.monotonic()
+    return work(), there.clock.monotonic() - began
+
+
+def rate(size: int, seconds: float) -> str:
+    """``12.3 MiB/s``"""
+    return f"{size / 2**20 / max(seconds, 0.001):.1f} MiB/s"

@@ -1,0 +1,240 @@
+"""A session with SQL Server over ODBC that leaves nothing unread and believes nothing unproved.
+
+What the drivers do by themselves, measured: an error after unread rows is swallowed (FreeTDS), a connection lost between
+two result sets looks like the end (Microsoft's), a cursor closed too early aborts the statement without a word (both).
+So every statement is read to its very end, rows before the next result, and ``execute`` asks the server afterwards
+whether it is still there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+from sitekeeper.engine.errors import SitekeeperError, SqlError, UnreachableError, UsageError
+from sitekeeper.transport.sql.driver import MICROSOFT, SqlDriverMissing, find, load
+from sitekeeper.transport.sql.errors import (
+    SqlCancelled,
+    SqlIdleTimeout,
+    SqlMessage,
+    login_error,
+    read_error,
+    read_message,
+    statement_error,
+)
+from sitekeeper.transport.sql.network import find_port, reach
+from sitekeeper.transport.sql.target import SqlTarget, connection_string, trusting
+
+__all__ = [
+    "Outcome",
+    "SqlCancelled",
+    "SqlDriverMissing",
+    "SqlIdleTimeout",
+    "SqlMessage",
+    "SqlSession",
+    "SqlTarget",
+    "connect",
+]
+
+Row = dict[str, object]
+Heard = Callable[[SqlMessage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a statement answered."""
+
+    messages: tuple[SqlMessage, ...]
+    rowsets: tuple[tuple[Row, ...], ...]
+
+    def has(self, number: int) -> bool:
+        """Whether there was a message of this number: 3014 ends a good BACKUP, 3262 a good VERIFYONLY."""
+        return any(message.number == number for message in self.messages)
+
+
+def connect(target: SqlTarget) -> SqlSession:
+    """Open a session.
+
+    Raises:
+        SqlDriverMissing: no driver here.
+        UnreachableError: unknown host, nothing listens, no answer in time.
+        AuthError: the login was refused, or the certificate is not trusted.
+        SqlError: the database cannot be opened.
+
+    """
+    pyodbc = load()
+    driver = find(target.driver, prefer=target.prefers)
+    port = find_port(target)
+    reach(target.server, port, target.login_timeout)
+    failure: SitekeeperError | None = None
+    connection: Any = None
+    where = f"SQL Server {target.server},{port}"
+    try:
+        with trusting(target, driver):
+            connection = pyodbc.connect(
+                connection_string(target, driver, port), autocommit=True, timeout=target.login_timeout
+            )
+    except pyodbc.Error as error:
+        failure = login_error(read_error(error, target.password), where, target.user)
+    if failure is not None:  # raised out here so that no chain leads to the driver's own exception
+        raise failure.at(host=target.host or target.server)
+    return SqlSession(pyodbc, connection, driver.kind, target.host or target.server, where, target.idle_timeout)
+
+
+class SqlSession:
+    """One connection, owned by one thread; ``cancel`` alone may be called from another."""
+
+    def __init__(
+        self, pyodbc: ModuleType, connection: Any, kind: str, host: str, where: str, idle_timeout: int
+    ) -> None:
+        self._pyodbc, self._connection, self._kind = pyodbc, connection, kind
+        self._host, self._where, self._idle_timeout = host, where, idle_timeout
+        self._lock = threading.Lock()
+        self._running: Any = None
+        self._cancelled = False
+        connection.timeout = idle_timeout
+        try:
+            self.spid = int(str(self.query("SELECT CAST(@@SPID AS int) AS spid")[0]["spid"]))
+        except BaseException:
+            self.close()
+            raise
+
+    def query(self, sql: str, *params: object) -> list[Row]:
+        """The rows of the first result set; errors of later ones are raised, too.
+
+        Raises:
+            SqlError: the server refused, or the statement has no result set.
+
+        """
+        rowsets = self._run(sql, params).rowsets
+        if not rowsets:
+            raise SqlError(f"{self._where}: the query has no result set", host=self._host)
+        return list(rowsets[0])
+
+    def execute(self, sql: str, *params: object, heard: Heard | None = None, silent: int | None = None) -> Outcome:
+        """Run a statement to its very end, and prove that the connection lived to see it.
+
+        Args:
+            sql: the statement.
+            params: its parameters.
+            heard: called with each message as it comes: BACKUP and RESTORE tell their progress so.
+            silent: seconds that the server may say nothing, where that is longer than usual: DBCC CHECKDB is silent
+                until it ends.
+
+        Raises:
+            SqlError: the server refused. UnreachableError: the connection was lost; it is not known what was done.
+
+        """
+        if silent is not None and self._connection is not None:
+            self._connection.timeout = silent
+        try:
+            outcome = self._run(sql, params, heard)
+        finally:
+            if self._connection is not None:  # lost ones are closed by now
+                self._connection.timeout = self._idle_timeout
+        alive = self.query("SELECT CAST(@@SPID AS int) AS spid")
+        if alive[0]["spid"] != self.spid:
+            raise UnreachableError(f"the session with {self._where} is another one than before", host=self._host)
+        return outcome
+
+    def cancel(self) -> bool:
+        """End the running statement, from any thread: its caller gets SqlCancelled. False when none is running.
+
+        With FreeTDS the session ends with it (see ``closed``): that driver's next answer could be another statement's.
+        """
+        with self._lock:
+            if self._running is None:
+                return False
+            self._cancelled = True
+            # HY010 and the like: the statement was between two calls. Its loop looks at the flag there.
+            with contextlib.suppress(self._pyodbc.Error):
+                self._running.cancel()
+            return True
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session has ended, by ``close``, after a cancel or with its connection: open another one."""
+        return self._connection is None
+
+    def close(self) -> None:
+        """End the session; twice is fine."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(self._pyodbc.Error):
+                connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, sql: str, params: tuple[object, ...], heard: Heard | None = None) -> Outcome:
+        if self._connection is None:
+            raise UsageError(f"the session with {self._where} is closed")
+        failure: SitekeeperError | None = None
+        outcome = Outcome((), ())
+        cursor = None
+        try:
+            cursor = self._connection.cursor()
+            with self._lock:
+                self._running, self._cancelled = cursor, False
+            outcome = self._drain(cursor, sql, params, heard)
+        except self._pyodbc.Error as error:
+            failure = statement_error(
+                read_error(error), self._where, cancelled=self._cancelled, idle_timeout=self._idle_timeout
+            )
+        finally:
+            with self._lock:
+                self._running = None
+            if cursor is not None:
+                with contextlib.suppress(self._pyodbc.Error):
+                    cursor.close()
+        if self._cancelled and failure is None:
+            failure = SqlCancelled(f"{self._where}: cancelled; the statement may have ended before")
+        if isinstance(failure, UnreachableError) or (self._cancelled and self._kind != MICROSOFT):
+            self.close()
+        elif self._cancelled or isinstance(failure, SqlIdleTimeout):
+            self._settle()
+        if failure is not None:
+            raise failure.at(host=self._host)
+        return outcome
+
+    def _settle(self) -> None:
+        # A cancel may reach the server when its statement has just ended; the answer to it then waits for the next one.
+        # FreeTDS takes it for that statement's own and is one answer behind from then on: seen, not supposed.
+        token = uuid.uuid4().hex
+        with contextlib.suppress(self._pyodbc.Error):
+            if self._connection.cursor().execute(f"SELECT '{token}'").fetchall()[0][0] == token:
+                return
+        self.close()
+
+    def _drain(self, cursor: Any, sql: str, params: tuple[object, ...], heard: Heard | None) -> Outcome:
+        messages: list[SqlMessage] = []
+        rowsets: list[tuple[Row, ...]] = []
+        cursor.execute(sql, *params)
+        while True:
+            new = [read_message(state, text) for state, text in cursor.messages or ()]  # replaced by each result
+            messages += new
+            if heard is not None:
+                for message in new:
+                    heard(message)
+            if cursor.description:
+                names = _names([column[0] for column in cursor.description])
+                rowsets.append(tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
+            if self._cancelled or not cursor.nextset():  # a cancel between two calls of the driver ended none of them
+                return Outcome(tuple(messages), tuple(rowsets))
+
+
+def _names(names: list[str]) -> list[str]:
+    named = [name or f"column{number}" for number, name in enumerate(names, 1)]
+    if len(set(named)) != len(named):
+        raise UsageError(f"a query returns two columns of one name: {', '.join(named)}")
+    return named
