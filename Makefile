@@ -16,9 +16,9 @@ CHAOS ?= all
 
 setup: $(READY)
 
-$(READY): pyproject.toml .ci/odbc.sh
+$(READY): pyproject.toml modules/sitekeeper_lab/pyproject.toml .ci/odbc.sh
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e modules/sitekeeper_lab
 	@bash .ci/odbc.sh $(VENV)
 	@touch $@
 

@@ -10,12 +10,35 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli.common import table
-from sitekeeper.engine.errors import IntegrityError, UnreachableError, UsageError
+
+class LabError(Exception):
+    """What went wrong, for people; ``sitekeeper`` prints message and hint, and ends with ``exit_code``."""
+
+    word = "usage"
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class LabUnreachableError(LabError):
+    """No lab answers."""
+
+    word = "unreachable"
+    exit_code = 5
+
+
+class LabRejectedError(LabError):
+    """Sites reject each other's data."""
+
+    word = "integrity"
+    exit_code = 10
+
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -24,7 +47,11 @@ _SHOWN = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("lab", help="a simulated hierarchy on loopback")
+    add_verbs(commands.add_parser("lab", help="a simulated hierarchy on loopback"))
+
+
+def add_verbs(command: argparse.ArgumentParser) -> None:
+    """Declare what the lab can be asked to do; each verb sets ``work``, which takes the options and returns an exit code."""
     actions = command.add_subparsers(dest="action", required=True)
     action = actions.add_parser("up", help="start it and return when it listens")
     action.add_argument(
@@ -64,29 +91,22 @@ def _common(action: argparse.ArgumentParser, work: Any) -> None:
 
 
 def default_hierarchy() -> Path:
-    """The hierarchy that comes with sitekeeper: of this checkout, or installed beside it."""
-    for root in (Path.cwd(), Path(__file__).resolve().parents[3], Path(sys.prefix) / "share" / "sitekeeper"):
-        found = root / "inventory" / "lab" / "hierarchy.yml"
-        if found.is_file():
-            return found
-    raise UsageError("no hierarchy is given, and none came with this installation")
+    """The hierarchy that comes with the lab."""
+    return Path(__file__).with_name("hierarchy.yml").resolve()
 
 
 def up(options: argparse.Namespace) -> int:
     """Start the lab in a process of its own."""
-    missing = [name for name in ("psrpcore", "spnego", "sqlglot") if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"the lab needs {', '.join(missing)}", hint="pip install 'sitekeeper[lab]'")
     state: Path = options.state.absolute()
     if _alive(state):
-        raise UsageError(f"a lab is running in {state} already", hint="sitekeeper lab down")
+        raise LabError(f"a lab is running in {state} already", hint="sitekeeper lab down")
     hierarchy = (options.hierarchy or default_hierarchy()).absolute()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state / "control.json").unlink(missing_ok=True)
     log = (state / "lab.log").open("ab")
     real = () if options.pwsh is None else ("--pwsh", str(options.pwsh.absolute()))
     child = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "sitekeeper.cli.main", "lab", "serve", str(hierarchy), "--state", str(state), *real],
+        [sys.executable, "-m", "sitekeeper_lab", "serve", str(hierarchy), "--state", str(state), *real],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
     log.close()
@@ -94,10 +114,10 @@ def up(options: argparse.Namespace) -> int:
     while not (state / "ready.json").is_file() or not _alive(state):
         if child.poll() is not None:
             tail = (state / "lab.log").read_text(errors="replace").strip().splitlines()[-3:]
-            raise UsageError(f"the lab did not start: {' / '.join(tail)}", hint=f"see {state / 'lab.log'}")
+            raise LabError(f"the lab did not start: {' / '.join(tail)}", hint=f"see {state / 'lab.log'}")
         if time.monotonic() > until:
             child.terminate()
-            raise UnreachableError(
+            raise LabUnreachableError(
                 f"the lab did not listen within {_START_SECONDS:.0f} s", hint=f"see {state / 'lab.log'}"
             )
         time.sleep(0.05)
@@ -106,7 +126,7 @@ def up(options: argparse.Namespace) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until asked to stop."""
-    from sitekeeper_lab.server import Lab  # noqa: PLC0415 - the lab is an extra: nothing else needs it
+    from sitekeeper_lab.server import Lab  # noqa: PLC0415 - a second's import, which only this verb needs
     from sitekeeper_lab.server import serve as serve_lab  # noqa: PLC0415
 
     state: Path = options.state.absolute()
@@ -138,9 +158,18 @@ def status(options: argparse.Namespace) -> int:
         }
         for name, about in answer["hosts"].items()
     ]  # fmt: skip
-    table.show(rows, ("host", "address", "winrm", "sql", "services", "shadow_copies"), as_json=False, empty="no hosts")
+    _print_table(rows)
     print(f"inventory: {state / 'hosts.yml'}")
     return 0
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    columns = list(rows[0]) if rows else ["no hosts"]
+    cells = [[column.replace("_", " ") for column in columns]]
+    cells += [["" if row[column] is None else str(row[column]) for column in columns] for row in rows]
+    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def down(options: argparse.Namespace) -> int:
@@ -151,7 +180,7 @@ def down(options: argparse.Namespace) -> int:
     until = time.monotonic() + _STOP_SECONDS
     while _exists(pid):
         if time.monotonic() > until:
-            raise UnreachableError(f"the lab (process {pid}) did not stop within {_STOP_SECONDS:.0f} s")
+            raise LabUnreachableError(f"the lab (process {pid}) did not stop within {_STOP_SECONDS:.0f} s")
         time.sleep(0.05)
     print("stopped")
     return 0
@@ -181,7 +210,7 @@ def exchange(options: argparse.Namespace) -> int:
         print(json.dumps(rejected))
     else:
         print("\n".join(rejected) or "nothing was rejected")
-    return IntegrityError.exit_code if rejected else 0
+    return LabRejectedError.exit_code if rejected else 0
 
 
 def _ask(state: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -192,15 +221,15 @@ def _ask(state: Path, method: str, path: str, body: dict[str, Any] | None = None
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:
-        raise UsageError(f"the lab refused: {error.read().decode(errors='replace')}") from None
+        raise LabError(f"the lab refused: {error.read().decode(errors='replace')}") from None
     except (OSError, ValueError, KeyError):
-        raise UnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
+        raise LabUnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
 
 
 def _alive(state: Path) -> bool:
     try:
         _ask(state, "GET", "/state")
-    except UnreachableError:
+    except LabUnreachableError:
         return False
     return True
 
@@ -209,7 +238,7 @@ def _pid(state: Path) -> int:
     try:
         return int(json.loads((state / "ready.json").read_text())["pid"])
     except (OSError, ValueError, KeyError):
-        raise UnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
+        raise LabUnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
 
 
 def _exists(pid: int) -> bool:

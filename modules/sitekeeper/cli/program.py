@@ -10,12 +10,11 @@ from importlib.metadata import version
 
 from sitekeeper.cli import again, doctor, evidence, inventory, jea, modules, run, runs
 from sitekeeper.cli.backups import command as backups
-from sitekeeper.cli.common import output
+from sitekeeper.cli.common import other_commands, output
 from sitekeeper.engine.bugs import frames_of
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError
-from sitekeeper_lab import lab_command
 
-COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, lab_command)
+COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, other_commands)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +48,8 @@ def program(arguments: Sequence[str] | None = None) -> int:
         output.complain("interrupted")
         return RunInterruptedError.exit_code
     except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
+        if isinstance(error, other_commands.ForeignError):
+            return _told(_of_another(error), as_json=getattr(options, "json", False))
         output.complain(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}")
         return SitekeeperError.exit_code
     unwritten = output.problem()
@@ -56,6 +57,13 @@ def program(arguments: Sequence[str] | None = None) -> int:
         output.complain(unwritten.render())
         return code or unwritten.exit_code
     return code
+
+
+def _of_another(error: other_commands.ForeignError) -> SitekeeperError:
+    """An error of another distribution's command as one of ours, with its own word and exit code."""
+    ours = SitekeeperError(str(error), hint=error.hint)
+    ours.word, ours.exit_code = error.word, error.exit_code  # type: ignore[misc]  # of this error alone
+    return ours
 
 
 def _told(error: SitekeeperError, *, as_json: bool) -> int:

@@ -153,7 +153,7 @@ def available() -> Mapping[str, type[Module[Any, Any]]]:
     for area in AREAS:
         package = importlib.import_module(f"sitekeeper.{area}")
         for info in pkgutil.iter_modules(package.__path__):
-            if info.name.startswith("_"):
+            if info.ispkg:
                 continue
             python = importlib.import_module(f"sitekeeper.{area}.{info.name}")
             for value in vars(python).values():

@@ -70,7 +70,7 @@ class Book(Module[BookParams, BookFiles]):
             accounts=bool(staged and staged.accounts), folder=staged.folder if staged else "", database=_folder_of(params.database),
         )  # fmt: skip
         world = Environment(
-            loader=PackageLoader("sitekeeper.site", ""),
+            loader=PackageLoader("sitekeeper.site.recovery", ""),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
