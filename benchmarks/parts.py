@@ -20,7 +20,8 @@ from benchmarks.client import SERVICE, Timed, context, tell
 
 from sitekeeper.engine.inventory import inventory_reader as inventories
 from sitekeeper.engine.inventory.hosts import Inventory
-from sitekeeper.engine.journal.journal import Journal, plain
+from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Result
 from sitekeeper.transport.guard import send_beat
 

@@ -15,7 +15,7 @@ import yaml
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import SqlError
-from sitekeeper.sql.attach import refused
+from sitekeeper.sql.server.attached import refused
 
 from .conftest import ATTACHING, CHECKING, NAME, SCRATCH, Drill, MakeDrill, copied, facts, pushing
 
@@ -108,7 +108,7 @@ def test_a_file_that_is_not_what_the_set_says_never_becomes_a_database(drill: Ma
 def test_a_push_goes_on_where_the_connection_was_lost(
     drill: MakeDrill, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    monkeypatch.setattr("sitekeeper.windows.push.CHUNK", 300_000)
+    monkeypatch.setattr("sitekeeper.windows.files.sending.CHUNK", 300_000)
     here = drill()
     files = here.files()
     here.lab.fault(SCRATCH, "drop_connection", operation="Send", when=when)

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
-from sitekeeper.store.format.store_folder import Folder, set_id_of
-from sitekeeper.store.set import store_of
+from sitekeeper.store.format.store_folder import Folder, set_id_of, store_of
 
 ROOT = os.geteuid() == 0
 

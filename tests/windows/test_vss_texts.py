@@ -11,8 +11,9 @@ import pytest
 from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
 from sitekeeper.model.site import Database, Volume
 from sitekeeper.model.windows import Watched
-from sitekeeper.windows.snapshot import _checked, prove_database, prove_window
+from sitekeeper.windows.snapshot import _checked
 from sitekeeper.windows.vss import tool_texts
+from sitekeeper.windows.vss.proof import prove_database, prove_window
 from sitekeeper.windows.vss.shadow_hosts import HostIntent
 
 RECORDED = os.environ.get("SITEKEEPER_RECORDED")

@@ -8,7 +8,7 @@ from typing import Any
 from sitekeeper.cli.common import table, wiring
 from sitekeeper.engine.inventory.hierarchy import Site
 from sitekeeper.engine.inventory.hosts import Inventory
-from sitekeeper.engine.journal.journal import plain
+from sitekeeper.engine.plain import plain
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

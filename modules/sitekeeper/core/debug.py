@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sitekeeper.engine.journal.journal import plain
 from sitekeeper.engine.module import Module, Params
+from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Plan, Result, Unknown
 from sitekeeper.engine.session import Context
 

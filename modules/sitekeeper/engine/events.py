@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Condition, Lock, Thread
 from typing import Any
 
-from sitekeeper.engine.journal.journal import plain
+from sitekeeper.engine.plain import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

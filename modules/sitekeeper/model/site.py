@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sitekeeper.engine.plan import Record, Result
+from sitekeeper.engine.plan import Check, Record, Result
 
 
 class Machine(Record):
@@ -222,3 +222,39 @@ class TaskRun(Result):
     def folder(self) -> str:
         """The backup's own folder."""
         return f"{self.destination}\\{self.site}Backup"
+
+
+class TargetFacts(Result):
+    """The machine, and every rule that it was held against."""
+
+    checks: tuple[Check, ...] = ()
+    machine: Machine
+    same_windows: bool = False
+    """Whether it is the installation of Windows that the set was made on."""
+    installed: str = ""
+    """Install folder of the site that is there (2007: installed anew); empty where there is none."""
+    services: tuple[str, ...] = ()
+    """Services of a site of 2007 that was installed anew: it must not work while its set is laid beside it."""
+    drive: str = ""
+    """Letter of the system drive: work folders and setup's task are there."""
+    volumes: tuple[Volume, ...] = ()
+    sql_host: str = ""
+    """Inventory name of the database's host."""
+    sql_server: str = ""
+    sql_instance: str = ""
+
+    def free_of(self, path: str) -> int:
+        """Bytes free on the volume of a path; 0 where none holds it."""
+        holding = [one for one in self.volumes if f"{path}\\".lower().startswith(one.name.lower())]
+        return max(holding, key=lambda one: len(one.name)).free if holding else 0
+
+
+class Saved(Result):
+    """What is kept, and where."""
+
+    folder: str = ""
+    """Work folder on the host; it stays."""
+    accounts: tuple[str, ...] = ()
+    """Files of srvacct."""
+    keys: tuple[str, ...] = ()
+    """Registry keys that were exported."""

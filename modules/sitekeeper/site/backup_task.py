@@ -36,7 +36,7 @@ from sitekeeper.sql.server import status_messages
 from sitekeeper.store.format import catalogue, store_folder
 from sitekeeper.store.pulling import task_folder
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.service import RETURN_CODES, ServiceIntent, start_all, states, stop_one
+from sitekeeper.windows.services.control import RETURN_CODES, ServiceIntent, start_all, states, stop_one
 
 RUNS_ALREADY = 10
 """ReturnValue of Win32_Service.StartService (Microsoft Learn)."""

@@ -11,11 +11,11 @@ from sitekeeper.engine.journal.journal import private_folder
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Context
+from sitekeeper.model.site import TargetFacts
 from sitekeeper.model.sql import Made
 from sitekeeper.model.store import Gotten
 from sitekeeper.site.recovery import book_pages
 from sitekeeper.site.recovery.staging import Staged
-from sitekeeper.site.target import TargetFacts
 
 
 class BookParams(Params):

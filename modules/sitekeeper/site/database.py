@@ -13,16 +13,17 @@ from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
+from sitekeeper.model.site import TargetFacts
 from sitekeeper.model.sql import Made
 from sitekeeper.model.store import Gotten
 from sitekeeper.model.windows import FileToPush
 from sitekeeper.site.recovery.setup_state import READS_SERVICES, READS_SITE, refuse_in_use
-from sitekeeper.site.target import TargetFacts
-from sitekeeper.sql.attach import in_order, online, refused
 from sitekeeper.sql.server import dropping, statements
+from sitekeeper.sql.server.attached import in_order, online, refused
 from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
+from sitekeeper.windows.files.sending import Sending, prove, pushed_file, refuse_taken
 from sitekeeper.windows.files.work_folder import work_dir_of
-from sitekeeper.windows.push import PushIntent, PushParams, Sending, prove, pushed_file, refuse_taken
+from sitekeeper.windows.push import PushIntent, PushParams
 
 
 class DatabaseParams(Params):

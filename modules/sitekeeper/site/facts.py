@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any
-
-from sitekeeper.engine.errors import IntegrityError, InventoryError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
-from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Database, Machine, RegistryKey, SiteFacts, Volume
-from sitekeeper.site.learning.layout import parts_of, root_of, volumes_inside, volumes_of
-from sitekeeper.site.learning.machine_facts import (
-    KEYS,
-    MACHINE_CALLS,
-    VIEWS,
-    machine_of,
-    services_of,
-    values_of,
-    volumes_of_machine,
-)
-from sitekeeper.sql.server.site_database import database_of, read_over
+from sitekeeper.engine.session import Context
+from sitekeeper.model.site import SiteFacts
+from sitekeeper.site.learning.site_facts import site_facts
 from sitekeeper.transport.wmi import reading
-
-STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
-"""In this order: the component manager would restart the executive (KB Q302674)."""
 
 
 class FactsParams(Params):
@@ -52,116 +34,3 @@ class Facts(Module[FactsParams, SiteFacts]):
 
     def plan(self, ctx: Context, params: FactsParams) -> Plan[SiteFacts]:
         return Plan(result=site_facts(ctx))
-
-
-def site_facts(ctx: Context) -> SiteFacts:
-    """Everything that the other modules need to know of a site.
-
-    Raises:
-        IntegrityError: there is no site, or not the one of the inventory. RemoteError: something could not be read.
-
-    """
-    keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in VIEWS for name in KEYS]
-    answers = ctx.ps.read([*keys, *MACHINE_CALLS])
-    setup = {view: values_of(answers, number) for number, view in enumerate(VIEWS)}
-    view = next((name for name, found in setup.items() if found["Setup"].get("Installation Directory")), None)
-    if view is None:
-        raise IntegrityError(
-            f"{ctx.host} is no site server: no SMS\\Setup key with an installation directory in either registry view"
-        )
-    site, sql = setup[view]["Identification"], setup[view]["SQL Server"]
-    install = str(setup[view]["Setup"]["Installation Directory"]).rstrip("\\")
-    code = str(site.get("Site Code", "")).upper()
-    if not re.fullmatch(r"[A-Z0-9]{3}", code):
-        raise IntegrityError(f"{ctx.host} has no site code in SMS\\Identification that could be one: {code!r}")
-    expected = ctx.site_code()
-    if expected is not None and code != expected:
-        raise IntegrityError(
-            f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}",
-            hint="one of both is wrong: site_code or ansible_host in the inventory, or the host that answers there",
-        )
-    machine = machine_of(ctx, answers[len(keys) :])
-    volumes = volumes_of_machine(answers[len(keys) + 3])
-    services = services_of(answers[len(keys) + 2])
-    product_version, product = _version(ctx, install)
-    database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
-    used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
-    inner = volumes_inside(volumes, install)
-    used += [volume for volume in (*inner, *root_of(volumes, install)) if volume not in used]
-    names = {service.name.lower(): service.name for service in services}
-    what = parts_of(ctx, install, used, inner, database, elsewhere)
-    return SiteFacts(
-        msg=f"{code}: ConfigMgr {product_version}, {len(used)} volumes",
-        code=code, name=str(site.get("Site Name", "")), type=str(ctx.vars.get("site_type", "primary")), product=product,
-        version=product_version, install_dir=install, parent=str(site.get("Parent Site Code") or "") or None, machine=machine,
-        database_machine=database_machine, services=services,
-        services_to_stop=tuple(names[name.lower()] for name in STOPPED_FOR_BACKUP if name.lower() in names),
-        volumes=tuple(used), database_volumes=tuple(elsewhere), database=database,
-        registry_keys=tuple(
-            RegistryKey(name=name, view=one)
-            for name in ("SMS", "NAL") for one in (("native", "wow") if machine.x64 else ("native",))
-        ),
-        what=what,
-    )  # fmt: skip
-
-
-def _version(ctx: Context, install: str) -> tuple[str, Any]:
-    """The version of sitecomp.exe: 4 is 2007, 5 is 2012 and current branch."""
-    programs = (f"{install}\\bin\\x64\\sitecomp.exe", f"{install}\\bin\\i386\\sitecomp.exe")
-    calls = [
-        Call(
-            "Get-WmiObject",
-            {"Query": "SELECT Version FROM CIM_DataFile WHERE Name='" + path.replace("\\", "\\\\") + "'"},  # noqa: S608 - WQL
-        )
-        for path in programs
-    ]
-    for answer in ctx.ps.read(calls):
-        for row in answer.output:
-            version = str(row.get("Version") or "")
-            if version.startswith("4."):
-                return version, "2007"
-            if version.startswith("5."):
-                return version, "2012"
-            if version:
-                raise IntegrityError(
-                    f"sitecomp.exe is version {version}: neither ConfigMgr 2007 (4) nor 2012 and later (5)"
-                )
-    raise IntegrityError(f"no sitecomp.exe below {install}\\bin: is this a site server?")
-
-
-def _database(
-    ctx: Context, sql: dict[str, Any], machine: Machine, mounted: Sequence[Volume]
-) -> tuple[Database | None, Machine | None, list[Volume]]:
-    """The site database; and where it has a host of its own, that machine and the volumes of the files there."""
-    if ctx.vars.get("site_type") == "secondary" and not sql.get("Database Name"):
-        return None, None, []
-    server, name = str(sql.get("Server") or ""), str(sql.get("Database Name") or "")
-    if not server or not name:
-        raise IntegrityError("the registry names no site database (SMS\\SQL Server: Server, Database Name)")
-    instance, _, database_name = name.rpartition("\\")
-    instance = instance or str(ctx.vars.get("sql_instance", "MSSQLSERVER"))
-    short = server.split(".", maxsplit=1)[0]
-    local = short.lower() == machine.name.lower()
-    holder = ctx.host if local else ctx.vars.get("database_host")
-    if holder is None:
-        raise InventoryError(
-            f"the database of {ctx.host} is on {server}: say so with database_host", host=ctx.host,
-            hint="add the database server to the inventory and name it in database_host",
-        )  # fmt: skip
-    database = read_over(
-        lambda: ctx.sql(short, database_name, instance),
-        lambda session: database_of(session, host=str(holder), server=short, instance=instance, name=database_name),
-    )
-    if local:
-        return database.model_copy(update={"mounts": tuple(volume.name for volume in mounted)}), None, []
-    other = ctx.of(str(holder))
-    answers = other.ps.read(MACHINE_CALLS)
-    everything = volumes_of_machine(answers[3])
-    database = database.model_copy(update={"mounts": tuple(volume.name for volume in everything)})
-    volumes = volumes_of(everything, [file.path for file in database.files])
-    volumes += [volume for volume in root_of(everything, database.files[0].path) if volume not in volumes]
-    return database, machine_of(other, answers), volumes
-
-
-def _files_on(database: Database | None, host: str) -> list[str]:
-    return [file.path for file in database.files] if database is not None and database.host == host else []

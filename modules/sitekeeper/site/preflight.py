@@ -17,8 +17,7 @@ from sitekeeper.model.site import SiteFacts
 from sitekeeper.site.readiness import site_checks
 from sitekeeper.site.readiness.found import Asked, Found
 from sitekeeper.store.format.packed_files import wanted
-from sitekeeper.store.format.store_folder import Folder
-from sitekeeper.store.set import store_of
+from sitekeeper.store.format.store_folder import Folder, store_of
 from sitekeeper.transport.wmi import reading
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Result
+from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Call, Context
+from sitekeeper.model.site import Saved, TargetFacts
 from sitekeeper.site.learning.machine_facts import VIEWS
-from sitekeeper.site.target import TargetFacts
 
 KEYS = ("SMS", "NAL")
 
@@ -17,17 +17,6 @@ class SaveParams(Params):
 
     target: TargetFacts
     """The machine, as ``site.target`` found it."""
-
-
-class Saved(Result):
-    """What is kept, and where."""
-
-    folder: str = ""
-    """Work folder on the host; it stays."""
-    accounts: tuple[str, ...] = ()
-    """Files of srvacct."""
-    keys: tuple[str, ...] = ()
-    """Registry keys that were exported."""
 
 
 class Save(Module[SaveParams, Saved]):

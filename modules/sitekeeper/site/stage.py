@@ -12,12 +12,11 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
+from sitekeeper.model.site import Saved, TargetFacts
 from sitekeeper.model.store import Gotten
 from sitekeeper.site.recovery.script import Recovery, recovery_script, wishes_of
 from sitekeeper.site.recovery.setup_state import READS_SERVICES, READS_SITE, refuse_in_use
 from sitekeeper.site.recovery.staging import MEDIA, SCRIPT, Piece, Sender, Staged, pieces_of, refuse_full
-from sitekeeper.site.save import Saved
-from sitekeeper.site.target import TargetFacts
 
 
 class StageParams(Params):

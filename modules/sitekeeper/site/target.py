@@ -6,12 +6,11 @@ from typing import Any
 
 from sitekeeper.engine.errors import PreflightError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Check, Plan, Result
+from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Database, Machine, Volume
+from sitekeeper.model.site import Database, TargetFacts
 from sitekeeper.model.store import Gotten
 from sitekeeper.site.examination.examined_set import version_of_cd_latest
-from sitekeeper.site.facts import STOPPED_FOR_BACKUP
 from sitekeeper.site.learning.machine_facts import (
     KEYS,
     MACHINE_CALLS,
@@ -22,6 +21,7 @@ from sitekeeper.site.learning.machine_facts import (
     values_of,
     volumes_of_machine,
 )
+from sitekeeper.site.learning.site_facts import STOPPED_FOR_BACKUP
 from sitekeeper.site.recovery import target_rules
 from sitekeeper.site.recovery.installed_anew import SiteDatabase, site_database
 from sitekeeper.sql.server import queries
@@ -35,31 +35,6 @@ class TargetParams(Params):
 
     set: Gotten
     """The set."""
-
-
-class TargetFacts(Result):
-    """The machine, and every rule that it was held against."""
-
-    checks: tuple[Check, ...] = ()
-    machine: Machine
-    same_windows: bool = False
-    """Whether it is the installation of Windows that the set was made on."""
-    installed: str = ""
-    """Install folder of the site that is there (2007: installed anew); empty where there is none."""
-    services: tuple[str, ...] = ()
-    """Services of a site of 2007 that was installed anew: it must not work while its set is laid beside it."""
-    drive: str = ""
-    """Letter of the system drive: work folders and setup's task are there."""
-    volumes: tuple[Volume, ...] = ()
-    sql_host: str = ""
-    """Inventory name of the database's host."""
-    sql_server: str = ""
-    sql_instance: str = ""
-
-    def free_of(self, path: str) -> int:
-        """Bytes free on the volume of a path; 0 where none holds it."""
-        holding = [one for one in self.volumes if f"{path}\\".lower().startswith(one.name.lower())]
-        return max(holding, key=lambda one: len(one.name)).free if holding else 0
 
 
 class Target(Module[TargetParams, TargetFacts]):

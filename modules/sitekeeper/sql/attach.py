@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sitekeeper.engine.errors import IntegrityError, SqlError, UsageError
+from sitekeeper.engine.errors import SqlError, UsageError
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
@@ -16,16 +16,10 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.sql import Made
 from sitekeeper.model.windows import PushedFile
-from sitekeeper.sql.server import dropping, mark, queries, statements
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.sql.server import dropping, mark, statements
+from sitekeeper.sql.server.attached import in_order, online, refused, take_back
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
 from sitekeeper.windows.files.work_folder import work_dir_of
-
-NOT_STARTED = 1813
-"""The database cannot be started, and nothing of why: all that Microsoft's driver shows, whatever the cause."""
-TORN = frozenset({5171, 5172, 5173, 9003})
-"""Not one database of one instant: the files' own fault, on whichever server."""
-FORMAT = frozenset({905, 909, 933, 948, 950})
-"""Of a newer version, or with what this edition has not."""
 
 
 class AttachParams(Params):
@@ -103,68 +97,3 @@ class Attach(Module[AttachParams, Made]):
 
     def undo(self, ctx: Context, intent: AttachIntent, outcome: Made | None) -> str:
         return take_back(changed_on(ctx, intent), intent, made=outcome is not None)
-
-
-def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
-    """The primary data file first, logs last. A set lists data files in the order of the database's own.
-
-    "If PRIMARY is not specified, the first file listed in the CREATE DATABASE statement becomes the primary file" (Microsoft).
-    """
-    return sorted(files, key=lambda one: one.kind == "log")
-
-
-def take_back(there: Context, intent: AttachIntent, *, made: bool) -> str:
-    """Drop the database and what is left of its files, after a change that was made, half made or never sent."""
-    server = Server(there, intent.instance)
-    if not made:
-        dropping.settle(server)
-    dropped = dropping.drop(server, intent.name, intent.run)
-    names = [path.rpartition("\\")[2] for path in intent.files]
-    there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=names)
-    return f"database {intent.name} {'dropped' if dropped else 'was not there'}"
-
-
-def online(server: Server, predicted: Made, seconds: float) -> Made:
-    """Prove that the database is there and started, with exactly these files.
-
-    Raises:
-        IntegrityError: it is not.
-
-    """
-    rows = server.ask(queries.DATABASE, predicted.name)
-    if not rows or rows[0]["state"] != "ONLINE":
-        raise IntegrityError(
-            f"{predicted.name} on {server.host} is {rows[0]['state'] if rows else 'not there'}, not ONLINE"
-        )
-    files = {str(row["path"]).lower() for row in server.ask(queries.FILES, predicted.name)}
-    if files != {path.lower() for path in predicted.files}:
-        raise IntegrityError(
-            f"{predicted.name} on {server.host} has other files than it was given: {', '.join(sorted(files))}"
-        )
-    about = server.ask(queries.SERVER)[0]
-    return predicted.model_copy(
-        update={
-            "server": str(about["server"]), "seconds": seconds,
-            "msg": f"{predicted.name} is online, {predicted.bytes} bytes in {seconds:.1f} s, {rate(predicted.bytes, seconds)}",
-        }
-    )  # fmt: skip
-
-
-def refused(error: SqlError, name: str) -> SqlError | IntegrityError:
-    """What it means that the server does not start the database."""
-    if error.number in TORN or error.number == NOT_STARTED:
-        torn = IntegrityError(
-            f"the files are not a database that this server can start: {error.message}", host=error.host,
-            hint="of different instants or databases, damaged, or of a newer version: its error log says which; the set does not restore",
-        )  # fmt: skip
-        if error.number in TORN:
-            torn.blames = "set"
-        else:
-            torn.hint = (
-                "its error log says why: the files may be torn, or the server may lack something (room, rights, memory)"
-            )
-        return torn
-    hint = {5120: "may its service account read and write in sql_work_dir?"}.get(error.number)
-    if error.number in FORMAT:
-        hint = "a scratch server of the set's own version and edition opens it"
-    return SqlError(f"{name}: {error.message}", number=error.number, host=error.host, hint=hint or error.hint)

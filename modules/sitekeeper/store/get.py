@@ -21,10 +21,9 @@ from sitekeeper.engine.types import Many, SiteCode
 from sitekeeper.model.store import Gotten, Proof
 from sitekeeper.store.format import catalogue, marks_file
 from sitekeeper.store.format.manifest_file import Manifest
-from sitekeeper.store.format.store_folder import Folder, store_error
+from sitekeeper.store.format.store_folder import Folder, store_error, store_of
 from sitekeeper.store.keeping import extract
 from sitekeeper.store.sealing.open_set import Opened, opened
-from sitekeeper.store.set import store_of
 from sitekeeper.transport.age_identity import keys_of
 
 

@@ -9,8 +9,7 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.model.store import Marked
 from sitekeeper.store.format import marks_file
-from sitekeeper.store.format.store_folder import Folder
-from sitekeeper.store.set import store_of
+from sitekeeper.store.format.store_folder import Folder, store_of
 
 
 class MarkParams(Params):

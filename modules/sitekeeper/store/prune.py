@@ -13,10 +13,9 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import SiteCode
 from sitekeeper.model.store import Pruned
-from sitekeeper.store.format.store_folder import Folder
+from sitekeeper.store.format.store_folder import Folder, store_of
 from sitekeeper.store.keeping import pruning, trash
 from sitekeeper.store.keeping.retention import policy_of
-from sitekeeper.store.set import store_of
 
 
 class PruneParams(Params):

@@ -14,7 +14,13 @@ from sitekeeper.model.sql import SqlFacts
 from sitekeeper.model.store import Published, Staging
 from sitekeeper.store.format import entry_log, manifest_file, reg_file, store_folder
 from sitekeeper.store.keeping import complete
-from sitekeeper.store.publish import PublishIntent, just_proven, lease_still_ours, published_before, pulled
+from sitekeeper.store.publishing.publication import (
+    PublishIntent,
+    just_proven,
+    lease_still_ours,
+    published_before,
+    pulled,
+)
 from sitekeeper.store.pulling import task_folder
 from sitekeeper.store.pulling.task_unchanged import refuse_another_run
 from sitekeeper.store.pulling.tree import Found

@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from sitekeeper.engine.errors import SpaceError, UsageError
+from sitekeeper.engine.errors import SpaceError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.model.store import Staging
 from sitekeeper.store.format import packed_files, store_folder
+from sitekeeper.store.format.store_folder import store_of
 
 
 class SetParams(Params):
@@ -130,21 +131,3 @@ class Set(Module[SetParams, Staging]):
                 if claim.read_text() == intent.run:
                     store.discard(claim.name, intent.run)
         return f"staging set {', '.join(dropped)} discarded" if dropped else "no staging set left"
-
-
-def store_of(ctx: Context, given: str | None) -> Path:
-    """The store's folder, from the parameter or the variable ``store``.
-
-    Raises:
-        UsageError: neither is given.
-
-    """
-    path = given or ctx.vars.get("store")
-    if not isinstance(path, str) or not path:
-        raise UsageError(
-            "no store is given", hint="set the variable `store` in the inventory, or -e store=/srv/backups"
-        )
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError:
-        raise UsageError(f"the store {path} names a user who does not exist") from None

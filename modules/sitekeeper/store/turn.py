@@ -11,8 +11,7 @@ from sitekeeper.engine.plan import Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Count, Many
 from sitekeeper.store.format import catalogue
-from sitekeeper.store.format.store_folder import Folder
-from sitekeeper.store.set import store_of
+from sitekeeper.store.format.store_folder import Folder, store_of
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 

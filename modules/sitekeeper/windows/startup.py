@@ -11,7 +11,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.service import quoted, states
+from sitekeeper.windows.services.control import quoted, states
 
 Mode = Literal["Automatic", "Manual", "Disabled"]
 READ_AS = {"Automatic": "Auto", "Manual": "Manual", "Disabled": "Disabled"}

@@ -13,20 +13,15 @@ import queue
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path, PurePath
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from uuid import UUID
-
-from pydantic import BaseModel
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
-from sitekeeper.engine.plan import Unknown
-from sitekeeper.engine.secrets import Secret
+from sitekeeper.engine.plain import plain
 
 _SCHEMA = """
 CREATE TABLE record (
@@ -253,24 +248,3 @@ def _dump(data: Any) -> str:
 
 def _refused(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be journaled")
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: models as mappings, a Secret as its reference."""
-    if isinstance(value, BaseModel):
-        return {key: plain(one) for key, one in value.__dict__.items()}
-    if isinstance(value, Secret | Unknown):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(one) for one in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, PurePath | Decimal | UUID):
-        return str(value)
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    if hasattr(value, "total_seconds"):
-        return value.total_seconds()
-    return value

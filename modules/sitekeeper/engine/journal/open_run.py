@@ -12,13 +12,9 @@ from pydantic import ValidationError
 
 from sitekeeper.engine import module as modules
 from sitekeeper.engine.errors import IntegrityError, UsageError
-from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal import journal
-from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.plan import Record, Result
-from sitekeeper.engine.run.undo import OpenChange, Tell, UndoStack
-from sitekeeper.engine.session import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,11 +194,3 @@ def _model(kind: type[Record], data: dict[str, Any], row: journal.Row) -> Record
         return kind.model_validate(data)
     except ValidationError as error:
         raise IntegrityError(f"record {row.seq} cannot be read by this version: {error.errors()[0]['msg']}") from None
-
-
-def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:
-    """The open changes of a host as an undo stack."""
-    stack = UndoStack(journal, leases, tell)
-    for one in progress.open:
-        stack.push(OpenChange(one.number, one.path, one.name, one.policy, one.module(), one.intent, ctx, one.outcome))
-    return stack

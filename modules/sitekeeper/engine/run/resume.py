@@ -14,10 +14,11 @@ from typing import Any
 from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, UsageError
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.inventory.hosts import Inventory
-from sitekeeper.engine.journal.journal import plain
-from sitekeeper.engine.journal.open_run import HostProgress, Journaled, OpenRun, stack_of
+from sitekeeper.engine.journal.open_run import HostProgress, Journaled, OpenRun
 from sitekeeper.engine.language.plays import Playbook, Task
+from sitekeeper.engine.plain import plain
 from sitekeeper.engine.run.host_play import HostPlay
+from sitekeeper.engine.run.undo import stack_of
 from sitekeeper.engine.secrets import find
 
 

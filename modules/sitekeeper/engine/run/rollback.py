@@ -10,9 +10,10 @@ from sitekeeper.engine.errors import SitekeeperError
 from sitekeeper.engine.holding.guarding import Guarding
 from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal.journal import Journal
-from sitekeeper.engine.journal.open_run import HostProgress, OpenRun, stack_of
+from sitekeeper.engine.journal.open_run import HostProgress, OpenRun
 from sitekeeper.engine.run.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.run.telling import Telling
+from sitekeeper.engine.run.undo import stack_of
 from sitekeeper.engine.session import Connector, Context
 
 

@@ -11,6 +11,7 @@ from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError,
 from sitekeeper.engine.holding import busy
 from sitekeeper.engine.holding.leases import Leases, changed_on
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.open_run import HostProgress
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Record
@@ -144,3 +145,11 @@ class UndoStack:
                 left -= 1
                 if not left:
                     raise
+
+
+def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:
+    """The open changes of a host as an undo stack."""
+    stack = UndoStack(journal, leases, tell)
+    for one in progress.open:
+        stack.push(OpenChange(one.number, one.path, one.name, one.policy, one.module(), one.intent, ctx, one.outcome))
+    return stack

@@ -14,7 +14,7 @@ from sitekeeper.site.examination.examined_set import SKEW, Asked, found_in, vers
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
 from sitekeeper.store.format import reg_file
 from sitekeeper.store.keeping.complete import FOLDERS
-from sitekeeper.windows.snapshot import prove_window
+from sitekeeper.windows.vss.proof import prove_window
 
 STOPPED = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 CONTROL_FILE = "inboxes/sitectrl.box/sitectrl.ct0"

@@ -18,7 +18,7 @@ from sitekeeper.site.task import messages
 from sitekeeper.sql.server import status_messages
 from sitekeeper.sql.server.status_messages import StatusMessage
 from sitekeeper.store.pulling import task_folder
-from sitekeeper.windows.service import states
+from sitekeeper.windows.services.control import states
 
 SERVICE = "SMS_SITE_BACKUP"
 PATIENCE = 10.0

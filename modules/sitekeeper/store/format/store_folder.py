@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, SpaceError, UsageError
 from sitekeeper.engine.journal.journal import private_folder
+from sitekeeper.engine.session import Context
 
 _SET = re.compile(r"([A-Z0-9]{3})-(\d{6,})\Z")
 
@@ -300,3 +301,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def store_of(ctx: Context, given: str | None) -> Path:
+    """The store's folder, from the parameter or the variable ``store``.
+
+    Raises:
+        UsageError: neither is given.
+
+    """
+    path = given or ctx.vars.get("store")
+    if not isinstance(path, str) or not path:
+        raise UsageError(
+            "no store is given", hint="set the variable `store` in the inventory, or -e store=/srv/backups"
+        )
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"the store {path} names a user who does not exist") from None

@@ -1,0 +1,132 @@
+"""Files of the control host on their way to a host's disk: sent in chunks, resumed, proved equal on both ends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sitekeeper.engine.errors import (
+    IntegrityError,
+    RemoteError,
+    RunInterruptedError,
+    SpaceError,
+    UnreachableError,
+)
+from sitekeeper.engine.session import Context
+from sitekeeper.model.windows import FileToPush, PushedFile
+from sitekeeper.windows.files.work_folder import explained, listed
+from sitekeeper.windows.push import PushIntent, PushParams
+
+CHUNK = 4 * 2**20
+"""Bytes a pipeline: in base64 below the 10 MB that PowerShell takes as one object (PSMaximumReceivedObjectSizeMB)."""
+
+
+ATTEMPTS = 5
+"""How often a chunk is tried after a lost connection."""
+
+
+PAUSE = 1.0
+
+
+_DISK_FULL = "IOException"
+
+
+class Sending:
+    """Files on their way to one host."""
+
+    def __init__(self, ctx: Context, there: Context, intent: PushIntent, params: PushParams) -> None:
+        self._ctx, self._there, self._intent, self._params = ctx, there, intent, params
+        self._started = ctx.clock.monotonic()
+        self._total = sum(one.size for one in params.files)
+        self.bytes = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the first byte."""
+        return self._ctx.clock.monotonic() - self._started
+
+    def send(self, one: FileToPush) -> None:
+        """Send one file, and hold it against the hash that it must have."""
+        digest, path = hashlib.sha256(), Path(self._params.folder, one.file)
+        with path.open("rb") as file:
+            offset, sent = 0, False
+            while (data := file.read(CHUNK)) or not sent:
+                digest.update(data)
+                self._write(one.name, offset, data)
+                offset, sent = offset + len(data), True
+                self._pace(len(data))
+        if digest.hexdigest() != one.sha256 or offset != one.size:
+            raise IntegrityError(f"{path} is not what its set says (SHA-256)", hint="`sitekeeper backups verify`")
+
+    def _write(self, name: str, offset: int, data: bytes) -> None:
+        intent, there = self._intent, self._there
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                (length,) = there.ps.change(
+                    "Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=name, Offset=offset, Data=data
+                )
+            except UnreachableError:
+                if attempt == ATTEMPTS:
+                    raise
+                self._ctx.clock.sleep(PAUSE, self._ctx.stop)
+                if self._arrived(name, offset + len(data)):
+                    return
+            except RemoteError as error:
+                if error.record is not None and error.record.short_id == _DISK_FULL:
+                    raise SpaceError(
+                        f"{there.host} has no room for {name}: {error.record.message}", host=there.host
+                    ) from None
+                raise explained(error, intent.root) from None
+            else:
+                if int(length) != offset + len(data):
+                    raise IntegrityError(
+                        f"{name} on {there.host} has {length} bytes after {offset + len(data)} were sent"
+                    )
+                return
+
+    def _arrived(self, name: str, length: int) -> bool:
+        """Whether the host's file ends where this chunk does: then it was written, and only the answer was lost."""
+        return listed(self._there, self._intent.root, self._intent.run).get(name) == length
+
+    def _pace(self, amount: int) -> None:
+        ctx = self._ctx
+        self.bytes += amount
+        if ctx.stop.is_set():
+            raise RunInterruptedError("stopped by the operator")
+        ctx.progress(self.bytes, self._total, "B", "pushing")
+        rate = min((one for one in (self._params.rate, ctx.rate) if one), default=None)
+        ahead = self.bytes / rate - self.seconds if rate else 0.0
+        if ahead > 0:
+            ctx.clock.sleep(ahead, ctx.stop)
+
+
+def refuse_taken(there: Context, root: str, run: str, names: Sequence[str]) -> None:
+    """Refuse names that the run's folder has already.
+
+    Raises:
+        IntegrityError: it has one.
+
+    """
+    taken = {name.lower() for name in listed(there, root, run)}
+    for name in names:
+        if name.lower() in taken:
+            raise IntegrityError(f"{root}\\{run} on {there.host} has a file {name} already", host=there.host)
+
+
+def prove(there: Context, intent: PushIntent, files: Sequence[FileToPush]) -> None:
+    """Read what lies on the host's disk now, and compare."""
+    found: dict[str, tuple[int, str]] = {}
+    for row in there.ps.stream("Measure-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names)):
+        if row["Sha256"]:
+            found[str(row["Name"])] = (int(row["Length"]), bytes(row["Sha256"]).hex())
+    for one in files:
+        if found.get(one.name) != (one.size, one.sha256):
+            raise IntegrityError(f"{one.name} arrived on {there.host} different from what was sent (SHA-256)")
+
+
+def pushed_file(one: FileToPush, folder: str) -> PushedFile:
+    """A file as it will be on the host."""
+    facts: dict[str, Any] = one.model_dump(exclude={"file"})
+    return PushedFile(path=f"{folder}\\{one.name}", **facts)

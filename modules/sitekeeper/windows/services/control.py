@@ -1,0 +1,205 @@
+"""Controls of Windows services: their states, stopping and starting them in order, waiting until they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from sitekeeper.engine.errors import (
+    RemoteError,
+    RemoteTimeoutError,
+    RunInterruptedError,
+    UsageError,
+)
+from sitekeeper.engine.plan import Record
+from sitekeeper.engine.session import Context
+from sitekeeper.model.windows import ServiceState
+from sitekeeper.windows.services.settling import Settling, log_length, wait_until_settled
+
+RETURN_CODES = {
+    2: "access denied", 3: "services that depend on it are running", 5: "it does not accept the control now",
+    7: "it did not answer in time", 8: "unknown failure", 10: "it is already running", 14: "it is disabled",
+    15: "its log-on failed", 21: "invalid parameter", 24: "it is paused",
+}  # fmt: skip
+"""ReturnValue of StartService and StopService (Microsoft Learn, "StopService method of the Win32_Service class")."""
+
+
+class ServiceIntent(Record):
+    """What was found, before anything was changed."""
+
+    version: Literal[1] = 1
+    names: tuple[str, ...]
+    state: Literal["stopped", "started"]
+    found: tuple[ServiceState, ...]
+    timeout: float
+    settle: float
+    drive: str = ""
+    path: str = ""
+    beside: tuple[str, ...] = ()
+    """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
+
+
+def _going_down(ctx: Context) -> None:
+    """Note the beginning of the offline window; of several tasks that stop services, the first counts."""
+    offline = ctx.notes.get("offline")
+    if offline is None or "until" in offline:
+        ctx.notes["offline"] = {"from": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+
+
+def _running_again(ctx: Context) -> None:
+    """Note that all services of a task run; they have yet to settle. Seconds are those of the monotonic clock."""
+    offline = ctx.notes.get("offline")
+    if offline is not None:
+        offline["up"] = {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+
+
+def _came_up(ctx: Context) -> float:
+    """Note the end of the offline window; of several tasks that put services back, the last counts. Answers its seconds."""
+    offline = ctx.notes.get("offline")
+    if offline is None:
+        return 0.0
+    up = offline.pop("up", None) or {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+    seconds = float(up["clock"]) - float(offline["clock"])
+    if seconds < 0:  # the control host was restarted in between
+        seconds = (datetime.fromisoformat(up["at"]) - datetime.fromisoformat(offline["from"])).total_seconds()
+    offline.update({"until": up["at"], "seconds": round(seconds, 3)})
+    return seconds
+
+
+def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
+    """The services as they are now, in the order of the names.
+
+    Raises:
+        RemoteError: one does not exist.
+
+    """
+    where = " OR ".join(f"Name='{quoted(name)}'" for name in names)
+    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State,StartMode,ProcessId FROM Win32_Service WHERE {where}")  # noqa: S608 - WQL of checked names
+    by_name = {str(row["Name"]).lower(): row for row in rows}
+    missing = [name for name in names if name.lower() not in by_name]
+    if missing:
+        raise RemoteError(
+            f"no service named {', '.join(missing)}", hint="names are those of `sc query`, not what the console shows"
+        )
+    return tuple(
+        ServiceState(
+            name=str(row["Name"]),
+            state=str(row["State"]),
+            start_mode=str(row["StartMode"]),
+            pid=int(row["ProcessId"] or 0),
+        )
+        for row in (by_name[name.lower()] for name in names)
+    )
+
+
+def quoted(name: str) -> str:
+    """A service name as it may stand between the quotes of a WMI path or query.
+
+    Raises:
+        UsageError: it is none.
+
+    """
+    if not name or any(letter in name for letter in "'\"\\%"):
+        raise UsageError(f"not a service name: {name!r}")
+    return name
+
+
+def _state(ctx: Context, name: str) -> ServiceState:
+    return states(ctx, [name])[0]
+
+
+def stop_one(ctx: Context, name: str, timeout: float, *, heed: bool = False) -> None:
+    """Stop one service and wait until it is; a stop that is under way is waited out.
+
+    ``heed``: the operator's stop ends the waiting (never while something is being put back).
+
+    Raises:
+        RemoteTimeoutError: it did not stop in time. RemoteError: Windows refused.
+
+    """
+    until = ctx.clock.monotonic() + timeout
+    state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "stop")
+    if state == "Stopped":
+        return
+    code = _control(ctx, name, "StopService")
+    if code not in {0, 5, 6, 7}:
+        raise RemoteError(f"{name} cannot be stopped: {RETURN_CODES.get(code, f'code {code}')}", hint=_dependents(code))
+    if code == 5 and _state(ctx, name).state == "Running":
+        raise RemoteError(f"{name} does not accept a stop now")
+    _wait(ctx, name, {"Stopped"}, until, "stop", heed=heed)
+
+
+def _dependents(code: int) -> str | None:
+    return "name them before it in the same task, if they may be stopped" if code == 3 else None
+
+
+def start_all(ctx: Context, intent: ServiceIntent, timeout: float) -> None:
+    """Start services in order, each only if it is not running by then, and wait until all have settled.
+
+    ConfigMgr's order: its component manager starts the executive by itself; only if it does not, we do. One that cannot be
+    started keeps none of the others down.
+    """
+    settling = Settling(intent.names, intent.settle, timeout, intent.drive, intent.path)
+    log = log_length(ctx, settling)
+    errors: list[RemoteError] = []
+    for name in intent.names:
+        try:
+            _start_one(ctx, name, timeout)
+        except RemoteError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    if intent.names:
+        _running_again(ctx)
+
+    def again(name: str) -> None:
+        _start_one(ctx, name, timeout)
+        _running_again(ctx)
+
+    wait_until_settled(ctx, settling, states, again, log)
+
+
+def _start_one(ctx: Context, name: str, timeout: float) -> None:
+    until = ctx.clock.monotonic() + timeout
+    while True:
+        state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "come to rest")
+        if state == "Running":
+            return
+        code = _control(ctx, name, "ResumeService" if state == "Paused" else "StartService")
+        if code not in {0, 5, 7, 10}:
+            raise RemoteError(f"{name} cannot be started: {RETURN_CODES.get(code, f'code {code}')}")
+        state = _wait(ctx, name, {"Running", "Stopped"}, until, "start", patience=5.0)
+        if state == "Running":
+            return
+        if ctx.clock.monotonic() > until:
+            raise RemoteTimeoutError(f"{name} does not start: it is Stopped again after every try")
+
+
+def _control(ctx: Context, name: str, method: str) -> int:
+    answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{quoted(name)}'", Name=method)
+    return int(answer[0]["ReturnValue"]) if answer else 0
+
+
+def _wait(
+    ctx: Context, name: str, wanted: set[str], until: float, verb: str, patience: float = 0.0, *, heed: bool = False
+) -> str:
+    """Poll until the service is in a wanted state; ``patience``: seconds for which Stopped does not count yet."""
+    pause = 0.1
+    hopeful = ctx.clock.monotonic() + patience
+    started = ctx.clock.monotonic()
+    while True:
+        state = _state(ctx, name).state
+        if state in wanted and not (state == "Stopped" and ctx.clock.monotonic() < hopeful):
+            return state
+        now = ctx.clock.monotonic()
+        if heed and ctx.stop.is_set():
+            raise RunInterruptedError(f"stopped by the operator while {name} was {state}")
+        if now >= until:
+            raise RemoteTimeoutError(
+                f"{name} did not {verb} within its time-out: it is still {state} after {now - started:.0f} s"
+            )
+        if now - started > 2:
+            ctx.progress(int(now - started), int(until - started), "s", f"waiting for {name} to {verb}")
+        ctx.clock.sleep(min(pause, until - now))
+        pause = min(pause * 1.5, 1.0)
