@@ -19,6 +19,7 @@ from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Record, Unknown
 
 
@@ -110,7 +111,7 @@ def test_values_as_json_can_hold_them() -> None:
         "unknown": Unknown("a.b"), "bytes": b"abc", "time": timedelta(minutes=1), "day": date(2026, 1, 2), "money": Decimal("1.50"),
         "guid": UUID(int=5),
     }  # fmt: skip
-    assert journal.plain(value) == {
+    assert plain(value) == {
         "own": {"pw": "<secret inline:f:1>", "when": "2026-01-02T00:00:00+00:00"}, "path": "/x", "5": [1, [2]],
         "unknown": "known after a.b", "bytes": "<3 bytes>", "time": 60.0, "day": "2026-01-02", "money": "1.50",
         "guid": "00000000-0000-0000-0000-000000000005",

@@ -15,8 +15,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
-from sitekeeper.windows.service import NEVER_STOPPED, Service, ServiceParams
-from sitekeeper.windows.services.control import ServiceIntent
+from sitekeeper.windows.service import NEVER_STOPPED, Service, ServiceIntent, ServiceParams
 
 CM, EXEC = "SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"
 WAIT = {"timeout": "60s", "undo_timeout": "120s", "settle": "4s"}

@@ -7,6 +7,7 @@ import json
 import sys
 from datetime import timedelta
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from sitekeeper.report.jsonl import JsonLines
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     command = commands.add_parser("run", help="run a playbook", description="Run a playbook over an inventory.")
-    command.add_argument("playbook", type=Path)
+    command.add_argument("playbook", help="a playbook file, or the name of one that comes with sitekeeper: backup, check, ...")
     command.add_argument("-i", "--inventory", required=True, help="inventory file or folder")
     command.add_argument("--check", action="store_true", help="only find out what would change; changes nothing")
     command.add_argument("--diff", action="store_true", help="show every single change")
@@ -60,6 +61,7 @@ def work(options: argparse.Namespace) -> int:
         raise UsageError("--sign signs the evidence: give --evidence DIR too")
     if options.evidence is not None and options.check:
         raise UsageError("--evidence is of what was done, and --check does nothing")
+    playbook = playbook_named(options.playbook)
     vault = wiring.vault_password(options.vault_password_file)
     inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     settings = Options(
@@ -74,12 +76,31 @@ def work(options: argparse.Namespace) -> int:
         by=wiring.person(),
     )
     if options.json:
-        return _ended(wiring.run_playbook(options.playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
+        return _ended(wiring.run_playbook(playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
     console = Console(sys.stdout, diff=options.diff or options.check)
     try:
-        return _ended(wiring.run_playbook(options.playbook, inventory, settings, vault, console), options)
+        return _ended(wiring.run_playbook(playbook, inventory, settings, vault, console), options)
     finally:
         console.close()
+
+
+def playbook_named(given: str) -> Path:
+    """The file of a playbook: a path, or the bare name of one that comes with sitekeeper.
+
+    Raises:
+        UsageError: a bare name that is neither a file nor a playbook that comes with sitekeeper.
+
+    """
+    file = Path(given)
+    if file.exists() or file.suffix or len(file.parts) != 1:
+        return file  # where it does not exist, its reader says so
+    shipped = {one.stem: one for one in Path(str(files("sitekeeper").joinpath("playbooks"))).glob("*.yml")}
+    if given in shipped:
+        return shipped[given]
+    raise UsageError(
+        f"there is no playbook {given}",
+        hint=f"give a file, or one of the playbooks that come with sitekeeper: {', '.join(sorted(shipped))}",
+    )
 
 
 def _ended(outcome: RunOutcome, options: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ from sitekeeper.sql.server import status_messages
 from sitekeeper.store.format import catalogue, store_folder
 from sitekeeper.store.pulling import task_folder
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.services.control import RETURN_CODES, ServiceIntent, start_all, states, stop_one
+from sitekeeper.windows.services.control import RETURN_CODES, start_all, states, stop_one
 
 RUNS_ALREADY = 10
 """ReturnValue of Win32_Service.StartService (Microsoft Learn)."""
@@ -291,11 +291,7 @@ def _services_up(ctx: Context, intent: TaskIntent) -> tuple[str, ...]:
         if not left or ctx.clock.monotonic() > until:
             break
         ctx.clock.sleep(0.25)
-    services = ServiceIntent(
-        names=intent.running, state="stopped", found=(), timeout=intent.timeout, settle=intent.settle, drive=intent.drive,
-        path=intent.path,
-    )  # fmt: skip
-    start_all(ctx, services, intent.timeout)
+    start_all(ctx, intent.running, intent.timeout, intent.settle, intent.drive, intent.path)
     return left
 
 

@@ -6,6 +6,7 @@ on the volume that is to hold the site database.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from sitekeeper.engine.errors import SqlError, UsageError
@@ -23,7 +24,6 @@ from sitekeeper.sql.server.attached import in_order, online, refused
 from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
 from sitekeeper.windows.files.sending import Sending, prove, pushed_file, refuse_taken
 from sitekeeper.windows.files.work_folder import work_dir_of
-from sitekeeper.windows.push import PushIntent, PushParams
 
 
 class DatabaseParams(Params):
@@ -99,11 +99,10 @@ class Database(Module[DatabaseParams, Made]):
         assert isinstance(intent, DatabaseIntent)  # noqa: S101 - the plan is our own
         there = changed_on(ctx, intent)
         files = tuple(FileToPush.model_validate(one) for one in got.database_files)
-        going = PushIntent(on=intent.on, run=intent.run, root=intent.root, names=intent.names)
-        sending = Sending(ctx, there, going, PushParams(folder=str(got.folder), files=files, on=intent.on))
+        sending = Sending(ctx, there, Path(got.folder), files, root=intent.root, run=intent.run)
         for one in files:
             sending.send(one)
-        prove(there, going, files)
+        prove(there, intent.root, intent.run, files)
         server = Server(there, intent.instance)
         paths = [one.path for one in in_order(tuple(pushed_file(one, f"{intent.root}\\{intent.run}") for one in files))]
         try:

@@ -6,18 +6,16 @@ Service Broker off (Microsoft: ALTER DATABASE SET options), and a newer server c
 
 from __future__ import annotations
 
-from typing import Literal
-
 from sitekeeper.engine.errors import SqlError, UsageError
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.sql import Made
 from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.server import dropping, mark, statements
-from sitekeeper.sql.server.attached import in_order, online, refused, take_back
+from sitekeeper.sql.server.attached import PushedDatabase, in_order, online, refused, take_back
 from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
 from sitekeeper.windows.files.work_folder import work_dir_of
 
@@ -33,16 +31,8 @@ class AttachParams(Params):
     """The host; the play's own when left out."""
 
 
-class AttachIntent(Record):
+class AttachIntent(PushedDatabase):
     """What the database will be called, and which files go with it."""
-
-    version: Literal[1] = 1
-    on: str
-    instance: str
-    name: str
-    run: str
-    root: str
-    files: tuple[str, ...]
 
 
 class Attach(Module[AttachParams, Made]):

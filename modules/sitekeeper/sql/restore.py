@@ -11,9 +11,8 @@ from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.model.sql import Made
 from sitekeeper.model.windows import PushedFile
-from sitekeeper.sql.attach import AttachIntent
 from sitekeeper.sql.server import dropping, mark, statements
-from sitekeeper.sql.server.attached import online, take_back
+from sitekeeper.sql.server.attached import PushedDatabase, online, take_back
 from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
 from sitekeeper.windows.files.work_folder import work_dir_of
 
@@ -42,7 +41,7 @@ class RestoreParams(Params):
     """The host; the play's own when left out."""
 
 
-class RestoreIntent(AttachIntent):
+class RestoreIntent(PushedDatabase):
     """As for an attach: name and files."""
 
     backup: str

@@ -93,10 +93,12 @@ class Push(Module[PushParams, Pushed]):
         assert isinstance(intent, PushIntent)  # noqa: S101 - the plan is our own
         there = changed_on(ctx, intent)
         refuse_taken(there, intent.root, intent.run, intent.names)
-        sending = Sending(ctx, there, intent, params)
+        sending = Sending(
+            ctx, there, Path(params.folder), params.files, root=intent.root, run=intent.run, rate=params.rate
+        )
         for one in params.files:
             sending.send(one)
-        prove(there, intent, params.files)
+        prove(there, intent.root, intent.run, params.files)
         result, seconds = plan.result, sending.seconds
         rate = sending.bytes / 2**20 / seconds if seconds else 0.0
         return result.model_copy(

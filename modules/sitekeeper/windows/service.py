@@ -14,13 +14,13 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Covers, Plan
+from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Many
 from sitekeeper.model.site import SiteFacts
-from sitekeeper.model.windows import ServicesResult
+from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.services.control import ServiceIntent, _came_up, _going_down, start_all, states, stop_one
+from sitekeeper.windows.services.control import came_up, going_down, start_all, states, stop_one
 
 NEVER_STOPPED = frozenset({"sms_site_vss_writer", "sqlwriter", "vss", "sms_site_backup"})
 """They make the backup: stopping them loses the writers (Microsoft Learn, "Back up a site")."""
@@ -41,6 +41,21 @@ class ServiceParams(Params):
     """How long a started service must keep running in one process before it counts as started."""
     site: SiteFacts | None = None
     """The site that they belong to: settled then also means that its log grows and no inbox only rises."""
+
+
+class ServiceIntent(Record):
+    """What was found, before anything was changed."""
+
+    version: Literal[1] = 1
+    names: tuple[str, ...]
+    state: Literal["stopped", "started"]
+    found: tuple[ServiceState, ...]
+    timeout: float
+    settle: float
+    drive: str = ""
+    path: str = ""
+    beside: tuple[str, ...] = ()
+    """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
 
 
 class Service(Module[ServiceParams, ServicesResult]):
@@ -101,9 +116,9 @@ class Service(Module[ServiceParams, ServicesResult]):
         assert isinstance(intent, ServiceIntent)  # noqa: S101 - the plan is our own
         timeout = params.timeout.total_seconds()
         if intent.state == "started":
-            start_all(ctx, intent, timeout)
+            start_all(ctx, intent.names, timeout, intent.settle, intent.drive, intent.path)
         else:
-            _going_down(ctx)
+            going_down(ctx)
             try:
                 for name in intent.names:
                     stop_one(ctx, name, timeout, heed=True)
@@ -133,19 +148,19 @@ class Service(Module[ServiceParams, ServicesResult]):
                 if one.state == "Stopped":
                     stop_one(ctx, one.name, intent.timeout)
             return "stopped again what was stopped before"
-        wanted = intent.model_copy(update={"names": tuple(one.name for one in running)})
+        names = tuple(one.name for one in running)
         try:
             try:
-                start_all(ctx, wanted, intent.timeout)
+                start_all(ctx, names, intent.timeout, intent.settle, intent.drive, intent.path)
             except LimitError:  # another run came in between and is gone again: what we stopped is started all the same
                 ctx.lease.take()
-                start_all(ctx, wanted, intent.timeout)
+                start_all(ctx, names, intent.timeout, intent.settle, intent.drive, intent.path)
         except RemoteTimeoutError as error:
             raise UndoError(
                 f"{error.message}; look at the service on the host",
                 hint="a service that hangs in Stop Pending is never killed by us",
             ) from None
-        seconds = _came_up(ctx)
+        seconds = came_up(ctx)
         return f"running again and settled: {', '.join(one.name for one in running) or 'nothing was running'}" + (
             f" (offline for {seconds:.1f} s)" if seconds else ""
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sitekeeper.engine.errors import IntegrityError, SqlError
+from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 from sitekeeper.model.sql import Made
 from sitekeeper.model.windows import PushedFile
-from sitekeeper.sql.attach import AttachIntent
 from sitekeeper.sql.server import dropping, queries
 from sitekeeper.sql.server.server import Server, rate
 
@@ -22,6 +24,18 @@ FORMAT = frozenset({905, 909, 933, 948, 950})
 """Of a newer version, or with what this edition has not."""
 
 
+class PushedDatabase(Record):
+    """What a database will be called that is made from pushed files, and which files go with it."""
+
+    version: Literal[1] = 1
+    on: str
+    instance: str
+    name: str
+    run: str
+    root: str
+    files: tuple[str, ...]
+
+
 def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
     """The primary data file first, logs last. A set lists data files in the order of the database's own.
 
@@ -30,7 +44,7 @@ def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
     return sorted(files, key=lambda one: one.kind == "log")
 
 
-def take_back(there: Context, intent: AttachIntent, *, made: bool) -> str:
+def take_back(there: Context, intent: PushedDatabase, *, made: bool) -> str:
     """Drop the database and what is left of its files, after a change that was made, half made or never sent."""
     server = Server(there, intent.instance)
     if not made:

@@ -17,7 +17,6 @@ from sitekeeper.engine.errors import (
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import FileToPush, PushedFile
 from sitekeeper.windows.files.work_folder import explained, listed
-from sitekeeper.windows.push import PushIntent, PushParams
 
 CHUNK = 4 * 2**20
 """Bytes a pipeline: in base64 below the 10 MB that PowerShell takes as one object (PSMaximumReceivedObjectSizeMB)."""
@@ -36,10 +35,22 @@ _DISK_FULL = "IOException"
 class Sending:
     """Files on their way to one host."""
 
-    def __init__(self, ctx: Context, there: Context, intent: PushIntent, params: PushParams) -> None:
-        self._ctx, self._there, self._intent, self._params = ctx, there, intent, params
+    def __init__(
+        self,
+        ctx: Context,
+        there: Context,
+        folder: Path,
+        files: Sequence[FileToPush],
+        *,
+        root: str,
+        run: str,
+        rate: int | None = None,
+    ) -> None:
+        """Send files of ``folder`` into the folder of ``run`` below ``root`` on the host ``there``; ``rate``: bytes a second."""
+        self._ctx, self._there, self._folder = ctx, there, folder
+        self._root, self._run, self._rate = root, run, rate
         self._started = ctx.clock.monotonic()
-        self._total = sum(one.size for one in params.files)
+        self._total = sum(one.size for one in files)
         self.bytes = 0
 
     @property
@@ -49,7 +60,7 @@ class Sending:
 
     def send(self, one: FileToPush) -> None:
         """Send one file, and hold it against the hash that it must have."""
-        digest, path = hashlib.sha256(), Path(self._params.folder, one.file)
+        digest, path = hashlib.sha256(), self._folder / one.file
         with path.open("rb") as file:
             offset, sent = 0, False
             while (data := file.read(CHUNK)) or not sent:
@@ -61,11 +72,11 @@ class Sending:
             raise IntegrityError(f"{path} is not what its set says (SHA-256)", hint="`sitekeeper backups verify`")
 
     def _write(self, name: str, offset: int, data: bytes) -> None:
-        intent, there = self._intent, self._there
+        there = self._there
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 (length,) = there.ps.change(
-                    "Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=name, Offset=offset, Data=data
+                    "Write-SkWorkFile", Root=self._root, Run=self._run, Name=name, Offset=offset, Data=data
                 )
             except UnreachableError:
                 if attempt == ATTEMPTS:
@@ -78,7 +89,7 @@ class Sending:
                     raise SpaceError(
                         f"{there.host} has no room for {name}: {error.record.message}", host=there.host
                     ) from None
-                raise explained(error, intent.root) from None
+                raise explained(error, self._root) from None
             else:
                 if int(length) != offset + len(data):
                     raise IntegrityError(
@@ -88,7 +99,7 @@ class Sending:
 
     def _arrived(self, name: str, length: int) -> bool:
         """Whether the host's file ends where this chunk does: then it was written, and only the answer was lost."""
-        return listed(self._there, self._intent.root, self._intent.run).get(name) == length
+        return listed(self._there, self._root, self._run).get(name) == length
 
     def _pace(self, amount: int) -> None:
         ctx = self._ctx
@@ -96,7 +107,7 @@ class Sending:
         if ctx.stop.is_set():
             raise RunInterruptedError("stopped by the operator")
         ctx.progress(self.bytes, self._total, "B", "pushing")
-        rate = min((one for one in (self._params.rate, ctx.rate) if one), default=None)
+        rate = min((one for one in (self._rate, ctx.rate) if one), default=None)
         ahead = self.bytes / rate - self.seconds if rate else 0.0
         if ahead > 0:
             ctx.clock.sleep(ahead, ctx.stop)
@@ -115,10 +126,10 @@ def refuse_taken(there: Context, root: str, run: str, names: Sequence[str]) -> N
             raise IntegrityError(f"{root}\\{run} on {there.host} has a file {name} already", host=there.host)
 
 
-def prove(there: Context, intent: PushIntent, files: Sequence[FileToPush]) -> None:
+def prove(there: Context, root: str, run: str, files: Sequence[FileToPush]) -> None:
     """Read what lies on the host's disk now, and compare."""
     found: dict[str, tuple[int, str]] = {}
-    for row in there.ps.stream("Measure-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names)):
+    for row in there.ps.stream("Measure-SkWorkFile", Root=root, Run=run, Name=[one.name for one in files]):
         if row["Sha256"]:
             found[str(row["Name"])] = (int(row["Length"]), bytes(row["Sha256"]).hex())
     for one in files:

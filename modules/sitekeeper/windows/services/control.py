@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 from sitekeeper.engine.errors import (
     RemoteError,
@@ -12,7 +11,6 @@ from sitekeeper.engine.errors import (
     RunInterruptedError,
     UsageError,
 )
-from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import ServiceState
 from sitekeeper.windows.services.settling import Settling, log_length, wait_until_settled
@@ -25,36 +23,21 @@ RETURN_CODES = {
 """ReturnValue of StartService and StopService (Microsoft Learn, "StopService method of the Win32_Service class")."""
 
 
-class ServiceIntent(Record):
-    """What was found, before anything was changed."""
-
-    version: Literal[1] = 1
-    names: tuple[str, ...]
-    state: Literal["stopped", "started"]
-    found: tuple[ServiceState, ...]
-    timeout: float
-    settle: float
-    drive: str = ""
-    path: str = ""
-    beside: tuple[str, ...] = ()
-    """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
-
-
-def _going_down(ctx: Context) -> None:
+def going_down(ctx: Context) -> None:
     """Note the beginning of the offline window; of several tasks that stop services, the first counts."""
     offline = ctx.notes.get("offline")
     if offline is None or "until" in offline:
         ctx.notes["offline"] = {"from": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
 
 
-def _running_again(ctx: Context) -> None:
+def running_again(ctx: Context) -> None:
     """Note that all services of a task run; they have yet to settle. Seconds are those of the monotonic clock."""
     offline = ctx.notes.get("offline")
     if offline is not None:
         offline["up"] = {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
 
 
-def _came_up(ctx: Context) -> float:
+def came_up(ctx: Context) -> float:
     """Note the end of the offline window; of several tasks that put services back, the last counts. Answers its seconds."""
     offline = ctx.notes.get("offline")
     if offline is None:
@@ -122,7 +105,7 @@ def stop_one(ctx: Context, name: str, timeout: float, *, heed: bool = False) -> 
     state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "stop")
     if state == "Stopped":
         return
-    code = _control(ctx, name, "StopService")
+    code = _send_control(ctx, name, "StopService")
     if code not in {0, 5, 6, 7}:
         raise RemoteError(f"{name} cannot be stopped: {RETURN_CODES.get(code, f'code {code}')}", hint=_dependents(code))
     if code == 5 and _state(ctx, name).state == "Running":
@@ -134,28 +117,32 @@ def _dependents(code: int) -> str | None:
     return "name them before it in the same task, if they may be stopped" if code == 3 else None
 
 
-def start_all(ctx: Context, intent: ServiceIntent, timeout: float) -> None:
+def start_all(
+    ctx: Context, names: tuple[str, ...], timeout: float, settle: float, drive: str = "", path: str = ""
+) -> None:
     """Start services in order, each only if it is not running by then, and wait until all have settled.
+
+    Times are in seconds. ``drive`` and ``path`` are the site's, whose log and inboxes then are watched, too.
 
     ConfigMgr's order: its component manager starts the executive by itself; only if it does not, we do. One that cannot be
     started keeps none of the others down.
     """
-    settling = Settling(intent.names, intent.settle, timeout, intent.drive, intent.path)
+    settling = Settling(names, settle, timeout, drive, path)
     log = log_length(ctx, settling)
     errors: list[RemoteError] = []
-    for name in intent.names:
+    for name in names:
         try:
             _start_one(ctx, name, timeout)
         except RemoteError as error:
             errors.append(error)
     if errors:
         raise errors[0]
-    if intent.names:
-        _running_again(ctx)
+    if names:
+        running_again(ctx)
 
     def again(name: str) -> None:
         _start_one(ctx, name, timeout)
-        _running_again(ctx)
+        running_again(ctx)
 
     wait_until_settled(ctx, settling, states, again, log)
 
@@ -166,7 +153,7 @@ def _start_one(ctx: Context, name: str, timeout: float) -> None:
         state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "come to rest")
         if state == "Running":
             return
-        code = _control(ctx, name, "ResumeService" if state == "Paused" else "StartService")
+        code = _send_control(ctx, name, "ResumeService" if state == "Paused" else "StartService")
         if code not in {0, 5, 7, 10}:
             raise RemoteError(f"{name} cannot be started: {RETURN_CODES.get(code, f'code {code}')}")
         state = _wait(ctx, name, {"Running", "Stopped"}, until, "start", patience=5.0)
@@ -176,7 +163,7 @@ def _start_one(ctx: Context, name: str, timeout: float) -> None:
             raise RemoteTimeoutError(f"{name} does not start: it is Stopped again after every try")
 
 
-def _control(ctx: Context, name: str, method: str) -> int:
+def _send_control(ctx: Context, name: str, method: str) -> int:
     answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{quoted(name)}'", Name=method)
     return int(answer[0]["ReturnValue"]) if answer else 0
 
