@@ -14,7 +14,7 @@ def functions_by_hash() -> dict[str, Function]:
     """All twins by the sha256 of the script that they stand for."""
     found: dict[str, Function] = {}
     for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
+        if not module.ispkg:
             twin: Function = importlib.import_module(f"{__name__}.{module.name}").TWIN
             found[twin.sha256] = twin
     return found
