@@ -68,7 +68,7 @@ def _after_the_first(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], obje
             happens()
         return found
 
-    monkeypatch.setattr("sitekeeper.cli.backups.command.verify_set", verified)
+    monkeypatch.setattr("sitekeeper.cli.backups.verify.verify_set", verified)
 
 
 @pytest.mark.parametrize("below", [False, True])

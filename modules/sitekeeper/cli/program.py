@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from sitekeeper.cli import again, doctor, evidence, inventory, jea, modules, run, runs
+from sitekeeper.cli import doctor, evidence, inventory, jea, modules, resume, rollback, run, runs
 from sitekeeper.cli.backups import command as backups
 from sitekeeper.cli.common import other_commands, output
 from sitekeeper.engine.bugs import frames_of
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, UsageError
 
-COMMANDS = (run, again, inventory, backups, runs, evidence, modules, doctor, jea, other_commands)
+COMMANDS = (run, resume, rollback, inventory, backups, runs, evidence, modules, doctor, jea, other_commands)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -26,7 +26,9 @@ from sitekeeper.report.jsonl import JsonLines
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     command = commands.add_parser("run", help="run a playbook", description="Run a playbook over an inventory.")
-    command.add_argument("playbook", help="a playbook file, or the name of one that comes with sitekeeper: backup, check, ...")
+    command.add_argument(
+        "playbook", help="a playbook file, or the name of one that comes with sitekeeper: backup, check, ..."
+    )
     command.add_argument("-i", "--inventory", required=True, help="inventory file or folder")
     command.add_argument("--check", action="store_true", help="only find out what would change; changes nothing")
     command.add_argument("--diff", action="store_true", help="show every single change")

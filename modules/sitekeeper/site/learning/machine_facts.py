@@ -50,6 +50,7 @@ def one_of(answer: Answer, what: str) -> dict[str, Any]:
 
 
 def machine_of(ctx: Context, answers: Sequence[Answer]) -> Machine:
+    """The machine, from the answers to ``MACHINE_CALLS`` in their order."""
     system = one_of(answers[0], "Win32_OperatingSystem")
     computer = one_of(answers[1], "Win32_ComputerSystem")
     cryptography = answers[4].output[0] if answers[4].output else {}
@@ -70,6 +71,12 @@ def parse_dmtf(text: str) -> datetime:
 
 
 def volumes_of_machine(answer: Answer) -> list[Volume]:
+    """The volumes, from the rows of Win32_Volume.
+
+    Raises:
+        RemoteError: they could not be read.
+
+    """
     if answer.errors:
         raise RemoteError(f"cannot read Win32_Volume: {answer.errors[0].message}", record=answer.errors[0])
     found = []
@@ -87,6 +94,12 @@ def volumes_of_machine(answer: Answer) -> list[Volume]:
 
 
 def services_of(answer: Answer) -> tuple[Service, ...]:
+    """The services, from the rows of Win32_Service.
+
+    Raises:
+        RemoteError: they could not be read.
+
+    """
     if answer.errors:
         raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
     wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
