@@ -13,14 +13,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.client import SERVICE, Timed, context, tell
 
+from sitekeeper.engine import events
 from sitekeeper.engine.inventory import inventory_reader as inventories
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import Intent, Outcome, TaskDone, Told
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Result
 from sitekeeper.transport.guard import send_beat
@@ -59,22 +61,32 @@ def beats(count: int, inventory: Inventory, timed: Timed) -> None:
     ctx.close()
 
 
-def intent(number: int) -> dict[str, Any]:
-    return {
-        "module": "windows.service", "policy": "block", "name": "Stop the site's services", "round": "",
-        "intent": {"version": 1, "services": ["SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER"], "mark": number},
-    }  # fmt: skip
+def intent(number: int) -> Intent:
+    return Intent(
+        module="windows.service",
+        policy="block",
+        name="Stop site services",
+        round="",
+        intent={"version": 1, "services": ["SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER"], "mark": number},
+    )
 
 
 def outcome(number: int) -> Result:
     return Result(changed=True, msg=f"2 services stopped in 12.{number} s, both of them Running before")
 
 
-def event(number: int) -> dict[str, Any]:
-    return {
-        "event": "TaskEnded", "task": "Stop the site's services", "module": "windows.service", "status": "changed",
-        "seconds": 12.0, "msg": f"2 services stopped ({number})", "changes": ["SMS_EXECUTIVE: Running -> Stopped"],
-    }  # fmt: skip
+def event(number: int) -> Told:
+    return Told(
+        events.TaskEnded(
+            at=datetime.now(UTC),
+            task="Stop site services",
+            module="windows.service",
+            status="changed",
+            seconds=12.0,
+            msg=f"2 services stopped ({number})",
+            changes=("SMS_EXECUTIVE: Running -> Stopped",),
+        )
+    )
 
 
 def journal(count: int, folder: Path, timed: Timed) -> None:
@@ -85,11 +97,12 @@ def journal(count: int, folder: Path, timed: Timed) -> None:
     def host(name: str) -> None:
         ready.wait()
         for number in range(count):
-            ours.note("event", event(number), host=name)
+            ours.note(event(number), host=name)
             change = ours.intent(intent(number), host=name, task="0.tasks.3.block.1")
-            ours.commit("outcome", outcome(number), host=name, task="0.tasks.3.block.1", change=change)
-            ours.note("done", {"round": "", "result": outcome(number)}, host=name, task="0.tasks.3.block.1")
-            ours.note("event", event(number), host=name)
+            ours.commit(Outcome(outcome(number)), host=name, task="0.tasks.3.block.1", change=change)
+            done = TaskDone(round="", module="windows.service", result=outcome(number))
+            ours.note(done, host=name, task="0.tasks.3.block.1")
+            ours.note(event(number), host=name)
 
     threads = [threading.Thread(target=host, args=(f"host{number}",)) for number in range(HOSTS)]
     for thread in threads:

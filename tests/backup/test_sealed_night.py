@@ -15,7 +15,7 @@ from sitekeeper.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = {
-    "packing": "from sitekeeper.store import _seal; _seal._one = kill_after(_seal._one, 7)",
+    "packing": "from sitekeeper.store.sealing import seal_set; seal_set._one = kill_after(seal_set._one, 7)",
     "dropping what is plain": "import shutil; shutil.rmtree = kill_after(shutil.rmtree, 1)",
 }
 

@@ -71,7 +71,7 @@ def test_a_piped_table_is_a_line_a_row_without_blanks_at_its_end(sitekeeper: Any
 STOPPED = """\
 import os, signal
 from threading import Event
-from sitekeeper.cli import _wire
+from sitekeeper.cli.common import wiring
 
 class Run:
     run_id = "r1"
@@ -79,7 +79,7 @@ class Run:
     def interrupt(self): self.stop.set()
     def leave(self): pass
 
-with _wire._stopping(Run()):
+with wiring._stopping(Run()):
     os.kill(os.getpid(), signal.SIGINT)
     print("FIRST", flush=True)
     os.kill(os.getpid(), signal.SIGINT)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.cli.small_store import make_set
 from tests.cli.unprivileged import unprivileged
+from tests.journals import run_begun
 
 from sitekeeper.engine.journal.journal import Journal
 
@@ -69,7 +70,7 @@ def test_a_folder_in_a_set(store: Path) -> None:
 def test_journals(tmp_path: Path) -> None:
     for name in ("r1", "r2"):
         made = Journal(tmp_path / "runs" / name)
-        made.commit("run", {"run": name, "playbook": "p.yml"})
+        made.commit(run_begun(name))
         made.close()
     with closed(tmp_path / "runs"):
         done = unprivileged("runs", "list", "--runs", tmp_path / "runs")

@@ -410,7 +410,7 @@ class Stage:
 
     def left_open(self) -> list[str]:
         (folder,) = self.runs.iterdir()
-        return [row.data["intent"]["name"] for row in journal.open_changes(folder)]
+        return [left.intent.intent["name"] for left in journal.open_changes(folder)]
 
     def bytes_written(self) -> bytes:
         return b"".join(file.read_bytes() for file in sorted(self.runs.rglob("*")) if file.is_file())

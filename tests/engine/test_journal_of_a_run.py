@@ -14,11 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.journals import an_intent
 
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued, UndoFailed, Undone
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Record, Unknown
 
@@ -57,48 +59,52 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_records_come_back_in_order_and_commits_are_on_disk(tmp_path: Path) -> None:
     written = Journal(tmp_path / "runs" / "r1")
-    written.note("event", {"n": 1}, host="PR1")
-    change = written.intent({"module": "x", "name": "y"}, host="PR1", task="0.tasks.1")
-    assert [row.kind for row in journal.read(written.folder)] == ["event", "intent"]  # while it is still open
-    written.note("outcome", {}, host="PR1", change=change)
+    written.note(LeaseTaken("PR1"), host="PR1")
+    change = written.intent(an_intent("y", "x"), host="PR1", task="0.tasks.1")
+    assert [row.kind for row in journal.read(written.folder)] == ["lease", "intent"]  # while it is still open
+    written.note(Outcome({}), host="PR1", change=change)
     written.close()
     rows = list(journal.read(written.folder))
     assert [(row.seq, row.kind, row.change) for row in rows] == [
-        (1, "event", None),
+        (1, "lease", None),
         (2, "intent", 1),
         (3, "outcome", 1),
     ]
-    assert (rows[1].host, rows[1].task, rows[1].data) == ("PR1", "0.tasks.1", {"module": "x", "name": "y"})
+    assert (rows[1].host, rows[1].task, rows[1].data) == (
+        "PR1",
+        "0.tasks.1",
+        {"module": "x", "policy": "failure", "name": "y", "round": "", "intent": {}},
+    )
 
 
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     written = Journal(tmp_path / "runs" / "r1")
     with ThreadPoolExecutor(16) as pool:
-        numbers = list(pool.map(lambda n: written.intent({"n": n}, host="h", task="t"), range(200)))
+        numbers = list(pool.map(lambda n: written.intent(an_intent(str(n)), host="h", task="t"), range(200)))
     written.close()
     assert sorted(numbers) == list(range(1, 201))
     rows = list(journal.read(written.folder))
-    assert sorted(row.data["n"] for row in rows) == list(range(200))
+    assert sorted(int(row.data["name"]) for row in rows) == list(range(200))
 
 
 def test_open_changes_are_those_neither_undone_nor_kept(tmp_path: Path) -> None:
     written = Journal(tmp_path / "runs" / "r1")
     for name in ("undone", "kept", "failed", "cut off"):
-        written.intent({"name": name}, host="h", task="t")
-    written.commit("outcome", {}, host="h", task="t", change=1)
-    written.commit("undone", {}, host="h", task="t", change=1)
-    written.commit("kept", {}, host="h", task="t", change=2)
-    written.commit("undo failed", {}, host="h", task="t", change=3)
+        written.intent(an_intent(name), host="h", task="t")
+    written.commit(Outcome({}), host="h", task="t", change=1)
+    written.commit(Undone("gone"), host="h", task="t", change=1)
+    written.commit(Kept(), host="h", task="t", change=2)
+    written.commit(UndoFailed("remote", "no"), host="h", task="t", change=3)
     written.close()
-    assert [row.data["name"] for row in journal.open_changes(written.folder)] == ["failed", "cut off"]
+    assert [left.intent.name for left in journal.open_changes(written.folder)] == ["failed", "cut off"]
 
 
 def test_what_is_closed_takes_nothing_more(tmp_path: Path) -> None:
     written = Journal(tmp_path / "runs" / "r1")
     written.close()
-    written.note("event", {})
+    written.note(Rescued())
     with pytest.raises(IntegrityError, match="it is closed"):
-        written.commit("event", {})
+        written.commit(Rescued())
 
 
 def test_values_as_json_can_hold_them() -> None:
@@ -121,7 +127,7 @@ def test_values_as_json_can_hold_them() -> None:
 def test_what_json_cannot_hold_is_refused_before_it_is_queued(tmp_path: Path) -> None:
     written = Journal(tmp_path / "runs" / "r1")
     with pytest.raises(TypeError, match="object cannot be journaled"):
-        written.commit("event", {"x": object()})
+        written.commit(Outcome({"x": object()}))
     written.close()
 
 

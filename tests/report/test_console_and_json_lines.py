@@ -20,7 +20,7 @@ from sitekeeper.report.jsonl import JsonLines
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def _run(status: str = "ok", **ended: Any) -> list[events.Event]:
+def _run(status: events.HostStatus = "ok", **ended: Any) -> list[events.Event]:
     failed = status != "ok"
     return [
         events.RunStarted(at=T0, run="r1", playbook="play[1].yml", check=True),
@@ -84,7 +84,7 @@ def test_every_failure_is_told_once() -> None:
 
 
 @pytest.mark.parametrize("status", ["partial", "skipped", "unreachable"])
-def test_why_a_host_did_not_make_it(status: str) -> None:
+def test_why_a_host_did_not_make_it(status: events.HostStatus) -> None:
     assert "PR1: because of [this]" in _shown(_run(status, error="because of [this]"))
 
 

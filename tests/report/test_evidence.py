@@ -11,10 +11,12 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.journals import run_begun
 
 from sitekeeper.engine import events
 from sitekeeper.engine.errors import SecretError, UsageError
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import Told
 from sitekeeper.engine.plan import Check
 from sitekeeper.report import evidence
 
@@ -30,7 +32,7 @@ def _journal(tmp_path: Path, *, ended: bool = True, check: bool = False, failed:
         events.TaskEnded(at=T0, host="PR1", task="Attach", module="sql.attach", status="changed", seconds=2.5, msg="attached"),
         events.TaskEnded(
             at=T0, host="PR1", task="Ask", module="site.examine", status="failed" if failed else "ok", seconds=1, msg="1 of 2 failed",
-            checks=(GOOD.model_dump(), BAD.model_dump()) if failed else (GOOD.model_dump(),),
+            checks=(GOOD, BAD) if failed else (GOOD,),
         ),
         events.Undone(at=T0, host="PR1", task="Attach", module="sql.attach", ok=True, msg="dropped"),
         events.HostEnded(
@@ -43,9 +45,9 @@ def _journal(tmp_path: Path, *, ended: bool = True, check: bool = False, failed:
         told.append(events.RunEnded(at=T0 + timedelta(seconds=9), run="r1", exit_code=10 if failed else 0, seconds=9.0))
     folder = tmp_path / "runs" / "r1"
     journal = Journal(folder)
-    journal.commit("run", {"run": "r1", "version": "9.9"})
+    journal.commit(run_begun("r1"))
     for event in told:
-        journal.note("event", event.as_dict(), host=event.host)
+        journal.note(Told(event), host=event.host)
     journal.close()
     return folder
 
@@ -93,7 +95,7 @@ def _add(folder: Path, *told: events.Event) -> None:
     """More of the same run, by a later process."""
     journal = Journal(folder, again=True)
     for event in told:
-        journal.note("event", event.as_dict(), host=event.host)
+        journal.note(Told(event), host=event.host)
     journal.close()
 
 
@@ -211,12 +213,12 @@ def test_a_later_play_does_not_hide_an_earlier_one(
 def test_what_the_run_was_limited_to_is_shown(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "r1"
     journal = Journal(folder)
-    journal.commit("run", {"run": "r1", "limit": "PR2", "tags": ["drill"], "skip_tags": ["slow"]})
+    journal.commit(run_begun("r1", limit="PR2", tags=("drill",), skip_tags=("slow",)))
     for event in (
         events.RunStarted(at=T0, run="r1", playbook="x.yml", check=False),
         events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1),
     ):
-        journal.note("event", event.as_dict())
+        journal.note(Told(event))
     journal.close()
     found = evidence.of_run(folder)
     assert (found.limit, found.tags, found.skip_tags) == ("PR2", ("drill",), ("slow",))

@@ -37,17 +37,17 @@ def resume_run(options: argparse.Namespace) -> int:
     if not any(progress.open for progress in run.hosts.values()) and run.ended:
         raise nothing_left(run)
     vault = wiring.vault_password(options.vault_password_file)
-    inventory = wiring.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
-    file = Path(run.file(run.head["playbook"]))
+    inventory = wiring.inventory_at(options.inventory or run.file(run.head.inventory), options.vault_password_file)
+    file = Path(run.file(run.head.playbook))
     book = playbook_reader.load(file, vault)
-    extra = extra_vars(options.extra_vars, vault) if options.extra_vars else dict(run.head["extra"])
+    extra = extra_vars(options.extra_vars, vault) if options.extra_vars else dict(run.head.extra)
     hidden = [name for name, value in extra.items() if isinstance(value, str) and value.startswith("<secret ")]
     if hidden:
         raise UsageError(f"secret variables are not stored; pass them again: -e {', '.join(hidden)}=...")
     resume.same_sources(run, book, inventory, extra, version("sitekeeper"))
     wiring.find_secrets(run, inventory)
     settings = Options(
-        limit=run.head["limit"], selection=Selection(frozenset(run.head["tags"]), frozenset(run.head["skip_tags"])),
+        limit=run.head.limit, selection=Selection(frozenset(run.head.tags), frozenset(run.head.skip_tags)),
         forks=options.forks, extra=extra, runs=run.folder.parent, version=version("sitekeeper"),
     )  # fmt: skip
     return show_events(

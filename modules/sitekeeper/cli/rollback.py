@@ -21,7 +21,7 @@ def rollback_run(options: argparse.Namespace) -> int:
     run = open_cut_off_run(options)
     if not run.left() and run.ended:
         raise nothing_left(run)
-    inventory = wiring.inventory_at(options.inventory or run.file(run.head["inventory"]), options.vault_password_file)
+    inventory = wiring.inventory_at(options.inventory or run.file(run.head.inventory), options.vault_password_file)
     resume.same_hosts(run, inventory)
     wiring.find_secrets(run, inventory)
     return show_events(options, lambda listener: wiring.roll_back(run, inventory, options.forks, listener).exit_code)

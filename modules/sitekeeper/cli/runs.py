@@ -12,6 +12,7 @@ from sitekeeper.cli.common import table, wiring
 from sitekeeper.engine import events
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError
 from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.records import RunBegun, Told, record_of
 from sitekeeper.report.console import Console
 
 ROLLED_BACK = "rolled back"
@@ -50,17 +51,22 @@ def _summary(folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"run": folder.name, "state": "open", "exit_code": None, "playbook": "", "hosts": {}}
     rolling_back = False
     try:
-        for record in journal.read(folder):
-            event = record.data["event"] if record.kind == "event" else ""
-            if record.kind == "run":
-                row["playbook"] = record.data["playbook"]
-            elif event in {"RunStarted", "PlayStarted"}:
-                rolling_back = record.data.get("play") == events.play_of_rollback(folder.name)
-            elif event == "HostEnded" and not rolling_back:
-                row["hosts"][record.data["host"]] = record.data["status"]
-            elif event == "RunEnded" and not rolling_back:
-                row |= {"state": "ended", "exit_code": record.data["exit_code"]}
-            elif event == "RunEnded" and not record.data["exit_code"]:
+        for stored in journal.read(folder):
+            if stored.kind not in {RunBegun.kind, Told.kind}:
+                continue
+            record = record_of(stored)
+            event = record.event if isinstance(record, Told) else None
+            if isinstance(record, RunBegun):
+                row["playbook"] = record.playbook
+            elif isinstance(event, events.RunStarted | events.PlayStarted):
+                rolling_back = isinstance(event, events.PlayStarted) and (
+                    event.play == events.play_of_rollback(folder.name)
+                )
+            elif isinstance(event, events.HostEnded) and not rolling_back:
+                row["hosts"][event.host] = event.status
+            elif isinstance(event, events.RunEnded) and not rolling_back:
+                row |= {"state": "ended", "exit_code": event.exit_code}
+            elif isinstance(event, events.RunEnded) and not event.exit_code:
                 row["state"] = ROLLED_BACK
         row["open_changes"] = len(journal.open_changes(folder))
     except SitekeeperError as error:
@@ -98,12 +104,16 @@ def show(options: argparse.Namespace) -> int:
         return 0
     console = Console(sys.stdout, diff=options.diff)
     for row in rows:
-        if row.kind == "event":
-            try:
-                console(events.event_of(row.data))
-            except events.UnknownEventError as unknown:
-                print(f"an event `{unknown}` that this version does not know")
+        if row.kind != Told.kind:
+            continue
+        try:
+            record = record_of(row)
+        except IntegrityError as unreadable:
+            print(f"not shown: {unreadable.message}")
+            continue
+        if isinstance(record, Told):
+            console(record.event)
     console.close()
     for left in journal.open_changes(folder):
-        print(f"open: {left.host} {left.data['module']} ({left.data['name']}), change {left.change}")
+        print(f"open: {left.host} {left.intent.module} ({left.intent.name}), change {left.change}")
     return 0

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from queue import SimpleQueue
 from threading import Condition, Lock, Thread
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from sitekeeper.engine.plain import plain
+from sitekeeper.engine.plan import Check
+
+TaskStatus = Literal["ok", "changed", "planned", "skipped", "failed", "ignored", "unknown", "earlier"]
+"""How a task ends on a host."""
+HostStatus = Literal["ok", "partial", "skipped", "failed", "unreachable", "rolled back"]
+"""How a host ends its play."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +82,18 @@ class Progressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(Event):
-    """A task ended on a host: ok, changed, planned, skipped, failed, ignored, unknown."""
+    """A task ended on a host."""
 
     task: str
     module: str
-    status: str
+    status: TaskStatus
     seconds: float
     msg: str = ""
     changes: tuple[str, ...] = ()
     error: str = ""
     """The rendered error where it failed."""
-    checks: tuple[Mapping[str, Any], ...] = ()
-    """What it looked at one by one, as ``plan.Check`` has it."""
+    checks: tuple[Check, ...] = ()
+    """What it looked at, one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +108,10 @@ class Undone(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostEnded(Event):
-    """A host ended its play: ok, failed, unreachable, skipped."""
+    """A host ended its play."""
 
     play: str
-    status: str
+    status: HostStatus
     seconds: float
     word: str = ""
     """Class of the failure."""
@@ -125,32 +134,41 @@ def play_of_rollback(run: str) -> str:
     return f"roll back {run}"
 
 
-class UnknownEventError(Exception):
-    """An event that this version does not know; its message is the event's name."""
+class UnknownEventError(ValueError):
+    """An event that this version does not know, or that is damaged; the message names it."""
 
 
-def event_of(values: Mapping[str, Any]) -> Event:
+def event_of(values: Any) -> Event:
     """An event as it was, from what ``as_dict`` made of it.
 
     Raises:
-        UnknownEventError: there is no such event.
+        UnknownEventError: there is no such event, or a field of it is missing, unknown or of another type.
 
     """
-    kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
-    kind = kinds.get(values["event"])
-    fields = dataclasses.fields(kind) if kind else ()
-    names, given_names = {one.name for one in fields}, set(values) - {"event"}
-    # A journal of an earlier version lacks what came later.
-    needed = {
-        one.name for one in fields if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-    }
-    if kind is None or not needed <= given_names <= names:
-        raise UnknownEventError(values["event"])
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names
-    }
-    given["at"] = datetime.fromisoformat(values["at"])
-    return kind(**given)
+    name = values.get("event") if isinstance(values, dict) else None
+    kind = _kinds().get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise UnknownEventError(f"unknown event {name!r}")
+    given = {key: value for key, value in values.items() if key != "event"}
+    strange = sorted(set(given) - {one.name for one in dataclasses.fields(kind)})
+    if strange:
+        raise UnknownEventError(f"unknown field {strange[0]} of event {name}")
+    try:
+        event: Event = _adapter(kind.__name__).validate_python(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UnknownEventError(f"event {name}, {where}: {first['msg']}") from None
+    return event
+
+
+def _kinds() -> dict[str, type[Event]]:
+    return {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_kinds()[name])
 
 
 Listener = Callable[[Event], None]

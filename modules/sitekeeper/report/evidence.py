@@ -21,6 +21,9 @@ from sitekeeper.engine import events
 from sitekeeper.engine.errors import IntegrityError, SecretError, SpaceError, UsageError
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.journal.journal import private_folder
+from sitekeeper.engine.journal.records import RunBegun, Told, record_of
+from sitekeeper.engine.plain import plain
+from sitekeeper.engine.plan import Check
 from sitekeeper.report.standing import standing, worst
 
 NAMESPACE = "sitekeeper-evidence"
@@ -37,7 +40,7 @@ class Step:
     status: str
     seconds: float
     said: str
-    checks: tuple[Mapping[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Subject:
     rollback_error: str = ""
 
     @property
-    def checks(self) -> list[Mapping[str, Any]]:
+    def checks(self) -> list[Check]:
         """All checks of all steps."""
         return [one for step in self.steps for one in step.checks]
 
@@ -111,24 +114,32 @@ def of_run(folder: Path) -> Evidence:
 
     """
     evidence: Evidence | None = None
-    head: dict[str, Any] = {}
+    head: RunBegun | None = None
     rolling_back = False
     for row in journal.read(folder):
-        if row.kind == "run":
-            head = row.data
-        if row.kind != "event":
+        if row.kind not in {RunBegun.kind, Told.kind}:
             continue
-        try:
-            event = events.event_of(row.data)
-        except events.UnknownEventError as unknown:
-            raise IntegrityError(f"the journal of {folder.name} has an event that is unknown here: {unknown}") from None
+        record = record_of(row)
+        if isinstance(record, RunBegun):
+            head = record
+        if not isinstance(record, Told):
+            continue
+        event = record.event
         if isinstance(event, events.RunStarted) and evidence is None:
+            if head is None:
+                raise IntegrityError(f"the journal of {folder.name} has no beginning")
             if event.check:
                 raise UsageError(f"run {folder.name} was a check: it proved nothing")
             evidence = Evidence(
-                event.run, event.playbook, event.by, _written(event.at), str(head.get("version", "")), head.get("limit"),
-                tuple(head.get("tags") or ()), tuple(head.get("skip_tags") or ()),
-            )  # fmt: skip
+                event.run,
+                event.playbook,
+                event.by,
+                _written(event.at),
+                head.version,
+                head.limit,
+                head.tags,
+                head.skip_tags,
+            )
         elif isinstance(event, events.RunStarted):
             rolling_back = False  # a resumed run: its verdict is the run's
         elif isinstance(event, events.PlayStarted) and event.play == events.play_of_rollback(folder.name):
@@ -201,7 +212,7 @@ def write(evidence: Evidence, folder: Path, key: Path | None = None) -> list[Pat
     name = f"evidence-{evidence.run}"
     texts = {
         f"{name}.html": as_html(evidence),
-        f"{name}.json": json.dumps(asdict(evidence) | {"passed": evidence.passed}, indent=1, ensure_ascii=False),
+        f"{name}.json": json.dumps(plain(asdict(evidence)) | {"passed": evidence.passed}, indent=1, ensure_ascii=False),
         f"{name}.junit.xml": as_junit(evidence),
     }
     try:
@@ -284,11 +295,11 @@ def _cases(subject: Subject) -> Iterator[tuple[ET.Element, ET.Element | None]]:
         case = ET.Element("testcase", classname=subject.name, name=step.task, time=f"{max(step.seconds, 0):.3f}")
         yield case, _outcome(step.status, step.said)
         for check in step.checks:
-            named = f"{step.task}: {check['name']}"
-            said = " ".join(str(check[part]) for part in ("said", "consequence") if check[part])
+            named = f"{step.task}: {check.name}"
+            said = " ".join(part for part in (check.said, check.consequence) if part)
             yield (
                 ET.Element("testcase", classname=subject.name, name=named, time="0"),
-                _outcome(str(check["status"]), said),
+                _outcome(check.status, said),
             )
     if subject.status != "ok":
         # Whatever it was that went wrong outside of a task (a connection, an undo) must not get lost among passed cases.

@@ -103,7 +103,7 @@ def roll_back(run: OpenRun, inventory: Inventory, forks: int, listener: events.L
     """Take back what a run left behind."""
     clock = SystemClock()
     connector = HostConnector(
-        inventory, clock, run_id=run.run_id, owner=owner(), check=False, stop=Event(), extra=dict(run.head["extra"])
+        inventory, clock, run_id=run.run_id, owner=owner(), check=False, stop=Event(), extra=dict(run.head.extra)
     )
     journal = Journal(run.folder, again=True)
     try:

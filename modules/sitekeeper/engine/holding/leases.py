@@ -14,6 +14,7 @@ from typing import Any
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError
 from sitekeeper.engine.holding import busy
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import LeaseTaken
 from sitekeeper.engine.session import Context
 
 
@@ -39,7 +40,7 @@ class Leases:
 
         """
         if there.host not in self._hosts:
-            self._journal.commit("lease", {"host": there.host}, host=self._ctx.host)
+            self._journal.commit(LeaseTaken(there.host), host=self._ctx.host)
             self._hosts[there.host] = there
         there.lease.take()
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
+from sitekeeper.engine.journal.records import Intent, JournalRecord, Kept, Undone, record_of
 from sitekeeper.engine.plain import plain
 
 _SCHEMA = """
@@ -39,7 +40,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record. ``change`` joins an intent with its outcome and undo."""
+    """One row of the journal's table; ``change`` joins an intent with its outcome and undo. ``record_of`` reads it."""
 
     seq: int
     at: str
@@ -47,7 +48,7 @@ class Row:
     host: str
     task: str
     change: int | None
-    data: dict[str, Any]
+    data: Any
 
 
 @dataclass(slots=True)
@@ -99,22 +100,27 @@ class Journal:
         self._thread = threading.Thread(target=self._write, args=(connection,), name="journal")
         self._thread.start()
 
-    def note(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> None:
-        """Write a record some time soon, in order. That it cannot be written, ``commit`` and ``close`` say."""
-        self._queue.put(_Entry(kind, host, task, change, _dump(data), None))
+    def note(self, record: JournalRecord, *, host: str = "", task: str = "", change: int | None = None) -> None:
+        """Write a record some time soon, in order. Errors surface in ``commit`` and ``close``."""
+        self._queue.put(_Entry(record.kind, host, task, change, _dump(record.data()), None))
 
-    def commit(self, kind: str, data: Any, *, host: str = "", task: str = "", change: int | None = None) -> int:
-        """Write a record and return when it is on disk; answers its number."""
+    def commit(self, record: JournalRecord, *, host: str = "", task: str = "", change: int | None = None) -> int:
+        """Write a record and return when it is on disk; returns its number.
+
+        Raises:
+            IntegrityError: it cannot be written.
+
+        """
         written: Future[int] = Future()
-        self._put(_Entry(kind, host, task, change, _dump(data), written))
+        self._put(_Entry(record.kind, host, task, change, _dump(record.data()), written))
         return written.result()
 
-    def intent(self, data: Any, *, host: str, task: str) -> int:
-        """Commit the intent of a change; answers the change's number, which its other records carry."""
+    def intent(self, record: Intent, *, host: str, task: str) -> int:
+        """Commit the intent of a change; returns the change's number, which its other records carry."""
         with self._lock:
             self._change += 1
             change = self._change
-        self.commit("intent", data, host=host, task=task, change=change)
+        self.commit(record, host=host, task=task, change=change)
         return change
 
     def close(self) -> None:
@@ -194,22 +200,47 @@ def read(folder: Path) -> Iterator[Row]:
         for seq, at, kind, host, task, change, data in connection.execute(
             "SELECT seq, at, kind, host, task, change, data FROM record ORDER BY seq"
         ):
-            yield Row(seq, at, kind, host, task, change, json.loads(data))
+            yield _row(seq, at, kind, host, task, change, json.loads(data))
     except (sqlite3.DatabaseError, ValueError) as error:
         raise IntegrityError(f"the journal {file} is damaged: {error}") from None
     finally:
         connection.close()
 
 
-def open_changes(folder: Path) -> list[Row]:
-    """Intents whose change is neither undone nor meant to stay: what a run left behind."""
-    open_: dict[int, Row] = {}
+def _row(seq: int, at: Any, kind: Any, host: Any, task: Any, change: Any, data: Any) -> Row:
+    """A row whose columns have their types: SQLite holds anything in any column."""
+    texts = (at, kind, host, task)
+    if not all(isinstance(one, str) for one in texts) or not isinstance(change, int | None):
+        raise IntegrityError(f"record {seq} of the journal cannot be read: a column has the wrong type")
+    return Row(seq, at, kind, host, task, change, data)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """A change that is neither undone nor meant to stay."""
+
+    change: int
+    host: str
+    task: str
+    """Path of the task."""
+    intent: Intent
+
+
+def open_changes(folder: Path) -> list[OpenIntent]:
+    """What a run left behind, oldest first.
+
+    Raises:
+        UsageError: there is no run there, or it cannot be read. IntegrityError: its journal is damaged.
+
+    """
+    open_: dict[int, OpenIntent] = {}
     for row in read(folder):
-        if row.change is None:
+        if row.change is None or row.kind not in {Intent.kind, Undone.kind, Kept.kind}:
             continue
-        if row.kind == "intent":
-            open_[row.change] = row
-        elif row.kind in {"undone", "kept"}:
+        record = record_of(row)
+        if isinstance(record, Intent):
+            open_[row.change] = OpenIntent(row.change, row.host, row.task, record)
+        else:
             open_.pop(row.change, None)
     return list(open_.values())
 

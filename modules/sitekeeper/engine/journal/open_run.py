@@ -6,13 +6,37 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import ValidationError
 
 from sitekeeper.engine import module as modules
 from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.events import HostEnded, HostStarted, HostStatus, RunEnded
 from sitekeeper.engine.journal import journal
+from sitekeeper.engine.journal.records import (
+    Abandoned,
+    BlockClosed,
+    FactsSet,
+    GuardArmed,
+    Intent,
+    Kept,
+    LeaseTaken,
+    Outcome,
+    PlayDone,
+    Registered,
+    Rescued,
+    RunBegun,
+    RunLeft,
+    RunResumed,
+    StartedOver,
+    TaskDone,
+    TasksDone,
+    Told,
+    UndoFailed,
+    Undone,
+    record_of,
+)
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.plan import Record, Result
 
@@ -33,8 +57,8 @@ class Journaled:
     """Of the loops around it."""
 
 
-WELL = frozenset({"ok", "skipped", "rolled back"})
-"""How a host ends that has nothing left."""
+WELL: frozenset[HostStatus] = frozenset({"ok", "partial", "skipped", "rolled back"})
+"""How a host ends that has nothing left; what is partial is worth less, and undone like anything else."""
 
 
 @dataclass(slots=True)
@@ -67,8 +91,8 @@ class OpenRun:
     """A run to be resumed or rolled back."""
 
     folder: Path
-    head: Mapping[str, Any]
-    """The ``run`` record: playbook, inventory, texts, addresses ..."""
+    head: RunBegun
+    """What the run was asked to do: playbook, inventory, texts, addresses."""
     hosts: Mapping[str, HostProgress]
     ended: bool
 
@@ -81,11 +105,11 @@ class OpenRun:
     @property
     def run_id(self) -> str:
         """The run's id, under which everything of it is marked."""
-        return str(self.head["run"])
+        return self.head.run
 
     def file(self, name: str) -> str:
         """A file that the run was given, seen from here: names are relative to the folder in which the run began."""
-        there = os.path.normpath(os.path.join(str(self.head.get("folder", "")), name))  # noqa: PTH118 - pathlib keeps `..`
+        there = os.path.normpath(os.path.join(self.head.folder, name))  # noqa: PTH118 - pathlib keeps `..`
         return name if Path(name).exists() or not Path(there).exists() else there
 
 
@@ -96,70 +120,91 @@ def read(folder: Path) -> OpenRun:
         UsageError: there is no such run. IntegrityError: the journal is damaged, or of a version that cannot be read.
 
     """
-    head: dict[str, Any] = {}
+    head: RunBegun | None = None
     hosts: dict[str, HostProgress] = {}
     made: dict[int, Journaled] = {}
     ended = False
     for row in journal.read(folder):
         progress = hosts.setdefault(row.host, HostProgress()) if row.host else HostProgress()
-        match row.kind:
-            case "run":
-                head = row.data
-            case "intent" if row.change is not None:
-                made[row.change] = _change(row)
-                progress.open.append(made[row.change])
-            case "outcome" if row.change is not None:
-                before = made[row.change]
-                after = _with_outcome(before, row.data)
-                made[row.change] = after
+        try:
+            record = record_of(row)
+        except IntegrityError:
+            if row.kind == Told.kind:
+                continue  # an event that is damaged keeps nobody from undoing: without it more counts as left behind
+            raise
+        number = row.change or 0
+        match record:
+            case RunResumed():
+                pass
+            case RunBegun():
+                head = record
+            case Intent():
+                made[number] = _change(row, record)
+                progress.open.append(made[number])
+            case Outcome():
+                before = made.get(number)
+                if before is None:
+                    raise IntegrityError(f"record {row.seq} (outcome) of the journal has no intent before it")
+                after = _with_outcome(before, record.result)
+                made[number] = after
                 progress.open = [after if one is before else one for one in progress.open]
-            case "undone" | "kept":
-                progress.open = [one for one in progress.open if one.number != row.change]
-                progress.notes.update(row.data.get("notes") or {})
-            case "done":
-                progress.finished[(row.task, str(row.data["round"]))] = _result(row.data)
-            case "lease":
-                progress.leased.add(str(row.data["host"]))
-            case "guard":
-                progress.guarded.add(str(row.data["host"]))
-            case "closed":
-                progress.closed.add((row.task, str(row.data["round"])))
-            case "abandoned":
+            case Undone():
+                progress.open = [one for one in progress.open if one.number != number]
+                progress.notes.update(record.notes)
+            case Kept():
+                progress.open = [one for one in progress.open if one.number != number]
+            case TaskDone():
+                progress.finished[(row.task, record.round)] = _result(row, record)
+            case LeaseTaken():
+                progress.leased.add(record.host)
+            case GuardArmed():
+                progress.guarded.add(record.host)
+            case BlockClosed():
+                progress.closed.add((row.task, record.round))
+            case Abandoned():
                 progress.abandoned = True
-            case "rescued":
+            case Rescued():
                 progress.abandoned = False
-            case "anew":
+            case StartedOver():
                 progress.abandoned = False
                 progress.finished.clear()
                 progress.closed.clear()
-            case "tasks done":
+            case TasksDone():
                 progress.only_undo = True
-            case "play done":
+            case PlayDone():
                 progress.plays.add(row.task)
                 progress.only_undo = False
-            case "event" if row.data.get("event") == "RunEnded":
-                ended = True
-            case "event" if row.data.get("event") in {"HostStarted", "HostEnded"}:
-                progress.unwell = row.data.get("status") not in WELL
-            case _:
+            case Told():
+                match record.event:
+                    case RunEnded():
+                        ended = True
+                    case HostStarted():
+                        progress.unwell = True
+                    case HostEnded():
+                        progress.unwell = record.event.status not in WELL
+                    case _:
+                        pass  # what became of single tasks their own records say
+            case RunLeft() | UndoFailed() | Registered() | FactsSet():
                 pass
-    if not head:
+            case _:
+                assert_never(record)
+    if head is None:
         raise IntegrityError(f"the journal of {folder.name} has no beginning")
     return OpenRun(folder, head, hosts, ended)
 
 
-def _change(row: journal.Row) -> Journaled:
-    found = _module(row.data["module"])
+def _change(row: journal.Row, record: Intent) -> Journaled:
+    found = _module(record.module)
     intent: Record | None = None
-    if row.data.get("intent") is not None and found.intent_type is not None:
-        intent = _model(found.intent_type, row.data["intent"], row)
+    if record.intent is not None and found.intent_type is not None:
+        intent = _model(found.intent_type, record.intent, row)
     return Journaled(
-        number=row.change or 0, host=row.host, path=row.task, name=row.data["name"], policy=row.data["policy"], module=found,
-        intent=intent, outcome=None, round=str(row.data["round"]),
+        number=row.change or 0, host=row.host, path=row.task, name=record.name, policy=record.policy, module=found,
+        intent=intent, outcome=None, round=record.round,
     )  # fmt: skip
 
 
-def _with_outcome(change: Journaled, data: dict[str, Any]) -> Journaled:
+def _with_outcome(change: Journaled, data: Any) -> Journaled:
     try:
         outcome = change.module.result_type.model_validate(data)
     except ValidationError:
@@ -170,16 +215,11 @@ def _with_outcome(change: Journaled, data: dict[str, Any]) -> Journaled:
     )  # fmt: skip
 
 
-def _result(data: dict[str, Any]) -> Any:
+def _result(row: journal.Row, record: TaskDone) -> Any:
     """The result of a finished task: of its module's type, or what was registered for a skipped one."""
-    if not data.get("module"):
-        return data["result"]
-    try:
-        return _module(data["module"]).result_type.model_validate(data["result"])
-    except ValidationError as error:
-        raise IntegrityError(
-            f"the journaled result of {data['module']} cannot be read: {error.errors()[0]['msg']}"
-        ) from None
+    if not record.module:
+        return record.result
+    return _model(_module(record.module).result_type, record.result, row)
 
 
 def _module(name: str) -> type[Module[Any, Any]]:
@@ -189,8 +229,10 @@ def _module(name: str) -> type[Module[Any, Any]]:
         raise IntegrityError(f"the journal names a module that is not here: {name}", hint=error.hint) from None
 
 
-def _model(kind: type[Record], data: dict[str, Any], row: journal.Row) -> Record:
+def _model(kind: type[Record], data: Any, row: journal.Row) -> Record:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise IntegrityError(f"record {row.seq} cannot be read by this version: {error.errors()[0]['msg']}") from None
+        raise IntegrityError(
+            f"record {row.seq} ({row.kind}) of the journal cannot be read by this version: {error.errors()[0]['msg']}"
+        ) from None

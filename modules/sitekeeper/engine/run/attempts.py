@@ -11,6 +11,7 @@ from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
 from sitekeeper.engine.holding.leases import Leases, changed_on
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import Intent, Outcome
 from sitekeeper.engine.language.plays import Task
 from sitekeeper.engine.language.validation import validated
 from sitekeeper.engine.module import Module
@@ -145,14 +146,17 @@ class Attempts:
         if module.on_host:
             self.leases.take(changed_on(self.ctx, plan.intent))
             self.cover(module.covers(plan.intent))
-        data = {
-            "module": module.name(), "policy": task.undo, "name": task.name, "round": round_of(self.variables()),
-            "intent": plan.intent,
-        }  # fmt: skip
-        number = self.journal.intent(data, host=host, task=task.path)
+        intent = Intent(
+            module=module.name(),
+            policy=task.undo,
+            name=task.name,
+            round=round_of(self.variables()),
+            intent=plan.intent,
+        )
+        number = self.journal.intent(intent, host=host, task=task.path)
         change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx, origin=task.origin)
         self.undo.push(change)
         result = module.apply(self.ctx, plan)
         change.outcome = result
-        self.journal.commit("outcome", result, host=host, task=task.path, change=number)
+        self.journal.commit(Outcome(result), host=host, task=task.path, change=number)
         return result

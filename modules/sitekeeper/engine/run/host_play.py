@@ -26,6 +26,17 @@ from sitekeeper.engine.holding.limits import Limits
 from sitekeeper.engine.holding.play_limits import Holding
 from sitekeeper.engine.inventory.hierarchy import Site
 from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.journal.records import (
+    Abandoned,
+    BlockClosed,
+    FactsSet,
+    GuardArmed,
+    PlayDone,
+    Registered,
+    Rescued,
+    TaskDone,
+    TasksDone,
+)
 from sitekeeper.engine.language.plays import Block, Play, Task
 from sitekeeper.engine.language.selection import Selection
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError
@@ -119,7 +130,7 @@ class HostPlay:
         try:
             self._items(self.play.tasks, Layers(), self.play.tags)
             if not self.settings.check:
-                self.journal.commit("tasks done", {}, host=self.ctx.host, task=self.play.path)
+                self.journal.commit(TasksDone(), host=self.ctx.host, task=self.play.path)
         except _Failed as failed:
             failure = failed.error
         except Exception as error:  # noqa: BLE001 - a bug, or a full disk: what is open must be taken back all the same
@@ -140,7 +151,7 @@ class HostPlay:
                     self.leases.give_back()
                 if failure is None:
                     # Only now is nothing of it left on the host: a run that is taken up looks no further.
-                    self.journal.note("play done", {}, host=self.ctx.host, task=self.play.path)
+                    self.journal.note(PlayDone(), host=self.ctx.host, task=self.play.path)
             except Exception as error:  # noqa: BLE001 - the outcome is known by now and must not be lost
                 self.outcome.errors.append(self._own(error, "give the lease back").at(origin=self.play.origin))
         self.holding.release()
@@ -164,12 +175,12 @@ class HostPlay:
         if self.settings.check:
             return
         try:
-            self.journal.commit("abandoned", {}, host=self.ctx.host, task=path)
+            self.journal.commit(Abandoned(), host=self.ctx.host, task=path)
         except SitekeeperError:
             return  # a journal that cannot be written fails the run by itself, and is no reason to leave a site down
 
     def _note_guard(self, host: str) -> None:
-        self.journal.commit("guard", {"host": host}, host=self.ctx.host)
+        self.journal.commit(GuardArmed(host), host=self.ctx.host)
 
     def _enter_branch(self, block: Block) -> None:
         """No window while another is open above or below; what an earlier process left open is only closed."""
@@ -261,7 +272,7 @@ class HostPlay:
             if window:
                 self.holding.branch.leave()
                 if failed is None:
-                    self.journal.note("closed", {"round": place[1]}, host=self.ctx.host, task=block.path)
+                    self.journal.note(BlockClosed(place[1]), host=self.ctx.host, task=block.path)
         if failed is not None and block.rescue and not failed.final:
             failed = self._rescued(block, layers.over(_caught(failed)), tags)
         failed = self._always(block, layers, tags, failed)
@@ -300,7 +311,7 @@ class HostPlay:
 
     def _rescued(self, block: Block, layers: Layers, tags: frozenset[str]) -> _Failed | None:
         try:
-            self.journal.note("rescued", {}, host=self.ctx.host, task=block.path)
+            self.journal.note(Rescued(), host=self.ctx.host, task=block.path)
             self._items(block.rescue, layers, tags)
         except _Failed as failed:
             return failed
@@ -341,7 +352,7 @@ class HostPlay:
     def _register(self, task: Task, value: Any) -> None:
         if task.register is not None:
             self.scope.registered[task.register] = value
-            self.journal.note("registered", {"name": task.register, "value": value}, host=self.ctx.host, task=task.path)
+            self.journal.note(Registered(task.register, value), host=self.ctx.host, task=task.path)
 
     def _item(self, task: Task, layers: Layers) -> Any:
         """One task, or one item of its loop: conditions, attempts, and what is told of it."""
@@ -404,8 +415,8 @@ class HostPlay:
         """Note a finished task: where a resumed run goes on."""
         if self.settings.check:
             return
-        data = {"round": round_of(layers), "module": module, "result": result}
-        self.journal.note("done", data, host=self.ctx.host, task=task.path)
+        done = TaskDone(round=round_of(layers), module=module, result=result)
+        self.journal.note(done, host=self.ctx.host, task=task.path)
 
     def _failed(
         self, item: Task | Block, error: SitekeeperError, begun: float | None = None, *, final: bool = False
@@ -423,4 +434,4 @@ class HostPlay:
         facts = result.facts()
         if facts:
             self.scope.registered.update(facts)
-            self.journal.note("facts", facts, host=self.ctx.host)
+            self.journal.note(FactsSet(facts), host=self.ctx.host)

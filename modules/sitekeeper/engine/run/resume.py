@@ -15,6 +15,7 @@ from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, Us
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.journal.open_run import HostProgress, Journaled, OpenRun
+from sitekeeper.engine.journal.records import Abandoned, StartedOver
 from sitekeeper.engine.language.plays import Playbook, Task
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.run.host_play import HostPlay
@@ -30,17 +31,17 @@ def same_sources(run: OpenRun, playbook: Playbook, inventory: Inventory, extra: 
 
     """
     head = run.head
-    if head.get("check"):
+    if head.check:
         raise UsageError(f"run {run.run_id} was a check: there is nothing to go on with")
-    for file, text in head["texts"].items():
+    for file, text in head.texts.items():
         if playbook.texts.get(run.file(file)) != text:
             raise UsageError(f"{file} was changed since the run began", hint="roll the run back and start a new one")
-    if head.get("version") != version:
+    if head.version != version:
         raise UsageError(
-            f"the run was begun by sitekeeper {head.get('version')}, this is {version}",
+            f"the run was begun by sitekeeper {head.version}, this is {version}",
             hint="roll the run back and start a new one",
         )
-    if head["extra"] != plain(extra):
+    if head.extra != plain(extra):
         raise UsageError("-e is different from what the run began with")
     same_hosts(run, inventory, everything=True)
 
@@ -55,7 +56,7 @@ def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) 
     for host in run.hosts:
         if host not in inventory.hosts:
             raise UsageError(f"host {host} of the run is not in {inventory.file}")
-        before, now = run.head["hosts"][host], plain(inventory.vars_of(host))
+        before, now = run.head.hosts[host], plain(inventory.vars_of(host))
         for name in sorted({*before, *now}):
             if before.get(name) == now.get(name) or _moved_secret(before.get(name), now.get(name)):
                 continue
@@ -112,14 +113,14 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
         play.finished = done
         play.closed = progress.closed
         return
-    play.journal.commit("abandoned", {}, host=ctx.host)
+    play.journal.commit(Abandoned(), host=ctx.host)
     stack = stack_of(ctx, progress, play.journal, play.leases, play.telling.undone)
     errors = stack.take_back(lambda change: change.policy != "never")
     stack.keep()
     if errors:
         raise UndoError(f"cannot go on: {errors[0].message}", host=ctx.host, hint=errors[0].hint)
     ctx.notes.clear()
-    play.journal.commit("anew", {}, host=ctx.host)
+    play.journal.commit(StartedOver(), host=ctx.host)
     play.leases.anew()
 
 

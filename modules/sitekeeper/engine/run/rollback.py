@@ -11,6 +11,7 @@ from sitekeeper.engine.holding.guarding import Guarding
 from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.open_run import HostProgress, OpenRun
+from sitekeeper.engine.journal.records import Abandoned, Told
 from sitekeeper.engine.run.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.run.telling import Telling
 from sitekeeper.engine.run.undo import stack_of
@@ -34,7 +35,7 @@ class Rollback:
         self._connector = connector
         self._clock = clock
         self._forks = forks
-        self._bus = events.Bus(lambda event: journal.note("event", event.as_dict(), host=event.host), *listeners)
+        self._bus = events.Bus(lambda event: journal.note(Told(event), host=event.host), *listeners)
 
     def run(self) -> RunOutcome:
         """Undo all open changes, host by host; what cannot be undone stays open and fails the host."""
@@ -74,7 +75,9 @@ class Rollback:
                 else bugs.report(error, host=host, folder=self._journal.folder)
             )
         first = ended.errors[0] if ended.errors else None
-        status = "rolled back" if first is None else "unreachable" if first.word == "unreachable" else "failed"
+        status: events.HostStatus = "rolled back"
+        if first is not None:
+            status = "unreachable" if first.word == "unreachable" else "failed"
         self._bus.emit(
             events.HostEnded(
                 at=self._clock.now(), host=host, play="rollback", status=status, seconds=self._clock.monotonic() - started,
@@ -94,7 +97,7 @@ def take_back_all(
     guarding = Guarding(ctx, clock)
     try:
         guarding.adopt(progress.guarded)
-        journal.commit("abandoned", {}, host=ctx.host)
+        journal.commit(Abandoned(), host=ctx.host)
         stack = stack_of(ctx, progress, journal, leases, Telling(ctx.host, bus, clock).undone)
         errors = stack.take_back(lambda change: change.policy != "never")
         stack.keep()

@@ -19,6 +19,7 @@ from sitekeeper.engine.inventory.host_vars import HostVars
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.open_run import OpenRun
+from sitekeeper.engine.journal.records import RunBegun, RunLeft, RunResumed, Told
 from sitekeeper.engine.language.plays import Play, Playbook
 from sitekeeper.engine.language.selection import Selection
 from sitekeeper.engine.run import order, resume
@@ -160,13 +161,24 @@ class Run:
         outcome: RunOutcome,
     ) -> None:
         """All plays, and what is told of them."""
-        journal.commit("run" if self.again is None else "resumed", {
-            "run": self.run_id, "folder": str(Path.cwd()), "playbook": self.playbook.file, "inventory": self.inventory.file,
-            "check": self.options.check, "limit": self.options.limit, "extra": dict(self.options.extra),
-            "texts": self.playbook.texts, "version": self.options.version, "tags": sorted(self.options.selection.tags),
-            "skip_tags": sorted(self.options.selection.skip), "forks": self.options.forks,
-            "hosts": {host: self.inventory.vars_of(host) for host in self.inventory.hosts},
-        })  # fmt: skip
+        begun = RunBegun if self.again is None else RunResumed
+        journal.commit(
+            begun(
+                run=self.run_id,
+                folder=str(Path.cwd()),
+                playbook=self.playbook.file,
+                inventory=self.inventory.file,
+                check=self.options.check,
+                limit=self.options.limit,
+                extra=dict(self.options.extra),
+                texts=self.playbook.texts,
+                version=self.options.version,
+                tags=tuple(sorted(self.options.selection.tags)),
+                skip_tags=tuple(sorted(self.options.selection.skip)),
+                forks=self.options.forks,
+                hosts={host: dict(self.inventory.vars_of(host)) for host in self.inventory.hosts},
+            )
+        )
         bus.emit(
             events.RunStarted(
                 at=self.clock.now(),
@@ -183,7 +195,7 @@ class Run:
     def leave(self) -> None:
         """Put on disk what the journal still holds: the process is about to leave without undoing anything."""
         if self._journal is not None:
-            self._journal.commit("left", {})
+            self._journal.commit(RunLeft())
 
     def interrupt(self) -> None:
         """Ask all hosts to stop after what cannot be left half-done, and to undo."""
@@ -196,7 +208,7 @@ class Run:
     @staticmethod
     def _keep(journal: Journal, event: events.Event) -> None:
         if not isinstance(event, events.Progressed):
-            journal.note("event", event.as_dict(), host=event.host)
+            journal.note(Told(event), host=event.host)
 
     def _play(
         self, play: Play, hosts: list[str], settings: Settings, journal: Journal, bus: events.Bus, outcome: RunOutcome
@@ -254,17 +266,13 @@ class Run:
             )
         told = ended.errors or ([ended.partial] if ended.partial else [])
         first = ended.errors[0] if ended.errors else None
-        status = (
-            "skipped"
-            if ended.is_idle
-            else "ok"
-            if first is None
-            else "unreachable"
-            if first.word == "unreachable"
-            else "failed"
-        )
-        if first is None and ended.partial:
-            status = "partial"
+        status: events.HostStatus
+        if ended.is_idle:
+            status = "skipped"
+        elif first is None:
+            status = "partial" if ended.partial else "ok"
+        else:
+            status = "unreachable" if first.word == "unreachable" else "failed"
         bus.emit(
             events.HostEnded(
                 at=self.clock.now(), host=host, play=play.name, status=status, seconds=self.clock.monotonic() - started,

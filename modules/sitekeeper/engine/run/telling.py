@@ -28,7 +28,7 @@ class Telling:
     def ended(
         self,
         item: Task | Block,
-        status: str,
+        status: events.TaskStatus,
         begun: float | None = None,
         *,
         msg: str = "",
@@ -42,12 +42,17 @@ class Telling:
         self._bus.emit(
             events.TaskEnded(
                 at=self._clock.now(), host=self._host, task=item.name, module=module, status=status, seconds=seconds,
-                msg=msg, changes=changes, error=error, checks=tuple(one.model_dump() for one in checks),
+                msg=msg, changes=changes, error=error, checks=tuple(checks),
             )
         )  # fmt: skip
 
     def failed(
-        self, item: Task | Block, error: SitekeeperError, begun: float | None = None, *, status: str = "failed"
+        self,
+        item: Task | Block,
+        error: SitekeeperError,
+        begun: float | None = None,
+        *,
+        status: events.TaskStatus = "failed",
     ) -> None:
         """A task or block failed; from now on the error names them."""
         error.at(host=self._host, task=item.name, origin=item.origin)

@@ -12,6 +12,7 @@ from sitekeeper.engine.holding import busy
 from sitekeeper.engine.holding.leases import Leases, changed_on
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.open_run import HostProgress
+from sitekeeper.engine.journal.records import Kept, UndoFailed, Undone
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Record
@@ -92,7 +93,7 @@ class UndoStack:
     def keep(self) -> None:
         """The play is over: what is still open is meant to stay."""
         for change in self._open:
-            self._journal.note("kept", {}, host=change.ctx.host, task=change.path, change=change.number)
+            self._journal.note(Kept(), host=change.ctx.host, task=change.path, change=change.number)
         self._open.clear()
 
     def _take_back(self, change: OpenChange) -> SitekeeperError | None:
@@ -107,7 +108,7 @@ class UndoStack:
             )
             self.left.append(change)
             self._journal.note(
-                "undo failed", {"word": error.word, "msg": error.message}, host=change.ctx.host, task=change.path,
+                UndoFailed(error.word, error.message), host=change.ctx.host, task=change.path,
                 change=change.number,
             )  # fmt: skip
             self._tell(change, error.message, ok=False)
@@ -118,7 +119,7 @@ class UndoStack:
         self._tell(change, msg, ok=True)
         try:
             self._journal.commit(
-                "undone", {"msg": msg, "notes": change.ctx.notes}, host=change.ctx.host, task=change.path,
+                Undone(msg, change.ctx.notes), host=change.ctx.host, task=change.path,
                 change=change.number,
             )  # fmt: skip
         except IntegrityError as error:
