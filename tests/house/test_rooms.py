@@ -68,3 +68,14 @@ def test_every_file_says_what_it_is() -> None:
         for file in tree.rglob("*.py"):
             text = file.read_text("utf-8")
             assert not text.strip() or ast.get_docstring(ast.parse(text)), f"{dotted(file)} has no docstring"
+
+
+OPENS_SECRETS = ("engine/secrets.py", "engine/vault.py")
+"""Besides ``transport/``: the type itself, which combines secrets, and the vault password, which opens vaults."""
+
+
+def test_only_transport_opens_a_secret() -> None:
+    for file in PRODUCT.rglob("*.py"):
+        name = file.relative_to(PRODUCT).as_posix()
+        if not name.startswith("transport/") and name not in OPENS_SECRETS:
+            assert ".reveal(" not in file.read_text("utf-8"), name

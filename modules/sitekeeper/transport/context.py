@@ -153,7 +153,7 @@ class HostContext:
             server=str(values.get("sql_host", values.get("ansible_host", server))),
             port=None if named and "sql_port" not in values else number("sql_port", 1433), instance=named, database=database,
             user=None if user is None or ticket else opened(user),
-            password=None if password is None or ticket else password.reveal(),
+            password=None if ticket else password,
             kerberos=ticket, principal=values.get("sql_principal"),
             driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,

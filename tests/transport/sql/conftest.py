@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sitekeeper.engine.secrets import inline
 from sitekeeper.transport.sql.driver import SqlDriverMissing, available
 from sitekeeper.transport.sql.session import SqlTarget
 from sitekeeper_lab.sql.database import Instance, Login, create_site_database
@@ -112,6 +113,8 @@ def target(driver: str) -> Target:
 
     def make(server: TdsServer, **changes: Any) -> SqlTarget:
         fields = {"user": "sa", "password": PASSWORD, "database": "CM_ABC", "encrypt": "trust", "login_timeout": 10}
-        return SqlTarget("127.0.0.1", server.port, driver=driver, **{**fields, **changes})
+        given = {**fields, **changes}
+        given["password"] = inline(given["password"], "test")
+        return SqlTarget("127.0.0.1", server.port, driver=driver, **given)
 
     return make

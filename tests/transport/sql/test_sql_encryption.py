@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from sitekeeper.engine.errors import AuthError, SitekeeperError, UnreachableError, UsageError
+from sitekeeper.engine.secrets import inline
 from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, available, find
 from sitekeeper.transport.sql.network import BROWSER_PORT, find_port
 from sitekeeper.transport.sql.session import SqlTarget, connect
@@ -108,7 +109,9 @@ def test_nothing_can_be_smuggled_into_a_connection_string(field: str) -> None:
 
 def test_a_password_that_freetds_cannot_take_is_refused_without_showing_it() -> None:
     with pytest.raises(UsageError) as caught:
-        connection_string(SqlTarget("h", user="u", password="se};cret", encrypt="no"), Driver("FreeTDS", FREETDS), 1)
+        connection_string(
+            SqlTarget("h", user="u", password=inline("se};cret", "test"), encrypt="no"), Driver("FreeTDS", FREETDS), 1
+        )
     assert "cret" not in str(caught.value)
 
 

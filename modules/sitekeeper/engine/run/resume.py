@@ -72,8 +72,8 @@ def _moved_secret(before: Any, now: Any) -> bool:
     return all(isinstance(one, str) and one.startswith("<secret ") for one in (before, now))
 
 
-def secrets_at_hand(run: OpenRun, inventory: Inventory, reveal: Any) -> None:
-    """Find every secret that cannot be had before anything is begun; ``reveal`` opens one.
+def secrets_at_hand(run: OpenRun, inventory: Inventory, probe: Any) -> None:
+    """Find every secret that cannot be had before anything is begun; ``probe`` tries one.
 
     Raises:
         SecretError: lists all that are missing.
@@ -83,7 +83,7 @@ def secrets_at_hand(run: OpenRun, inventory: Inventory, reveal: Any) -> None:
     for host in run.hosts:
         for secret in find(list(inventory.vars_of(host).values())):
             try:
-                reveal(secret)
+                probe(secret)
             except SecretError as error:
                 missing[secret.reference] = error.message
     if missing:

@@ -80,7 +80,9 @@ def connect(target: SqlTarget) -> SqlSession:
                 connection_string(target, driver, port), autocommit=True, timeout=target.login_timeout
             )
     except pyodbc.Error as error:
-        failure = login_error(read_error(error, target.password), where, target.user)
+        failure = login_error(
+            read_error(error, target.password.reveal() if target.password is not None else None), where, target.user
+        )
     if failure is not None:  # raised out here so that no chain leads to the driver's own exception
         raise failure.at(host=target.host or target.server)
     return SqlSession(pyodbc, connection, driver.kind, target.host or target.server, where, target.idle_timeout)

@@ -9,10 +9,11 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver
 
 ENCRYPT = ("yes", "trust", "no", "strict")
@@ -34,7 +35,7 @@ class SqlTarget:
     database: str = "master"
     user: str | None = None
     r"""A SQL login, or ``DOMAIN\user`` for a Windows login by NTLM (FreeTDS only)."""
-    password: str | None = field(default=None, repr=False)
+    password: Secret | None = None
     kerberos: bool = False
     """Log in with the ticket that is at hand; without ``user`` and ``password``."""
     principal: str | None = None
@@ -90,6 +91,10 @@ def connection_string(target: SqlTarget, driver: Driver, port: int) -> str:
     return "".join(f"{key}={value};" for key, value in build(target, driver, port))
 
 
+def _revealed(target: SqlTarget) -> str:
+    return target.password.reveal() if target.password is not None else ""
+
+
 def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str, str]]:
     if target.windows_login:
         raise UsageError(
@@ -105,7 +110,7 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
         yield from _ticket(target, port)
     elif target.user is not None:
         yield "UID", f"{{{target.user}}}"
-        yield "PWD", "{" + (target.password or "").replace("}", "}}") + "}"
+        yield "PWD", "{" + _revealed(target).replace("}", "}}") + "}"
     yield "Encrypt", {"yes": "yes", "trust": "yes", "no": "no", "strict": "strict"}[target.encrypt]
     if target.encrypt in {"trust", "no"}:
         yield "TrustServerCertificate", "yes"
@@ -129,7 +134,7 @@ def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str
         raise UsageError(
             "FreeTDS knows a server's certificate by the name that it connects to alone", hint="use that name as server"
         )
-    password = target.password or ""
+    password = _revealed(target)
     if "};" in password:
         raise UsageError(
             "FreeTDS takes no password with the characters }; in it", hint="use Microsoft's driver, msodbcsql18"
