@@ -44,8 +44,8 @@ def test_no_file_hides_behind_an_underscore() -> None:
     hidden = [
         file.relative_to(MODULES)
         for tree in (PRODUCT, LAB)
-        for file in tree.rglob("_*")
-        if file.name not in {"__init__.py", "__main__.py", "__pycache__"}
+        for file in tree.rglob("_*.py")
+        if file.name not in {"__init__.py", "__main__.py"}
     ]
     assert hidden == []
 
