@@ -41,13 +41,13 @@ SMALL = "bench\\small"
 SERVICE = "Win32_Service.Name='Spooler'"
 
 
-class Read(Module[Params, Result]):
+class Read(Module[Params, None, Result]):
     """A task that reads one thing."""
 
     called = "bench.read"
     needs = Needs(cmdlets={"Get-Service": {"Name": ("Spooler",)}})
 
-    def plan(self, ctx: Context, params: Params) -> Plan[Result]:
+    def plan(self, ctx: Context, params: Params) -> Plan[None, Result]:
         return Plan(result=Result(msg=str(len(ctx.ps.call("Get-Service", Name=["Spooler"])))))
 
 
@@ -55,17 +55,16 @@ class Changed(Record):
     """Nothing to remember."""
 
 
-class Alter(Module[Params, Result]):
+class Alter(Module[Params, Changed, Result]):
     """A task that changes one thing: asks a running service to start."""
 
     called = "bench.change"
     needs = Needs(cmdlets={"Invoke-WmiMethod": {"Path": ".*", "Name": ("StartService",)}})
-    intent_type = Changed
 
-    def plan(self, ctx: Context, params: Params) -> Plan[Result]:
+    def plan(self, ctx: Context, params: Params) -> Plan[Changed, Result]:
         return Plan(result=Result(changed=True), changes=(Change("service", "Running", "Running"),), intent=Changed())
 
-    def apply(self, ctx: Context, plan: Plan[Result]) -> Result:
+    def apply(self, ctx: Context, params: Params, plan: Plan[Changed, Result]) -> Result:
         ctx.ps.change("Invoke-WmiMethod", Path=SERVICE, Name="StartService")
         return Result(changed=True)
 
@@ -103,7 +102,7 @@ def wsman(inventory: inventories.Inventory) -> WSMan:
     )  # fmt: skip
 
 
-def tasks(kind: type[Module[Any, Any]], count: int, inventory: inventories.Inventory, timed: Timed) -> None:
+def tasks(kind: type[Module[Any, Any, Any]], count: int, inventory: inventories.Inventory, timed: Timed) -> None:
     """A playbook of ``count`` tasks through the whole engine: journal, events, templating, all of it."""
     available = modules.available
     modules.available = lambda: {**available(), kind.called: kind}  # type: ignore[assignment]  # a module for this process only
@@ -197,9 +196,10 @@ def pull(path: str, inventory: inventories.Inventory, timed: Timed) -> None:
     staging = Staging(id="PR2-000001", store=str(folder), folder=str(folder))
     part = Part(kind="files", host=HOST, volume=snapshot.copies[0].volume, path=path, to="out")
     module = Pull()
-    plan = module.plan(ctx, PullParams(set=staging, snapshot=snapshot, what=(part,)))
+    params = PullParams(set=staging, snapshot=snapshot, what=(part,))
+    plan = module.plan(ctx, params)
     timed.begin()
-    result = module.apply(ctx, plan)
+    result = module.apply(ctx, params, plan)
     timed.end()
     assert result.files
     ctx.ps.change("Remove-SkShadowSet", Drive="D", Run=ctx.run_id)

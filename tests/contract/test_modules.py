@@ -24,7 +24,7 @@ MODULES = sorted(modules.available().items())
 FUNCTIONS = {file.stem for file in (Path(sitekeeper.__file__).parent / "powershell").glob("*.ps1")}
 CMDLETS = {cmdlet.name for cmdlet in (*BASIC, *ITEMS, *WMI)}
 """The lab has them from Windows' own metadata."""
-AnyModule = type[Module[Any, Any]]
+AnyModule = type[Module[Any, Any, Any]]
 
 every = pytest.mark.parametrize(("name", "found"), MODULES, ids=[name for name, _ in MODULES])
 

@@ -78,9 +78,9 @@ def taking_the_lease(lab: Lab, module: str) -> Iterator[Theft]:
     found, theft = find(module), Theft()
     apply = found.apply
 
-    def stolen(self: Any, ctx: Any, plan: Any) -> Any:
+    def stolen(self: Any, ctx: Any, params: Any, plan: Any) -> Any:
         theft.take(lab, changed_on(ctx, plan.intent))
-        return apply(self, ctx, plan)
+        return apply(self, ctx, params, plan)
 
     with patch.object(found, "apply", stolen):
         yield theft

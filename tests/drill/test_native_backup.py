@@ -168,7 +168,7 @@ def lost_with_its_lease(_: Night, patch: pytest.MonkeyPatch) -> None:
     """The pull before it took so long that the lease has to be renewed."""
     plan, take, due = Backup.plan, Leases.take, [True]
 
-    def planned(self: Backup, ctx: Context, params: BackupParams) -> Plan[BackupFile]:
+    def planned(self: Backup, ctx: Context, params: BackupParams) -> Plan[BackupIntent, BackupFile]:
         made = plan(self, ctx, params)
         patch.setattr(Leases, "take", taken)
         return made

@@ -78,10 +78,10 @@ class Value(Result):
     value: Any = None
 
 
-class ReadModule(Module[Read, Value]):
+class ReadModule(Module[Read, None, Value]):
     called: ClassVar[str] = "test.read"
 
-    def plan(self, ctx: Any, params: Read) -> Plan[Value]:
+    def plan(self, ctx: Any, params: Read) -> Plan[None, Value]:
         LOG.add("read", ctx.host, params.value)
         less = "it is half" if isinstance(params.value, str) and params.value == "half" else ""
         return Plan(result=Value(value=params.value, msg=f"read {params.value}", partial=less))
@@ -113,12 +113,11 @@ class Changed(Result):
     made: Any = None
 
 
-class ChangeModule(Module[ChangeParams, Changed]):
+class ChangeModule(Module[ChangeParams, ChangeIntent, Changed]):
     called: ClassVar[str] = "test.change"
     reversible = True
-    intent_type = ChangeIntent
 
-    def plan(self, ctx: Any, params: ChangeParams) -> Plan[Changed]:
+    def plan(self, ctx: Any, params: ChangeParams) -> Plan[ChangeIntent, Changed]:
         if params.fails == "plan":
             raise RemoteError(f"cannot plan {params.name}")
         if params.needless:
@@ -129,11 +128,9 @@ class ChangeModule(Module[ChangeParams, Changed]):
             ),
             changes=(Change(params.name, "before", "after"),),
             intent=ChangeIntent(name=params.name, fails=params.fails),
-            data=params,
         )
 
-    def apply(self, ctx: Any, plan: Plan[Changed]) -> Changed:
-        params: ChangeParams = plan.data
+    def apply(self, ctx: Any, params: ChangeParams, plan: Plan[ChangeIntent, Changed]) -> Changed:
         wrong = params.fails if params.on in {"", ctx.host} else "no"
         if params.tries and LOG.tried(ctx.host, params.name) > params.tries:
             wrong = "no"
@@ -184,22 +181,19 @@ class ElsewhereIntent(Record):
     on: str | None
 
 
-class ElsewhereModule(Module[ElsewhereParams, Changed]):
+class ElsewhereModule(Module[ElsewhereParams, ElsewhereIntent, Changed]):
     called: ClassVar[str] = "test.elsewhere"
     reversible = True
-    intent_type = ElsewhereIntent
 
-    def plan(self, ctx: Any, params: ElsewhereParams) -> Plan[Changed]:
+    def plan(self, ctx: Any, params: ElsewhereParams) -> Plan[ElsewhereIntent, Changed]:
         intent = ElsewhereIntent(name=params.name, on=params.on)
-        return Plan(
-            result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),), intent=intent, data=params
-        )
+        return Plan(result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),), intent=intent)
 
-    def apply(self, ctx: Any, plan: Plan[Changed]) -> Changed:
-        LOG.add("made", changed_on(ctx, plan.intent).host, plan.data.name)
-        if plan.data.fails:
+    def apply(self, ctx: Any, params: ElsewhereParams, plan: Plan[ElsewhereIntent, Changed]) -> Changed:
+        LOG.add("made", changed_on(ctx, plan.intent).host, params.name)
+        if params.fails:
             raise RemoteError("it broke")
-        return Changed(name=plan.data.name, changed=True, msg="done")
+        return Changed(name=params.name, changed=True, msg="done")
 
     def undo(self, ctx: Any, intent: ElsewhereIntent, outcome: Changed | None) -> str:
         LOG.add("undone", changed_on(ctx, intent).host, intent.name)
@@ -211,15 +205,15 @@ class OnceParams(Params):
     """What is changed for good."""
 
 
-class OnceModule(Module[OnceParams, Changed]):
+class OnceModule(Module[OnceParams, None, Changed]):
     called: ClassVar[str] = "test.once"
 
-    def plan(self, ctx: Any, params: OnceParams) -> Plan[Changed]:
-        return Plan(result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),), data=params)
+    def plan(self, ctx: Any, params: OnceParams) -> Plan[None, Changed]:
+        return Plan(result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),))
 
-    def apply(self, ctx: Any, plan: Plan[Changed]) -> Changed:
-        LOG.add("made", ctx.host, plan.data.name)
-        return Changed(name=plan.data.name, changed=True, msg="done")
+    def apply(self, ctx: Any, params: OnceParams, plan: Plan[None, Changed]) -> Changed:
+        LOG.add("made", ctx.host, params.name)
+        return Changed(name=params.name, changed=True, msg="done")
 
 
 class WaitParams(Params):
@@ -229,10 +223,10 @@ class WaitParams(Params):
     """Event to wait for."""
 
 
-class WaitModule(Module[WaitParams, Result]):
+class WaitModule(Module[WaitParams, None, Result]):
     called: ClassVar[str] = "test.wait"
 
-    def plan(self, ctx: Any, params: WaitParams) -> Plan[Result]:
+    def plan(self, ctx: Any, params: WaitParams) -> Plan[None, Result]:
         LOG.add("began", ctx.host, params.set)
         if params.set:
             LOG.event(params.set).set()
@@ -247,10 +241,10 @@ class KeyParams(Params):
     """A secret, rightly."""
 
 
-class KeyModule(Module[KeyParams, Result]):
+class KeyModule(Module[KeyParams, None, Result]):
     called: ClassVar[str] = "test.key"
 
-    def plan(self, ctx: Any, params: KeyParams) -> Plan[Result]:
+    def plan(self, ctx: Any, params: KeyParams) -> Plan[None, Result]:
         LOG.add("key", ctx.host, params.key.reveal())
         return Plan(result=Result(msg="used it"))
 

@@ -109,7 +109,7 @@ def can_send(start: Place, replaced: Mapping[Place, ast.AST] | None = None) -> s
 
 
 @pytest.mark.parametrize(("name", "found"), MODULES, ids=[name for name, _ in MODULES])
-def test_a_module_declares_what_it_can_send_and_no_more(name: str, found: type[Module[Any, Any]]) -> None:
+def test_a_module_declares_what_it_can_send_and_no_more(name: str, found: type[Module[Any, Any, Any]]) -> None:
     sent = can_send((found.__module__, found.__name__))
     assert {one.command for one in sent} == {*found.needs.cmdlets, *found.needs.functions}
     words = str(found.needs.cmdlets)

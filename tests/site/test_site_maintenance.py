@@ -159,14 +159,20 @@ class Stand:
     module: Maintenance = field(default_factory=Maintenance)
 
     def plan(self, site: Any = None, **params: Any) -> Any:
+        return self.module.plan(self.ctx, self.params(site, **params))
+
+    def params(self, site: Any = None, **params: Any) -> MaintenanceParams:
         given = {"duration": "45m", "comment": "backup", **params}
         read = validated(Maintenance, {"site": site or facts(), **given}, cast("Origins", NoOrigins()))
         assert isinstance(read, MaintenanceParams)
-        return self.module.plan(self.ctx, read)
+        return read
 
     def begun(self, **params: Any) -> tuple[MaintenanceIntent, MaintenanceResult]:
         plan = self.plan(**params)
-        return plan.intent, self.module.apply(self.ctx, plan)
+        return plan.intent, self.apply(plan, **params)
+
+    def apply(self, plan: Any, **params: Any) -> MaintenanceResult:
+        return self.module.apply(self.ctx, self.params(**params), plan)
 
 
 class NoOrigins:
@@ -188,7 +194,7 @@ def stand() -> Stand:
 def test_begun_and_ended(stand: Stand) -> None:
     plan = stand.plan()
     assert [str(change) for change in plan.changes] == ["maintenance of PR1.corp.example: off -> on for 45 min"]
-    result = stand.module.apply(stand.ctx, plan)
+    result = stand.apply(plan)
     assert [one.until for one in result.hosts] == [(NOW + dt.timedelta(hours=1, minutes=45)).isoformat()]
     assert stand.server.modes["PR1.corp.example"][1] == f"backup [sitekeeper {RUN}]"
     said = stand.module.undo(stand.ctx, plan.intent, result)
@@ -244,8 +250,8 @@ def test_who_was_suspended_in_between_is_too_late(stand: Stand) -> None:
     plan = stand.plan()
     stand.server.failures = [late]
     with pytest.raises(RemoteError, match="OPS1 was asked too late and did nothing"):
-        stand.module.apply(stand.ctx, plan)
-    stand.module.apply(stand.ctx, plan)
+        stand.apply(plan)
+    stand.apply(plan)
     stand.server.failures = [late]  # and to end it is asked again, with the site's consent
     assert "ends at" in stand.module.undo(stand.ctx, plan.intent, None)
 
@@ -254,7 +260,7 @@ def test_who_lost_the_site_changes_nothing_on_its_server(stand: Stand) -> None:
     plan = stand.plan()
     stand.site.lost = True
     with pytest.raises(LimitError):
-        stand.module.apply(stand.ctx, plan)
+        stand.apply(plan)
     with pytest.raises(LimitError):
         stand.module.undo(stand.ctx, plan.intent, None)
     assert stand.server.sent == []

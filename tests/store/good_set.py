@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.engine.plan import Plan
 from sitekeeper.model.site import Database, DatabaseFile
 from sitekeeper.model.store import Published, Staging
 from sitekeeper.store.format.store_folder import Folder, set_id_of
@@ -55,12 +54,11 @@ class Good:
 
     def pull(self) -> None:
         params = PullParams(set=self.staging, snapshot=self.snapshot, what=tuple(self.parts))
-        Pull().apply(self.ctx, Pull().plan(self.ctx, params))
+        Pull().apply(self.ctx, params, Pull().plan(self.ctx, params))
 
     def publish(self) -> Published:
         params = PublishParams(set=self.staging, site=self.site, snapshot=self.snapshot, accept=self.accept)
-        plan: Plan[Published] = Publish().plan(self.ctx, params)
-        return Publish().apply(self.ctx, plan)
+        return Publish().apply(self.ctx, params, Publish().plan(self.ctx, params))
 
 
 def published(

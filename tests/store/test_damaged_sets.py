@@ -50,7 +50,8 @@ def got(sets: Sets, kit: Any, work: Path, name: str = "PR1-000007") -> Gotten:
     """As a play gets it."""
     ctx = kit.Context(None)
     ctx.vars = {"store": str(sets.store.root), "store_identity": str(sets.identity), "store_work": str(work)}
-    return Get().apply(ctx, Get().plan(ctx, GetParams(set=name)))
+    module, params = Get(), GetParams(set=name)
+    return module.apply(ctx, params, module.plan(ctx, params))
 
 
 @pytest.fixture(params=["plain", "sealed"])

@@ -44,15 +44,16 @@ def sealing(key: Any) -> dict[str, Any]:
     return {"store_compress": "zstd", "store_recipients": [str(key.to_public())]}
 
 
-def intent_of(plan: Plan[Gotten]) -> GetIntent:
+def intent_of(plan: Plan[GetIntent, Gotten]) -> GetIntent:
     assert isinstance(plan.intent, GetIntent)
     return plan.intent
 
 
 def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
-    plan = Get().plan(ctx, GetParams(set="PR1-000007"))
-    got = Get().apply(ctx, plan)
+    module, params = Get(), GetParams(set="PR1-000007")
+    plan = module.plan(ctx, params)
+    got = module.apply(ctx, params, plan)
     assert (got.folder, got.changed, got.kind, got.site, got.product) == (str(folder), False, "snapshot", "PR1", "2007")
     assert (got.machine.name, got.database == database(), got.install_dir) == ("PR1", True, "D:\\SMS")
     assert got.registry == ("SiteServer/Registry/nal.native.reg", "SiteServer/Registry/sms.native.reg")
@@ -67,9 +68,10 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
 
 def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: Any, tmp_path: Path, key: Any) -> None:
     published(kit, store, 7, sealing(key))
-    plan = Get().plan(ctx, GetParams(set="PR1", files=("database", "registry")))
+    module, params = Get(), GetParams(set="PR1", files=("database", "registry"))
+    plan = module.plan(ctx, params)
     assert not (tmp_path / "work").exists()  # a plan makes nothing
-    got = Get().apply(ctx, plan)
+    got = module.apply(ctx, params, plan)
     folder = Path(got.folder)
     assert (folder.parent, folder.stat().st_mode & 0o777) == (tmp_path / "work", 0o700)
     found = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
@@ -112,9 +114,10 @@ def test_no_room_to_unpack(kit: Any, store: Folder, ctx: Any, key: Any, small_di
     published(kit, store, 7, sealing(key))
     ctx.vars["store_work"] = str(small_disk)
     (small_disk / "filler").write_bytes(b"x" * 240 * 1024)
-    plan = Get().plan(ctx, GetParams(set="PR1"))
+    module, params = Get(), GetParams(set="PR1")
+    plan = module.plan(ctx, params)
     with pytest.raises(Exception, match="is full") as told:
-        Get().apply(ctx, plan)
+        module.apply(ctx, params, plan)
     assert "store_work" in str(getattr(told.value, "hint", ""))
     assert [one.name for one in small_disk.iterdir()] == ["filler"]
 
@@ -204,8 +207,8 @@ def test_the_primary_data_file_comes_first_whatever_its_name(
 def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
     for wanted in ("failed", "ok"):
-        plan = Mark().plan(ctx, MarkParams(set="PR1-000007", drilled=wanted))
-        assert Mark().apply(ctx, plan).changed
+        params = MarkParams.model_validate({"set": "PR1-000007", "drilled": wanted})
+        assert Mark().apply(ctx, params, Mark().plan(ctx, params)).changed
         drilled = marks_file.read(folder)[0].drilled
         assert drilled is not None
         assert (drilled.run, drilled.result) == (kit.run, wanted)
@@ -220,7 +223,7 @@ def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, ki
     for of_files, of_backup in (("failed", "ok"), ("ok", "failed")):
         for source, result in (("files", of_files), ("backup", of_backup)):
             wanted = MarkParams.model_validate({"set": "PR1-000007", "drilled": result, "source": source})
-            Mark().apply(ctx, Mark().plan(ctx, wanted))
+            Mark().apply(ctx, wanted, Mark().plan(ctx, wanted))
         marks = catalogue.read(folder).marks
         assert marks.drilled is not None
         assert marks.backup_drilled is not None

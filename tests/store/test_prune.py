@@ -32,10 +32,10 @@ def test_what_goes_is_planned_and_then_dropped(kit: Any, store: Folder, ctx: Any
     plan = Prune().plan(ctx, PruneParams())
     assert [change.what for change in plan.changes] == [f"store {store.root}"] * 2
     assert len(sets(store)) == 3
-    result = Prune().apply(ctx, plan)
+    result = Prune().apply(ctx, PruneParams(), plan)
     assert (result.dropped, result.kept, result.partial) == (("PR1-000007", "PR1-000008"), 1, "")
     assert sets(store) == ["PR1-000009"]
-    assert Prune().apply(ctx, plan).dropped == result.dropped  # twice does no harm
+    assert Prune().apply(ctx, PruneParams(), plan).dropped == result.dropped  # twice does no harm
     assert Prune().plan(ctx, PruneParams()).changes == ()
     assert store.newest("PR1") == 9  # no id is given twice
 

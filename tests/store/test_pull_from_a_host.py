@@ -14,7 +14,6 @@ import pytest
 from pydantic import ValidationError
 
 from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
-from sitekeeper.engine.plan import Plan
 from sitekeeper.model.store import Pulled, Staging
 from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.pull import Pull, PullParams
@@ -27,8 +26,7 @@ def pull(kit: Any, host: Any, staging: Staging, *parts: Any, ctx: Any = None, **
     params = PullParams(set=staging, snapshot=more.pop("snapshot", kit.shadow_set()), what=parts, **more)
     module = Pull()
     ctx = ctx or kit.Context(host)
-    plan: Plan[Pulled] = module.plan(ctx, params)
-    return module.apply(ctx, plan)
+    return module.apply(ctx, params, module.plan(ctx, params))
 
 
 def held(staging: Staging) -> list[dict[str, Any]]:

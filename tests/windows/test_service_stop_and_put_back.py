@@ -21,14 +21,17 @@ CM, EXEC = "SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"
 WAIT = {"timeout": "60s", "undo_timeout": "120s", "settle": "4s"}
 
 
+def wanted(*names: str, state: str = "stopped", **more: Any) -> ServiceParams:
+    return ServiceParams.model_validate({"names": names or (CM, EXEC), "state": state, **WAIT, **more})
+
+
 def planned(stand: Any, *names: str, state: str = "stopped", **more: Any) -> Any:
-    params = ServiceParams.model_validate({"names": names or (CM, EXEC), "state": state, **WAIT, **more})
-    return Service().plan(stand.ctx, params)
+    return Service().plan(stand.ctx, wanted(*names, state=state, **more))
 
 
 def stop(stand: Any, *names: str) -> ServiceIntent:
     plan = planned(stand, *names)
-    Service().apply(stand.ctx, plan)
+    Service().apply(stand.ctx, wanted(*names), plan)
     assert isinstance(plan.intent, ServiceIntent)
     return plan.intent
 
@@ -221,7 +224,7 @@ def test_the_offline_window_of_two_tasks_is_one(stand: Any) -> None:
 def test_started_is_taken_back_too(stand: Any) -> None:
     stand.host.units[EXEC].state, stand.host.units[EXEC].pid = "Stopped", 0
     plan = planned(stand, state="started")
-    Service().apply(stand.ctx, plan)
+    Service().apply(stand.ctx, wanted(state="started"), plan)
     assert stand.states == {CM: "Running", EXEC: "Running"}
     Service().undo(stand.ctx, plan.intent, None)
     assert stand.states == {CM: "Running", EXEC: "Stopped"}

@@ -41,7 +41,7 @@ def list_modules(options: argparse.Namespace) -> int:
     return 0
 
 
-def purpose(found: type[modules.Module[Any, Any]]) -> str:
+def purpose(found: type[modules.Module[Any, Any, Any]]) -> str:
     """The first line of a module's file."""
     return (inspect.getdoc(sys.modules[found.__module__]) or "").split("\n", 1)[0]
 

@@ -18,7 +18,7 @@ class AssertParams(Params):
     """What to say when one is false."""
 
 
-class Assert(Module[AssertParams, Result]):
+class Assert(Module[AssertParams, None, Result]):
     """Example::
 
     - core.assert:
@@ -26,7 +26,7 @@ class Assert(Module[AssertParams, Result]):
         msg: "not a site that we know how to back up"
     """
 
-    def plan(self, ctx: Context, params: AssertParams) -> Plan[Result]:
+    def plan(self, ctx: Context, params: AssertParams) -> Plan[None, Result]:
         for number, true in enumerate(params.that):
             if not true:
                 raise Failed(f"{params.msg} (condition {number + 1} of {len(params.that)})")

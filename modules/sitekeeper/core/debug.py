@@ -19,12 +19,12 @@ class DebugParams(Params):
     """Value to show, as ``{{ name }}``."""
 
 
-class Debug(Module[DebugParams, Result]):
+class Debug(Module[DebugParams, None, Result]):
     """Example::
 
     - core.debug: {msg: "{{ site.code }} has {{ site.volumes|length }} volumes"}
     """
 
-    def plan(self, ctx: Context, params: DebugParams) -> Plan[Result]:
+    def plan(self, ctx: Context, params: DebugParams) -> Plan[None, Result]:
         value = params.msg if params.msg is not None else params.var
         return Plan(result=Result(msg=str(value) if isinstance(value, str | Unknown) else repr(plain(value))))

@@ -15,12 +15,12 @@ class FailParams(Params):
     """Why."""
 
 
-class Fail(Module[FailParams, Result]):
+class Fail(Module[FailParams, None, Result]):
     """Example::
 
     - core.fail: {msg: "{{ site.code }} is a secondary site"}
       when: site.type == "secondary"
     """
 
-    def plan(self, ctx: Context, params: FailParams) -> Plan[Result]:
+    def plan(self, ctx: Context, params: FailParams) -> Plan[None, Result]:
         raise Failed(params.msg)

@@ -27,12 +27,12 @@ class SetFactResult(Result):
         return self.values
 
 
-class SetFact(Module[SetFactParams, SetFactResult]):
+class SetFact(Module[SetFactParams, None, SetFactResult]):
     """Example::
 
     - core.set_fact: {target: "{{ store }}/{{ site.code }}"}
     """
 
-    def plan(self, ctx: Context, params: SetFactParams) -> Plan[SetFactResult]:
+    def plan(self, ctx: Context, params: SetFactParams) -> Plan[None, SetFactResult]:
         values = dict(params.model_extra or {})
         return Plan(result=SetFactResult(values=values, msg=f"set {', '.join(values)}"))

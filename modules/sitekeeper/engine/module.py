@@ -67,12 +67,17 @@ def fits(value: Any, allowed: Allowed) -> bool:
     return text.lower() in {one.lower() for one in allowed}
 
 
-P = TypeVar("P", bound=Params)
-R = TypeVar("R", bound=Result)
+ParamsT = TypeVar("ParamsT", bound=Params)
+IntentT = TypeVar("IntentT", bound=Record | None)
+ResultT = TypeVar("ResultT", bound=Result)
 
 
-class Module(Generic[P, R]):
-    """Base of all modules; a subclass names its parameter and result types in its header."""
+class Module(Generic[ParamsT, IntentT, ResultT]):
+    """Base of all modules; a subclass names its parameters, intent (None where undo needs nothing) and result in its header.
+
+    Each attempt at a task has an instance of its own: what ``plan`` found and ``apply`` needs besides parameters and intent may
+    be kept in it. ``undo`` must not need that: it may run in another process.
+    """
 
     needs: ClassVar[Needs] = Needs()
     reversible: ClassVar[bool] = False
@@ -82,17 +87,18 @@ class Module(Generic[P, R]):
     stands_alone: ClassVar[bool] = False
     """Whether nothing else that a play does depends on it, nor on what is left of it. Then a lost connection is a failure of its
     task alone, and ``ignore_errors`` passes over a change that cannot be taken back at once: it is tried again at the play's end."""
-    intent_type: ClassVar[type[Record] | None] = None
     called: ClassVar[str] = ""
     """Name of a module from outside, set from its entry point."""
     params_type: ClassVar[type[Params]]
+    intent_type: ClassVar[type[Record] | None]
     result_type: ClassVar[type[Result]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for base in getattr(cls, "__orig_bases__", ()):
             if get_origin(base) is Module:
-                cls.params_type, cls.result_type = get_args(base)
+                cls.params_type, intent, cls.result_type = get_args(base)
+                cls.intent_type = None if intent is type(None) else intent
 
     @classmethod
     def name(cls) -> str:
@@ -102,7 +108,7 @@ class Module(Generic[P, R]):
         area, file = cls.__module__.rsplit(".", 2)[-2:]
         return f"{area}.{file.removesuffix('_')}"
 
-    def covers(self, intent: Any) -> Covers:
+    def covers(self, intent: IntentT) -> Covers:
         """What a guard around this change must take care of while we are not heard from."""
         return Covers()
 
@@ -110,33 +116,33 @@ class Module(Generic[P, R]):
         """Whether services stay stopped after a task with these parameters (as written, templates unfilled) until it is undone."""
         return False
 
-    def machines(self, params: P) -> tuple[str, ...]:
+    def machines(self, params: ParamsT) -> tuple[str, ...]:
         """Identities of machines that belong to this play alone from now on: each is a limit of 1 by itself."""
         return ()
 
-    def plan(self, ctx: Context, params: P) -> Plan[R]:
+    def plan(self, ctx: Context, params: ParamsT) -> Plan[IntentT, ResultT]:
         """Look, touch nothing, and answer what would change."""
         raise NotImplementedError
 
-    def apply(self, ctx: Context, plan: Plan[R]) -> R:
-        """Make the planned change."""
+    def apply(self, ctx: Context, params: ParamsT, plan: Plan[IntentT, ResultT]) -> ResultT:
+        """Make the planned change; ``params`` are those that were planned."""
         raise NotImplementedError
 
-    def in_place(self, ctx: Context, intent: Any, outcome: R, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: IntentT, outcome: ResultT, generation: int) -> bool:
         """Whether a change is still what it was made to be, found out by looking: only then a resumed run builds on it.
 
         ``generation`` is the lease's now.
         """
         return False
 
-    def made(self, ctx: Context, intent: Any) -> R | None:
+    def made(self, ctx: Context, intent: IntentT) -> ResultT | None:
         """What a change came to that a dead process left without its outcome, where it is certain that it was made.
 
         For changes that cannot be taken back and must not be made twice.
         """
         return None
 
-    def undo(self, ctx: Context, intent: Any, outcome: R | None) -> str:
+    def undo(self, ctx: Context, intent: IntentT, outcome: ResultT | None) -> str:
         """Take a change back; answers in words what was done.
 
         Raises:
@@ -147,9 +153,9 @@ class Module(Generic[P, R]):
 
 
 @cache
-def available() -> Mapping[str, type[Module[Any, Any]]]:
+def available() -> Mapping[str, type[Module[Any, Any, Any]]]:
     """All modules by name: the built-in ones by walking the package, others by entry point ``sitekeeper.modules``."""
-    found: dict[str, type[Module[Any, Any]]] = {}
+    found: dict[str, type[Module[Any, Any, Any]]] = {}
     for area in AREAS:
         package = importlib.import_module(f"sitekeeper.{area}")
         for info in pkgutil.iter_modules(package.__path__):
@@ -165,7 +171,7 @@ def available() -> Mapping[str, type[Module[Any, Any]]]:
     return found
 
 
-def find(name: str) -> type[Module[Any, Any]]:
+def find(name: str) -> type[Module[Any, Any, Any]]:
     """A module by name.
 
     Raises:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
 ResultT = TypeVar("ResultT", bound="Result")
+IntentT = TypeVar("IntentT", bound="Record | None")
 
 
 class Record(BaseModel):
@@ -117,16 +118,34 @@ class Covers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(Generic[ResultT]):
+class Plan(Generic[IntentT, ResultT]):
     """A module's plan. Without ``changes`` there is nothing to do and ``result`` is the task's result."""
 
     result: ResultT
     """The result, as far as reading can tell it."""
     changes: tuple[Change, ...] = ()
-    intent: Record | None = None
+    intent: IntentT | None = None
     """What ``undo`` will need if nothing else is ever written: journaled before ``apply``."""
-    data: Any = None
-    """What ``apply`` needs besides the intent; never journaled."""
+
+    @property
+    def intended(self) -> IntentT:
+        """The intent of a plan that has changes.
+
+        Raises:
+            ValueError: the module planned changes and no intent: a bug of the module.
+
+        """
+        if self.intent is None:
+            raise ValueError("a plan with changes has no intent")
+        return self.intent
+
+
+def predicted(kind: type[ResultT], /, **known: Any) -> ResultT:
+    """A result as far as reading can tell it: what only applying can tell is an ``Unknown``, whatever the field's type.
+
+    Such a result is never validated, journaled or applied: whoever needs an Unknown's value gets an UnknownValueError.
+    """
+    return cast("ResultT", kind.model_construct(**known))
 
 
 def unknowns(value: Any) -> list[Unknown]:

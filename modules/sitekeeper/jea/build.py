@@ -38,7 +38,7 @@ DRILL = "sql.scratch"
 """A play with this module works on the scratch server, and never contacts the site's."""
 ROOTS = ("sql_work_dir", "restore_dir")
 """Variables that name the folders of a host in which the work-folder functions write."""
-AnyModule = type[Module[Any, Any]]
+AnyModule = type[Module[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)

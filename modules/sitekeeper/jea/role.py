@@ -52,7 +52,7 @@ class Role:
 
 
 def role_of(
-    kind: str, modules: Iterable[type[Module[Any, Any]]], services: Iterable[str], roots: Sequence[str] = ()
+    kind: str, modules: Iterable[type[Module[Any, Any, Any]]], services: Iterable[str], roots: Sequence[str] = ()
 ) -> Role:
     """The role for a kind of host on which these modules run.
 

@@ -23,7 +23,7 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
+from sitekeeper.engine.plan import Change, Covers, Plan, Unknown, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
 from sitekeeper.model.site import SiteFacts, TaskProof, TaskRun
@@ -68,7 +68,7 @@ class TaskParams(Params):
     """How long one service may take to start or stop."""
 
 
-class BackupTask(Module[TaskParams, TaskRun]):
+class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
     """Example::
 
     - site.backup_task: {site: "{{ site }}", set: "{{ set }}"}
@@ -92,9 +92,8 @@ class BackupTask(Module[TaskParams, TaskRun]):
         "select from v_StatusMessage",
     )  # fmt: skip
     reversible = True
-    intent_type = TaskIntent
 
-    def plan(self, ctx: Context, params: TaskParams) -> Plan[TaskRun]:
+    def plan(self, ctx: Context, params: TaskParams) -> Plan[TaskIntent, TaskRun]:
         site = params.site
         if site.database is None or site.database_machine is not None:
             raise PreflightError(
@@ -116,7 +115,8 @@ class BackupTask(Module[TaskParams, TaskRun]):
         )  # fmt: skip
         told = "its backup task would run" + ("; warning: it writes to a volume of the site" if same_volume else "")
         unknown = Unknown("site.backup_task")
-        predicted = TaskRun.model_construct(
+        result = predicted(
+            TaskRun,
             changed=True, msg=told, partial="", site=site.code, host=ctx.host, drive=site.drive, destination=destination,
             previous=False, listing=unknown, files=unknown, bytes=unknown, proof=TaskProof(same_volume=same_volume),
         )  # fmt: skip
@@ -125,16 +125,15 @@ class BackupTask(Module[TaskParams, TaskRun]):
             *(Change(f"service {one.name}", one.state, "stopped and started by the task") for one in found[1:]),
             Change(f"service {SERVICE}", found[0].state, "started; it stops by itself"),
         )
-        return Plan(result=predicted, changes=changes, intent=intent, data=(params, same_volume))
+        return Plan(result=result, changes=changes, intent=intent)
 
-    def covers(self, intent: Any) -> Covers:
+    def covers(self, intent: TaskIntent) -> Covers:
         """The task starts the services by itself; if it does not, and nobody hears from us, the guard does."""
-        return Covers(services=intent.running) if isinstance(intent, TaskIntent) else Covers()
+        return Covers(services=intent.running)
 
-    def apply(self, ctx: Context, plan: Plan[TaskRun]) -> TaskRun:
-        intent = plan.intent
-        assert isinstance(intent, TaskIntent)  # noqa: S101 - the plan is our own
-        params, same_volume = plan.data
+    def apply(self, ctx: Context, params: TaskParams, plan: Plan[TaskIntent, TaskRun]) -> TaskRun:
+        intent = plan.intended
+        same_volume = plan.result.proof.same_volume
         begun = ctx.clock.monotonic()
         (control,) = ctx.ps.call("Read-SkTaskControl", Drive=intent.drive, Path=intent.path)
         mark = _put_aside(ctx, intent)

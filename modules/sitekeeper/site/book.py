@@ -40,7 +40,7 @@ class BookFiles(Result):
     text: str = ""
 
 
-class Book(Module[BookParams, BookFiles]):
+class Book(Module[BookParams, None, BookFiles]):
     """Example::
 
     - site.book: {set: "{{ got }}", target: "{{ target }}", staged: "{{ staged }}", folder: recovery}
@@ -48,7 +48,7 @@ class Book(Module[BookParams, BookFiles]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: BookParams) -> Plan[BookFiles]:
+    def plan(self, ctx: Context, params: BookParams) -> Plan[None, BookFiles]:
         folder = Path(params.folder).expanduser().absolute()
         stem = f"recovery-{params.set.id}-{ctx.run_id}"
         predicted = BookFiles(
@@ -58,11 +58,11 @@ class Book(Module[BookParams, BookFiles]):
             msg=f"the recovery book: {folder / stem}.html",
         )
         return Plan(
-            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),), data=(params, predicted),
+            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[BookFiles]) -> BookFiles:
-        params, book = plan.data
+    def apply(self, ctx: Context, params: BookParams, plan: Plan[None, BookFiles]) -> BookFiles:
+        book = plan.result
         staged, target = params.staged, params.target
         place = book_pages.Place(
             host=ctx.host, same_windows=target.same_windows, installed=target.installed, media=staged.media if staged else "",

@@ -40,7 +40,7 @@ class Compared(Result):
     checks: tuple[Check, ...] = ()
 
 
-class Compare(Module[CompareParams, Compared]):
+class Compare(Module[CompareParams, None, Compared]):
     """Example::
 
     - site.compare: {set: "{{ got }}", site: "{{ site }}", expected: [machine.guid, machine.installed]}
@@ -48,7 +48,7 @@ class Compare(Module[CompareParams, Compared]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: CompareParams) -> Plan[Compared]:
+    def plan(self, ctx: Context, params: CompareParams) -> Plan[None, Compared]:
         found = tuple(differences(params.set, params.site))
         names, expected = {one.name for one in found}, set(params.expected)
         checks = tuple(_judged(one, expected) for one in found) + tuple(

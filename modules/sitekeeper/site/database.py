@@ -49,7 +49,7 @@ class DatabaseIntent(Record):
     """System drive of the site server, where setup's state is."""
 
 
-class Database(Module[DatabaseParams, Made]):
+class Database(Module[DatabaseParams, DatabaseIntent, Made]):
     """Example::
 
     - site.database: {set: "{{ got }}", target: "{{ target }}"}
@@ -62,12 +62,11 @@ class Database(Module[DatabaseParams, Made]):
         rights="write in the folder sql_work_dir; sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
-    intent_type = DatabaseIntent
 
     def machines(self, params: DatabaseParams) -> tuple[str, ...]:
         return (params.target.sql_host,)
 
-    def plan(self, ctx: Context, params: DatabaseParams) -> Plan[Made]:
+    def plan(self, ctx: Context, params: DatabaseParams) -> Plan[DatabaseIntent, Made]:
         got, on = params.set, params.target.sql_host
         known = got.database
         if known is None or not got.database_files:
@@ -91,12 +90,10 @@ class Database(Module[DatabaseParams, Made]):
             intent=DatabaseIntent(
                 on=on, instance=server.instance, name=known.name, run=ctx.run_id, root=root, names=names, drive=params.target.drive
             ),
-            data=params,
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Made]) -> Made:
-        intent, got = plan.intent, plan.data.set
-        assert isinstance(intent, DatabaseIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: DatabaseParams, plan: Plan[DatabaseIntent, Made]) -> Made:
+        intent, got = plan.intended, params.set
         there = changed_on(ctx, intent)
         files = tuple(FileToPush.model_validate(one) for one in got.database_files)
         sending = Sending(ctx, there, Path(got.folder), files, root=intent.root, run=intent.run)

@@ -76,7 +76,7 @@ class Examined(Result):
         }  # fmt: skip
 
 
-class Examine(Module[ExamineParams, Examined]):
+class Examine(Module[ExamineParams, None, Examined]):
     """Example::
 
     - site.examine: {set: "{{ got }}", database: "{{ made }}", pushed: "{{ pushed }}", on: "{{ scratch }}", oldest: 2d}
@@ -84,7 +84,7 @@ class Examine(Module[ExamineParams, Examined]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: ExamineParams) -> Plan[Examined]:
+    def plan(self, ctx: Context, params: ExamineParams) -> Plan[None, Examined]:
         made, got = params.database, params.set
         there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
         asked = Asked(

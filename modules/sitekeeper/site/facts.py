@@ -14,7 +14,7 @@ class FactsParams(Params):
     """None."""
 
 
-class Facts(Module[FactsParams, SiteFacts]):
+class Facts(Module[FactsParams, None, SiteFacts]):
     """Example::
 
     - site.facts:
@@ -32,5 +32,5 @@ class Facts(Module[FactsParams, SiteFacts]):
         rights="read the registry and WMI; VIEW SERVER STATE and access to the site database",
     )
 
-    def plan(self, ctx: Context, params: FactsParams) -> Plan[SiteFacts]:
+    def plan(self, ctx: Context, params: FactsParams) -> Plan[None, SiteFacts]:
         return Plan(result=site_facts(ctx))

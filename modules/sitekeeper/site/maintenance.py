@@ -75,7 +75,7 @@ class MaintenanceResult(Result):
     hosts: tuple[MaintenanceState, ...] = ()
 
 
-class Maintenance(Module[MaintenanceParams, MaintenanceResult]):
+class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult]):
     """Example::
 
     - site.maintenance: {site: "{{ site }}", duration: 45m, comment: nightly backup}
@@ -93,9 +93,11 @@ class Maintenance(Module[MaintenanceParams, MaintenanceResult]):
         rights="Operator of the management group for these computers (on its management server); an administrator for the agent's",
     )
     reversible = True
-    intent_type = MaintenanceIntent
 
-    def plan(self, ctx: Context, params: MaintenanceParams) -> Plan[MaintenanceResult]:
+    _said: tuple[str, ...] = ()
+    """Notes of the plan, which its result repeats."""
+
+    def plan(self, ctx: Context, params: MaintenanceParams) -> Plan[MaintenanceIntent, MaintenanceResult]:
         targets, said = _targets(ctx, params)
         minutes = math.ceil(params.duration.total_seconds() / 60)
         until = (ctx.clock.now() + timedelta(minutes=minutes)).astimezone(UTC).isoformat()
@@ -118,6 +120,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceResult]):
             else:
                 todo.append(one)
                 states.append(_state(one, until))
+        self._said = tuple(said)
         result = MaintenanceResult(hosts=tuple(states), msg="; ".join(said))
         if not todo:
             end_sessions(ctx, targets)
@@ -130,13 +133,13 @@ class Maintenance(Module[MaintenanceParams, MaintenanceResult]):
                 run=ctx.run_id, targets=tuple(todo), minutes=minutes, comment=params.comment.strip(),
                 services=tuple(name for name in params.site.services_to_stop if name in ran), until=until,
             ),
-            data=(params, tuple(states), tuple(said)),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[MaintenanceResult]) -> MaintenanceResult:
-        intent = plan.intent
-        assert isinstance(intent, MaintenanceIntent)  # noqa: S101 - the plan is our own
-        params, states, said = plan.data
+    def apply(
+        self, ctx: Context, params: MaintenanceParams, plan: Plan[MaintenanceIntent, MaintenanceResult]
+    ) -> MaintenanceResult:
+        intent = plan.intended
+        states, said = plan.result.hosts, self._said
         begun: dict[str, MaintenanceState] = {}
         for server, kind, targets in by_server(intent.targets):
             rows = begin(ctx, server, kind, targets, intent.minutes, intent.comment, intent.run)

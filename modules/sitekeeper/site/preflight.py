@@ -48,7 +48,7 @@ class PreflightParams(Params):
     """How often writers that are busy are looked at again, with growing pauses, before they count as failed."""
 
 
-class Preflight(Module[PreflightParams, PreflightResult]):
+class Preflight(Module[PreflightParams, None, PreflightResult]):
     """Example::
 
     - site.preflight: {site: "{{ site }}", store: /srv/backups}
@@ -63,7 +63,7 @@ class Preflight(Module[PreflightParams, PreflightResult]):
         rights="read shadow copies and their storage (Administrators)",
     )
 
-    def plan(self, ctx: Context, params: PreflightParams) -> Plan[PreflightResult]:
+    def plan(self, ctx: Context, params: PreflightParams) -> Plan[None, PreflightResult]:
         size = site_checks.predicted_bytes(ctx, params.site)
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))

@@ -19,7 +19,7 @@ class SaveParams(Params):
     """The machine, as ``site.target`` found it."""
 
 
-class Save(Module[SaveParams, Saved]):
+class Save(Module[SaveParams, None, Saved]):
     """Example::
 
     - site.save: {target: "{{ target }}"}
@@ -32,17 +32,16 @@ class Save(Module[SaveParams, Saved]):
         rights="read the install folder and the registry keys",
     )
 
-    def plan(self, ctx: Context, params: SaveParams) -> Plan[Saved]:
+    def plan(self, ctx: Context, params: SaveParams) -> Plan[None, Saved]:
         drive = params.target.drive
         folder = f"{drive}:\\sitekeeper\\{ctx.run_id}"
         return Plan(
             result=Saved(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
             changes=(Change(f"kept copies in {folder}", "none", "srvacct, SMS and NAL as they are"),),
-            data=(drive, folder),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Saved]) -> Saved:
-        drive, folder = plan.data
+    def apply(self, ctx: Context, params: SaveParams, plan: Plan[None, Saved]) -> Saved:
+        drive, folder = params.target.drive, plan.result.folder
         accounts = tuple(str(name) for name in ctx.ps.change("Save-SkAccount", Drive=drive, Run=ctx.run_id))
         asked = [(name, view) for view in VIEWS for name in KEYS]
         calls = [

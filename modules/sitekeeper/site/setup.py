@@ -74,7 +74,7 @@ class SetupResult(Result):
     """The last lines of its log."""
 
 
-class Setup(Module[SetupParams, SetupResult]):
+class Setup(Module[SetupParams, SetupIntent, SetupResult]):
     """Example::
 
     - site.setup: {set: "{{ got }}", staged: "{{ staged }}", confirm: "{{ confirm }}"}
@@ -84,9 +84,8 @@ class Setup(Module[SetupParams, SetupResult]):
         functions=("Start-SkSetup", "Read-SkSetup"),
         rights="start the task sitekeeper-setup, whose account may install a site (Administrators here, sysadmin on the SQL Server)",
     )
-    intent_type = SetupIntent
 
-    def plan(self, ctx: Context, params: SetupParams) -> Plan[SetupResult]:
+    def plan(self, ctx: Context, params: SetupParams) -> Plan[SetupIntent, SetupResult]:
         got = params.set
         if got.product == "2007":
             raise UsageError(
@@ -101,7 +100,7 @@ class Setup(Module[SetupParams, SetupResult]):
         change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
         return Plan(
             result=SetupResult(changed=True, msg=f"setup would recover {got.site}", site=Unknown("site.setup")), changes=(change,),
-            intent=SetupIntent(run=ctx.run_id, site=got.site, root=params.staged.root, drive=params.staged.drive), data=params,
+            intent=SetupIntent(run=ctx.run_id, site=got.site, root=params.staged.root, drive=params.staged.drive),
         )  # fmt: skip
 
     def made(self, ctx: Context, intent: SetupIntent) -> SetupResult | None:
@@ -112,9 +111,8 @@ class Setup(Module[SetupParams, SetupResult]):
             else None
         )
 
-    def apply(self, ctx: Context, plan: Plan[SetupResult]) -> SetupResult:
-        intent, params = plan.intent, plan.data
-        assert isinstance(intent, SetupIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: SetupParams, plan: Plan[SetupIntent, SetupResult]) -> SetupResult:
+        intent = plan.intended
         wishes = wishes_of(params.recovery or ctx.vars.get("recovery"))
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()

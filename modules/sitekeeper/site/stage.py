@@ -45,7 +45,7 @@ class StageIntent(Record):
     """Whether setup recovers the site from it; with 2007 a site is there from the beginning."""
 
 
-class Stage(Module[StageParams, Staged]):
+class Stage(Module[StageParams, StageIntent, Staged]):
     """Example::
 
     - site.stage: {set: "{{ got }}", target: "{{ target }}"}
@@ -58,9 +58,8 @@ class Stage(Module[StageParams, Staged]):
         rights="write into the folder that the operator made",
     )  # fmt: skip
     reversible = True
-    intent_type = StageIntent
 
-    def plan(self, ctx: Context, params: StageParams) -> Plan[Staged]:
+    def plan(self, ctx: Context, params: StageParams) -> Plan[StageIntent, Staged]:
         got, target = params.set, params.target
         root = params.root or ctx.vars.get("restore_dir") or ctx.vars.get("sql_work_dir")
         if not isinstance(root, str):
@@ -78,12 +77,7 @@ class Stage(Module[StageParams, Staged]):
         folder = f"{root}\\{run}"
         old = got.product == "2007"
         backup = f"{folder}\\{got.site}Backup" if got.kind == "task" else ""
-        pieces = list(pieces_of(got, backup=bool(backup), media=not old))
-        if not old:
-            text = recovery_script(
-                _recovery(got, folder, backup), wishes_of(params.recovery or ctx.vars.get("recovery"))
-            )
-            pieces.append(Piece(None, SCRIPT, text.encode("ascii")))
+        pieces = _pieces(ctx, params, folder, backup)
         size = sum(one.size() for one in pieces)
         refuse_full(ctx, target.free_of(root), size)
         files = sum(one.local is not None or bool(one.data) for one in pieces)
@@ -98,14 +92,12 @@ class Stage(Module[StageParams, Staged]):
             result=result,
             changes=(change,),
             intent=StageIntent(root=root, run=run, drive=target.drive, setup=not old),
-            data=pieces,
         )
 
-    def apply(self, ctx: Context, plan: Plan[Staged]) -> Staged:
-        intent = plan.intent
-        assert isinstance(intent, StageIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: StageParams, plan: Plan[StageIntent, Staged]) -> Staged:
+        intent = plan.intended
         began = ctx.clock.monotonic()
-        Sender(ctx, intent.root, intent.run).send(plan.data)
+        Sender(ctx, intent.root, intent.run).send(_pieces(ctx, params, plan.result.folder, plan.result.backup))
         seconds = ctx.clock.monotonic() - began
         told = f"{plan.result.files} files, {plan.result.bytes} bytes in {seconds:.1f} s beside the site: {plan.result.folder}"
         return plan.result.model_copy(update={"seconds": round(seconds, 3), "msg": told})
@@ -118,6 +110,17 @@ class Stage(Module[StageParams, Staged]):
             refuse_in_use(ctx, intent.drive, ctx.run_id)
         ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
         return f"{intent.root}\\{intent.run} deleted"
+
+
+def _pieces(ctx: Context, params: StageParams, folder: str, backup: str) -> list[Piece]:
+    """What goes where: the files of the set, and the recovery script where setup recovers the site."""
+    old = params.set.product == "2007"
+    pieces = list(pieces_of(params.set, backup=bool(backup), media=not old))
+    if not old:
+        wishes = wishes_of(params.recovery or ctx.vars.get("recovery"))
+        text = recovery_script(_recovery(params.set, folder, backup), wishes)
+        pieces.append(Piece(None, SCRIPT, text.encode("ascii")))
+    return pieces
 
 
 def _kept_in(saved: Saved | None) -> str:

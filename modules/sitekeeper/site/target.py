@@ -37,7 +37,7 @@ class TargetParams(Params):
     """The set."""
 
 
-class Target(Module[TargetParams, TargetFacts]):
+class Target(Module[TargetParams, None, TargetFacts]):
     """Example::
 
     - site.target: {set: "{{ got }}"}
@@ -54,7 +54,7 @@ class Target(Module[TargetParams, TargetFacts]):
         "installed there select from v_StatusMessage",
     )
 
-    def plan(self, ctx: Context, params: TargetParams) -> Plan[TargetFacts]:
+    def plan(self, ctx: Context, params: TargetParams) -> Plan[None, TargetFacts]:
         got = params.set
         keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in VIEWS for name in KEYS]
         answers = ctx.ps.read([*keys, *MACHINE_CALLS])

@@ -35,7 +35,7 @@ class AttachIntent(PushedDatabase):
     """What the database will be called, and which files go with it."""
 
 
-class Attach(Module[AttachParams, Made]):
+class Attach(Module[AttachParams, AttachIntent, Made]):
     """Example::
 
     - sql.attach: {on: "{{ scratch }}", name: "sk_{{ site_code }}_{{ run.id }}", files: "{{ pushed.files }}"}
@@ -47,9 +47,8 @@ class Attach(Module[AttachParams, Made]):
         cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
-    intent_type = AttachIntent
 
-    def plan(self, ctx: Context, params: AttachParams) -> Plan[Made]:
+    def plan(self, ctx: Context, params: AttachParams) -> Plan[AttachIntent, Made]:
         there = changed_on(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
@@ -71,9 +70,8 @@ class Attach(Module[AttachParams, Made]):
             ),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Made]) -> Made:
-        intent = plan.intent
-        assert isinstance(intent, AttachIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: AttachParams, plan: Plan[AttachIntent, Made]) -> Made:
+        intent = plan.intended
         server = Server(changed_on(ctx, intent), intent.instance)
         sql = statements.attach(intent.name, intent.files)
         try:

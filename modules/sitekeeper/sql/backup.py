@@ -55,7 +55,7 @@ class BackupIntent(Record):
     name: str
 
 
-class Backup(Module[BackupParams, BackupFile]):
+class Backup(Module[BackupParams, BackupIntent, BackupFile]):
     """Example::
 
     - sql.backup: {on: "{{ site.database.host }}", database: "{{ site.database.name }}"}
@@ -70,9 +70,8 @@ class Backup(Module[BackupParams, BackupFile]):
     )
     reversible = True
     stands_alone = True
-    intent_type = BackupIntent
 
-    def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupFile]:
+    def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupIntent, BackupFile]:
         there = changed_on(ctx, params)
         server, root = Server(there, params.instance), work_dir_of(there)
         listed(there, root, "")
@@ -93,12 +92,10 @@ class Backup(Module[BackupParams, BackupFile]):
             intent=BackupIntent(
                 on=there.host, instance=server.instance, database=params.database, run=ctx.run_id, root=root, name=name
             ),
-            data=params,
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[BackupFile]) -> BackupFile:
-        intent, params = plan.intent, plan.data
-        assert isinstance(intent, BackupIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: BackupParams, plan: Plan[BackupIntent, BackupFile]) -> BackupFile:
+        intent = plan.intended
         there = changed_on(ctx, intent)
         server, path = Server(there, intent.instance), plan.result.path
         # SQL Server makes files, no folders.

@@ -40,7 +40,7 @@ class CheckdbIntent(Record):
     name: str
 
 
-class Checkdb(Module[CheckdbParams, Checked]):
+class Checkdb(Module[CheckdbParams, CheckdbIntent, Checked]):
     """Example::
 
     - sql.checkdb: {on: "{{ scratch }}", name: "{{ attached.name }}"}
@@ -48,9 +48,8 @@ class Checkdb(Module[CheckdbParams, Checked]):
     """
 
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
-    intent_type = CheckdbIntent
 
-    def plan(self, ctx: Context, params: CheckdbParams) -> Plan[Checked]:
+    def plan(self, ctx: Context, params: CheckdbParams) -> Plan[CheckdbIntent, Checked]:
         there = changed_on(ctx, params)
         files = Server(there).ask(queries.FILES, params.name)
         size = sum(int(str(row["size_bytes"])) for row in files if row["type"] == "ROWS")
@@ -58,11 +57,9 @@ class Checkdb(Module[CheckdbParams, Checked]):
             result=Checked(changed=False, msg="would be checked", on=there.host, name=params.name, bytes=size),
             changes=(Change(f"database {params.name} on {there.host}", "not checked", "DBCC CHECKDB"),),
             intent=CheckdbIntent(on=there.host, name=params.name),
-            data=params,
         )
 
-    def apply(self, ctx: Context, plan: Plan[Checked]) -> Checked:
-        params: CheckdbParams = plan.data
+    def apply(self, ctx: Context, params: CheckdbParams, plan: Plan[CheckdbIntent, Checked]) -> Checked:
         server = Server(changed_on(ctx, plan.intent))
         sql = statements.checkdb(params.name)
         outcome, seconds = timed(server.there, lambda: server.run(server.session(), sql, text="CHECKDB", silent=True))

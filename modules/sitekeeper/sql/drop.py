@@ -33,16 +33,15 @@ class DropIntent(Record):
     name: str
 
 
-class Drop(Module[DropParams, Result]):
+class Drop(Module[DropParams, DropIntent, Result]):
     """Example::
 
     - sql.drop: {on: "{{ scratch }}", name: "{{ attached.name }}"}
     """
 
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
-    intent_type = DropIntent
 
-    def plan(self, ctx: Context, params: DropParams) -> Plan[Result]:
+    def plan(self, ctx: Context, params: DropParams) -> Plan[DropIntent, Result]:
         there = changed_on(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         state = dropping.exists(Server(there), params.name)
@@ -54,9 +53,8 @@ class Drop(Module[DropParams, Result]):
             intent=DropIntent(on=there.host, name=params.name),
         )
 
-    def apply(self, ctx: Context, plan: Plan[Result]) -> Result:
-        intent = plan.intent
-        assert isinstance(intent, DropIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: DropParams, plan: Plan[DropIntent, Result]) -> Result:
+        intent = plan.intended
         dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
         return plan.result
 

@@ -22,14 +22,14 @@ class FactsParams(Params):
     """Tables of schema dbo whose rows are counted; inside the window nothing of the site itself writes to them."""
 
 
-class Facts(Module[FactsParams, SqlFacts]):
+class Facts(Module[FactsParams, None, SqlFacts]):
     """Example::
 
     - sql.facts: {site: "{{ site }}", count: [SMS_Sites]}
       register: counts
     """
 
-    def plan(self, ctx: Context, params: FactsParams) -> Plan[SqlFacts]:
+    def plan(self, ctx: Context, params: FactsParams) -> Plan[None, SqlFacts]:
         known = params.site.database
         if known is None:
             raise UsageError(f"site {params.site.code} has no database")

@@ -49,7 +49,7 @@ class RestoreIntent(PushedDatabase):
     """Logical name to path."""
 
 
-class Restore(Module[RestoreParams, Made]):
+class Restore(Module[RestoreParams, RestoreIntent, Made]):
     """Example::
 
     - sql.restore: {on: "{{ scratch }}", name: "sk_{{ site_code }}_{{ run.id }}", backup: "{{ pushed.files[0] }}"}
@@ -61,9 +61,8 @@ class Restore(Module[RestoreParams, Made]):
         cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
     )  # fmt: skip
     reversible = True
-    intent_type = RestoreIntent
 
-    def plan(self, ctx: Context, params: RestoreParams) -> Plan[Made]:
+    def plan(self, ctx: Context, params: RestoreParams) -> Plan[RestoreIntent, Made]:
         there = changed_on(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
@@ -91,9 +90,8 @@ class Restore(Module[RestoreParams, Made]):
             ),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Made]) -> Made:
-        intent = plan.intent
-        assert isinstance(intent, RestoreIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: RestoreParams, plan: Plan[RestoreIntent, Made]) -> Made:
+        intent = plan.intended
         server = Server(changed_on(ctx, intent), intent.instance)
         sql = statements.restore(intent.name, intent.backup, intent.moves)
         try:

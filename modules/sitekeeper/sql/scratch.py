@@ -65,7 +65,7 @@ class Found:
     free: int
 
 
-class Scratch(Module[ScratchParams, ScratchServer]):
+class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
     """Example::
 
     - sql.scratch: {on: "{{ scratch }}", database: "{{ got.database }}", bytes: "{{ got.bytes }}"}
@@ -77,13 +77,12 @@ class Scratch(Module[ScratchParams, ScratchServer]):
         functions=("Get-SkWorkFile", "Remove-SkWorkFile"),
         rights="sysadmin of the SQL Server, and write in the folder sql_work_dir",
     )
-    intent_type = ScratchIntent
 
     def machines(self, params: ScratchParams) -> tuple[str, ...]:
         """One restore at a time on a server: another play of this run would give its lease back under us."""
         return (params.on,) if params.on is not None else ()
 
-    def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchServer]:
+    def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchIntent, ScratchServer]:
         there = changed_on(ctx, params)
         server = Server(there)
         if there.vars.get("scratch") is not True:
@@ -93,8 +92,7 @@ class Scratch(Module[ScratchParams, ScratchServer]):
         broken = [*_rules(found, there), *_fits(found, params)]
         if broken:
             raise refused(there, broken)
-        dead = tuple(name for name in found.databases if mark.run_of(name) not in {None, ctx.run_id})
-        runs = tuple(run for run in found.runs if run != ctx.run_id)
+        dead, runs = _left_behind(found, ctx.run_id)
         about = found.about
         told = f"{about['server']} {about['version']} is fit for a restore"
         told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
@@ -103,21 +101,20 @@ class Scratch(Module[ScratchParams, ScratchServer]):
                 changed=bool(dead or runs), on=there.host, server=str(about["server"]), instance=server.instance,
                 version=str(about["version"]), edition=str(about["edition"]), work_dir=root, free=found.free,
                 dropped=(*dead, *(f"{root}\\{run}" for run in runs)),
-msg=told,
+ msg=told,
             ),
             changes=(
                 *(Change(f"database {name} on {there.host}", f"left by run {mark.run_of(name)}", "dropped") for name in dead),
                 *(Change(f"{there.host} {root}\\{run}", f"left by run {run}", "deleted") for run in runs),
             ),
             intent=ScratchIntent(on=there.host, run=ctx.run_id, root=root),
-            data=(dead, runs),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[ScratchServer]) -> ScratchServer:
+    def apply(self, ctx: Context, params: ScratchParams, plan: Plan[ScratchIntent, ScratchServer]) -> ScratchServer:
         """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
-        intent, (dead, runs) = plan.intent, plan.data
-        assert isinstance(intent, ScratchIntent)  # noqa: S101 - the plan is our own
+        intent = plan.intended
         server = Server(changed_on(ctx, intent))
+        dead, runs = _left_behind(_read(server, intent.root), ctx.run_id)
         for name in dead:
             dropping.drop(server, name, str(mark.run_of(name)))
         for run in runs:
@@ -127,6 +124,12 @@ msg=told,
     def made(self, ctx: Context, intent: ScratchIntent) -> ScratchServer | None:
         """Nothing to find: what was not dropped is still there, and is dropped when it is done again."""
         return None
+
+
+def _left_behind(found: Found, run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Databases and folders of other runs."""
+    dead = tuple(name for name in found.databases if mark.run_of(name) not in {None, run_id})
+    return dead, tuple(run for run in found.runs if run != run_id)
 
 
 def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:

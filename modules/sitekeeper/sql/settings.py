@@ -46,7 +46,7 @@ class SettingsIntent(Record):
     before: tuple[Setting, ...]
 
 
-class Settings(Module[SettingsParams, SettingsResult]):
+class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
     """Example::
 
     - sql.settings: {on: "{{ scratch }}", name: "{{ attached.name }}"}
@@ -54,9 +54,8 @@ class Settings(Module[SettingsParams, SettingsResult]):
     """
 
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
-    intent_type = SettingsIntent
 
-    def plan(self, ctx: Context, params: SettingsParams) -> Plan[SettingsResult]:
+    def plan(self, ctx: Context, params: SettingsParams) -> Plan[SettingsIntent, SettingsResult]:
         server = Server(changed_on(ctx, params), params.instance)
         read = _read(server, params.name)
         if not params.set or not read.wrong:
@@ -72,11 +71,9 @@ class Settings(Module[SettingsParams, SettingsResult]):
             result=read.model_copy(update={"changed": True}),
             changes=tuple(Change(f"{params.name}: {one.name}", one.found, str(one.wanted)) for one in read.wrong),
             intent=SettingsIntent(on=server.host, name=params.name, before=read.wrong),
-            data=params,
         )
 
-    def apply(self, ctx: Context, plan: Plan[SettingsResult]) -> SettingsResult:
-        params: SettingsParams = plan.data
+    def apply(self, ctx: Context, params: SettingsParams, plan: Plan[SettingsIntent, SettingsResult]) -> SettingsResult:
         server = Server(changed_on(ctx, plan.intent), params.instance)
         for one in plan.result.wrong:
             for sql in _statements(one.name, params.name, server):

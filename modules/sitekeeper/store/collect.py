@@ -11,7 +11,7 @@ from pydantic import Field
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.plan import Change, Plan, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
 from sitekeeper.model.site import Part, SiteFacts, TaskRun
@@ -39,7 +39,7 @@ class CollectParams(Params):
     """At most this many bytes a second."""
 
 
-class Collect(Module[CollectParams, Pulled]):
+class Collect(Module[CollectParams, None, Pulled]):
     """Example::
 
     - store.collect: {set: "{{ set }}", site: "{{ site }}", task: "{{ task }}"}
@@ -52,10 +52,11 @@ class Collect(Module[CollectParams, Pulled]):
     )
     on_host = False
 
-    def plan(self, ctx: Context, params: CollectParams) -> Plan[Pulled]:
+    def plan(self, ctx: Context, params: CollectParams) -> Plan[None, Pulled]:
         task = params.task
         change = Change(f"set {params.set.id} {task.site}Backup", "empty", f"{task.host}: {task.folder}")
-        result = Pulled.model_construct(
+        result = predicted(
+            Pulled,
             changed=True,
             files=task.files,
             bytes=task.bytes,
@@ -63,10 +64,9 @@ class Collect(Module[CollectParams, Pulled]):
             partial="",
             msg="the task's backup would be collected",
         )
-        return Plan(result=result, changes=(change,), data=params)
+        return Plan(result=result, changes=(change,))
 
-    def apply(self, ctx: Context, plan: Plan[Pulled]) -> Pulled:
-        params: CollectParams = plan.data
+    def apply(self, ctx: Context, params: CollectParams, plan: Plan[None, Pulled]) -> Pulled:
         task, started = params.task, ctx.clock.monotonic()
         root = Path(params.set.folder)
         part = Part(kind="files", host=ctx.host, volume="", path="", to=f"{task.site}Backup")

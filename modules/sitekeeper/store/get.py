@@ -15,7 +15,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, PreflightError, RunInterruptedError, UsageError
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, SiteCode
 from sitekeeper.model.store import Gotten, Proof
@@ -55,7 +55,7 @@ class GetIntent(Record):
     """Empty: the set is used where it lies, and nothing is to be taken back."""
 
 
-class Get(Module[GetParams, Gotten]):
+class Get(Module[GetParams, GetIntent, Gotten]):
     """Example::
 
     - store.get: {set: PR1, kind: snapshot, files: [database, registry]}
@@ -65,9 +65,11 @@ class Get(Module[GetParams, Gotten]):
 
     reversible = True
     on_host = False
-    intent_type = GetIntent
 
-    def plan(self, ctx: Context, params: GetParams) -> Plan[Gotten]:
+    _found: Opened | None = None
+    """What ``plan`` opened: a sealed set is opened once."""
+
+    def plan(self, ctx: Context, params: GetParams) -> Plan[GetIntent, Gotten]:
         store = Folder(store_of(ctx, params.store))
         choice = catalogue.find(store, params.set, params.kind)
         folder = choice.folder
@@ -82,7 +84,8 @@ class Get(Module[GetParams, Gotten]):
                 f"{folder.name} is a set of {found.manifest.site}, not of {params.site}",
                 hint="name none, for the newest good set of each site, or limit the run to the set's own: --limit",
             )
-        entries = extract.chosen(found.manifest, params.files)
+        extract.chosen(found.manifest, params.files)  # refuses what is not there
+        self._found = found
         target: Path | None = None
         if found.packed:
             name = f"sitekeeper-{ctx.run_id}-{found.manifest.id}-{token_hex(4)}"
@@ -90,10 +93,14 @@ class Get(Module[GetParams, Gotten]):
         result = _gotten(found, Unknown("store.get") if target else str(folder), choice.passed_over)
         change = Change(f"set {found.manifest.id}", "in the store", f"checked, plain in {target or folder}")
         intent = GetIntent(id=found.manifest.id, folder=str(target or ""))
-        return Plan(result=result, changes=(change,), intent=intent, data=(found, entries, target))
+        return Plan(result=result, changes=(change,), intent=intent)
 
-    def apply(self, ctx: Context, plan: Plan[Gotten]) -> Gotten:
-        found, entries, target = plan.data
+    def apply(self, ctx: Context, params: GetParams, plan: Plan[GetIntent, Gotten]) -> Gotten:
+        found = self._found
+        if found is None:
+            raise ValueError("apply without plan")
+        entries = extract.chosen(found.manifest, params.files)
+        target = Path(plan.intended.folder) if plan.intended.folder else None
         now = ctx.clock.now().isoformat()
 
         def told(done: int, total: int) -> None:
@@ -148,7 +155,8 @@ def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) 
     last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
     said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
-    return Gotten.model_construct(
+    return predicted(
+        Gotten,
         changed=False, partial="",
         msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}{said}",
         id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,

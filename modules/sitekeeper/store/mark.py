@@ -27,7 +27,7 @@ class MarkParams(Params):
     """Folder of the store; the variable ``store`` when left out."""
 
 
-class Mark(Module[MarkParams, Marked]):
+class Mark(Module[MarkParams, None, Marked]):
     """Example::
 
     - store.mark: {set: PR1-000007, drilled: ok}
@@ -35,7 +35,7 @@ class Mark(Module[MarkParams, Marked]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: MarkParams) -> Plan[Marked]:
+    def plan(self, ctx: Context, params: MarkParams) -> Plan[None, Marked]:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
         before = marks_file.read(folder)[0].drill(params.source)
@@ -48,10 +48,11 @@ class Mark(Module[MarkParams, Marked]):
             f"drilled{of}: {params.drilled}",
         )
         result = Marked(changed=True, id=folder.name, msg=f"{folder.name}: drill{of} {params.drilled}, run {run}")
-        return Plan(result=result, changes=(change,), data=(folder, run, params))
+        return Plan(result=result, changes=(change,))
 
-    def apply(self, ctx: Context, plan: Plan[Marked]) -> Marked:
-        folder, run, params = plan.data
+    def apply(self, ctx: Context, params: MarkParams, plan: Plan[None, Marked]) -> Marked:
+        folder = Folder(store_of(ctx, params.store)).find(params.set)
+        run = params.run or ctx.run_id
         seen = marks_file.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
         name = "backup_drilled" if params.source == "backup" else "drilled"
         marks_file.change(folder, lambda marks: marks.model_copy(update={name: seen}))

@@ -27,7 +27,7 @@ class PruneParams(Params):
     """Folder of the store; the variable ``store`` when left out."""
 
 
-class Prune(Module[PruneParams, Pruned]):
+class Prune(Module[PruneParams, None, Pruned]):
     """Example::
 
     - store.prune: {}
@@ -35,7 +35,7 @@ class Prune(Module[PruneParams, Pruned]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: PruneParams) -> Plan[Pruned]:
+    def plan(self, ctx: Context, params: PruneParams) -> Plan[None, Pruned]:
         site = params.site or ctx.site_code()
         if site is None:
             raise UsageError(f"{ctx.host} has no site of its own", hint="name one: store.prune: {site: PR1}")
@@ -53,11 +53,11 @@ class Prune(Module[PruneParams, Pruned]):
         changes = [Change(f"store {store.root}", f"set {one.folder.name} of {one.taken_at}", "dropped") for one in goes]
         if trash.waiting(store):
             changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))
-        return Plan(result=result, changes=tuple(changes), data=(store, goes))
+        return Plan(result=result, changes=tuple(changes))
 
-    def apply(self, ctx: Context, plan: Plan[Pruned]) -> Pruned:
-        store, goes = plan.data
-        for one in goes:
-            trash.drop(store, one.folder)
+    def apply(self, ctx: Context, params: PruneParams, plan: Plan[None, Pruned]) -> Pruned:
+        store = Folder(store_of(ctx, params.store))
+        for name in plan.result.dropped:
+            trash.drop(store, store.path(name))
         trash.empty(store)
         return plan.result

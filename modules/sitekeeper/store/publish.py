@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.plan import Change, Plan, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
@@ -49,7 +49,7 @@ class PublishParams(Params):
     """``separate``: a set without its database at the same instant is what was wanted, and no partial failure."""
 
 
-class Publish(Module[PublishParams, Published]):
+class Publish(Module[PublishParams, PublishIntent, Published]):
     """Example::
 
     - store.publish: {set: "{{ set }}", site: "{{ site }}", snapshot: "{{ snapshot }}"}
@@ -59,22 +59,21 @@ class Publish(Module[PublishParams, Published]):
         cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem")},
         functions=("Test-SkShadowSet", "Read-SkLease"),
     )
-    intent_type = PublishIntent
 
-    def plan(self, ctx: Context, params: PublishParams) -> Plan[Published]:
-        predicted = Published.model_construct(
+    def plan(self, ctx: Context, params: PublishParams) -> Plan[PublishIntent, Published]:
+        result = predicted(
+            Published,
             changed=True, msg=f"set {params.set.id} would be published", id=params.set.id, folder=params.set.folder, files=0,
             bytes=0, offline_seconds=None, consistency=params.snapshot.consistency, partial="",
         )  # fmt: skip
         change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a whole set with its manifest")
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id, accept=params.accept)
-        return Plan(result=predicted, changes=(change,), intent=intent, data=params)
+        return Plan(result=result, changes=(change,), intent=intent)
 
     def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
         return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
 
-    def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
-        params: PublishParams = plan.data
+    def apply(self, ctx: Context, params: PublishParams, plan: Plan[PublishIntent, Published]) -> Published:
         site, snapshot = params.site, params.snapshot
         store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, params.set.id, ctx.run_id, params.accept)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan
+from sitekeeper.engine.plan import Change, Plan, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts, TaskRun
 from sitekeeper.model.sql import SqlFacts
@@ -44,7 +44,7 @@ class PublishTaskParams(Params):
     """Row counts of the live database near that time, kept in the manifest for drills."""
 
 
-class PublishTask(Module[PublishTaskParams, Published]):
+class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
     """Example::
 
     - store.publish_task: {set: "{{ set }}", site: "{{ site }}", task: "{{ task }}"}
@@ -53,10 +53,10 @@ class PublishTask(Module[PublishTaskParams, Published]):
     needs = Needs(
         cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem", "Win32_Service")}, functions=("Read-SkLease",)
     )
-    intent_type = PublishIntent
 
-    def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[Published]:
-        predicted = Published.model_construct(
+    def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[PublishIntent, Published]:
+        result = predicted(
+            Published,
             changed=True, msg=f"set {params.set.id} would be published", id=params.set.id, folder=params.set.folder, files=0,
             bytes=0, offline_seconds=None, consistency="task", partial="",
         )  # fmt: skip
@@ -64,13 +64,12 @@ class PublishTask(Module[PublishTaskParams, Published]):
             f"store {params.set.store}", f"no set {params.set.id}", "a whole set of the task, with its manifest"
         )
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
-        return Plan(result=predicted, changes=(change,), intent=intent, data=params)
+        return Plan(result=result, changes=(change,), intent=intent)
 
     def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
         return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run)
 
-    def apply(self, ctx: Context, plan: Plan[Published]) -> Published:
-        params: PublishTaskParams = plan.data
+    def apply(self, ctx: Context, params: PublishTaskParams, plan: Plan[PublishIntent, Published]) -> Published:
         store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, params.set.id, ctx.run_id)
         if done is not None:

@@ -42,7 +42,7 @@ class PullParams(Params):
     """At most this many bytes a second."""
 
 
-class Pull(Module[PullParams, Pulled]):
+class Pull(Module[PullParams, None, Pulled]):
     """Example::
 
     - store.pull: {set: "{{ set }}", snapshot: "{{ snapshot }}", what: "{{ site.what }}"}
@@ -55,7 +55,7 @@ class Pull(Module[PullParams, Pulled]):
     )
     on_host = False
 
-    def plan(self, ctx: Context, params: PullParams) -> Plan[Pulled]:
+    def plan(self, ctx: Context, params: PullParams) -> Plan[None, Pulled]:
         lost = [part for part in params.what if _copy(params.snapshot, part) is None and part.kind != "database"]
         if lost:
             raise IntegrityError(
@@ -75,11 +75,10 @@ class Pull(Module[PullParams, Pulled]):
         return Plan(
             result=Pulled(changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"),
             changes=(*changes, *((Change("size to come", "0", f"{files} files, {size} bytes"),) if ctx.check else ())),
-            data=(params, wanted),
         )
 
-    def apply(self, ctx: Context, plan: Plan[Pulled]) -> Pulled:
-        params, wanted = plan.data
+    def apply(self, ctx: Context, params: PullParams, plan: Plan[None, Pulled]) -> Pulled:
+        wanted = [part for part in params.what if _copy(params.snapshot, part) is not None]
         started = ctx.clock.monotonic()
         try:
             entry_log.one_shadow_set(

@@ -39,7 +39,7 @@ class PullBackupParams(Params):
     """At most this many bytes a second."""
 
 
-class PullBackup(Module[PullBackupParams, Pulled]):
+class PullBackup(Module[PullBackupParams, None, Pulled]):
     """Example::
 
     - store.pull_backup: {set: "{{ set }}", backup: "{{ bak }}"}
@@ -49,18 +49,16 @@ class PullBackup(Module[PullBackupParams, Pulled]):
     on_host = False
     stands_alone = True
 
-    def plan(self, ctx: Context, params: PullBackupParams) -> Plan[Pulled]:
+    def plan(self, ctx: Context, params: PullBackupParams) -> Plan[None, Pulled]:
         change = Change(f"set {params.set.id} {_place(params.backup)}", "not there", f"{params.backup.path}")
         return Plan(
             result=Pulled(
                 changed=True, files=1, bytes=params.backup.bytes, msg=f"{params.backup.name} would be pulled"
             ),
             changes=(change,),
-            data=params,
         )
 
-    def apply(self, ctx: Context, plan: Plan[Pulled]) -> Pulled:
-        params: PullBackupParams = plan.data
+    def apply(self, ctx: Context, params: PullBackupParams, plan: Plan[None, Pulled]) -> Pulled:
         backup, staging = params.backup, Path(params.set.folder)
         there = ctx if backup.on == ctx.host else ctx.of(backup.on)
         root, run, name = backup.path.rsplit("\\", 2)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import SpaceError
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.model.store import Staging
@@ -38,7 +38,7 @@ class SetIntent(Record):
     run: str
 
 
-class Set(Module[SetParams, Staging]):
+class Set(Module[SetParams, SetIntent, Staging]):
     """Example::
 
     - store.set: {site: "{{ site }}"}
@@ -47,17 +47,17 @@ class Set(Module[SetParams, Staging]):
 
     reversible = True
     on_host = True
-    intent_type = SetIntent
 
     def machines(self, params: SetParams) -> tuple[str, ...]:
         site = params.site
         return tuple(one.guid.lower() for one in (site.machine, site.database_machine) if one is not None and one.guid)
 
-    def plan(self, ctx: Context, params: SetParams) -> Plan[Staging]:
+    def plan(self, ctx: Context, params: SetParams) -> Plan[SetIntent, Staging]:
         root = store_of(ctx, params.store)
         packed_files.wanted(ctx.vars)  # keys that make no sense are told before the site is down, not after
         unknown = Unknown("store.set")
-        predicted = Staging.model_construct(
+        result = predicted(
+            Staging,
             changed=True,
             msg="a staging set would be opened",
             id=unknown,
@@ -77,14 +77,13 @@ class Set(Module[SetParams, Staging]):
             f"store {root}", f"{params.site.code} has generation {store.newest(params.site.code)}", "a new set"
         )
         return Plan(
-            result=predicted,
+            result=result,
             changes=(*left, new),
             intent=SetIntent(store=str(root), site=params.site.code, run=ctx.run_id),
         )
 
-    def apply(self, ctx: Context, plan: Plan[Staging]) -> Staging:
-        intent = plan.intent
-        assert isinstance(intent, SetIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: SetParams, plan: Plan[SetIntent, Staging]) -> Staging:
+        intent = plan.intended
         store = store_folder.Folder(Path(intent.store))
         generation = ctx.lease.take(at_least=store.newest(intent.site) + 1)
         if generation > 1 and store.root.is_dir() and not store.begun():

@@ -42,7 +42,7 @@ class TurnFacts(Result):
         return {} if self.due else {"skipped": f"not its turn: {self.msg}"}
 
 
-class Turn(Module[TurnParams, TurnFacts]):
+class Turn(Module[TurnParams, None, TurnFacts]):
     """Example::
 
     - store.turn: {site: "{{ site_code }}", of: [CEN, PR1, PR2], sample: 1}
@@ -51,7 +51,7 @@ class Turn(Module[TurnParams, TurnFacts]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: TurnParams) -> Plan[TurnFacts]:
+    def plan(self, ctx: Context, params: TurnParams) -> Plan[None, TurnFacts]:
         codes = sorted(set(params.of))
         if params.site not in codes:
             raise UsageError(f"{params.site} takes no turn among {', '.join(codes)}")

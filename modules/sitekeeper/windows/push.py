@@ -46,7 +46,7 @@ class PushIntent(Record):
     names: tuple[str, ...]
 
 
-class Push(Module[PushParams, Pushed]):
+class Push(Module[PushParams, PushIntent, Pushed]):
     """Example::
 
     - windows.push: {on: "{{ scratch }}", folder: "{{ got.folder }}", files: "{{ got.database_files }}"}
@@ -59,14 +59,13 @@ class Push(Module[PushParams, Pushed]):
         rights="write in the folder sql_work_dir",
     )
     reversible = True
-    intent_type = PushIntent
 
     def machines(self, params: PushParams) -> tuple[str, ...]:
         return (
             (params.on,) if params.on is not None else ()
         )  # one restore at a time on a server, for its lease and its time
 
-    def plan(self, ctx: Context, params: PushParams) -> Plan[Pushed]:
+    def plan(self, ctx: Context, params: PushParams) -> Plan[PushIntent, Pushed]:
         there = changed_on(ctx, params)
         root = work_dir_of(there)
         names = [one.name for one in params.files]
@@ -85,12 +84,10 @@ class Push(Module[PushParams, Pushed]):
             ),
             changes=tuple(Change(f"{there.host} {folder}\\{one.name}", "not there", f"{one.size} bytes") for one in params.files),
             intent=PushIntent(on=there.host, run=ctx.run_id, root=root, names=tuple(names)),
-            data=params,
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[Pushed]) -> Pushed:
-        intent, params = plan.intent, plan.data
-        assert isinstance(intent, PushIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: PushParams, plan: Plan[PushIntent, Pushed]) -> Pushed:
+        intent = plan.intended
         there = changed_on(ctx, intent)
         refuse_taken(there, intent.root, intent.run, intent.names)
         sending = Sending(

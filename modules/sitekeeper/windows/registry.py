@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
@@ -33,7 +33,7 @@ class RegistryIntent(Record):
     keys: tuple[RegistryKey, ...]
 
 
-class Registry(Module[RegistryParams, RegistryResult]):
+class Registry(Module[RegistryParams, RegistryIntent, RegistryResult]):
     """Example::
 
     - windows.registry: {export: "{{ site.registry_keys }}", site: "{{ site }}"}
@@ -46,9 +46,8 @@ class Registry(Module[RegistryParams, RegistryResult]):
         rights="read the keys (Administrators)",
     )
     reversible = True
-    intent_type = RegistryIntent
 
-    def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryResult]:
+    def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryIntent, RegistryResult]:
         answers = _asked(ctx, params.site.drive, ctx.run_id, params.export)
         for key, answer in zip(params.export, answers, strict=True):
             if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not exported
@@ -71,12 +70,11 @@ class Registry(Module[RegistryParams, RegistryResult]):
             intent=RegistryIntent(run=ctx.run_id, host=ctx.host, drive=params.site.drive, keys=keys),
         )
 
-    def covers(self, intent: Any) -> Covers:
+    def covers(self, intent: RegistryIntent) -> Covers:
         return Covers(hosts=(intent.host,)) if isinstance(intent, RegistryIntent) else Covers()
 
-    def apply(self, ctx: Context, plan: Plan[RegistryResult]) -> RegistryResult:
-        intent = plan.intent
-        assert isinstance(intent, RegistryIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: RegistryParams, plan: Plan[RegistryIntent, RegistryResult]) -> RegistryResult:
+        intent = plan.intended
         exports: list[Exported] = []
         for key in intent.keys:
             (row,) = ctx.ps.change(

@@ -58,7 +58,7 @@ class ServiceIntent(Record):
     """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
 
 
-class Service(Module[ServiceParams, ServicesResult]):
+class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
     """Example::
 
     - windows.service: {names: "{{ site.services_to_stop }}", state: stopped, site: "{{ site }}"}
@@ -77,9 +77,8 @@ class Service(Module[ServiceParams, ServicesResult]):
         rights="start and stop the services",
     )
     reversible = True
-    intent_type = ServiceIntent
 
-    def plan(self, ctx: Context, params: ServiceParams) -> Plan[ServicesResult]:
+    def plan(self, ctx: Context, params: ServiceParams) -> Plan[ServiceIntent, ServicesResult]:
         for name in params.names:
             if params.state == "stopped" and name.lower() in NEVER_STOPPED:
                 raise UsageError(f"{name} is never stopped: it takes part in the backup")
@@ -98,22 +97,19 @@ class Service(Module[ServiceParams, ServicesResult]):
                 settle=params.settle.total_seconds(), drive=site.drive if site else "", path=site.install_path if site else "",
                 beside=(site.database.host,) if site and site.database and site.database_machine else (),
             ),
-            data=params,
         )  # fmt: skip
 
     def leaves_down(self, params: Mapping[str, Any]) -> bool:
         return params.get("state") != "started"
 
-    def covers(self, intent: Any) -> Covers:
+    def covers(self, intent: ServiceIntent) -> Covers:
         if not isinstance(intent, ServiceIntent) or intent.state != "stopped":
             return Covers()
         running = tuple(one.name for one in intent.found if one.state in {"Running", "Start Pending"})
         return Covers(services=running, hosts=intent.beside)
 
-    def apply(self, ctx: Context, plan: Plan[ServicesResult]) -> ServicesResult:
-        intent = plan.intent
-        params = plan.data
-        assert isinstance(intent, ServiceIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: ServiceParams, plan: Plan[ServiceIntent, ServicesResult]) -> ServicesResult:
+        intent = plan.intended
         timeout = params.timeout.total_seconds()
         if intent.state == "started":
             start_all(ctx, intent.names, timeout, intent.settle, intent.drive, intent.path)

@@ -14,7 +14,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
+from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown, predicted
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
@@ -47,7 +47,7 @@ class SnapshotIntent(Record):
     hosts: tuple[HostIntent, ...]
 
 
-class Snapshot(Module[SnapshotParams, ShadowSet]):
+class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
     """Example::
 
     - windows.snapshot: {site: "{{ site }}"}
@@ -63,9 +63,8 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
         rights="make and delete shadow copies (Administrators)",
     )  # fmt: skip
     reversible = True
-    intent_type = SnapshotIntent
 
-    def plan(self, ctx: Context, params: SnapshotParams) -> Plan[ShadowSet]:
+    def plan(self, ctx: Context, params: SnapshotParams) -> Plan[SnapshotIntent, ShadowSet]:
         site = params.site
         hosts = [HostIntent(host=ctx.host, drive=site.drive, volumes=site.volumes, old=site.machine.old)]
         if site.database is not None and site.database.host != ctx.host:
@@ -85,22 +84,21 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
             for number, volume in enumerate(one.volumes)
         )
         unknown = Unknown("windows.snapshot")
-        predicted = ShadowSet.model_construct(
+        result = predicted(
+            ShadowSet,
             changed=True, msg=f"a shadow copy set over {len(copies)} volumes", copies=copies, set_id=unknown, taken_at=unknown,
             consistency=_consistency(site, hosts), before=(), after=(), gap=0.0, generation=0, database_set_id="", partial="",
         )  # fmt: skip
         return Plan(
-            result=predicted,
+            result=result,
             changes=tuple(
                 Change(f"volume {copy.host}:{copy.name}", "no copy", "in one shadow copy set") for copy in copies
             ),
             intent=SnapshotIntent(run=ctx.run_id, hosts=tuple(hosts)),
-            data=params,
         )
 
-    def apply(self, ctx: Context, plan: Plan[ShadowSet]) -> ShadowSet:
-        intent, params = plan.intent, plan.data
-        assert isinstance(intent, SnapshotIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: SnapshotParams, plan: Plan[SnapshotIntent, ShadowSet]) -> ShadowSet:
+        intent = plan.intended
         site: SiteFacts = params.site
         made: list[tuple[float, dict[str, Any], tool_texts.Mark]] = []
         taken_at = ctx.clock.now()
@@ -168,7 +166,7 @@ class Snapshot(Module[SnapshotParams, ShadowSet]):
             raise IntegrityError("the host answered nothing about its shadow copies")
         return dict(rows[0])
 
-    def covers(self, intent: Any) -> Covers:
+    def covers(self, intent: SnapshotIntent) -> Covers:
         hosts = intent.hosts if isinstance(intent, SnapshotIntent) else ()
         return Covers(hosts=tuple(one.host for one in hosts))
 

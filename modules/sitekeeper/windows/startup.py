@@ -41,7 +41,7 @@ class StartupIntent(Record):
     found: tuple[ServiceState, ...]
 
 
-class Startup(Module[StartupParams, ServicesResult]):
+class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
     """Example::
 
     - windows.startup: {names: [SMS_EXECUTIVE], mode: Disabled}
@@ -60,9 +60,8 @@ class Startup(Module[StartupParams, ServicesResult]):
         rights="change how the services start",
     )
     reversible = True
-    intent_type = StartupIntent
 
-    def plan(self, ctx: Context, params: StartupParams) -> Plan[ServicesResult]:
+    def plan(self, ctx: Context, params: StartupParams) -> Plan[StartupIntent, ServicesResult]:
         found = states(ctx, params.names) if params.names else ()
         drivers = [one.name for one in found if one.start_mode not in WRITTEN]
         if drivers:  # Boot and System are of drivers only
@@ -81,9 +80,8 @@ class Startup(Module[StartupParams, ServicesResult]):
             changes=changes, intent=StartupIntent(mode=params.mode, found=found),
         )  # fmt: skip
 
-    def apply(self, ctx: Context, plan: Plan[ServicesResult]) -> ServicesResult:
-        intent = plan.intent
-        assert isinstance(intent, StartupIntent)  # noqa: S101 - the plan is our own
+    def apply(self, ctx: Context, params: StartupParams, plan: Plan[StartupIntent, ServicesResult]) -> ServicesResult:
+        intent = plan.intended
         for one in intent.found:
             _set(ctx, one.name, intent.mode)
         now = states(ctx, [one.name for one in intent.found])

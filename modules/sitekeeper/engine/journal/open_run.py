@@ -50,7 +50,7 @@ class Journaled:
     path: str
     name: str
     policy: UndoPolicy
-    module: type[Module[Any, Any]]
+    module: type[Module[Any, Any, Any]]
     intent: Record | None
     outcome: Result | None
     round: str = ""
@@ -222,7 +222,7 @@ def _result(row: journal.Row, record: TaskDone) -> Any:
     return _model(_module(record.module).result_type, record.result, row)
 
 
-def _module(name: str) -> type[Module[Any, Any]]:
+def _module(name: str) -> type[Module[Any, Any, Any]]:
     try:
         return modules.find(name)
     except UsageError as error:

@@ -152,7 +152,7 @@ class _Reader:
             deadline=keys.get("deadline"),
         )  # fmt: skip
 
-    def uses_of(self, keys: dict[str, Any], found: type[Module[Any, Any]], origins: Origins) -> Any:
+    def uses_of(self, keys: dict[str, Any], found: type[Module[Any, Any, Any]], origins: Origins) -> Any:
         """A task that takes whole machines for its play must not wait for them while it holds something else."""
         if "uses" in keys and found.machines is not Module.machines:
             raise UsageError(
@@ -200,7 +200,7 @@ class _Reader:
         )  # fmt: skip
 
     def undo_of(
-        self, keys: dict[str, Any], found: type[Module[Any, Any]], origins: Origins, *, in_block: bool
+        self, keys: dict[str, Any], found: type[Module[Any, Any, Any]], origins: Origins, *, in_block: bool
     ) -> UndoPolicy:
         if "undo" not in keys:
             return "failure" if found.reversible else "never"
@@ -215,7 +215,7 @@ class _Reader:
             )
         return policy
 
-    def check_params(self, found: type[Module[Any, Any]], params: dict[str, Any], origins: Origins) -> None:
+    def check_params(self, found: type[Module[Any, Any, Any]], params: dict[str, Any], origins: Origins) -> None:
         """Refuse unknown names, templates that are none, and written-out values of the wrong type."""
         open_fields = {key for key, value in params.items() if render.has_template(value)}
         for key, value in params.items():

@@ -18,7 +18,7 @@ class Task:
     path: str
     """Where it is in the playbook, e.g. ``0.tasks.4.block.1``: the journal's name for it."""
     name: str
-    module: type[Module[Any, Any]]
+    module: type[Module[Any, Any, Any]]
     params: dict[str, Any]
     origins: Origins
     """Looks from the parameters."""

@@ -14,7 +14,7 @@ from sitekeeper.engine.origin import Origins
 from sitekeeper.engine.secrets import Secret, find
 
 
-def validated(module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
+def validated(module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
     """A module's parameters from rendered values.
 
     Raises:
@@ -28,7 +28,7 @@ def validated(module: type[Module[Any, Any]], values: dict[str, Any], origins: O
         raise parameter_error(module, error.errors(), origins) from None
 
 
-def refuse_secrets(module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> None:
+def refuse_secrets(module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> None:
     """A parameter that is not declared Secret refuses one."""
     for key, value in values.items():
         field = module.params_type.model_fields.get(key)
@@ -40,7 +40,7 @@ def refuse_secrets(module: type[Module[Any, Any]], values: dict[str, Any], origi
 
 
 def parameter_error(
-    module: type[Module[Any, Any]], findings: Sequence[Mapping[str, Any]], origins: Origins
+    module: type[Module[Any, Any, Any]], findings: Sequence[Mapping[str, Any]], origins: Origins
 ) -> SitekeeperError:
     """The first of pydantic's findings as an error at its line; a name that is none explains others that are missing."""
     found = next((one for one in findings if one["type"] == "extra_forbidden"), findings[0])

@@ -14,7 +14,7 @@ from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.records import Intent, Outcome
 from sitekeeper.engine.language.plays import Task
 from sitekeeper.engine.language.validation import validated
-from sitekeeper.engine.module import Module
+from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Covers, Plan, Result, Unknown, UnknownValueError, unknowns
 from sitekeeper.engine.run.undo import OpenChange, UndoStack
 from sitekeeper.engine.session import Context
@@ -62,7 +62,7 @@ class Attempts:
     take_machines: Callable[[tuple[str, ...]], None]
     """Waits until these machines are the play's own."""
 
-    def run(self) -> tuple[Any, Plan[Any] | None]:
+    def run(self) -> tuple[Any, Plan[Any, Any] | None]:
         """The result and its plan; an Unknown and None where check mode cannot tell.
 
         Raises:
@@ -89,11 +89,11 @@ class Attempts:
             left -= 1
             self.clock.sleep(self.task.delay.total_seconds(), self.ctx.stop)
 
-    def _judged(self) -> tuple[Any, Plan[Any] | None, SitekeeperError | None]:
+    def _judged(self) -> tuple[Any, Plan[Any, Any] | None, SitekeeperError | None]:
         """One try, and what ``failed_when`` and ``until`` make of it."""
         task = self.task
         result: Any = None
-        plan: Plan[Any] | None = None
+        plan: Plan[Any, Any] | None = None
         error: SitekeeperError | None = None
         try:
             result, plan = self._once()
@@ -120,7 +120,7 @@ class Attempts:
             error = error or failed
         return result, plan, error
 
-    def _once(self) -> tuple[Any, Plan[Any] | None]:
+    def _once(self) -> tuple[Any, Plan[Any, Any] | None]:
         task, variables = self.task, self.variables()
         values = {key: render.render(value, variables, task.origins.of(key)) for key, value in task.params.items()}
         module = task.module()
@@ -138,9 +138,9 @@ class Attempts:
         applies = bool(plan.changes) and not self.check
         if applies:
             self.take_machines(module.machines(params))
-        return self._apply(module, plan) if applies else plan.result, plan
+        return self._apply(module, params, plan) if applies else plan.result, plan
 
-    def _apply(self, module: Module[Any, Any], plan: Plan[Any]) -> Any:
+    def _apply(self, module: Module[Any, Any, Any], params: Params, plan: Plan[Any, Any]) -> Any:
         """The change, between its intent and its outcome."""
         task, host = self.task, self.ctx.host
         if module.on_host:
@@ -156,7 +156,7 @@ class Attempts:
         number = self.journal.intent(intent, host=host, task=task.path)
         change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx, origin=task.origin)
         self.undo.push(change)
-        result = module.apply(self.ctx, plan)
+        result = module.apply(self.ctx, params, plan)
         change.outcome = result
         self.journal.commit(Outcome(result), host=host, task=task.path, change=number)
         return result

@@ -111,7 +111,7 @@ class _Walk:
         needed = {name for _, source in _sources(value) for name in render.names_in(source)}
         return not used & (self.later | ROUND | {CAUGHT}) and all(name in variables for name in needed)
 
-    def whole(self, module: type[Module[Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
+    def whole(self, module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
         try:
             return validated(module, values, origins)
         except SitekeeperError as error:

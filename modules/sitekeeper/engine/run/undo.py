@@ -30,7 +30,7 @@ class OpenChange:
     path: str
     name: str
     policy: UndoPolicy
-    module: Module[Any, Any]
+    module: Module[Any, Any, Any]
     intent: Record | None
     ctx: Context
     outcome: Any = None
