@@ -96,7 +96,7 @@ def failed(ended: Ended) -> list[str]:
     """Why a command that takes a run up failed; that the run had ended before the kill is no failure."""
     return (
         [f"exit code {ended.code}: {ended.errors}"]
-        if ended.code and "has ended and left nothing" not in ended.said
+        if ended.code and "nothing to resume or roll back" not in ended.said
         else []
     )
 

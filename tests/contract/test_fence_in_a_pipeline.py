@@ -79,13 +79,13 @@ def test_nothing_runs_behind_a_fence_that_says_no(engines: Engines, engine: str)
 def _tried(place: Place, ctx: Any, call: Call) -> str:
     """Send a command behind a fence that says no, then behind one that says yes; answers its name."""
     generation = ctx.lease.take()
-    right, ctx.ps.renew = ctx.ps.fence, None
-    ctx.ps.fence = lambda: Call("Assert-SkLease", {**right().args, "Generation": generation - 1})
+    right = ctx.ps._fence
+    ctx.ps.use_fence(lambda: Call("Assert-SkLease", {**right().args, "Generation": generation - 1}))
     before, since = standing(place.lab), len(place.lab.audit_lines(0))
     with pytest.raises(LimitError):
         ctx.ps.change(call.command, **call.args)
     assert _done(place, before, since) == [], call
-    ctx.ps.fence = right
+    ctx.ps.use_fence(right)
     ctx.ps.change(call.command, **call.args)
     assert _done(place, before, since) != [], call
     place.wait_for_services()

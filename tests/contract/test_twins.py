@@ -47,7 +47,7 @@ _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d{1,2}/\d{1,2}/\d{4} [\d:]+ [AP]
 
 
 def twin_modules() -> dict[str, Any]:
-    names = [module.name for module in pkgutil.iter_modules(twins.__path__) if not module.name.startswith("_")]
+    names = [module.name for module in pkgutil.iter_modules(twins.__path__) if not module.ispkg]
     modules = [importlib.import_module(f"{twins.__name__}.{name}") for name in names]
     return {module.TWIN.name: module for module in modules}
 

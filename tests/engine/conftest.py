@@ -280,7 +280,7 @@ class Stand:
     run_id: str
     check: bool
     stop: Event
-    notes: dict[str, Any] = field(default_factory=dict)
+    offline: Any = None
     needed: list[Any] = field(default_factory=list)
 
     def of(self, host: str) -> Stand:

@@ -26,8 +26,8 @@ from .powershell import FUNCTIONS, PATIENCE, read, run, scripts, shipped
 pytestmark = PATIENCE
 
 CHANGED_BY_OTHERS = {
-    ("_management", "Start-SkMaintenance"): {"Kind", "Computer", "NotAfter", "Minutes", "Comment", "Run"},
-    ("_management", "Stop-SkMaintenance"): {"Kind", "Computer", "NotAfter", "Run"},
+    ("management_server", "Start-SkMaintenance"): {"Kind", "Computer", "NotAfter", "Minutes", "Comment", "Run"},
+    ("management_server", "Stop-SkMaintenance"): {"Kind", "Computer", "NotAfter", "Run"},
 }
 """Commands whose name is handed to the function that sends them, with the parameters that it puts together."""
 
@@ -42,7 +42,7 @@ def _sent() -> list[sent.Sent]:
 
 def test_every_command_is_seen() -> None:
     assert sent.named_otherwise() == set(CHANGED_BY_OTHERS)
-    management = (sent.PRODUCT / "site" / "_management.py").read_text("utf-8")
+    management = (sent.PRODUCT / "site" / "monitoring" / "management_server.py").read_text("utf-8")
     for names in CHANGED_BY_OTHERS.values():
         assert all(f'"{name}"' in management for name in names)
     called = {command.name for script in scripts() for command in script.commands}

@@ -118,7 +118,7 @@ def test_a_module_declares_what_it_can_send_and_no_more(name: str, found: type[M
 
 def test_a_cmdlet_missing_in_needs_is_caught() -> None:
     found = modules.find("site.preflight")
-    text = (PRODUCT / "site" / "_checks.py").read_text("utf-8")
+    text = (PRODUCT / "site" / "readiness" / "site_checks.py").read_text("utf-8")
     planted = text.replace(
         'where.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")', 'where.ps.call("Get-Process", Name="x")'
     )

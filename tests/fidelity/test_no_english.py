@@ -21,7 +21,7 @@ from .sent import PRODUCT, tree
 
 pytestmark = PATIENCE
 
-AREAS = ("site", "sql", "store", "transport", "windows")
+AREAS = ("model", "site", "sql", "store", "transport", "windows")
 _LOOKING = {
     "startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch", "compile", "split", "partition", "findall",
     "finditer", "sub", "removeprefix", "removesuffix",
@@ -130,10 +130,13 @@ def test_an_english_text_match_is_caught() -> None:
         "$global:LASTEXITCODE = -1", "if ($said -match 'No error') { return }\n    $global:LASTEXITCODE = -1"
     )
     assert in_scripts(read({"Get-SkVssWriter": wrong})) == ["Get-SkVssWriter line 3: No error"]
-    file = PRODUCT / "windows" / "_vss.py"
+    file = PRODUCT / "windows" / "vss" / "tool_texts.py"
     text = (
         file.read_text("utf-8")
         + "\n\ndef _failed(text: str) -> bool:\n    return 'failed' in text or text == 'Access is denied.'\n"
     )
-    assert [one.split(": ", 1)[1] for one in in_python(ast.parse(text), "_vss")] == ["failed", "Access is denied."]
+    assert [one.split(": ", 1)[1] for one in in_python(ast.parse(text), "tool_texts")] == [
+        "failed",
+        "Access is denied.",
+    ]
     count(Row.PLANTED, 1, "an English text match")

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from sitekeeper.engine.errors import ErrorRecord, RemoteError, UnreachableError
+from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.model.site import Machine, Part, Service, SiteFacts, Volume
 from sitekeeper.model.store import Staging
 from sitekeeper.model.windows import Copy, ShadowSet, Watched
@@ -158,7 +159,7 @@ class FakeContext:
         self.run_id = RUN
         self.check = False
         self.stop = Event()
-        self.notes: dict[str, Any] = {}
+        self.offline: OfflineWindow | None = None
         self.vars: dict[str, Any] = {}
         self.lease = FakeLease(7)
         self.rate: int | None = None

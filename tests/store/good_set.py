@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.model.site import Database, DatabaseFile
 from sitekeeper.model.store import Published, Staging
 from sitekeeper.store.format.store_folder import Folder, set_id_of
@@ -39,7 +40,7 @@ class Good:
         })  # fmt: skip
         self.host = kit.Host(disks={0: self.disk, 1: kit.Disk({"CM.ldf": b"log."})})
         self.ctx = kit.Context(self.host)
-        self.ctx.notes["offline"] = {"from": "a", "until": "b", "seconds": 12.5}
+        self.ctx.offline = OfflineWindow("a", 0.0, until="b", seconds=12.5)
         self.site = kit.site_facts(database=database())
         self.snapshot = kit.shadow_set(consistency="writer")
         self.parts = [

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import LimitError, SitekeeperError
+from sitekeeper.engine.offline import OfflineWindow
 
 
 class FakeClock:
@@ -128,7 +129,7 @@ class FakeContext:
         self.run_id = "20261124-1"
         self.check = False
         self.stop = Event()
-        self.notes: dict[str, Any] = {}
+        self.offline: OfflineWindow | None = None
         self.vars: dict[str, Any] = {}
         self.lease = FakeLease()
         self.others: dict[str, FakeContext] = {}

@@ -51,19 +51,19 @@ def test_stopped_in_order_and_put_back_in_the_component_managers_order(stand: An
         (CM, "StartService"),
         (EXEC, "StartService"),
     ]
-    offline = stand.ctx.notes["offline"]
-    assert 0 < offline["seconds"] < 30
-    assert f"offline for {offline['seconds']:.1f} s" in said
+    offline = stand.ctx.offline
+    assert 0 < offline.seconds < 30
+    assert f"offline for {offline.seconds:.1f} s" in said
 
 
 def test_put_back_twice(stand: Any) -> None:
     intent = with_site(stop(stand))
     Service().undo(stand.ctx, intent, None)
-    seconds = stand.ctx.notes["offline"]["seconds"]
+    seconds = stand.ctx.offline.seconds
     starts = len(stand.host.controls)
     Service().undo(stand.ctx, intent, None)
     assert len(stand.host.controls) == starts
-    assert stand.ctx.notes["offline"]["seconds"] >= seconds
+    assert stand.ctx.offline.seconds >= seconds
 
 
 @pytest.mark.parametrize("name", sorted(NEVER_STOPPED))
@@ -176,7 +176,7 @@ def test_one_that_dies_while_the_site_settles(stand: Any) -> None:
     Service().undo(stand.ctx, intent, None)
     assert died
     assert stand.states == {CM: "Running", EXEC: "Running"}
-    assert stand.ctx.notes["offline"]["seconds"] >= died[0] - stand.ctx.notes["offline"]["clock"]
+    assert stand.ctx.offline.seconds >= died[0] - stand.ctx.offline.clock
 
 
 def test_a_lease_that_somebody_had_meanwhile_leaves_nothing_stopped(
@@ -206,19 +206,19 @@ def test_putting_back_that_fails_is_told_with_the_first_error(stand: Any) -> Non
 
 def test_the_offline_window_of_two_tasks_is_one(stand: Any) -> None:
     first = stop(stand, CM)
-    began = stand.ctx.notes["offline"]["clock"]
+    began = stand.ctx.offline.clock
     stand.ctx.clock.sleep(100)
     second = stop(stand, EXEC)
     Service().undo(stand.ctx, second, None)
-    short = stand.ctx.notes["offline"]["seconds"]
+    short = stand.ctx.offline.seconds
     stand.ctx.clock.sleep(50)
     Service().undo(stand.ctx, first, None)
-    offline = stand.ctx.notes["offline"]
-    assert offline["clock"] == began
-    assert 100 < short < offline["seconds"]
+    offline = stand.ctx.offline
+    assert offline.clock == began
+    assert 100 < short < offline.seconds
     stop(stand, CM)
-    assert "until" not in stand.ctx.notes["offline"]
-    assert stand.ctx.notes["offline"]["clock"] > began
+    assert stand.ctx.offline.is_open
+    assert stand.ctx.offline.clock > began
 
 
 def test_started_is_taken_back_too(stand: Any) -> None:

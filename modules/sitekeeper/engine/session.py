@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import ErrorRecord
+from sitekeeper.engine.offline import OfflineWindow
 
 Args = Mapping[str, Any]
 
@@ -148,9 +149,8 @@ class Context(Protocol):
     rate: int | None
     """Bytes a second that the limits held now leave to the task; None: as fast as it can."""
 
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What tasks and undos of one play must know of each other (the offline window); journaled with each undo."""
+    offline: OfflineWindow | None
+    """The offline window of this play, which tasks and undos note; journaled with each undo."""
 
     def sql(self, server: str, database: str, instance: str | None = None) -> Any:
         """A session to a database (``sitekeeper.transport.sql.session.SqlSession``), opened on first use, closed with the play."""

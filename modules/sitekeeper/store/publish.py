@@ -127,13 +127,13 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> manifest_
     links = complete.not_followed(entries)
     consistency = snapshot.consistency if has_database or site.database is None else "separate"
     files = [entry for entry in entries if entry.kind == "file"]
-    offline = ctx.notes.get("offline")
+    offline = ctx.offline
     return manifest_file.Manifest(
         id=params.set.id, site=site.code, site_name=site.name, site_type=site.type, parent=site.parent, product=site.product,
         version=site.version, install_dir=site.install_dir, generation=params.set.generation, run=ctx.run_id,
         tool=version("sitekeeper"), taken_at=snapshot.taken_at, published_at=ctx.clock.now().isoformat(),
-        offline=manifest_file.Offline(started=offline["from"], ended=offline["until"], seconds=offline["seconds"])
-        if offline and "until" in offline else None,
+        offline=None if offline is None or offline.until is None
+        else manifest_file.Offline(started=offline.began, ended=offline.until, seconds=offline.seconds or 0.0),
         consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
         machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
         services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},

@@ -10,6 +10,7 @@ from typing import Any
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import AuthError, InventoryError, LimitError, SitekeeperError, UsageError
 from sitekeeper.engine.inventory.hosts import Inventory
+from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
@@ -34,7 +35,7 @@ class HostContext:
         self.run_id = connector.run_id
         self.check = connector.check
         self.stop = connector.stop
-        self.notes: dict[str, Any] = {}
+        self.offline: OfflineWindow | None = None
         self.rate: int | None = None
         self._connector = connector
         self._progress = progress
@@ -60,8 +61,7 @@ class HostContext:
             )  # fmt: skip
         if host not in self._family:
             self._family[host] = HostContext(host, self._connector, self._progress, self._family)
-            self._family[host].ps.needs = self.ps.needs
-            self._family[host].ps.bound = self.ps.bound
+            self._family[host].ps.limit_as(self.ps)
         return self._family[host]
 
     def sql(self, server: str, database: str, instance: str | None = None) -> SqlSession:
@@ -108,12 +108,12 @@ class HostContext:
     def bound(self, until: float | None, what: str = "") -> None:
         """Bound every call on all sessions of this play by a moment; None lifts it."""
         for one in (self, *self._family.values()):
-            one.ps.bound = None if until is None else (until, what)
+            one.ps.bind(until, what)
 
     def needs(self, needs: Any) -> None:
         """Limit what may be sent, on all sessions of this play, to what a module declared."""
         for one in (self, *self._family.values()):
-            one.ps.needs = needs
+            one.ps.limit_to(needs)
 
     def close(self) -> None:
         """End all sessions."""

@@ -76,8 +76,7 @@ class HostLease:
             self.changing = False
         self._taken = self._clock.monotonic()
         self._lost = False
-        self._session.fence = self._fence
-        self._session.renew = self._renewed
+        self._session.use_fence(self._fence, self._renewed)
         return self._generation
 
     def give_back(self) -> None:
@@ -93,7 +92,7 @@ class HostLease:
                     raise
         self._generation = 0
         self._asked = self._lost = False
-        self._session.fence = self._session.renew = None
+        self._session.drop_fence()
 
     def _renewed(self) -> bool:
         """The fence said no. Renews a lease that is still written down as ours and has only run out: the host's clock was set.

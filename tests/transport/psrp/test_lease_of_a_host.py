@@ -26,6 +26,12 @@ class LeaseFile:
         self.fence: Callable[[], Any] | None = None
         self.renew: Callable[[], bool] | None = None
 
+    def use_fence(self, fence: Callable[[], Any], renew: Callable[[], bool]) -> None:
+        self.fence, self.renew = fence, renew
+
+    def drop_fence(self) -> None:
+        self.fence = self.renew = None
+
     def monotonic(self) -> float:
         return self.at
 

@@ -71,7 +71,7 @@ def test_a_change_needs_a_fence(host: Any) -> None:
 def test_nothing_runs_behind_a_fence_that_says_no(host: Any, error: MakeError) -> None:
     host.on("Test-Fence", error("SkLeaseLost,Assert-SkLease"))
     host.on("Set-It", 1)
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
     with pytest.raises(LimitError, match="lease of this host was lost"):
         host.session.change("Set-It")
     assert host.engine.ran == ["Test-Fence"]
@@ -81,14 +81,14 @@ def test_nothing_runs_behind_a_fence_that_says_no(host: Any, error: MakeError) -
 def test_a_lease_that_only_ran_out_is_renewed_once(host: Any, error: MakeError, again: bool) -> None:
     host.on("Set-It", 1)
     host.on("Test-Fence", error("SkLeaseLost,Assert-SkLease"))
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
 
     def renew() -> bool:
         if again:
             host.on("Test-Fence")
         return True
 
-    host.session.renew = renew
+    host.session.use_fence(lambda: FENCE, renew)
     if again:
         assert host.session.change("Set-It") == [1]
     else:
@@ -100,10 +100,10 @@ def test_a_lease_that_only_ran_out_is_renewed_once(host: Any, error: MakeError, 
 
 def test_what_is_not_declared_is_not_sent(host: Any) -> None:
     host.on("Get-It", 1)
-    host.session.needs = Needs(cmdlets={"Get-It": {"Name": ("a", "b"), "Filter": r"\w+"}})
+    host.session.limit_to(Needs(cmdlets={"Get-It": {"Name": ("a", "b"), "Filter": r"\w+"}}))
     assert host.session.call("Get-It") == [1]
     assert host.session.call("Get-It", Name=["A", "b"], Filter="word") == [1]
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
     for send in (
         lambda: host.session.call("Get-It", Name=["a", "c"]), lambda: host.session.call("Get-It", Filter="two words"),
         lambda: host.session.call("Get-It", Other="a"),
@@ -130,7 +130,7 @@ def test_a_shell_that_the_host_deleted_meanwhile_is_opened_anew(host: Any) -> No
     host.on("Get-It", 1)
     host.on("Test-Fence")
     host.on("Set-It", 2)
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
     assert host.session.change("Set-It") == [2]
     host.session._shell.abandon()
     assert host.session.call("Get-It") == [1]
@@ -147,7 +147,7 @@ def test_a_change_over_a_lost_connection_runs_once_at_most(host: Any, when: Any,
     host.on("Get-It", 1)
     host.on("Test-Fence")
     host.on("Set-It", 2)
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
     host.session.call("Get-It")
     host.faults.drop(operation=operation, when=when)
     old = host.engine.versions["WSManStackVersion"] == "2.0"
@@ -205,7 +205,7 @@ def blocking(host: Any) -> tuple[threading.Event, threading.Event]:
 def test_a_deadline_stops_what_runs(host: Any) -> None:
     _, stopped = blocking(host)
     host.on("Test-Fence")
-    host.session.fence = lambda: FENCE
+    host.session.use_fence(lambda: FENCE)
     with pytest.raises(RemoteTimeoutError, match="Wait-It did not end within 1 s"):
         host.session.change("Wait-It", deadline=1.0)
     assert stopped.wait(30)

@@ -38,6 +38,7 @@ from sitekeeper.engine.journal.records import (
     record_of,
 )
 from sitekeeper.engine.module import Module, UndoPolicy
+from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.engine.plan import Record, Result
 
 
@@ -69,7 +70,8 @@ class HostProgress:
     """Changes that are neither taken back nor meant to stay, oldest first."""
     finished: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Results of finished tasks, by task path and round of its loops."""
-    notes: dict[str, Any] = field(default_factory=dict)
+    offline: OfflineWindow | None = None
+    """Its offline window, as far as undos noted it."""
     guarded: set[str] = field(default_factory=set)
     """Hosts on which guards were armed."""
     only_undo: bool = False
@@ -150,7 +152,7 @@ def read(folder: Path) -> OpenRun:
                 progress.open = [after if one is before else one for one in progress.open]
             case Undone():
                 progress.open = [one for one in progress.open if one.number != number]
-                progress.notes.update(record.notes)
+                progress.offline = _offline(row, record) or progress.offline
             case Kept():
                 progress.open = [one for one in progress.open if one.number != number]
             case TaskDone():
@@ -167,6 +169,7 @@ def read(folder: Path) -> OpenRun:
                 progress.abandoned = False
             case StartedOver():
                 progress.abandoned = False
+                progress.offline = None
                 progress.finished.clear()
                 progress.closed.clear()
             case TasksDone():
@@ -191,6 +194,14 @@ def read(folder: Path) -> OpenRun:
     if head is None:
         raise IntegrityError(f"the journal of {folder.name} has no beginning")
     return OpenRun(folder, head, hosts, ended)
+
+
+def _offline(row: journal.Row, record: Undone) -> OfflineWindow | None:
+    notes = record.notes.get("offline")
+    try:
+        return None if notes is None else OfflineWindow.of_notes(notes)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise IntegrityError(f"record {row.seq} (undone) of the journal cannot be read: offline is damaged") from None
 
 
 def _change(row: journal.Row, record: Intent) -> Journaled:

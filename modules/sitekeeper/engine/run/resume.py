@@ -98,7 +98,7 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
 
     """
     ctx = play.ctx
-    ctx.notes.update(progress.notes)
+    ctx.offline = progress.offline
     if not progress.open and not progress.finished:
         return
     play.leases.adopt(progress.leased)
@@ -119,7 +119,7 @@ def take_up(play: HostPlay, progress: HostProgress) -> None:
     stack.keep()
     if errors:
         raise UndoError(f"cannot go on: {errors[0].message}", host=ctx.host, hint=errors[0].hint)
-    ctx.notes.clear()
+    ctx.offline = None
     play.journal.commit(StartedOver(), host=ctx.host)
     play.leases.anew()
 

@@ -91,7 +91,7 @@ def take_back_all(
     ctx: Context, progress: HostProgress, journal: Journal, bus: events.Bus, clock: Clock
 ) -> list[SitekeeperError]:
     """Undo a host's open changes, newest first, and give the leases back if nothing is left."""
-    ctx.notes.update(progress.notes)
+    ctx.offline = progress.offline
     leases = Leases(ctx, journal)
     leases.adopt(progress.leased)
     guarding = Guarding(ctx, clock)

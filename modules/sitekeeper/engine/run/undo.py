@@ -119,7 +119,7 @@ class UndoStack:
         self._tell(change, msg, ok=True)
         try:
             self._journal.commit(
-                Undone(msg, change.ctx.notes), host=change.ctx.host, task=change.path,
+                Undone(msg, _notes_of(change.ctx)), host=change.ctx.host, task=change.path,
                 change=change.number,
             )  # fmt: skip
         except IntegrityError as error:
@@ -146,6 +146,10 @@ class UndoStack:
                 left -= 1
                 if not left:
                     raise
+
+
+def _notes_of(ctx: Context) -> dict[str, Any]:
+    return {} if ctx.offline is None else {"offline": ctx.offline.as_notes()}
 
 
 def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:

@@ -42,13 +42,13 @@ class PsrpSession:
 
     def __init__(self, target: Target, clock: Clock) -> None:
         self.target = target
-        self.fence: Fence | None = None
+        self._fence: Fence | None = None
         """The first statement of every change; without one nothing can be changed."""
-        self.renew: Callable[[], bool] | None = None
+        self._renew: Callable[[], bool] | None = None
         """Asked when the fence says no: whether the lease could be renewed without anybody having been in between."""
-        self.bound: tuple[float, str] | None = None
+        self._bound: tuple[float, str] | None = None
         """The nearest deadline around the work that is being done: a moment (monotonic seconds), and its name."""
-        self.needs: Needs | None = None
+        self._needs: Needs | None = None
         """What may be sent now: the declared needs of the module at work. None: anything (our own set-up)."""
         self._clock = clock
         self._shell: Shell | None = None
@@ -57,6 +57,26 @@ class PsrpSession:
         self._starting = self._cancelled = False
         self._lock = Lock()
         """Of these three: ``cancel`` comes from another thread."""
+
+    def use_fence(self, fence: Fence, renew: Callable[[], bool] | None = None) -> None:
+        """From now on changes may be sent, each behind this fence; ``renew`` is asked when it says no."""
+        self._fence, self._renew = fence, renew
+
+    def drop_fence(self) -> None:
+        """From now on nothing can be changed."""
+        self._fence = self._renew = None
+
+    def bind(self, until: float | None, what: str = "") -> None:
+        """From now on every call fails that is not over at this moment (monotonic seconds); None lifts it."""
+        self._bound = None if until is None else (until, what)
+
+    def limit_to(self, needs: Needs | None) -> None:
+        """From now on only what these needs declare may be sent; None lifts it."""
+        self._needs = needs
+
+    def limit_as(self, other: PsrpSession) -> None:
+        """Take over the deadline and the needs of another session of the same play."""
+        self._bound, self._needs = other._bound, other._needs  # noqa: SLF001 - of this class
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command."""
@@ -76,13 +96,13 @@ class PsrpSession:
 
     def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         """Run one changing command behind the fence; never sent twice."""
-        if self.fence is None:
+        if self._fence is None:
             raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
-        output, errors = self._fenced(self.fence, command, args, deadline or CALL_SECONDS)
+        output, errors = self._fenced(self._fence, command, args, deadline or CALL_SECONDS)
         lost = _lease_lost(errors)
-        if lost is not None and self.renew is not None and self.renew():
+        if lost is not None and self._renew is not None and self._renew():
             # The fence stopped the pipeline: nothing ran.
-            output, errors = self._fenced(self.fence, command, args, deadline or CALL_SECONDS)
+            output, errors = self._fenced(self._fence, command, args, deadline or CALL_SECONDS)
             lost = _lease_lost(errors)
         if lost is not None:
             raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
@@ -210,7 +230,7 @@ class PsrpSession:
         return output
 
     def _allowed(self, command: str, args: dict[str, Any]) -> Call:
-        if self.needs is not None and not self.needs.allows(command, args):
+        if self._needs is not None and not self._needs.allows(command, args):
             raise SitekeeperError(
                 f"a module sent {command} without declaring it so in its needs", host=self.target.host
             )
@@ -231,17 +251,17 @@ class PsrpSession:
     def _until(self, seconds: float) -> float:
         """When a pipeline that starts now must be over."""
         until = self._clock.monotonic() + seconds
-        return until if self.bound is None else min(until, self.bound[0])
+        return until if self._bound is None else min(until, self._bound[0])
 
     def _overdue(self, text: str, command: str) -> RemoteTimeoutError:
         """The error of a deadline that fired, which says its own name."""
-        if self.bound is not None and self._clock.monotonic() >= self.bound[0]:
-            text = f"{self.bound[1]} passed during {command}"
+        if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
+            text = f"{self._bound[1]} passed during {command}"
         return RemoteTimeoutError(text, host=self.target.host)
 
     def _opened_in_time(self, command: str) -> Shell:
-        if self.bound is not None and self._clock.monotonic() >= self.bound[0]:
-            raise RemoteTimeoutError(f"{self.bound[1]} has passed before {command}", host=self.target.host)
+        if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
+            raise RemoteTimeoutError(f"{self._bound[1]} has passed before {command}", host=self.target.host)
         return self._opened()
 
     def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sitekeeper.engine.errors import (
     RemoteError,
@@ -11,6 +10,7 @@ from sitekeeper.engine.errors import (
     RunInterruptedError,
     UsageError,
 )
+from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import ServiceState
 from sitekeeper.windows.services.settling import Settling, log_length, wait_until_settled
@@ -25,29 +25,21 @@ RETURN_CODES = {
 
 def going_down(ctx: Context) -> None:
     """Note the beginning of the offline window; of several tasks that stop services, the first counts."""
-    offline = ctx.notes.get("offline")
-    if offline is None or "until" in offline:
-        ctx.notes["offline"] = {"from": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+    if ctx.offline is None or not ctx.offline.is_open:
+        ctx.offline = OfflineWindow(ctx.clock.now().isoformat(), ctx.clock.monotonic())
 
 
 def running_again(ctx: Context) -> None:
-    """Note that all services of a task run; they have yet to settle. Seconds are those of the monotonic clock."""
-    offline = ctx.notes.get("offline")
-    if offline is not None:
-        offline["up"] = {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
+    """Note that all services of a task run; they have yet to settle."""
+    if ctx.offline is not None:
+        ctx.offline.up = (ctx.clock.now().isoformat(), ctx.clock.monotonic())
 
 
 def came_up(ctx: Context) -> float:
-    """Note the end of the offline window; of several tasks that put services back, the last counts. Answers its seconds."""
-    offline = ctx.notes.get("offline")
-    if offline is None:
+    """Note the end of the offline window; of several tasks that put services back, the last counts. Returns its seconds."""
+    if ctx.offline is None:
         return 0.0
-    up = offline.pop("up", None) or {"at": ctx.clock.now().isoformat(), "clock": ctx.clock.monotonic()}
-    seconds = float(up["clock"]) - float(offline["clock"])
-    if seconds < 0:  # the control host was restarted in between
-        seconds = (datetime.fromisoformat(up["at"]) - datetime.fromisoformat(offline["from"])).total_seconds()
-    offline.update({"until": up["at"], "seconds": round(seconds, 3)})
-    return seconds
+    return ctx.offline.close(ctx.clock.now().isoformat(), ctx.clock.monotonic())
 
 
 def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
