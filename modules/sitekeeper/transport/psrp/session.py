@@ -76,7 +76,7 @@ class PsrpSession:
 
     def limit_as(self, other: PsrpSession) -> None:
         """Take over the deadline and the needs of another session of the same play."""
-        self._bound, self._needs = other._bound, other._needs  # noqa: SLF001 - of this class
+        self._bound, self._needs = other._bound, other._needs
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command."""
