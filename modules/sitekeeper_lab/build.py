@@ -10,6 +10,7 @@ from sitekeeper_lab.audit import Audit
 from sitekeeper_lab.clock import LabClock, Timers
 from sitekeeper_lab.configmgr.site import install_site, install_sql, site_registry
 from sitekeeper_lab.configmgr.tree import make_tree
+from sitekeeper_lab.failing import Failed, unhandled
 from sitekeeper_lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.opsmgr.agent import install_agent
@@ -31,11 +32,12 @@ def build_host(
     clock: LabClock | None = None,
     audit: Audit | None = None,
     timers: Timers | None = None,
+    failed: Failed = unhandled,
 ) -> Host:
     """The host of that name: taken up from ``<state>/<name>`` if it is there, else made."""
     folder = state / name
     if (folder / "state.json").exists():
-        return _settled(Host.load(folder, clock=clock, audit=audit, timers=timers))
+        return _settled(Host.load(folder, clock=clock, audit=audit, timers=timers, failed=failed))
     clock = clock or LabClock()
     spec = hierarchy.hosts[name]
     dice = random.Random(f"{hierarchy.seed} {name}")  # noqa: S311  # the same bytes every time, no secret
@@ -52,7 +54,7 @@ def build_host(
             _mount(folder, volume.name, folder / volume.folder)
     if spec.opsmgr is not None:
         found_group(folder, spec.opsmgr, [f"{other}.{machine.domain}" for other in hierarchy.hosts if other != name])
-    host = Host(folder, machine, clock=clock, audit=audit, timers=timers)
+    host = Host(folder, machine, clock=clock, audit=audit, timers=timers, failed=failed)
     for letter in [volume.letter for volume in machine.volumes if volume.letter]:
         machine.mutable.append(f"{letter}\\{_WORK_ROOT}\\".lower())
     for path in (r"C:\WINDOWS\system32", r"C:\WINDOWS\Temp"):

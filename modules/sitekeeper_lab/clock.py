@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from sitekeeper_lab.failing import Failed, unhandled
+
 _SETTLE_SECONDS = 60.0
 
 
@@ -91,8 +93,9 @@ class AtOnce:
 class Scheduler:
     """One thread that runs actions when the lab's clock reaches them."""
 
-    def __init__(self, clock: LabClock) -> None:
+    def __init__(self, clock: LabClock, failed: Failed = unhandled) -> None:
         self._clock = clock
+        self._failed = failed
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._stopping = False
@@ -150,4 +153,16 @@ class Scheduler:
                     continue
                 action = heapq.heappop(self._due)[2]
                 self._busy = True
-            action()
+            try:
+                action()
+            except BaseException as error:  # noqa: BLE001 - with this thread every scheduled task would be gone in silence
+                self._failed(error)
+                self._give_up()
+                return
+
+    def _give_up(self) -> None:
+        """Nothing falls due any more, and nobody waits for it."""
+        with self._clock.changed:
+            self._stopping, self._busy = True, False
+            self._due.clear()
+            self._clock.changed.notify_all()

@@ -13,6 +13,7 @@ POST   /stop
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from typing_extensions import override
 
 from sitekeeper_lab.configmgr.setup_script import Refused
+from sitekeeper_lab.failing import Failure, LabFailedError, loud
 
 
 class Controlled(Protocol):
@@ -47,6 +49,13 @@ class Controlled(Protocol):
     def audit_lines(self, after: int) -> list[dict[str, Any]]:
         """What happened since line ``after``."""
 
+    @property
+    def failure(self) -> Failure | None:
+        """What ended the lab, where something has."""
+
+    def failed(self, error: BaseException) -> None:
+        """Told what a thread was not made for."""
+
     def request_stop(self) -> None:
         """Ask the one who serves the lab to stop it."""
 
@@ -58,11 +67,12 @@ class Control:
         class Handler(_Handler):
             controlled = lab
 
-        self._server = ThreadingHTTPServer((address, port), Handler)
+        self._server = _Server((address, port), Handler)
+        self._server.controlled = lab
         self._server.daemon_threads = False
         self._server.block_on_close = True
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="lab-control", daemon=True
+            target=loud(lambda: self._server.serve_forever(0.05), lab.failed), name="lab-control", daemon=True
         )
 
     @property
@@ -80,6 +90,17 @@ class Control:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    controlled: Controlled
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is gone is none; of anything else the lab ends."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.controlled.failed(error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,6 +132,11 @@ class _Handler(BaseHTTPRequestHandler):
             status, answer = self._act(self.command, url.path, parse_qs(url.query), body)
         except (ValueError, KeyError, TypeError, Refused) as error:
             status, answer = 400, {"error": f"{type(error).__name__}: {error}"}
+        except (LabFailedError, TimeoutError) as error:
+            status, answer = 500, {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - the one who asked hears of it, and the lab ends of it
+            self.controlled.failed(error)
+            status, answer = 500, {"error": str(self.controlled.failure)}
         data = json.dumps(answer, default=str).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -122,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]
     ) -> tuple[int, dict[str, Any]]:
         lab = self.controlled
+        if lab.failure is not None and path != "/stop":
+            raise LabFailedError(str(lab.failure))
         match method, path:
             case "POST", "/fault":
                 arguments = dict(body)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sitekeeper_lab.audit import Audit
 from sitekeeper_lab.clock import AtOnce, LabClock, Timers
+from sitekeeper_lab.failing import Failed, unhandled
 from sitekeeper_lab.faults import Faults
 from sitekeeper_lab.opsmgr import group as opsmgr
 from sitekeeper_lab.state import MACHINE
@@ -34,6 +35,10 @@ class DiskFull(OSError):  # noqa: N818  # what happened, in the field's words
 
 class Rebooted(Exception):  # noqa: N818  # what happened: the program that ran on the host ended with it
     """The host rebooted under a running program."""
+
+
+class Killed(Exception):  # noqa: N818  # what happened
+    """Somebody ended a running program; it wrote down nothing of its own."""
 
 
 class FrozenDatabase(Protocol):
@@ -65,12 +70,15 @@ class Host:
         clock: LabClock | None = None,
         audit: Audit | None = None,
         timers: Timers | None = None,
+        failed: Failed = unhandled,
     ) -> None:
         self.folder = folder
         self.machine = machine
         self.clock = clock or LabClock()
         self.audit = audit or Audit(None, self.clock)
         self.timers: Timers = timers or AtOnce()
+        self.failed = failed
+        """Told what a thread of this host was not made for: the lab ends of it."""
         self.faults = Faults()
         self.ahead = timedelta()
         """By how much its clock is ahead of the lab's."""

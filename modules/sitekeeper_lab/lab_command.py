@@ -42,6 +42,8 @@ class LabRejectedError(LabError):
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
+FAILED_CODE = 70
+"""What the lab's process ends with when the lab has failed: a bug of the lab (EX_SOFTWARE)."""
 _SHOWN = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 
 
@@ -102,7 +104,8 @@ def up(options: argparse.Namespace) -> int:
         raise LabError(f"a lab is running in {state} already", hint="sitekeeper lab down")
     hierarchy = (options.hierarchy or default_hierarchy()).absolute()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (state / "control.json").unlink(missing_ok=True)
+    for name in ("control.json", "failed.json"):
+        (state / name).unlink(missing_ok=True)
     log = (state / "lab.log").open("ab")
     real = () if options.pwsh is None else ("--pwsh", str(options.pwsh.absolute()))
     child = subprocess.Popen(  # noqa: S603 - ourselves
@@ -126,6 +129,7 @@ def up(options: argparse.Namespace) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until asked to stop."""
+    from sitekeeper_lab.failing import LabFailedError  # noqa: PLC0415 - as below
     from sitekeeper_lab.server import Lab  # noqa: PLC0415 - a second's import, which only this verb needs
     from sitekeeper_lab.server import serve as serve_lab  # noqa: PLC0415
 
@@ -138,6 +142,9 @@ def serve(options: argparse.Namespace) -> int:
 
     try:
         serve_lab(options.hierarchy, state, listening, pwsh=options.pwsh)
+    except LabFailedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED_CODE
     finally:
         ready.unlink(missing_ok=True)
     return 0
@@ -221,9 +228,22 @@ def _ask(state: Path, method: str, path: str, body: dict[str, Any] | None = None
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:
+        _refuse_failed(state)
         raise LabError(f"the lab refused: {error.read().decode(errors='replace')}") from None
     except (OSError, ValueError, KeyError):
+        _refuse_failed(state)
         raise LabUnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
+
+
+def _refuse_failed(state: Path) -> None:
+    """Say what ended the lab, where it did not end by itself."""
+    try:
+        failed = str(json.loads((state / "failed.json").read_text("utf-8"))["failed"])
+    except (OSError, ValueError, KeyError):
+        return
+    raise LabUnreachableError(
+        failed, hint=f"its traceback is in {state / 'lab.log'}; `sitekeeper lab up` starts it again"
+    )
 
 
 def _alive(state: Path) -> bool:
@@ -238,6 +258,7 @@ def _pid(state: Path) -> int:
     try:
         return int(json.loads((state / "ready.json").read_text())["pid"])
     except (OSError, ValueError, KeyError):
+        _refuse_failed(state)
         raise LabUnreachableError(f"no lab is running in {state}", hint="sitekeeper lab up") from None
 
 

@@ -11,6 +11,7 @@ from sitekeeper_lab.certificates import Authority
 from sitekeeper_lab.clock import LabClock, Timers
 from sitekeeper_lab.engines.pwsh.engine import PwshEngine
 from sitekeeper_lab.engines.python import PythonEngine
+from sitekeeper_lab.failing import Failed
 from sitekeeper_lab.hierarchy import Hierarchy
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.sql.catalog import Catalog
@@ -55,6 +56,10 @@ class Surroundings(Protocol):
         """What lets things fall due."""
 
     @property
+    def failed(self) -> Failed:
+        """Told what a thread was not made for."""
+
+    @property
     def authority(self) -> Authority:
         """What signs its certificates."""
 
@@ -77,7 +82,7 @@ class Machine:
     def __init__(self, lab: Surroundings, name: str) -> None:
         spec = lab.hierarchy.hosts[name]
         self.host: Host = build_host(
-            lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler
+            lab.folder, name, lab.hierarchy, clock=lab.clock, audit=lab.audit, timers=lab.scheduler, failed=lab.failed
         )
         self.engine = PythonEngine(self.host, administrators=lab.administrators)
         self.powershell: PwshEngine | None = None
@@ -99,6 +104,7 @@ class Machine:
             faults=self.faults,
             on_request=self._saw,
             monotonic=lab.clock.monotonic,
+            failed=lab.failed,
         )
         self.host.on_reboot.append(self._rebooted)
         self.instance: Instance | None = None
@@ -140,6 +146,7 @@ class Machine:
                 key=key,
                 audit=self._sql_saw,
                 keytab=lab.hierarchy.keytab,
+                failed=lab.failed,
             )
 
     def start(self) -> None:
@@ -171,6 +178,12 @@ class Machine:
             self.powershell.stop()
         if self.sql is not None:
             self.sql.stop()
+
+    def cut(self) -> None:
+        """The lab has failed: nobody is served any more. Any thread may call it; ``stop`` comes later."""
+        self.wsman.cut()
+        if self.sql is not None:
+            self.sql.cut()
 
     def close(self) -> None:
         """Take the databases offline."""

@@ -21,6 +21,7 @@ from sitekeeper_lab.configmgr.backup_task import BackupTask
 from sitekeeper_lab.configmgr.life import SiteLife
 from sitekeeper_lab.configmgr.recovery import SiteServer
 from sitekeeper_lab.control import Control
+from sitekeeper_lab.failing import Failure, LabFailedError
 from sitekeeper_lab.faults import AT_ONCE, WIRE
 from sitekeeper_lab.hierarchy import Hierarchy, load_hierarchy
 from sitekeeper_lab.host import Host
@@ -30,6 +31,9 @@ from sitekeeper_lab.opsmgr.monitoring import watch
 from sitekeeper_lab.sql.database import Login
 from sitekeeper_lab.windows.services import ServiceControl
 from sitekeeper_lab.wsman.accounts import Account
+
+FAILED = "failed.json"
+"""In the lab's folder, where it has failed: what ended it."""
 
 
 class Lab:
@@ -47,9 +51,12 @@ class Lab:
         self.hierarchy = hierarchy if isinstance(hierarchy, Hierarchy) else load_hierarchy(hierarchy)
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self.failure: Failure | None = None
+        """What ended the lab, where something has."""
+        self._failing = threading.Lock()
         self.clock = LabClock()
         self.audit = Audit(folder / "audit.jsonl", self.clock)
-        self.scheduler = Scheduler(self.clock)
+        self.scheduler = Scheduler(self.clock, self.failed)
         self.authority = Authority(folder / "certificates")
         self.stop_requested = threading.Event()
         self.administrators = frozenset(
@@ -92,12 +99,13 @@ class Lab:
         self.stop()
 
     def start(self) -> None:
-        """Serve everything; returns when all listens.
+        """Serve everything; returns when all listens. A failure of an earlier run of this lab is forgotten.
 
         Raises:
             OSError: an address or port is taken; nothing is left running.
 
         """
+        (self.folder / FAILED).unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
             stack.callback(self.audit.close)
             for machine in self.machines.values():
@@ -119,8 +127,31 @@ class Lab:
             self._running = stack.pop_all()
 
     def stop(self) -> None:
-        """Stop everything; no thread is left."""
+        """Stop everything; no thread is left.
+
+        Raises:
+            LabFailedError: a thread of the lab had ended with an exception.
+
+        """
         self._running.close()
+        self._refuse_failed()
+
+    def failed(self, error: BaseException) -> None:
+        """A thread met what it was not made for: the lab is over. Says so on stderr, and nobody is served any more."""
+        failure = Failure(threading.current_thread().name, error)
+        failure.tell()
+        with self._failing:
+            if self.failure is not None:
+                return
+            self.failure = failure
+        (self.folder / FAILED).write_text(json.dumps({"failed": str(failure)}), "utf-8")
+        self.stop_requested.set()
+        for machine in self.machines.values():
+            machine.cut()
+
+    def _refuse_failed(self) -> None:
+        if self.failure is not None:
+            raise LabFailedError(str(self.failure)) from self.failure.error
 
     def host(self, name: str) -> Host:
         """A host by its name."""
@@ -178,8 +209,14 @@ class Lab:
                 machine.sql.faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Move the lab's clock forward."""
+        """Move the lab's clock forward.
+
+        Raises:
+            LabFailedError: what fell due broke the lab.
+
+        """
         self.clock.advance(seconds)
+        self._refuse_failed()
 
     def state(self) -> dict[str, Any]:
         """Hosts with addresses, services and shadow copies."""
@@ -311,9 +348,13 @@ HEEDED_SECONDS = 0.5
 def serve(
     hierarchy: Path, folder: Path, ready: Callable[[Lab], None] | None = None, *, pwsh: Path | None = None
 ) -> None:
-    """Serve a lab until SIGTERM, SIGINT or ``POST /stop``. Call it in the main thread of a process of its own.
+    """Serve a lab until SIGTERM, SIGINT, ``POST /stop`` or a failure. Call it in the main thread of a process of its own.
 
     ``ready`` is called once all listens; addresses stand in ``<folder>/hosts.yml`` and ``<folder>/control.json`` then.
+
+    Raises:
+        LabFailedError: a thread of the lab ended with an exception. OSError: an address or port is taken.
+
     """
     lab = Lab(hierarchy, folder, pwsh=pwsh)
     signals: list[int] = []  # not the event: the main thread may hold its lock when the signal comes

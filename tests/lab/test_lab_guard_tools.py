@@ -89,10 +89,10 @@ def test_a_task_runs_every_minute_and_what_it_runs_into_is_loud(
     lab_clock.advance(180)
     tasks.stop()
     lab_clock.advance(180)
-    assert [type(error) for error in told] == [NotEmulated] * 3
+    assert [type(error) for error in told] == [NotEmulated]  # and nothing falls due any more: a lab ends of it
     assert "'format'" in str(told[0])
     (task,) = host.machine.tasks
-    assert (task.runs, task.last_result) == (3, 1)
+    assert task.runs == 1
 
 
 def test_no_task_runs_while_its_service_is_stopped(host: Host, lab_clock: LabClock) -> None:

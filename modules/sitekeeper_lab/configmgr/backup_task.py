@@ -16,6 +16,7 @@ from pathlib import Path
 from sitekeeper_lab.configmgr import backup_copy
 from sitekeeper_lab.configmgr.site import sender
 from sitekeeper_lab.configmgr.tracelog import trace_line
+from sitekeeper_lab.failing import loud
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.sql.database import Database
 from sitekeeper_lab.sql.files import DatabaseClosed
@@ -77,7 +78,9 @@ class BackupTask:
         """Wait from now on. A run that an earlier lab was in the middle of is over."""
         self.control.put_down(SERVICE)
         self._ending.clear()
-        self._thread = threading.Thread(target=self._serve, name=f"lab-{self.host.name}-backup", daemon=True)
+        self._thread = threading.Thread(
+            target=loud(self._serve, self.host.failed), name=f"lab-{self.host.name}-backup", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:

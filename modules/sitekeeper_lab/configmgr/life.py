@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sitekeeper_lab.configmgr.site import COUNTER_KEY, COUNTER_VALUE, branch, sender
 from sitekeeper_lab.configmgr.tracelog import trace_line
+from sitekeeper_lab.failing import loud
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.sql.files import Database, DatabaseClosed
 from sitekeeper_lab.sql.site_schema import status_message
@@ -72,7 +73,10 @@ class SiteLife:
         with self.host.io_lock:
             self._write_beside(self.database.counter())
         for work in (self._executive, self._traffic):
-            thread = threading.Thread(target=work, name=f"lab-{self.host.name}-{work.__name__[1:]}", daemon=True)
+            name = work.__name__[1:]
+            thread = threading.Thread(
+                target=loud(work, self.host.failed), name=f"lab-{self.host.name}-{name}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 

@@ -239,6 +239,13 @@ class SiteServer(SiteParts):
 def _copied(source: Path, target: Path) -> None:
     """Lay files over a tree; links stay as they are there."""
     shutil.copytree(
-        source, target, dirs_exist_ok=True,
+        source, target, dirs_exist_ok=True, copy_function=_replaced,
         ignore=lambda folder, names: [name for name in names if (Path(folder) / name).is_symlink()],
     )  # fmt: skip
+
+
+def _replaced(source: str, target: str) -> None:
+    """Copy a file into the place of another, which may be read-only, or linked to by a shadow copy."""
+    part = f"{target}.part~"
+    shutil.copy2(source, part)
+    Path(part).replace(target)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 
+from sitekeeper_lab.failing import Failed, loud, unhandled
+
 PORT = 1434
 _ALL, _ONE = (0x02, 0x03), 0x04
 
@@ -12,9 +14,10 @@ _ALL, _ONE = (0x02, 0x03), 0x04
 class SqlBrowser:
     """Answers on UDP for one address. An unknown instance gets no answer, as from the real one."""
 
-    def __init__(self, address: str, host: str, port: int = PORT) -> None:
+    def __init__(self, address: str, host: str, port: int = PORT, failed: Failed = unhandled) -> None:
         self.address, self.port = address, port
         self._host = host
+        self._failed = failed
         self._instances: dict[str, tuple[str, int]] = {}
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -33,7 +36,8 @@ class SqlBrowser:
             raise
         self.port = listener.getsockname()[1]
         self._socket = listener
-        self._thread = threading.Thread(target=self._serve, args=(listener,), name=f"ssrp-{self.address}", daemon=True)
+        work = loud(lambda: self._serve(listener), self._failed)
+        self._thread = threading.Thread(target=work, name=f"ssrp-{self.address}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

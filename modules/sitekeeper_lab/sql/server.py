@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sitekeeper_lab.failing import Failed, loud, unhandled
 from sitekeeper_lab.sql.channel import Channel
 from sitekeeper_lab.sql.database import Instance, Login
 from sitekeeper_lab.sql.faults import TdsFaults
@@ -50,11 +51,13 @@ class TdsServer:
         key: Path | None = None,
         audit: Callable[[RequestSeen], None] | None = None,
         keytab: Path | None = None,
+        failed: Failed = unhandled,
     ) -> None:
         if encryption not in ENCRYPTION_MODES:
             raise ValueError(f"encryption is one of {', '.join(ENCRYPTION_MODES)}, not {encryption}")
         self.address, self.port, self.instance = address, port, instance
         self.faults = TdsFaults()
+        self._failed = failed
         self._logins = logins
         self._security = replace(_security(encryption, certificate, key), keytab=keytab)
         self._audit = audit if audit is not None else lambda _seen: None
@@ -70,7 +73,8 @@ class TdsServer:
         listener = socket.create_server((self.address, self.port), backlog=128)
         self.port = listener.getsockname()[1]
         self._listener = listener
-        self._acceptor = threading.Thread(target=self._accept, args=(listener,), name=f"tds-{self.port}", daemon=True)
+        work = loud(lambda: self._accept(listener), self._failed)
+        self._acceptor = threading.Thread(target=work, name=f"tds-{self.port}", daemon=True)
         self._acceptor.start()
 
     def stop(self) -> None:
@@ -83,6 +87,17 @@ class TdsServer:
         self._acceptor.join()
         listener.close()
         self.disconnect_all()
+
+    def cut(self) -> None:
+        """Listen no more and cut every connection, without waiting for a thread: any thread may call it."""
+        listener = self._listener
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.abort()
 
     def disconnect_all(self) -> None:
         """Cut every connection; the server goes on."""
@@ -127,7 +142,9 @@ class TdsServer:
                 lambda: next(self._requests),
                 self._audit,
             )
-            thread = threading.Thread(target=session.run, name=f"tds-{self.port}-{spid}", daemon=True)
+            thread = threading.Thread(
+                target=loud(session.run, self._failed), name=f"tds-{self.port}-{spid}", daemon=True
+            )
             thread.start()
             with self._lock:
                 # Ended threads are forgotten here, not by themselves: whoever stops the server must find every thread.

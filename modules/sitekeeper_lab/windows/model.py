@@ -164,6 +164,7 @@ class ScheduledTask:
     last_run: str | None = None
     last_result: int = 0
     runs: int = 0
+    running: bool = False
 
 
 @dataclass(slots=True)

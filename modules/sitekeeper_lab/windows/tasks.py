@@ -6,13 +6,12 @@ two runs of one task overlap. What fires too early or late on a real host by sec
 
 from __future__ import annotations
 
-import sys
-import threading
-
-from sitekeeper_lab.host import Host
+from sitekeeper_lab.host import Host, Killed, Rebooted
 from sitekeeper_lab.windows.model import ScheduledTask
 
 _MINUTE = 60.0
+_KILLED = 0x41306
+"""SCHED_S_TASK_TERMINATED (Microsoft Learn, "Task Scheduler Error and Success Constants")."""
 _NEVER_RAN = 267011
 """SCHED_S_TASK_HAS_NOT_RUN (0x41303), as schtasks shows it."""
 
@@ -81,15 +80,19 @@ class Tasks:
             host.audit.write("task", host.name, name=task.name, why=why, what="not run")
             return
         host.audit.write("task", host.name, name=task.name, why=why, what="starts")
-        result: int | str = 1
+        result = _KILLED
+        self._note(task, running=True)
         try:
             result = run_cmd(task.command, host)
-        except Exception as error:  # noqa: BLE001 - whatever the script runs into, the lab goes on and says so
-            result = f"{type(error).__name__}: {error}"
-            # Loud, as if it had ended a thread, but the next ones still fall due.
-            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
-        with host.lock:
-            task.last_run, task.runs = host.now().isoformat(), task.runs + 1
-            task.last_result = result if isinstance(result, int) else 1
-            host.save()
+        except (Killed, Rebooted):
+            pass  # its program is gone, and so is the run
+        finally:
+            with host.lock:
+                task.last_run, task.runs, task.last_result = host.now().isoformat(), task.runs + 1, result
+            self._note(task, running=False)
         host.audit.write("task", host.name, name=task.name, why=why, what="ended", result=result)
+
+    def _note(self, task: ScheduledTask, *, running: bool) -> None:
+        with self.host.lock:
+            task.running = running
+            self.host.save()

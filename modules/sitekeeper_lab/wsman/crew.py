@@ -7,11 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from sitekeeper_lab.failing import Failed, loud, unhandled
+
 
 class Crew:
     """Starts threads and knows which of them still run."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Failed = unhandled) -> None:
+        self._failed = failed
         self._lock = threading.Lock()
         self._running: dict[threading.Thread, int] = {}
         self._ending: deque[threading.Thread] = deque()
@@ -31,7 +34,7 @@ class Crew:
         with self._lock:
             self._running[me] = time.pthread_getcpuclockid(threading.get_ident())
         try:
-            work()
+            loud(work, self._failed)()
         finally:
             with self._lock:
                 self._finished += time.thread_time()

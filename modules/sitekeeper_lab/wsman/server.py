@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sitekeeper_lab.engines.api import Engine, Prompt
+from sitekeeper_lab.failing import Failed, unhandled
 
 from .accounts import Account, Accounts
 from .audit import OnCommand, OnRequest
@@ -91,6 +92,7 @@ class WsmanServer:
         idle_connection: float | None = 120.0,
         keytab: Path | None = None,
         prompt: Prompt | None = None,
+        failed: Failed = unhandled,
     ) -> None:
         if not ipaddress.ip_address(address).is_loopback:
             raise ValueError(f"the lab listens on loopback addresses only, not on {address}")
@@ -109,7 +111,7 @@ class WsmanServer:
         self._on_request = on_request
         self._idle_connection = idle_connection
         self._limits = limits or Limits.of(engine.versions)
-        self._crew = Crew()
+        self._crew = Crew(failed)
         names = frozenset({"Microsoft.PowerShell", *configurations})
         self._service = Service(engine, self._crew, self._limits, names, on_command, monotonic, prompt)
         self._numbers = itertools.count(1)
@@ -187,6 +189,14 @@ class WsmanServer:
     def reboot(self) -> None:
         """Break every connection and forget every shell, as a reboot does; new clients are served at once."""
         self._service.shells.close()
+        self.drop_connections()
+
+    def cut(self) -> None:
+        """Listen no more and cut every connection, without waiting for a thread: any thread may call it."""
+        self._stopping.set()
+        for listener in self._listeners:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
         self.drop_connections()
 
     def stop(self) -> None:

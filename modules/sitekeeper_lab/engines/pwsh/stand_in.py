@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import socketserver
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -20,9 +21,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from sitekeeper_lab.engines.api import Command, ErrorRecord
 from sitekeeper_lab.engines.binding import bind
 from sitekeeper_lab.engines.call import Call, Cmdlet, Session
+from sitekeeper_lab.failing import loud
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.opsmgr.stand_in import answer as answer_opsmgr
 from sitekeeper_lab.windows.native import find_tool, tools_of
@@ -149,6 +153,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.stand_in = stand_in
         super().__init__(str(path), _Handler)
 
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A PowerShell that is gone is none; of anything else the lab ends."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.stand_in.host.failed(error)
+
 
 class _Handler(socketserver.StreamRequestHandler):
     server: _Server
@@ -175,7 +186,9 @@ class StandInServer:
         self.shares = self._folder / "shares"
         self.shares.mkdir()
         self._server = _Server(self.path, StandIn(host, cmdlets, self.shares))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="lab-windows", daemon=True)
+        self._thread = threading.Thread(
+            target=loud(lambda: self._server.serve_forever(0.1), host.failed), name="lab-windows", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
