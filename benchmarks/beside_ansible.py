@@ -70,10 +70,15 @@ def _seconds(lab: Lab, task: dict[str, Any], count: int) -> float:
         play = [{"hosts": "PR2", "gather_facts": False, "tasks": [task] * count}]
         (here / "play.yml").write_text(yaml.safe_dump(play))
         environment = {
-            "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": folder, "ANSIBLE_HOME": folder,
-            "ANSIBLE_CONFIG": str(here / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "no_proxy": "*",
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "HOME": folder,
+            "ANSIBLE_HOME": folder,
+            "ANSIBLE_CONFIG": str(here / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+            "no_proxy": "*",
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS or folder,
-        }  # fmt: skip
+        }
         command = [sys.executable, "-m", "ansible", "playbook", "-i", str(here / "hosts.yml"), str(here / "play.yml")]
         began = time.perf_counter()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)

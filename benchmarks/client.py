@@ -97,9 +97,14 @@ def context(inventory: inventories.Inventory) -> HostContext:
 def wsman(inventory: inventories.Inventory) -> WSMan:
     values = inventory.vars_of(HOST)
     return WSMan(
-        values["ansible_host"], port=values["ansible_port"], username=values["ansible_user"],
-        password=values["ansible_password"].reveal(), ssl=False, auth="negotiate", no_proxy=True,
-    )  # fmt: skip
+        values["ansible_host"],
+        port=values["ansible_port"],
+        username=values["ansible_user"],
+        password=values["ansible_password"].reveal(),
+        ssl=False,
+        auth="negotiate",
+        no_proxy=True,
+    )
 
 
 def tasks(kind: type[Module[Any, Any, Any]], count: int, inventory: inventories.Inventory, timed: Timed) -> None:
@@ -237,10 +242,18 @@ def decrypt_only(inventory: inventories.Inventory, timed: Timed) -> None:
 def fetch(inventory: inventories.Inventory, timed: Timed) -> None:
     """pypsrp's own ``Client.fetch``."""
     values = inventory.vars_of(HOST)
-    with tempfile.TemporaryDirectory() as folder, Client(
-        values["ansible_host"], port=values["ansible_port"], username=values["ansible_user"],
-        password=values["ansible_password"].reveal(), ssl=False, auth="negotiate", no_proxy=True,
-    ) as client:  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Client(
+            values["ansible_host"],
+            port=values["ansible_port"],
+            username=values["ansible_user"],
+            password=values["ansible_password"].reveal(),
+            ssl=False,
+            auth="negotiate",
+            no_proxy=True,
+        ) as client,
+    ):
         timed.begin()
         client.fetch(f"D:\\{BIG}", str(Path(folder) / "big.bin"))
         timed.end()

@@ -34,8 +34,16 @@ def journal(lab: Lab) -> list[dict[str, Any]]:
     changes = 20
     records = changes * HOSTS * RECORDS
     ours, alone, ratio = pair(lab, "journal", "alone", changes, 3, "parts")
-    return [row(f"journal of {HOSTS} hosts", records / ours["seconds"], "rec/s", records / alone["seconds"], ratio,
-                f"times one commit for each record; 2 of {RECORDS} records are waited for")]  # fmt: skip
+    return [
+        row(
+            f"journal of {HOSTS} hosts",
+            records / ours["seconds"],
+            "rec/s",
+            records / alone["seconds"],
+            ratio,
+            f"times one commit for each record; 2 of {RECORDS} records are waited for",
+        )
+    ]
 
 
 def nights(lab: Lab) -> list[tuple[Night, Night]]:
@@ -60,8 +68,14 @@ def guard(found: list[tuple[Night, Night]]) -> list[dict[str, Any]]:
     def beside(name: str, unit: str, of: Callable[[Night], float], about: str = "") -> dict[str, Any]:
         both = [(of(guarded), of(bare)) for guarded, bare in found]
         more = statistics.median(ours - other for ours, other in both)
-        return row(name, statistics.median(ours for ours, _ in both), unit, statistics.median(other for _, other in both),
-                   statistics.median(ours / other for ours, other in both), f"{more:+.2f} {unit} by guard and keeper{about}")  # fmt: skip
+        return row(
+            name,
+            statistics.median(ours for ours, _ in both),
+            unit,
+            statistics.median(other for _, other in both),
+            statistics.median(ours / other for ours, other in both),
+            f"{more:+.2f} {unit} by guard and keeper{about}",
+        )
 
     calls = {name: statistics.median(guarded.calls(name) for guarded, _ in found) for name in GUARD_CALLS}
     told = ", ".join(f"{count:.0f} {name}" for name, count in calls.items())
@@ -83,8 +97,17 @@ def beat(lab: Lab) -> list[dict[str, Any]]:
     beats = [line["n"] for line in lines if line["event"] == "call" and line["command"] == "Send-SkBeat"]
     between = [line for line in lines if line["event"] == "request" and beats[0] < line["n"] < beats[-1]]
     each = len(between) / (len(beats) - 1)
-    return [row("a beat of the keeper", measured["seconds"] / count * 1000, "ms", None, None,
-                f"{each:.0f} requests, every 20 s", requests=each)]  # fmt: skip
+    return [
+        row(
+            "a beat of the keeper",
+            measured["seconds"] / count * 1000,
+            "ms",
+            None,
+            None,
+            f"{each:.0f} requests, every 20 s",
+            requests=each,
+        )
+    ]
 
 
 def fence(lab: Lab, found: list[tuple[Night, Night]]) -> list[dict[str, Any]]:
@@ -92,5 +115,13 @@ def fence(lab: Lab, found: list[tuple[Night, Night]]) -> list[dict[str, Any]]:
     measured = client(lab, "fence", 300, "parts")
     ours, bare = measured["seconds"], measured["bare"]
     changes = statistics.median(guarded.calls("Assert-SkLease") for guarded, _ in found)
-    return [row("a change behind its fence", ours * 1000, "ms", bare * 1000, ours / bare,
-                f"times without; {changes:.0f} in a run: {(ours - bare) * changes:.3f} s")]  # fmt: skip
+    return [
+        row(
+            "a change behind its fence",
+            ours * 1000,
+            "ms",
+            bare * 1000,
+            ours / bare,
+            f"times without; {changes:.0f} in a run: {(ours - bare) * changes:.3f} s",
+        )
+    ]

@@ -46,8 +46,17 @@ def drilling() -> list[dict[str, Any]]:
         play.write_text(PLAY)
         given.write_text(yaml.safe_dump({"folder": str(folder), "files": files}))
         ours = [
-            str(SITEKEEPER), "run", str(play), "-i", str(lab.inventory), "-e", f"@{given}", "--runs", str(FOLDER / "runs"), "--json",
-        ]  # fmt: skip
+            str(SITEKEEPER),
+            "run",
+            str(play),
+            "-i",
+            str(lab.inventory),
+            "-e",
+            f"@{given}",
+            "--runs",
+            str(FOLDER / "runs"),
+            "--json",
+        ]
         other = [sys.executable, "-m", "benchmarks.drilling", str(lab.inventory), str(folder)]
         pairs = [(_timed(ours), _timed(other)) for _ in range(ROUNDS)]
     finally:
@@ -77,19 +86,37 @@ def _files(lab: Lab, folder: Path) -> list[dict[str, Any]]:
     """The site database's files, as one backup of ours has them; the database is the lab's, and small beside a real one."""
     store = FOLDER / "drill-store"
     command = [
-        str(SITEKEEPER), "run", str(ROOT / "playbooks" / "backup.yml"), "-i", str(lab.inventory), "-e", f"store={store}",
-        "-e", "settle=1s", "-e", "maintenance=none", "--runs", str(FOLDER / "runs"), "--json",
-    ]  # fmt: skip
+        str(SITEKEEPER),
+        "run",
+        str(ROOT / "playbooks" / "backup.yml"),
+        "-i",
+        str(lab.inventory),
+        "-e",
+        f"store={store}",
+        "-e",
+        "settle=1s",
+        "-e",
+        "maintenance=none",
+        "--runs",
+        str(FOLDER / "runs"),
+        "--json",
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     folder.mkdir()
     found = []
     for path in sorted((store / "PR2").glob("*/SiteDBServer/**/*.[ml]df"), key=lambda one: one.suffix, reverse=True):
         shutil.copy(path, folder / path.name)
         data = path.read_bytes()
-        found.append({
-            "file": path.name, "name": path.name, "logical": "", "kind": "data" if path.suffix == ".mdf" else "log",
-            "size": len(data), "sha256": hashlib.sha256(data).hexdigest(),
-        })  # fmt: skip
+        found.append(
+            {
+                "file": path.name,
+                "name": path.name,
+                "logical": "",
+                "kind": "data" if path.suffix == ".mdf" else "log",
+                "size": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
     shutil.rmtree(store)
     return found
 
@@ -104,15 +131,23 @@ def by_hand(inventory: Path, folder: Path) -> None:
     every = {**known["all"]["vars"], **host}
     files = sorted(folder.iterdir(), key=lambda one: one.suffix, reverse=True)
     with Client(
-        every["ansible_host"], port=every["ansible_port"], ssl=False, auth="negotiate",
-        username=every["ansible_user"], password=every["ansible_password"],
-    ) as client:  # fmt: skip
+        every["ansible_host"],
+        port=every["ansible_port"],
+        ssl=False,
+        auth="negotiate",
+        username=every["ansible_user"],
+        password=every["ansible_password"],
+    ) as client:
         for one in files:
             client.copy(str(one), f"{BY_HAND}\\{one.name}")
     connection = pymssql.connect(
-        server=every["ansible_host"], port=str(every["sql_port"]), user=every["sql_user"], password=every["sql_password"],
-        database="master", autocommit=True,
-    )  # fmt: skip
+        server=every["ansible_host"],
+        port=str(every["sql_port"]),
+        user=every["sql_user"],
+        password=every["sql_password"],
+        database="master",
+        autocommit=True,
+    )
     cursor = connection.cursor()
     places = ", ".join(f"(FILENAME = N'{BY_HAND}\\{one.name}')" for one in files)
     cursor.execute(f"CREATE DATABASE [{KEEP}] ON {places} FOR ATTACH")

@@ -120,11 +120,13 @@ class Night:
     def requests(self, *, inside: bool = False) -> int:
         """Our requests, all of them or those inside the offline window."""
         window = self.manifest["offline"]
-        return len([
-            line
-            for line in self.audit
-            if line["event"] == "request" and (not inside or window["started"] <= line["at"] <= window["ended"])
-        ])  # fmt: skip
+        return len(
+            [
+                line
+                for line in self.audit
+                if line["event"] == "request" and (not inside or window["started"] <= line["at"] <= window["ended"])
+            ]
+        )
 
     def calls(self, *commands: str) -> int:
         return len([line for line in self.audit if line["event"] == "call" and line["command"] in commands])
@@ -136,9 +138,19 @@ def backup(lab: Lab, playbook: Path = BACKUP) -> Night:
     after = max((line["n"] for line in read_audit(audit)), default=0)
     store = FOLDER / "store"
     command = [
-        str(SITEKEEPER), "run", str(playbook), "-i", str(lab.inventory), "-e", f"store={store}", "-e", "settle=1s",
-        "--runs", str(FOLDER / "runs"), "--json",
-    ]  # fmt: skip
+        str(SITEKEEPER),
+        "run",
+        str(playbook),
+        "-i",
+        str(lab.inventory),
+        "-e",
+        f"store={store}",
+        "-e",
+        "settle=1s",
+        "--runs",
+        str(FOLDER / "runs"),
+        "--json",
+    ]
     started = time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - started

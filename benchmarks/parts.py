@@ -125,9 +125,12 @@ def alone(count: int, folder: Path, timed: Timed) -> None:
     timed.begin()
     for number in range(count * HOSTS):
         for kind, data in (
-            ("event", event(number)), ("intent", intent(number)), ("outcome", outcome(number)),
-            ("done", outcome(number)), ("event", event(number)),
-        ):  # fmt: skip
+            ("event", event(number)),
+            ("intent", intent(number)),
+            ("outcome", outcome(number)),
+            ("done", outcome(number)),
+            ("event", event(number)),
+        ):
             text = json.dumps(plain(data), ensure_ascii=False)
             connection.execute("INSERT INTO record (kind, host, data) VALUES (?, ?, ?)", (kind, "host", text))
             connection.commit()

@@ -37,24 +37,72 @@ def speed() -> list[dict[str, Any]]:
             (folder / f"{number}.dat").write_bytes(dice.randbytes(dice.randrange(200, 6000)))
         n = 150
         ours, plain, _ = pair(lab, "read", "plain-read", n, 3)
-        rows.append(row("reading task", ours["seconds"] / n * 1000, "ms", plain["seconds"] / n * 1000,
-                        ours["seconds"] / plain["seconds"], f"times plain pypsrp (aim <= 1.2); {share(ours)}"))  # fmt: skip
+        rows.append(
+            row(
+                "reading task",
+                ours["seconds"] / n * 1000,
+                "ms",
+                plain["seconds"] / n * 1000,
+                ours["seconds"] / plain["seconds"],
+                f"times plain pypsrp (aim <= 1.2); {share(ours)}",
+            )
+        )
         ours, plain, _ = pair(lab, "change", "plain-change", n, 3)
-        rows.append(row("changing task", ours["seconds"] / n * 1000, "ms", plain["seconds"] / n * 1000,
-                        ours["seconds"] / plain["seconds"], f"times plain pypsrp (aim <= 2.5); {share(ours)}"))  # fmt: skip
+        rows.append(
+            row(
+                "changing task",
+                ours["seconds"] / n * 1000,
+                "ms",
+                plain["seconds"] / n * 1000,
+                ours["seconds"] / plain["seconds"],
+                f"times plain pypsrp (aim <= 2.5); {share(ours)}",
+            )
+        )
         ours, single, ratio = pair(lab, "batched-reads", "single-reads", 20, 3)
-        rows.append(row("ten reads in one plan", ours["seconds"] / 20 * 1000, "ms", single["seconds"] / 20 * 1000, ratio,
-                        f"times faster than ten single commands (aim >= 4); {share(ours)}"))  # fmt: skip
+        rows.append(
+            row(
+                "ten reads in one plan",
+                ours["seconds"] / 20 * 1000,
+                "ms",
+                single["seconds"] / 20 * 1000,
+                ratio,
+                f"times faster than ten single commands (aim >= 4); {share(ours)}",
+            )
+        )
         ours, floor, ratio = pair(lab, "pull-big", "decrypt-only", 1, 3)
-        rows.append(row(f"pull of {BIG_MIB} MiB", BIG_MIB / ours["seconds"], "MiB/s", BIG_MIB / floor["seconds"], ratio,
-                        f"of a client that only decrypts (aim 0.8); peak {ours['rss_mb']:.0f} MB; {share(ours)}"))  # fmt: skip
+        rows.append(
+            row(
+                f"pull of {BIG_MIB} MiB",
+                BIG_MIB / ours["seconds"],
+                "MiB/s",
+                BIG_MIB / floor["seconds"],
+                ratio,
+                f"of a client that only decrypts (aim 0.8); peak {ours['rss_mb']:.0f} MB; {share(ours)}",
+            )
+        )
         fetched = client(lab, "fetch")
-        rows.append(row(f"pull of {BIG_MIB} MiB", ours["seconds"], "s", fetched["seconds"], fetched["seconds"] / ours["seconds"],
-                        f"times faster than pypsrp's Client.fetch, peak {fetched['rss_mb']:.0f} MB (aim >= 15)"))  # fmt: skip
+        rows.append(
+            row(
+                f"pull of {BIG_MIB} MiB",
+                ours["seconds"],
+                "s",
+                fetched["seconds"],
+                fetched["seconds"] / ours["seconds"],
+                f"times faster than pypsrp's Client.fetch, peak {fetched['rss_mb']:.0f} MB (aim >= 15)",
+            )
+        )
         small = client(lab, "pull-small")
         rate = SMALL_FILES / small["seconds"]
-        rows.append(row(f"{SMALL_FILES} small files", rate, "files/s", 1 / 3, rate * 3,
-                        f"times Ansible's fetch, which needs 3 s a file; {share(small)}"))  # fmt: skip
+        rows.append(
+            row(
+                f"{SMALL_FILES} small files",
+                rate,
+                "files/s",
+                1 / 3,
+                rate * 3,
+                f"times Ansible's fetch, which needs 3 s a file; {share(small)}",
+            )
+        )
     finally:
         lab.down()
     return rows
@@ -76,9 +124,17 @@ def window() -> list[dict[str, Any]]:
         made = nights[0].manifest
         first: float | None = rows[0]["value"] if rows else None
         ratio = None if first is None else seconds / first
-        rows.append(row(f"offline window at {size}x", seconds, "s", first, ratio,
-                        f"{requests:.0f} requests of ours; {made['files']} files, {made['bytes'] / 1e6:.0f} MB, {total:.1f} s in all",
-                        requests=requests))  # fmt: skip
+        rows.append(
+            row(
+                f"offline window at {size}x",
+                seconds,
+                "s",
+                first,
+                ratio,
+                f"{requests:.0f} requests of ours; {made['files']} files, {made['bytes'] / 1e6:.0f} MB, {total:.1f} s in all",
+                requests=requests,
+            )
+        )
         shutil.rmtree(lab.folder, ignore_errors=True)
     return rows
 

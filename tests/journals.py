@@ -9,9 +9,15 @@ from sitekeeper.engine.journal.records import Intent, RunBegun
 
 def run_begun(run: str, **more: Any) -> RunBegun:
     given: dict[str, Any] = {
-        "playbook": "p.yml", "inventory": "hosts.yml", "check": False, "limit": None, "extra": {}, "texts": {}, "version": "9.9",
+        "playbook": "p.yml",
+        "inventory": "hosts.yml",
+        "check": False,
+        "limit": None,
+        "extra": {},
+        "texts": {},
+        "version": "9.9",
         "hosts": {},
-    }  # fmt: skip
+    }
     return RunBegun(run=run, **given | more)
 
 

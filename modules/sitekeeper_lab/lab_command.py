@@ -110,8 +110,11 @@ def up(options: argparse.Namespace) -> int:
     real = () if options.pwsh is None else ("--pwsh", str(options.pwsh.absolute()))
     child = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-m", "sitekeeper_lab", "serve", str(hierarchy), "--state", str(state), *real],
-        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
     log.close()
     until = time.monotonic() + _START_SECONDS
     while not (state / "ready.json").is_file() or not _alive(state):
@@ -159,12 +162,15 @@ def status(options: argparse.Namespace) -> int:
         return 0
     rows = [
         {
-            "host": name, "address": about["address"], "winrm": about["http_port"], "sql": about["sql_port"],
+            "host": name,
+            "address": about["address"],
+            "winrm": about["http_port"],
+            "sql": about["sql_port"],
             "services": ", ".join(f"{key} {about['services'][key]}" for key in _SHOWN if key in about["services"]),
             "shadow_copies": len(about["shadow_copies"]),
         }
         for name, about in answer["hosts"].items()
-    ]  # fmt: skip
+    ]
     _print_table(rows)
     print(f"inventory: {state / 'hosts.yml'}")
     return 0

@@ -60,10 +60,21 @@ class Stage:
     def run(
         self, *arguments: str, playbook: str | Path = "playbooks/backup.yml", inventory: Path | None = None
     ) -> Outcome:
-        code = main([
-            "run", str(ROOT / playbook), "-i", str(inventory or self.inventory), "-e", f"store={self.store}",
-            "--runs", str(self.root / "runs"), "--json", *self.extra, *arguments,
-        ])  # fmt: skip
+        code = main(
+            [
+                "run",
+                str(ROOT / playbook),
+                "-i",
+                str(inventory or self.inventory),
+                "-e",
+                f"store={self.store}",
+                "--runs",
+                str(self.root / "runs"),
+                "--json",
+                *self.extra,
+                *arguments,
+            ]
+        )
         lines = self.capture.readouterr().out.splitlines()
         return Outcome(code, [json.loads(line) for line in lines if line.startswith("{")])
 

@@ -49,9 +49,22 @@ def test_two_windows_of_one_run_never_overlap(two: Any) -> None:
 
 def test_two_windows_of_two_runs_never_overlap(two: Any, tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(two.inventory),
-        "-e", f"store={two.store}", "-e", "settle=0.3s", "--runs", str(two.root / "runs"), "--json", "--limit",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "sitekeeper.cli.main",
+        "run",
+        str(ROOT / "playbooks/backup.yml"),
+        "-i",
+        str(two.inventory),
+        "-e",
+        f"store={two.store}",
+        "-e",
+        "settle=0.3s",
+        "--runs",
+        str(two.root / "runs"),
+        "--json",
+        "--limit",
+    ]
     told = tmp_path / "told.txt"
     with told.open("w") as out, subprocess.Popen([*command, "PR1"], stdout=out, stderr=subprocess.STDOUT) as other:
         outcome = two.run("--limit", "CEN")

@@ -17,9 +17,11 @@ def split(data: dict[str, Any]) -> None:
     sql = site.pop("sql")
     site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
     data["hosts"]["SQL1"] = {
-        "address": "127.81.0.9", "windows": "2012 R2", "sql": sql,
+        "address": "127.81.0.9",
+        "windows": "2012 R2",
+        "sql": sql,
         "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
-    }  # fmt: skip
+    }
 
 
 def test_one_window_two_hosts(stage: Any) -> None:

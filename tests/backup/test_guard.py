@@ -119,11 +119,24 @@ def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatc
     here.patch = monkeypatch
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "-e", "settle=5s", "--runs", str(here.root / "runs"), "--json",
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "-e",
+            "settle=5s",
+            "--runs",
+            str(here.root / "runs"),
+            "--json",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         until = time.monotonic() + 60
         while here.state("PR2").states(*RUNNING) != dict.fromkeys(RUNNING, "Stopped") and time.monotonic() < until:
@@ -148,11 +161,23 @@ def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: Any, monkeypat
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=120)
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "--runs", str(here.root / "runs"), "--json",
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "--runs",
+            str(here.root / "runs"),
+            "--json",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
         time.sleep(0.05)
     child.terminate()

@@ -39,11 +39,24 @@ def killed_when(here: Any, seen: Seen, playbook: Path = ROOT / "playbooks/backup
     runs = here.root / "runs"
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(playbook), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(runs), "--json",
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(playbook),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "-e",
+            "settle=0.3s",
+            "--runs",
+            str(runs),
+            "--json",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     until = time.monotonic() + 60
     folder: Path | None = None
     while time.monotonic() < until and child.poll() is None:
@@ -193,11 +206,24 @@ def test_interrupted_run_undoes(stage: Any) -> None:
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=2)
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(here.root / "runs"), "--json",
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "-e",
+            "settle=0.3s",
+            "--runs",
+            str(here.root / "runs"),
+            "--json",
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
         time.sleep(0.02)
     child.terminate()

@@ -53,9 +53,12 @@ def test_client_certificate(stage: Any) -> None:
     here = stage("PR2")
     certificate, key = here.lab.authority.client("backup", here.lab.hierarchy.dns)
     inventory = secure(
-        here, ansible_psrp_auth="certificate", ansible_psrp_certificate_pem=str(certificate),
-        ansible_psrp_certificate_key_pem=str(key), ansible_password=None,
-    )  # fmt: skip
+        here,
+        ansible_psrp_auth="certificate",
+        ansible_psrp_certificate_pem=str(certificate),
+        ansible_psrp_certificate_key_pem=str(key),
+        ansible_password=None,
+    )
     outcome = here.run(playbook=CHECK, inventory=inventory)
     assert outcome.code == 0, outcome.error("PR2")
 

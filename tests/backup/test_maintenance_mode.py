@@ -198,11 +198,24 @@ def test_a_killed_run_is_ended_by_rollback_and_resume(stage: Any, command: str) 
     runs = here.root / "runs"
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "-e", "settle=0.3s", "--runs", str(runs), "--json",
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "-e",
+            "settle=0.3s",
+            "--runs",
+            str(runs),
+            "--json",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     until = time.monotonic() + 60
     while (
         time.monotonic() < until

@@ -102,12 +102,27 @@ class Night:
         """Until it ends, or, with ``kill_at``, until it says this."""
         child = subprocess.Popen(
             [
-                sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(self.inventory),
-                "--vault-password-file", str(self.keys / "vault"), "-e", f"store={self.here.store}", "-e", "settle=0.1s",
-                "--runs", str(self.here.root / "runs"), *arguments,
+                sys.executable,
+                "-m",
+                "sitekeeper.cli.main",
+                "run",
+                str(ROOT / "playbooks/backup.yml"),
+                "-i",
+                str(self.inventory),
+                "--vault-password-file",
+                str(self.keys / "vault"),
+                "-e",
+                f"store={self.here.store}",
+                "-e",
+                "settle=0.1s",
+                "--runs",
+                str(self.here.root / "runs"),
+                *arguments,
             ],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"SK_CANARY": ENV},
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"SK_CANARY": ENV},
+        )
         assert child.stdout is not None
         for line in child.stdout:
             self.said.append(line)

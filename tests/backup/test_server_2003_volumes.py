@@ -28,9 +28,11 @@ def database_elsewhere(hierarchy: dict[str, Any]) -> None:
     del site["sql"]
     site["site"] |= {"database_host": "SQL1", "data": "D:\\Data", "log": "E:\\Log"}
     hierarchy["hosts"]["SQL1"] = {
-        "address": "127.81.0.9", "windows": "2003", "sql": {"version": "2005"},
+        "address": "127.81.0.9",
+        "windows": "2003",
+        "sql": {"version": "2005"},
         "volumes": [{"mount": "C:\\"}, {"mount": "D:\\"}, {"mount": "E:\\"}],
-    }  # fmt: skip
+    }
 
 
 def supply_vshadow(here: Any, name: str = "PR1", *, closed: bool = True) -> None:

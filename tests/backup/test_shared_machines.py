@@ -19,9 +19,11 @@ def shared_sql(data: dict[str, Any]) -> None:
     site["site"] |= place
     data["hosts"]["PR3"] = second
     data["hosts"]["SQL1"] = {
-        "address": "127.81.0.9", "windows": "2012 R2", "sql": sql,
+        "address": "127.81.0.9",
+        "windows": "2012 R2",
+        "sql": sql,
         "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
-    }  # fmt: skip
+    }
 
 
 def spans(here: Any) -> dict[str, tuple[int, int]]:

@@ -19,11 +19,24 @@ def started(here: Any, runs: Path) -> subprocess.Popen[str]:
     """A backup by a control host whose journals lie in ``runs``."""
     return subprocess.Popen(
         [
-            sys.executable, "-m", "sitekeeper.cli.main", "run", str(ROOT / "playbooks/backup.yml"), "-i", str(here.inventory),
-            "-e", f"store={here.store}", "-e", "settle=2s", "--runs", str(runs),
+            sys.executable,
+            "-m",
+            "sitekeeper.cli.main",
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(here.inventory),
+            "-e",
+            f"store={here.store}",
+            "-e",
+            "settle=2s",
+            "--runs",
+            str(runs),
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def run_of(runs: Path) -> str:

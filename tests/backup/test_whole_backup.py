@@ -167,8 +167,15 @@ def test_check_mode_is_told_to_people(stage: Any) -> None:
     here = stage("PR2")
     book, where = str(ROOT / "playbooks/backup.yml"), str(here.inventory)
     given = [
-        "-e", f"store={here.store}", "-e", "settle=0.3s", "-e", "native_backup=no", "--runs", str(here.root / "runs"),
-    ]  # fmt: skip
+        "-e",
+        f"store={here.store}",
+        "-e",
+        "settle=0.3s",
+        "-e",
+        "native_backup=no",
+        "--runs",
+        str(here.root / "runs"),
+    ]
     assert main(["run", book, "-i", where, *given, "--check", "--diff"]) == 0
     told = here.capture.readouterr()
     assert "exit code 0" in told.out

@@ -68,8 +68,17 @@ def tried(theatre: Theatre, row: Row, step: str) -> Result:
     )
     theatre.forget()
     return Result(
-        row.fault, row.how, step, night.code, night.word, bool(published), back, round(night.seconds, 1), night.error, tuple(wrong)
-    )  # fmt: skip
+        row.fault,
+        row.how,
+        step,
+        night.code,
+        night.word,
+        bool(published),
+        back,
+        round(night.seconds, 1),
+        night.error,
+        tuple(wrong),
+    )
 
 
 def _open(theatre: Theatre) -> list[str]:
@@ -105,8 +114,10 @@ def _told(theatre: Theatre, night: Night, published: int) -> list[str]:
     if night.code == 0:
         return [] if published == 1 else [f"said to be good, with {published} new sets"]
     wanted = {
-        "its class": night.word, "its host": f"host {theatre.site}" in night.error or "host SQL1" in night.error,
-        "its task": ", task " in night.error, "its file and line": "backup.yml:" in night.error or "hosts.yml:" in night.error,
+        "its class": night.word,
+        "its host": f"host {theatre.site}" in night.error or "host SQL1" in night.error,
+        "its task": ", task " in night.error,
+        "its file and line": "backup.yml:" in night.error or "hosts.yml:" in night.error,
         "what to do": "hint:" in night.error,
-    }  # fmt: skip
+    }
     return [f"the error does not name {what}" for what, there in wanted.items() if not there]

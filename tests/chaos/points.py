@@ -27,9 +27,13 @@ from sitekeeper_lab.server import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEN = {
-    "record": ("before", "after"), "call": ("before", "after"), "sql": ("before", "after"), "change": ("inside",),
-    "native": ("inside",), "disk": ("before",),
-}  # fmt: skip
+    "record": ("before", "after"),
+    "call": ("before", "after"),
+    "sql": ("before", "after"),
+    "change": ("inside",),
+    "native": ("inside",),
+    "disk": ("before",),
+}
 
 
 HERE = "the control host"
@@ -179,11 +183,15 @@ class Victims:
         folders = [str(one) for one in disk]
         number = point.number if point is not None and kind == "disk" else 0
         how = signal.SIGSTOP if asleep else signal.SIGKILL
-        self._tell({
-            "arguments": list(arguments), "ahead": str(ahead), "out": str(self._out),
-            "kill": [record.host, record.number, record.when, how] if record else None,
-            "disk": [folders, str(counted), number] if folders else None,
-        })  # fmt: skip
+        self._tell(
+            {
+                "arguments": list(arguments),
+                "ahead": str(ahead),
+                "out": str(self._out),
+                "kill": [record.host, record.number, record.when, how] if record else None,
+                "disk": [folders, str(counted), number] if folders else None,
+            }
+        )
         pid = self._hear()
         self._watch.begin(pid, None if kind in {"record", "disk"} else point, how)
         self._tell("go")

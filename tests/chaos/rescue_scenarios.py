@@ -241,9 +241,15 @@ def both(
 ) -> tuple[Scenario[Rescue], Scenario[Rescue]]:
     def scenario(how: str, taken_up: Callable[[Rescue], list[str]]) -> Scenario[Rescue]:
         return Scenario(
-            f"{name} killed, {how}", way.start, taken_up, wanted=on_disk if only_disk else all_of, step=step, sample=sample,
-            journaled=not only_disk, numbered_as=name,
-        )  # fmt: skip
+            f"{name} killed, {how}",
+            way.start,
+            taken_up,
+            wanted=on_disk if only_disk else all_of,
+            step=step,
+            sample=sample,
+            journaled=not only_disk,
+            numbered_as=name,
+        )
 
     return scenario("resumed", way.resumed), scenario("rolled back", way.rolled_back)
 

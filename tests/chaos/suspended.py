@@ -22,11 +22,27 @@ def slept(theatre: Theatre, strike: Strike, minutes: int) -> Night:
     put_forward(theatre.lab, clock)
     child = subprocess.Popen(
         [
-            sys.executable, "-m", "tests.chaos.sleeper", str(clock), "run", str(ROOT / "playbooks/backup.yml"),
-            "-i", str(theatre.inventory), "-e", f"store={theatre.store}", "-e", "settle=0.1s", "--runs", str(theatre.runs), "--json",
+            sys.executable,
+            "-m",
+            "tests.chaos.sleeper",
+            str(clock),
+            "run",
+            str(ROOT / "playbooks/backup.yml"),
+            "-i",
+            str(theatre.inventory),
+            "-e",
+            f"store={theatre.store}",
+            "-e",
+            "settle=0.1s",
+            "--runs",
+            str(theatre.runs),
+            "--json",
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'modules'}"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'modules'}"},
+    )
     events: list[dict[str, Any]] = []
     struck = False
     try:

@@ -32,7 +32,13 @@ def test_killed_at(
 
     with closing(Stand(tmp_path / "night", begin)) as stand:
         failures = tried(
-            stand, scenario.name, points, lambda night, point: held(scenario, night, point),
-            step=scenario.step, chunk=chunk, sample=scenario.sample, turn=SCENARIOS.index(scenario),
-        )  # fmt: skip
+            stand,
+            scenario.name,
+            points,
+            lambda night, point: held(scenario, night, point),
+            step=scenario.step,
+            chunk=chunk,
+            sample=scenario.sample,
+            turn=SCENARIOS.index(scenario),
+        )
     assert not failures, "\n".join(failures)

@@ -28,9 +28,14 @@ def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: py
     shared = of_all_workers(tmp_path_factory)
     with closing(Stand(tmp_path / "night", begin)) as stand:
         failures = tried(
-            stand, f"frozen {asleep}, woken, rolled back", lambda night: all_points(SCENARIOS[0], night, shared),
-            lambda night, point: woken(night, point, ASLEEP[asleep]), step=STEP, chunk=chunk, sample=2,
-        )  # fmt: skip
+            stand,
+            f"frozen {asleep}, woken, rolled back",
+            lambda night: all_points(SCENARIOS[0], night, shared),
+            lambda night, point: woken(night, point, ASLEEP[asleep]),
+            step=STEP,
+            chunk=chunk,
+            sample=2,
+        )
     assert not failures, "\n".join(failures)
 
 

@@ -29,9 +29,14 @@ def test_killed_at(name: str, chunk: int, tmp_path: Path, tmp_path_factory: pyte
     with closing(Stand(tmp_path / "scene", begin)) as stand:
         for scenario in scenarios if EVERY else random.sample([one for one in scenarios if one.sample], 1):
             failures += tried(
-                stand, scenario.name, partial(_points, scenario, shared), partial(held, scenario),
-                step=scenario.step, chunk=chunk, sample=scenario.sample,
-            )  # fmt: skip
+                stand,
+                scenario.name,
+                partial(_points, scenario, shared),
+                partial(held, scenario),
+                step=scenario.step,
+                chunk=chunk,
+                sample=scenario.sample,
+            )
     assert not failures, "\n".join(failures)
 
 

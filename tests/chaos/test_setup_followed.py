@@ -49,11 +49,25 @@ def test_a_connection_that_is_lost_for_long(at: str, tmp_path: Path, monkeypatch
     said = io.StringIO()
     try:
         with lab_time(scene.lab), contextlib.redirect_stdout(said):
-            code = main([
-                "run", str(ROOT / "playbooks/restore.yml"), "-i", str(scene.lab.folder / "hosts.yml"), "--limit", "PR2",
-                "-e", f"store={scene.store}", "-e", "confirm=PR2", "-e", f"book={tmp_path / 'book'}",
-                "--runs", str(scene.runs), "--json",
-            ])  # fmt: skip
+            code = main(
+                [
+                    "run",
+                    str(ROOT / "playbooks/restore.yml"),
+                    "-i",
+                    str(scene.lab.folder / "hosts.yml"),
+                    "--limit",
+                    "PR2",
+                    "-e",
+                    f"store={scene.store}",
+                    "-e",
+                    "confirm=PR2",
+                    "-e",
+                    f"book={tmp_path / 'book'}",
+                    "--runs",
+                    str(scene.runs),
+                    "--json",
+                ]
+            )
         assert cut, "nobody looked at setup"
         assert code == 0, said.getvalue()[-3000:]
         assert recovered(scene) == []

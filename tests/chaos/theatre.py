@@ -110,10 +110,22 @@ class Theatre:
                 stack.enter_context(Listening(self.lab, flying.heard))
                 flying.start()
             try:
-                code = main([
-                    "run", str(ROOT / "playbooks/backup.yml"), "-i", str(self.inventory), "-e", f"store={self.store}",
-                    "-e", "settle=0.1s", "--runs", str(self.runs), "--json", *extra,
-                ])  # fmt: skip
+                code = main(
+                    [
+                        "run",
+                        str(ROOT / "playbooks/backup.yml"),
+                        "-i",
+                        str(self.inventory),
+                        "-e",
+                        f"store={self.store}",
+                        "-e",
+                        "settle=0.1s",
+                        "--runs",
+                        str(self.runs),
+                        "--json",
+                        *extra,
+                    ]
+                )
             finally:
                 if flying is not None:
                     flying.stop()
@@ -224,6 +236,8 @@ def database_elsewhere(data: dict[str, Any]) -> None:
     sql = site.pop("sql")
     site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
     data["hosts"]["SQL1"] = {
-        "address": "127.81.0.9", "windows": "2012 R2", "sql": sql,
+        "address": "127.81.0.9",
+        "windows": "2012 R2",
+        "sql": sql,
         "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
-    }  # fmt: skip
+    }

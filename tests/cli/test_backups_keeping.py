@@ -47,8 +47,15 @@ def inside(folder: Path) -> list[str]:
 
 
 LEFT = [
-    "PR1-000003", "PR1-000004", "PR2-000002", "PR2-000004", "XYZ-000001", "XYZ-000002", "XYZ-000003", "XYZ-000004",
-]  # fmt: skip
+    "PR1-000003",
+    "PR1-000004",
+    "PR2-000002",
+    "PR2-000004",
+    "XYZ-000001",
+    "XYZ-000002",
+    "XYZ-000003",
+    "XYZ-000004",
+]
 """Two of PR1; of PR2 the newest and the newest of January; all of XYZ, which the inventory does not know."""
 
 
@@ -82,8 +89,14 @@ def test_pinned_and_drilled_sets_never_go(sitekeeper: Any, store: Path) -> None:
     assert sitekeeper(*arguments, "--site", "PR1").code == 0
     assert sitekeeper(*arguments, "--site", "PR2").code == 0
     assert names(store)[:7] == [
-        "PR1-000001", "PR1-000002", "PR1-000003", "PR1-000004", "PR2-000001", "PR2-000002", "PR2-000004",
-    ]  # fmt: skip
+        "PR1-000001",
+        "PR1-000002",
+        "PR1-000003",
+        "PR1-000004",
+        "PR2-000001",
+        "PR2-000002",
+        "PR2-000004",
+    ]
     (row,) = [
         row for row in sitekeeper("backups", "list", "--store", store, "--json").json if row["id"] == "PR1-000001"
     ]
@@ -183,8 +196,12 @@ def test_files_and_diff(sitekeeper: Any, store: Path) -> None:
     assert [(row["file"], row["size"], row["stored"]) for row in rows] == [("registry/SMS.reg", 3, "registry/SMS.reg")]
     rows = sitekeeper("backups", "diff", "PR1-000004", "PR1-000005", "--store", store, "--json").json
     assert [(row["what"], row["change"]) for row in rows] == [
-        ("consistency", "fact"), ("files", "fact"), ("bytes", "fact"), ("registry/SMS.reg", "changed"), ("x", "added"),
-    ]  # fmt: skip
+        ("consistency", "fact"),
+        ("files", "fact"),
+        ("bytes", "fact"),
+        ("registry/SMS.reg", "changed"),
+        ("x", "added"),
+    ]
     done = sitekeeper("backups", "diff", "PR1-000003", "PR1-000004", "--store", store)
     assert (done.code, done.out) == (0, "no difference\n")
 

@@ -18,10 +18,22 @@ def test_version(sitekeeper: Any) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("nothing",), ("run",), ("run", "x.yml"), ("inventory",), ("inventory", "tree"), ("inventory", "graph"), ("backups", "list"),
-     ("modules", "doc"), ("runs", "show"), ("lab",), ("backups", "show", "--store", "x")],
+    [
+        (),
+        ("nothing",),
+        ("run",),
+        ("run", "x.yml"),
+        ("inventory",),
+        ("inventory", "tree"),
+        ("inventory", "graph"),
+        ("backups", "list"),
+        ("modules", "doc"),
+        ("runs", "show"),
+        ("lab",),
+        ("backups", "show", "--store", "x"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_wrong_arguments(sitekeeper: Any, arguments: tuple[str, ...]) -> None:
     done = sitekeeper(*arguments)
     assert (done.code, done.out) == (2, "")
@@ -31,11 +43,17 @@ def test_wrong_arguments(sitekeeper: Any, arguments: tuple[str, ...]) -> None:
 def test_inventory_graph(sitekeeper: Any, place: Path) -> None:
     done = sitekeeper("inventory", "graph", "-i", place / "hosts.yml")
     assert done.out.splitlines() == [
-        "CAS  cas  server-a", "  001  primary  server-b", "    SE1  secondary  server-c", "(sql-1)",
-    ]  # fmt: skip
+        "CAS  cas  server-a",
+        "  001  primary  server-b",
+        "    SE1  secondary  server-c",
+        "(sql-1)",
+    ]
     assert sitekeeper("inventory", "graph", "-i", place / "hosts.yml", "--json").json[1] == {
-        "code": "001", "host": "server-b", "type": "primary", "parent": "CAS",
-    }  # fmt: skip
+        "code": "001",
+        "host": "server-b",
+        "type": "primary",
+        "parent": "CAS",
+    }
 
 
 def test_inventory_list(sitekeeper: Any, place: Path) -> None:

@@ -85,7 +85,7 @@ def test_check_and_tags(sitekeeper: Any, place: Path) -> None:
         (("--unknown",), 2, "unrecognized arguments: --unknown"),
         (("--forks", "many"), 2, "invalid int value"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_start_nothing(
     sitekeeper: Any, place: Path, more: tuple[str, ...], code: int, message: str
 ) -> None:
@@ -107,9 +107,12 @@ def test_no_inventory_no_playbook_and_a_broken_one(sitekeeper: Any, place: Path)
     assert "hint: did you mean `core.debug`?" in done.err
     done = _run(sitekeeper, place, "--json")
     assert done.json == {
-        "error": "usage", "message": "no module `core.debugg`", "host": None, "origin": f"{place / 'play.yml'}:3:7",
+        "error": "usage",
+        "message": "no module `core.debugg`",
+        "host": None,
+        "origin": f"{place / 'play.yml'}:3:7",
         "hint": "did you mean `core.debug`?",
-    }  # fmt: skip
+    }
     assert not (place / "runs").exists()
 
 
@@ -137,8 +140,12 @@ def test_extra_variables(tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("a: 1\nb: [x]\n")
     assert extra_vars(["a=1", '{"c": {"d": 2}}', f"@{file}", "e=f=g", "h="]) == {
-        "a": 1, "b": ["x"], "c": {"d": 2}, "e": "f=g", "h": "",
-    }  # fmt: skip
+        "a": 1,
+        "b": ["x"],
+        "c": {"d": 2},
+        "e": "f=g",
+        "h": "",
+    }
     assert isinstance(extra_vars(["sql_password=x"])["sql_password"], Secret)
     for wrong in ("=x", "a b=c", "[1]", "{}x"):
         with pytest.raises(UsageError):
@@ -209,8 +216,15 @@ def test_an_event_of_a_later_version_is_shown_by_name(sitekeeper: Any, place: Pa
 
 def _program(place: Path, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "sitekeeper.cli.main", "run", str(place / "play.yml"), "-i", str(place / "hosts.yml"), *more
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "sitekeeper.cli.main",
+        "run",
+        str(place / "play.yml"),
+        "-i",
+        str(place / "hosts.yml"),
+        *more,
+    ]
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["console", "json"])

@@ -461,8 +461,24 @@ def recoveries() -> list[Call]:
     stage = {"Root": "E:\\Restore", "Run": "run-1-stage"}
     setup = {"Drive": "C", "Run": "run-1", "Root": "E:\\Restore"}
     programs = "CD.Latest\\SMSSETUP\\BIN\\X64\\"
-    words = ["a.txt", "Bericht \u00dc\\\u5831.dat", "100% sure & (ok).txt", "..", "a\\..\\b", "", "a\\", "\\a", "a:b", "a*", "nul",
-             "a\\con.txt", "x.", "x ", "a\t", "C:\\x"]  # fmt: skip
+    words = [
+        "a.txt",
+        "Bericht \u00dc\\\u5831.dat",
+        "100% sure & (ok).txt",
+        "..",
+        "a\\..\\b",
+        "",
+        "a\\",
+        "\\a",
+        "a:b",
+        "a*",
+        "nul",
+        "a\\con.txt",
+        "x.",
+        "x ",
+        "a\t",
+        "C:\\x",
+    ]
     names = ["PRI", "PR2.lab.example", "PR2.lab.example"]
     return [
         *(call("Get-SkStagePath", **stage, Path=word) for word in words),

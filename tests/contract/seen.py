@@ -30,14 +30,23 @@ TEXTS = [
     (r"generation \d+", "generation <number>"),
     (r"\b\d+(?:\.\d+)? ?(?:s|ms|min|h)\b", "<duration>"),
     (r"\b\d+(?:\.\d+)? (?:MiB/s|bytes|B|KiB|MiB|GiB)\b", "<size>"),  # of a site that lives
-]  # fmt: skip
+]
 FIELDS = {
-    "pid": "of a process", "seconds": "measured", "bytes": "of a site that lives", "size": "of a site that lives",
-    "free": "of a disk that fills", "sha256": "of a site that lives",
-    "generation": "cases come in any order", "rows": "of a site that lives", "predicted_bytes": "of a site that lives",
-    "record": "cases come in any order", "started": "cases come in any order", "completed": "cases come in any order",
-    "listing": "of files with times", "written": "times",
-}  # fmt: skip
+    "pid": "of a process",
+    "seconds": "measured",
+    "bytes": "of a site that lives",
+    "size": "of a site that lives",
+    "free": "of a disk that fills",
+    "sha256": "of a site that lives",
+    "generation": "cases come in any order",
+    "rows": "of a site that lives",
+    "predicted_bytes": "of a site that lives",
+    "record": "cases come in any order",
+    "started": "cases come in any order",
+    "completed": "cases come in any order",
+    "listing": "of files with times",
+    "written": "times",
+}
 """Fields of results and intents, and what they are of."""
 ON_DISK = frozenset({"file", "folder"})
 """Changes that the lab notes only where it makes them itself: a real .NET writes to the disk. There, the disk is compared."""
@@ -56,7 +65,7 @@ def levelled(value: Any, *roots: str) -> Any:
             return {
                 name: f"<{FIELDS[name]}>" if name in FIELDS and one else levelled(one, *roots)
                 for name, one in value.items()
-            }  # fmt: skip
+            }
         case list() | tuple():
             return [levelled(one, *roots) for one in value]
         case str():
@@ -90,19 +99,27 @@ def looked_at(place: Stage, outcome: Outcome, lines: list[dict[str, Any]], left:
     seen = {
         "code": outcome.code,
         # Hosts of one run go side by side: in order for each of them.
-        "told": {host: [
-            {name: one[name] for name in told[one["event"]]}
-            for one in outcome.events if one["event"] in told and one["host"] == host
-        ] for host in hosts},
-        "journal": {host: [
-            {"kind": row.kind, **{name: row.data.get(name) for name in kept[row.kind]}}
-            for row in rows if row.kind in kept and row.host == host
-        ] for host in hosts},
+        "told": {
+            host: [
+                {name: one[name] for name in told[one["event"]]}
+                for one in outcome.events
+                if one["event"] in told and one["host"] == host
+            ]
+            for host in hosts
+        },
+        "journal": {
+            host: [
+                {"kind": row.kind, **{name: row.data.get(name) for name in kept[row.kind]}}
+                for row in rows
+                if row.kind in kept and row.host == host
+            ]
+            for host in hosts
+        },
         "changes": {host: changes(lines, host) for host in hosts},
         "asked": {host: behind_the_fence(lines, host) for host in hosts},
         "commands": {host: commands(lines, host) for host in hosts},
         "left": left,
-    }  # fmt: skip
+    }
     result: Seen = levelled(seen, str(place.root))
     return result
 

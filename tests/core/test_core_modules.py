@@ -63,9 +63,13 @@ def test_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_set_fact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, ended = _run(
-        tmp_path, capsys, "    - core.set_fact: {a: [1, 001, '1E5'], b: '{{ a_text }}'}\n    - core.debug: {var: '{{ [a, b] }}'}\n",
-        "-e", "a_text=5", "--check",
-    )  # fmt: skip
+        tmp_path,
+        capsys,
+        "    - core.set_fact: {a: [1, 001, '1E5'], b: '{{ a_text }}'}\n    - core.debug: {var: '{{ [a, b] }}'}\n",
+        "-e",
+        "a_text=5",
+        "--check",
+    )
     assert code == 0
     assert ended[1]["msg"] == "[[1, 1, '1E5'], '5']"
     code, ended = _run(tmp_path, capsys, "    - core.set_fact: {a: '{{ ansible_password }}'}\n")

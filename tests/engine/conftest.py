@@ -370,9 +370,13 @@ class Stage:
             return _Connector(self, run_id, stop, check=options.get("check", False))
 
         return Run(
-            playbook_reader.load(file, vault), inventory_reader.load(self.root / "hosts.yml", vault), connect,
-            Options(runs=self.runs, **options), (self.events.append, *self.listeners), self.clock,
-        )  # fmt: skip
+            playbook_reader.load(file, vault),
+            inventory_reader.load(self.root / "hosts.yml", vault),
+            connect,
+            Options(runs=self.runs, **options),
+            (self.events.append, *self.listeners),
+            self.clock,
+        )
 
     def run(self, text: str, **options: Any) -> RunOutcome:
         return self.prepare(text, **options).run()

@@ -97,12 +97,32 @@ def test_a_wrong_type_is_still_an_error(stage: Any) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        "u", "u.a.b", "u['a']", "u == 1", "1 != u", "u > 3", "u and true", "not u", "u + 1", "1 - u", "u ~ 'x'", "u | upper",
-        "u is none", "u is string", "'x' in u", "u in [1, 2]", "1 if u else 2", "u | length", "u | default(4)", "'%s' % u",
-        "[1, 2] | map('extract', u) | list if u else 3", "u.strip()",
-        "'{}'.format(u)", "'a'.replace('a', u)",
+        "u",
+        "u.a.b",
+        "u['a']",
+        "u == 1",
+        "1 != u",
+        "u > 3",
+        "u and true",
+        "not u",
+        "u + 1",
+        "1 - u",
+        "u ~ 'x'",
+        "u | upper",
+        "u is none",
+        "u is string",
+        "'x' in u",
+        "u in [1, 2]",
+        "1 if u else 2",
+        "u | length",
+        "u | default(4)",
+        "'%s' % u",
+        "[1, 2] | map('extract', u) | list if u else 3",
+        "u.strip()",
+        "'{}'.format(u)",
+        "'a'.replace('a', u)",
     ],
-)  # fmt: skip
+)
 def test_every_expression_on_an_unknown_is_unknown(expression: str) -> None:
     value = render.render("{{ " + expression + " }}", {"u": Unknown("windows.snapshot")}, Origin("x"))
     assert isinstance(value, Unknown)

@@ -45,9 +45,20 @@ def test_ranges(tmp_path: Path) -> None:
         """,
     )
     assert list(found.hosts) == [
-        "s08", "s09", "s10", "s11", "db-a.example", "db-b.example", "db-c.example",
-        "x1y1", "x1y2", "x3y1", "x3y2", "x5y1", "x5y2",
-    ]  # fmt: skip
+        "s08",
+        "s09",
+        "s10",
+        "s11",
+        "db-a.example",
+        "db-b.example",
+        "db-c.example",
+        "x1y1",
+        "x1y2",
+        "x3y1",
+        "x3y2",
+        "x5y1",
+        "x5y2",
+    ]
 
 
 @pytest.mark.parametrize("pattern", ["s[5:1]", "s[a:5]", "s[aa:cc]", "s[1:5:0]"])

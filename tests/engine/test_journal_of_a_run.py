@@ -113,15 +113,27 @@ def test_values_as_json_can_hold_them() -> None:
         when: Any
 
     value = {
-        "own": Own(pw=secrets.inline("hunter2", "f:1"), when=datetime(2026, 1, 2, tzinfo=UTC)), "path": Path("/x"), 5: (1, {2}),
-        "unknown": Unknown("a.b"), "bytes": b"abc", "time": timedelta(minutes=1), "day": date(2026, 1, 2), "money": Decimal("1.50"),
+        "own": Own(pw=secrets.inline("hunter2", "f:1"), when=datetime(2026, 1, 2, tzinfo=UTC)),
+        "path": Path("/x"),
+        5: (1, {2}),
+        "unknown": Unknown("a.b"),
+        "bytes": b"abc",
+        "time": timedelta(minutes=1),
+        "day": date(2026, 1, 2),
+        "money": Decimal("1.50"),
         "guid": UUID(int=5),
-    }  # fmt: skip
+    }
     assert plain(value) == {
-        "own": {"pw": "<secret inline:f:1>", "when": "2026-01-02T00:00:00+00:00"}, "path": "/x", "5": [1, [2]],
-        "unknown": "known after a.b", "bytes": "<3 bytes>", "time": 60.0, "day": "2026-01-02", "money": "1.50",
+        "own": {"pw": "<secret inline:f:1>", "when": "2026-01-02T00:00:00+00:00"},
+        "path": "/x",
+        "5": [1, [2]],
+        "unknown": "known after a.b",
+        "bytes": "<3 bytes>",
+        "time": 60.0,
+        "day": "2026-01-02",
+        "money": "1.50",
         "guid": "00000000-0000-0000-0000-000000000005",
-    }  # fmt: skip
+    }
 
 
 def test_what_json_cannot_hold_is_refused_before_it_is_queued(tmp_path: Path) -> None:
@@ -192,9 +204,12 @@ def test_intent_before_outcome_before_undone(stage: Any) -> None:
     rows = [row for row in stage.rows() if row.change is not None]
     assert [row.kind for row in rows] == ["intent", "outcome", "undone"]
     assert rows[0].data == {
-        "module": "test.change", "policy": "play", "name": "test.change", "round": "",
+        "module": "test.change",
+        "policy": "play",
+        "name": "test.change",
+        "round": "",
         "intent": {"version": 1, "name": "a", "fails": "no"},
-    }  # fmt: skip
+    }
     assert rows[1].data["made"] == "id of a"
     assert {row.task for row in rows} == {"0.tasks.0"}
 

@@ -25,13 +25,28 @@ ENDED = events.TaskEnded(
     at=T0, host="PR1", task="t", module="m", status="ok", seconds=1.0, checks=(Check(name="n", status="ok", said="s"),)
 )
 ALL: list[records.AnyRecord] = [
-    run_begun("r1"), records.RunResumed(**{**run_begun("r1").data(), "tags": (), "skip_tags": ()}), records.RunLeft(),
-    records.Told(ENDED), records.Told(events.RunStarted(at=T0, run="r1", playbook="p.yml", check=False)), an_intent("x"),
-    records.Outcome({"changed": True}), records.Undone("gone", {"offline": 1}), records.UndoFailed("remote", "no"), records.Kept(),
-    records.TaskDone(round="0", module="", result={"skipped": True}), records.Registered("site", 1), records.FactsSet({"a": 1}),
-    records.LeaseTaken("PR1"), records.GuardArmed("PR1"), records.BlockClosed("0"), records.Abandoned(), records.Rescued(),
-    records.StartedOver(), records.TasksDone(), records.PlayDone(),
-]  # fmt: skip
+    run_begun("r1"),
+    records.RunResumed(**{**run_begun("r1").data(), "tags": (), "skip_tags": ()}),
+    records.RunLeft(),
+    records.Told(ENDED),
+    records.Told(events.RunStarted(at=T0, run="r1", playbook="p.yml", check=False)),
+    an_intent("x"),
+    records.Outcome({"changed": True}),
+    records.Undone("gone", {"offline": 1}),
+    records.UndoFailed("remote", "no"),
+    records.Kept(),
+    records.TaskDone(round="0", module="", result={"skipped": True}),
+    records.Registered("site", 1),
+    records.FactsSet({"a": 1}),
+    records.LeaseTaken("PR1"),
+    records.GuardArmed("PR1"),
+    records.BlockClosed("0"),
+    records.Abandoned(),
+    records.Rescued(),
+    records.StartedOver(),
+    records.TasksDone(),
+    records.PlayDone(),
+]
 
 
 def row(record: records.AnyRecord, data: Any = None) -> Row:
@@ -108,9 +123,11 @@ def _readers(folder: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "x", "ok", "../x", "a\0b", "RunEnded"]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["event", "at", "round", "x"]), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["event", "at", "round", "x"]), inner, max_size=2)
+    ),
     max_leaves=4,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -25,8 +25,9 @@ def nothing(_: str) -> None:
 
 def test_declared() -> None:
     assert declared({"wan": {"count": 2, "rate": "40MB"}, "sql": 3}) == {
-        "wan": Limit("wan", 2, 40_000_000), "sql": Limit("sql", 3),
-    }  # fmt: skip
+        "wan": Limit("wan", 2, 40_000_000),
+        "sql": Limit("sql", 3),
+    }
     assert Limit("wan", 2, 40_000_000).share == 20_000_000
 
 

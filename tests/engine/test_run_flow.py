@@ -280,8 +280,9 @@ def test_the_journal_and_the_events_tell_the_same(stage: Any) -> None:
     assert told == [one.as_dict() for one in stage.events if not isinstance(one, events.Progressed)]
     (registered,) = stage.rows("registered")
     assert registered.data == {
-        "name": "x", "value": {"changed": False, "msg": "read 1", "partial": "", "value": 1},
-    }  # fmt: skip
+        "name": "x",
+        "value": {"changed": False, "msg": "read 1", "partial": "", "value": 1},
+    }
 
 
 @pytest.mark.parametrize(

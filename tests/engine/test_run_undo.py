@@ -60,9 +60,17 @@ def test_block_changes_first_then_rescue_then_always(stage: Any) -> None:
         """
     )
     assert stage.did() == [
-        "made stop", "made export", "made shadow", "made bad", "undone bad", "undone shadow", "undone stop",
-        "read rescue", "read always", "read after",
-    ]  # fmt: skip
+        "made stop",
+        "made export",
+        "made shadow",
+        "made bad",
+        "undone bad",
+        "undone shadow",
+        "undone stop",
+        "read rescue",
+        "read always",
+        "read after",
+    ]
     assert outcome.exit_code == 0  # rescued: `export` (undo: failure) stays
     assert stage.left_open() == []
 
@@ -91,9 +99,12 @@ def test_an_include_belongs_to_the_block_around(stage: Any) -> None:
 
 def test_a_failing_undo_stops_no_older_one_and_fails_the_host(stage: Any) -> None:
     outcome = stage.tasks(
-        "- test.change: {name: a}", "- test.change: {name: b, fails: undo}", "- test.change: {name: c, fails: undo-bug}",
-        "- test.change: {name: d}", "- core.fail:",
-    )  # fmt: skip
+        "- test.change: {name: a}",
+        "- test.change: {name: b, fails: undo}",
+        "- test.change: {name: c, fails: undo-bug}",
+        "- test.change: {name: d}",
+        "- core.fail:",
+    )
     assert stage.did() == ["made a", "made b", "made c", "made d", "undone d", "undone a"]
     assert [error.word for error in outcome.hosts["PR1"].errors] == ["failed", "undo", "undo"]
     assert outcome.exit_code == 20
@@ -249,8 +260,14 @@ def test_a_bug_in_a_module_leaves_nothing_open_and_other_hosts_alone(stage: Any,
         """
     )
     assert stage.did("PR1") == [
-        "made first", "made window", "made bad", "undone bad", "undone window", "read always", "undone first",
-    ]  # fmt: skip
+        "made first",
+        "made window",
+        "made bad",
+        "undone bad",
+        "undone window",
+        "read always",
+        "undone first",
+    ]
     assert stage.did("PR2") == ["made first", "made window", "made bad", "undone window", "read always"]
     (error,) = outcome.hosts["PR1"].errors
     assert "a bug in sitekeeper" in error.message

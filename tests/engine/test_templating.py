@@ -41,14 +41,27 @@ def test_a_result_is_itself() -> None:
 @pytest.mark.parametrize(
     ("source", "value"),
     [
-        ("{{ 1 }}{{ 2 }}", "12"), (" {{ 1 }}", " 1"), ("{{ 1 }}\n", "1\n"), ("{{ '1' ~ '2' }}", "12"), ("{{ 1 + 1 }}", 2),
-        ("{{ [1, 2] }}", [1, 2]), ("{{ '[1, 2]' }}", "[1, 2]"), ("{% if true %}5{% endif %}", "5"), ("{# note #}", ""),
-        ("{{ ['a', 'b'] | map('upper') }}", ["A", "B"]), ("{{ {'a': 1}.items() }}", [("a", 1)]), ("{{ none }}", None),
-        ("{{ [1, 2, 3] | select('odd') | list }}", [1, 3]), ("{{ '7' | int }}", 7), ("{{ 'yes' | bool }}", True),
-        ("{{ 0 | bool }}", False), ("no template", "no template"), (5, 5),
+        ("{{ 1 }}{{ 2 }}", "12"),
+        (" {{ 1 }}", " 1"),
+        ("{{ 1 }}\n", "1\n"),
+        ("{{ '1' ~ '2' }}", "12"),
+        ("{{ 1 + 1 }}", 2),
+        ("{{ [1, 2] }}", [1, 2]),
+        ("{{ '[1, 2]' }}", "[1, 2]"),
+        ("{% if true %}5{% endif %}", "5"),
+        ("{# note #}", ""),
+        ("{{ ['a', 'b'] | map('upper') }}", ["A", "B"]),
+        ("{{ {'a': 1}.items() }}", [("a", 1)]),
+        ("{{ none }}", None),
+        ("{{ [1, 2, 3] | select('odd') | list }}", [1, 3]),
+        ("{{ '7' | int }}", 7),
+        ("{{ 'yes' | bool }}", True),
+        ("{{ 0 | bool }}", False),
+        ("no template", "no template"),
+        (5, 5),
         (["{{ 1 }}", {"a": "{{ 2 }}"}], [1, {"a": 2}]),
     ],
-)  # fmt: skip
+)
 def test_rendered(source: Any, value: Any) -> None:
     found = _render(source)
     assert found == value
@@ -70,14 +83,25 @@ def test_what_is_no_variable_of_a_file_is_never_filled_in() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{{ nope }}", "'nope' is undefined"), ("{{ d.nope }}", "has no attribute 'nope'"), ("{{ [d.nope] }}", "no attribute"),
-        ("{{ {'a': [d.nope]} }}", "no attribute"), ("x{{ nope }}", "'nope' is undefined"), ("{{ d.a.b.c }}", "no attribute 'b'"),
-        ("{{ d['nope'] }}", "no attribute 'nope'"), ("{{ 1 / 0 }}", "division by zero"), ("{{ 'a' + 1 }}", "TypeError"),
-        ("{{ 5 | dictsort }}", "AttributeError"), ("{{ 'maybe' | bool }}", "neither true nor false"), ("{{ a + }}", "not a template"),
-        ("{{ [] | first }}", "No first item"), ("{{ 1 | batch }}", "TypeError"), ("{{ x }}", "` refers to itself"),
-        ("{{ lookup('url', 'x') }}", "lookup('url') is not available"), ("{{ d | groupby }}", "TypeError"),
+        ("{{ nope }}", "'nope' is undefined"),
+        ("{{ d.nope }}", "has no attribute 'nope'"),
+        ("{{ [d.nope] }}", "no attribute"),
+        ("{{ {'a': [d.nope]} }}", "no attribute"),
+        ("x{{ nope }}", "'nope' is undefined"),
+        ("{{ d.a.b.c }}", "no attribute 'b'"),
+        ("{{ d['nope'] }}", "no attribute 'nope'"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ 'a' + 1 }}", "TypeError"),
+        ("{{ 5 | dictsort }}", "AttributeError"),
+        ("{{ 'maybe' | bool }}", "neither true nor false"),
+        ("{{ a + }}", "not a template"),
+        ("{{ [] | first }}", "No first item"),
+        ("{{ 1 | batch }}", "TypeError"),
+        ("{{ x }}", "` refers to itself"),
+        ("{{ lookup('url', 'x') }}", "lookup('url') is not available"),
+        ("{{ d | groupby }}", "TypeError"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_template_is_an_error_at_its_place(source: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         render.render(source, Layers(lazy({"x": "{{ y }}", "y": "{{ x }}", "d": {"a": 1}})), AT)
@@ -88,11 +112,21 @@ def test_a_wrong_template_is_an_error_at_its_place(source: str, message: str) ->
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ ''.__class__ }}", "{{ ''.__class__.__mro__ }}", "{{ cycler.__init__.__globals__ }}", "{{ x.append(1) }}",
-        "{{ ''['__class__'] }}", "{{ f.__code__ }}", "{{ d.update({'a': 1}) }}", "{{ range(10**9) }}", "{{ d.pop('a') }}",
-        "{{ self.__dict__ }}", "{{ x | attr('__class__') }}", "{% import 'os' as os %}{{ os }}", "{% include '/etc/passwd' %}",
+        "{{ ''.__class__ }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{{ x.append(1) }}",
+        "{{ ''['__class__'] }}",
+        "{{ f.__code__ }}",
+        "{{ d.update({'a': 1}) }}",
+        "{{ range(10**9) }}",
+        "{{ d.pop('a') }}",
+        "{{ self.__dict__ }}",
+        "{{ x | attr('__class__') }}",
+        "{% import 'os' as os %}{{ os }}",
+        "{% include '/etc/passwd' %}",
     ],
-)  # fmt: skip
+)
 def test_the_sandbox_holds(source: str) -> None:
     values: list[int] = []
     with pytest.raises(UsageError):
@@ -106,14 +140,38 @@ PW = "hunter2"
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ s }}", "x{{ s }}", "{{ s }}{{ s }}", "{{ 'x' ~ s }}", "{{ 'x' + s }}", "{{ s + 'x' }}", "{{ s | upper }}", "{{ s | string }}",
-        "{{ '%s' % s }}", "{{ '%s-%s' % (1, s) }}", "{{ '{}'.format(s) }}", "{{ '{a}'.format(a=s) }}", "{{ '%s' | format(s) }}",
-        "{{ [s] | join(',') }}", "{{ ','.join([s]) }}", "{{ s | default('x') }}", "{{ s | d('x') }}", "{{ nope | default(s) }}",
-        "{{ s | tojson }}", "{{ s | replace('h', 'x') }}", "{{ 'a'.replace('a', s) }}",
-        "{% set x = s %}{{ x }}", "{% if s %}{{ s }}{% endif %}", "{{ s | length }}", "{{ [s, s] | first }}", "{{ s | trim | title }}",
-        "{% for c in [s] %}{{ c }}{% endfor %}", "{{ s | attr('reveal') }}", "{{ s | e }}", "{{ '<' ~ (s | e) }}",
+        "{{ s }}",
+        "x{{ s }}",
+        "{{ s }}{{ s }}",
+        "{{ 'x' ~ s }}",
+        "{{ 'x' + s }}",
+        "{{ s + 'x' }}",
+        "{{ s | upper }}",
+        "{{ s | string }}",
+        "{{ '%s' % s }}",
+        "{{ '%s-%s' % (1, s) }}",
+        "{{ '{}'.format(s) }}",
+        "{{ '{a}'.format(a=s) }}",
+        "{{ '%s' | format(s) }}",
+        "{{ [s] | join(',') }}",
+        "{{ ','.join([s]) }}",
+        "{{ s | default('x') }}",
+        "{{ s | d('x') }}",
+        "{{ nope | default(s) }}",
+        "{{ s | tojson }}",
+        "{{ s | replace('h', 'x') }}",
+        "{{ 'a'.replace('a', s) }}",
+        "{% set x = s %}{{ x }}",
+        "{% if s %}{{ s }}{% endif %}",
+        "{{ s | length }}",
+        "{{ [s, s] | first }}",
+        "{{ s | trim | title }}",
+        "{% for c in [s] %}{{ c }}{% endfor %}",
+        "{{ s | attr('reveal') }}",
+        "{{ s | e }}",
+        "{{ '<' ~ (s | e) }}",
     ],
-)  # fmt: skip
+)
 def test_what_is_made_of_a_secret_is_one(source: str) -> None:
     found = _render(source, s=secrets.inline(PW, "here"))
     assert isinstance(found, Secret)
@@ -123,10 +181,15 @@ def test_what_is_made_of_a_secret_is_one(source: str) -> None:
 def test_the_values_are_right_when_revealed() -> None:
     secret = secrets.inline(PW, "here")
     for source, value in (
-        ("{{ s | upper }}", "HUNTER2"), ("a{{ s }}b", "ahunter2b"), ("{{ '%s-%s' % (1, s) }}", "1-hunter2"),
-        ("{{ '{a}'.format(a=s) }}", "hunter2"), ("{{ nope | default(s) }}", "hunter2"), ("{{ ','.join(['a', s]) }}", "a,hunter2"),
-        ("{{ s | length }}", "7"), ("{{ (s | e) ~ '!' }}", "hunter2!"),
-    ):  # fmt: skip
+        ("{{ s | upper }}", "HUNTER2"),
+        ("a{{ s }}b", "ahunter2b"),
+        ("{{ '%s-%s' % (1, s) }}", "1-hunter2"),
+        ("{{ '{a}'.format(a=s) }}", "hunter2"),
+        ("{{ nope | default(s) }}", "hunter2"),
+        ("{{ ','.join(['a', s]) }}", "a,hunter2"),
+        ("{{ s | length }}", "7"),
+        ("{{ (s | e) ~ '!' }}", "hunter2!"),
+    ):
         assert _render(source, s=secret).reveal() == value
 
 

@@ -17,15 +17,49 @@ from sitekeeper.engine.secrets import Secret
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("yes", "yes"), ("no", "no"), ("on", "on"), ("OFF", "OFF"), ("y", "y"), ("true", True), ("False", False), ("TRUE", True),
-        ("null", None), ("~", None), ("", None), ("NULL", None), ("nil", "nil"),
-        ("12", 12), ("-7", -7), ("+7", 7), ("012", 12), ("0o17", 15), ("0x1F", 31), ("0b11", "0b11"), ("1_000", "1_000"),
-        ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1E5", 1e5), ("1e-2", 0.01), (".inf", math.inf), ("-.INF", -math.inf),
-        ("+.Inf", math.inf), ("12:30:45", "12:30:45"), ("2024-01-01", "2024-01-01"), ("001", 1), ("1.2.3", "1.2.3"),
-        ("'12'", "12"), ('"true"', "true"), ("!!str 12", "12"), ("!!str true", "true"), ("!!int 12", 12), ("=", "="),
-        ("|\n  12\n", "12\n"), (">-\n  true\n", "true"),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("OFF", "OFF"),
+        ("y", "y"),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("NULL", None),
+        ("nil", "nil"),
+        ("12", 12),
+        ("-7", -7),
+        ("+7", 7),
+        ("012", 12),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("0b11", "0b11"),
+        ("1_000", "1_000"),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1E5", 1e5),
+        ("1e-2", 0.01),
+        (".inf", math.inf),
+        ("-.INF", -math.inf),
+        ("+.Inf", math.inf),
+        ("12:30:45", "12:30:45"),
+        ("2024-01-01", "2024-01-01"),
+        ("001", 1),
+        ("1.2.3", "1.2.3"),
+        ("'12'", "12"),
+        ('"true"', "true"),
+        ("!!str 12", "12"),
+        ("!!str true", "true"),
+        ("!!int 12", 12),
+        ("=", "="),
+        ("|\n  12\n", "12\n"),
+        (">-\n  true\n", "true"),
     ],
-)  # fmt: skip
+)
 def test_scalars_by_the_core_schema(text: str, value: Any) -> None:
     found = yaml_file.loads(f"a: {text}", "x.yml").value["a"]
     assert found == value
@@ -94,8 +128,11 @@ def test_excerpt_shows_the_line_and_a_caret(tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("one: 1\ntwo: 2\n")
     assert Origin(str(file), 2, 6).excerpt().splitlines() == [
-        f"  --> {file}:2:6", "  1 | one: 1", "  2 | two: 2", "    |      ^",
-    ]  # fmt: skip
+        f"  --> {file}:2:6",
+        "  1 | one: 1",
+        "  2 | two: 2",
+        "    |      ^",
+    ]
     assert Origin(str(file), 9).excerpt() == f"  --> {file}:9:1"
     assert Origin(str(tmp_path / "gone"), 1).excerpt().endswith("gone:1:1")
 

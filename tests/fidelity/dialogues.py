@@ -79,10 +79,24 @@ UNASKED: dict[str, tuple[int, str]] = {
 }
 # Dialogues with cmd shells, read by what our client has for a Command, a Receive, a Signal.
 CMD = (
-    "client-copy-expand-vars", "client-copy-file", "client-copy-file-empty", "client-copy-file-warning", "client-execute-cmd",
-    "client-execute-cmd-environment", "winrs-bad-cmd-id", "winrs-environment", "winrs-extra-opts", "winrs-fail-poll-process",
-    "winrs-no-cmd-shell", "winrs-noprofile", "winrs-open-already-opened", "winrs-operation-timeout", "winrs-send", "winrs-standard",
-    "winrs-stderr-rc", "winrs-unicode",
-)  # fmt: skip
+    "client-copy-expand-vars",
+    "client-copy-file",
+    "client-copy-file-empty",
+    "client-copy-file-warning",
+    "client-execute-cmd",
+    "client-execute-cmd-environment",
+    "winrs-bad-cmd-id",
+    "winrs-environment",
+    "winrs-extra-opts",
+    "winrs-fail-poll-process",
+    "winrs-no-cmd-shell",
+    "winrs-noprofile",
+    "winrs-open-already-opened",
+    "winrs-operation-timeout",
+    "winrs-send",
+    "winrs-standard",
+    "winrs-stderr-rc",
+    "winrs-unicode",
+)
 CONFIG = "winrm/config alone, which is never asked for: envelopes are as small as every version takes, or as the inventory says"
 NOT_READ = {f"wsman-update-envelope-size-{size}": CONFIG for size in (150, 500, 4096)}

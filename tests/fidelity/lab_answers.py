@@ -70,11 +70,14 @@ def _error(clixml: str, *, ends: bool) -> ErrorRecord:
         return foreign.by_psrpcore(f"<S>{found[1]}</S>") if found else ""
 
     return ErrorRecord(
-        message=seen.message, error_id=seen.error_id, category=seen.category,
+        message=seen.message,
+        error_id=seen.error_id,
+        category=seen.category,
         exception_type=first(r'N="Exception" RefId="\d+"><TN RefId="\d+"><T>([^<]+)<'),
         target=first('N="ErrorCategory_TargetName">([^<]*)<') or None,
-        activity=first('N="ErrorCategory_Activity">([^<]*)<'), terminates_pipeline=ends,
-    )  # fmt: skip
+        activity=first('N="ErrorCategory_Activity">([^<]*)<'),
+        terminates_pipeline=ends,
+    )
 
 
 def versions_of(exchanges: list[Exchange]) -> dict[str, str]:

@@ -121,9 +121,15 @@ class Replay:
 def target(resource: str = _PLAIN) -> Target:
     """A host whose session configuration is the recorded one."""
     return Target(
-        host="PR1", server="recorded", port=5985, ssl=False, auth="ntlm", user="LAB\\keeper", password=Secret("test", lambda: "x"),
+        host="PR1",
+        server="recorded",
+        port=5985,
+        ssl=False,
+        auth="ntlm",
+        user="LAB\\keeper",
+        password=Secret("test", lambda: "x"),
         configuration=resource.rpartition("/")[2],
-    )  # fmt: skip
+    )
 
 
 @contextmanager

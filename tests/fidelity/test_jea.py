@@ -56,9 +56,13 @@ class Place:
         machine = self.lab.machines[host].wsman
         reader = next(one for one in self.lab.hierarchy.accounts if not one.administrator)
         wsman = WSMan(
-            machine.address, port=int(machine.http_port or 0), ssl=False, auth="negotiate",
-            username=f"{reader.domain}\\{reader.user}", password=reader.password,
-        )  # fmt: skip
+            machine.address,
+            port=int(machine.http_port or 0),
+            ssl=False,
+            auth="negotiate",
+            username=f"{reader.domain}\\{reader.user}",
+            password=reader.password,
+        )
         with wsman, RunspacePool(wsman, configuration_name=endpoint) as pool:
             yield pool
 
@@ -77,26 +81,49 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         reader = next(one for one in hierarchy.accounts if not one.administrator)
         inventory = root / "hosts.yml"
         inventory.write_text(
-            (root / "lab" / "hosts.yml").read_text()
+            (root / "lab" / "hosts.yml")
+            .read_text()
             .replace("LAB\\backup", f"{reader.domain}\\{reader.user}")
             .replace("Lab-Backup-1", reader.password)
-        )  # fmt: skip
+        )
         built = root / "roles"
-        code = main([
-            "jea", "build", *(str(ROOT / "playbooks" / f"{name}.yml") for name in ("drill", "restore", "backup_task", "backup")),
-            "-i", str(inventory), "-o", str(built),
-            "--group", "LAB\\sitekeeper",
-        ])  # fmt: skip
+        code = main(
+            [
+                "jea",
+                "build",
+                *(str(ROOT / "playbooks" / f"{name}.yml") for name in ("drill", "restore", "backup_task", "backup")),
+                "-i",
+                str(inventory),
+                "-o",
+                str(built),
+                "--group",
+                "LAB\\sitekeeper",
+            ]
+        )
         assert code == 0
         for name, machine in lab.machines.items():
             kind = "site-server" if name in SITES else "scratch-sql-host" if name == SCRATCH else "management-server"
             machine.install_endpoint(ENDPOINT, built / kind)
 
         def say(command: str, playbook: str, *more: str) -> int:
-            return main([
-                command, playbook, "-i", str(inventory), "-e", f"store={root / 'store'}", "-e", "settle=0.3s",
-                "-e", f"ansible_psrp_configuration_name={ENDPOINT}", "--runs", str(root / "runs"), "--json", *more,
-            ])  # fmt: skip
+            return main(
+                [
+                    command,
+                    playbook,
+                    "-i",
+                    str(inventory),
+                    "-e",
+                    f"store={root / 'store'}",
+                    "-e",
+                    "settle=0.3s",
+                    "-e",
+                    f"ansible_psrp_configuration_name={ENDPOINT}",
+                    "--runs",
+                    str(root / "runs"),
+                    "--json",
+                    *more,
+                ]
+            )
 
         yield Place(lab, root, inventory, say)
 
@@ -183,12 +210,16 @@ REFUSED = [
     ("Get-SkGuardScript", {"Drive": "D"}, NOT_KNOWN),
     ("Get-SkFolder", {"Drive": "D"}, NOT_KNOWN),
     (
-        "Invoke-WmiMethod", {"Path": "Win32_Service.Name='Spooler'", "Name": "StopService"},
-        ("does not belong to the set \"Win32_Service.Name='SMS_SITE_COMPONENT_MANAGER',Win32_Service.Name='SMS_EXECUTIVE',"
-        "Win32_Service.Name='SMS_SITE_BACKUP'\""),
+        "Invoke-WmiMethod",
+        {"Path": "Win32_Service.Name='Spooler'", "Name": "StopService"},
+        (
+            "does not belong to the set \"Win32_Service.Name='SMS_SITE_COMPONENT_MANAGER',Win32_Service.Name='SMS_EXECUTIVE',"
+            "Win32_Service.Name='SMS_SITE_BACKUP'\""
+        ),
     ),
     (
-        "Invoke-WmiMethod", {"Path": "Win32_Service.Name='SMS_EXECUTIVE'", "Name": "Delete"},
+        "Invoke-WmiMethod",
+        {"Path": "Win32_Service.Name='SMS_EXECUTIVE'", "Name": "Delete"},
         'does not belong to the set "StopService,StartSe',
     ),
     ("Invoke-WmiMethod", {"Class": "Win32_Service", "Name": "StopService"}, "parameter name 'Class'"),
@@ -196,10 +227,11 @@ REFUSED = [
     ("Get-WmiObject", {"Query": "SELECT Name FROM Win32_UserAccount"}, "does not match the"),
     ("Get-WmiObject", {"Class": "Win32_Service", "ComputerName": "other"}, "parameter name 'ComputerName'"),
     (
-        "Register-SkGuard", {"Drive": "D", "Run": "r", "Number": 1, "Minutes": 5, "Service": ["Spooler"], "Kind": "window"},
+        "Register-SkGuard",
+        {"Drive": "D", "Run": "r", "Number": 1, "Minutes": 5, "Service": ["Spooler"], "Kind": "window"},
         "does not belong to the set",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("command", "arguments", "words"), REFUSED)
@@ -222,12 +254,38 @@ def test_script_text_and_variables_are_refused(pool: RunspacePool, text: str) ->
 
 
 PATHS = [
-    "..\\canary.txt", "..\\..\\canary.txt", "MSSQL\\..\\..\\canary.txt", "a\\..\\..\\..\\canary.txt", "..", ".\\..\\canary.txt",
-    "\\\\?\\E:\\canary.txt", "\\\\?\\GLOBALROOT\\Device\\HarddiskVolume1\\canary.txt", "\\\\.\\PhysicalDrive0",
-    "E:\\canary.txt", "E:canary.txt", "\\canary.txt", "/etc/passwd", "\\\\127.0.0.1\\E$\\canary.txt", "\\\\server\\share\\x",
-    "canary.txt:stream", "canary.txt::$DATA", "CANARY~1.TXT", "CON", "NUL", "a\\CON", "COM1", "*", "?", "<", "|",
-    "%SystemDrive%\\canary.txt", "$env:SystemDrive\\canary.txt", "~\\canary.txt", "link\\canary.txt", "link",
-]  # fmt: skip
+    "..\\canary.txt",
+    "..\\..\\canary.txt",
+    "MSSQL\\..\\..\\canary.txt",
+    "a\\..\\..\\..\\canary.txt",
+    "..",
+    ".\\..\\canary.txt",
+    "\\\\?\\E:\\canary.txt",
+    "\\\\?\\GLOBALROOT\\Device\\HarddiskVolume1\\canary.txt",
+    "\\\\.\\PhysicalDrive0",
+    "E:\\canary.txt",
+    "E:canary.txt",
+    "\\canary.txt",
+    "/etc/passwd",
+    "\\\\127.0.0.1\\E$\\canary.txt",
+    "\\\\server\\share\\x",
+    "canary.txt:stream",
+    "canary.txt::$DATA",
+    "CANARY~1.TXT",
+    "CON",
+    "NUL",
+    "a\\CON",
+    "COM1",
+    "*",
+    "?",
+    "<",
+    "|",
+    "%SystemDrive%\\canary.txt",
+    "$env:SystemDrive\\canary.txt",
+    "~\\canary.txt",
+    "link\\canary.txt",
+    "link",
+]
 IDS = [
     "..",
     "..\\x",
@@ -265,10 +323,19 @@ def shadow(place: Place, pool: RunspacePool) -> Iterator[None]:
     lease = {"Drive": "D", "Run": "attack", "Owner": "thief"}
     assert ask(pool, "Enter-SkLease", **lease, Seconds=600, AtLeast=0)[0]
     made, said = ask(
-        pool, "New-SkShadowSet", Drive="D", Run="attack", Service=["SMS_EXECUTIVE"],
-        Volume=[volumes["E:\\"], volumes["D:\\"], volumes["E:\\Mounts\\Log\\"]],  # all of the database: its writer stays well
-        ExcludeSms=True, VerifySql=False,
-    )  # fmt: skip
+        pool,
+        "New-SkShadowSet",
+        Drive="D",
+        Run="attack",
+        Service=["SMS_EXECUTIVE"],
+        Volume=[
+            volumes["E:\\"],
+            volumes["D:\\"],
+            volumes["E:\\Mounts\\Log\\"],
+        ],  # all of the database: its writer stays well
+        ExcludeSms=True,
+        VerifySql=False,
+    )
     assert made, said
     for folder in (live, host.folder, host.folder / "volumes"):
         (folder / "canary.txt").write_bytes(CANARY)
@@ -331,9 +398,25 @@ def test_no_id_leads_out_of_the_work_folder(place: Place, pool: RunspacePool) ->
 
 ROOT_DIR = "E:\\Restore"
 OTHER_ROOTS = [
-    "", "C:\\", "C:\\Windows", "E:\\", "E:\\Restore\\", "E:\\Restore\\..", "E:\\Restore\\..\\MSSQL", "E:/Restore", "E:Restore", "Restore",
-    "\\\\?\\E:\\Restore", "\\\\127.0.0.1\\E$\\Restore", "E:\\Restore ", "E:\\Restore.", "E:\\RESTOR~1", "E:\\Restore:x", "*", "D:\\Drill",
-]  # fmt: skip
+    "",
+    "C:\\",
+    "C:\\Windows",
+    "E:\\",
+    "E:\\Restore\\",
+    "E:\\Restore\\..",
+    "E:\\Restore\\..\\MSSQL",
+    "E:/Restore",
+    "E:Restore",
+    "Restore",
+    "\\\\?\\E:\\Restore",
+    "\\\\127.0.0.1\\E$\\Restore",
+    "E:\\Restore ",
+    "E:\\Restore.",
+    "E:\\RESTOR~1",
+    "E:\\Restore:x",
+    "*",
+    "D:\\Drill",
+]
 OF_A_RUN: dict[str, dict[str, Any]] = {
     "Get-SkWorkFile": {},
     "Write-SkWorkFile": {"Name": "a.mdf", "Offset": 0, "Data": ATTACK},

@@ -27,15 +27,41 @@ pytestmark = needs_recordings
 NAMES = ("__SERVER", "__PATH", "__RELPATH", "", "PSComputerName", "CSName", "Caption", "Name", "DNSHostName", "Domain")
 OWN = {
     "Win32_OperatingSystem": (
-        *NAMES, "BootDevice", "SystemDevice", "WindowsDirectory", "SystemDirectory", "CurrentTimeZone", "FreePhysicalMemory",
-        "FreeSpaceInPagingFiles", "FreeVirtualMemory", "SizeStoredInPagingFiles", "TotalVirtualMemorySize", "TotalVisibleMemorySize",
-        "MaxProcessMemorySize", "InstallDate", "LastBootUpTime", "LocalDateTime", "NumberOfProcesses", "NumberOfUsers",
-        "OSProductSuite", "SuiteMask", "OperatingSystemSKU", "SerialNumber", "BuildNumber", "Version",
+        *NAMES,
+        "BootDevice",
+        "SystemDevice",
+        "WindowsDirectory",
+        "SystemDirectory",
+        "CurrentTimeZone",
+        "FreePhysicalMemory",
+        "FreeSpaceInPagingFiles",
+        "FreeVirtualMemory",
+        "SizeStoredInPagingFiles",
+        "TotalVirtualMemorySize",
+        "TotalVisibleMemorySize",
+        "MaxProcessMemorySize",
+        "InstallDate",
+        "LastBootUpTime",
+        "LocalDateTime",
+        "NumberOfProcesses",
+        "NumberOfUsers",
+        "OSProductSuite",
+        "SuiteMask",
+        "OperatingSystemSKU",
+        "SerialNumber",
+        "BuildNumber",
+        "Version",
     ),
     "Win32_ComputerSystem": (
-        *NAMES, "CurrentTimeZone", "DaylightInEffect", "NumberOfLogicalProcessors", "TotalPhysicalMemory", "Manufacturer", "Model",
+        *NAMES,
+        "CurrentTimeZone",
+        "DaylightInEffect",
+        "NumberOfLogicalProcessors",
+        "TotalPhysicalMemory",
+        "Manufacturer",
+        "Model",
     ),
-}  # fmt: skip
+}
 """Properties whose value is the machine's own; their type, and whether they are null, is compared all the same."""
 
 

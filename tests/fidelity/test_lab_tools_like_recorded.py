@@ -93,9 +93,14 @@ def _diskshadow(host: Host, compared: Compared) -> None:
     compared.add("diskshadow", real, lines_of(plain, OURS))
     host.files.resolve("C:\\mnt").unlink()
     whole = script(
-        host, "set verbose on", "set metadata C:\\Windows\\Temp\\test.cab", "set context persistent", "add volume C: alias cdrive",
-        "create", "expose %cdrive% C:\\mnt",
-    )  # fmt: skip
+        host,
+        "set verbose on",
+        "set metadata C:\\Windows\\Temp\\test.cab",
+        "set context persistent",
+        "add volume C: alias cdrive",
+        "create",
+        "expose %cdrive% C:\\mnt",
+    )
     names = {"BabyDC.baby.vl": "MACHINE", "BABYDC": "NAME", "E:\\": "PLACE", "E:": "PLACE"}
     real = lines_of(text("diskshadow-script-with-writers-verbose"), names)
     compared.add("diskshadow with writers", real, lines_of(whole, OURS))

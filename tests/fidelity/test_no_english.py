@@ -23,9 +23,23 @@ pytestmark = PATIENCE
 
 AREAS = ("model", "site", "sql", "store", "transport", "windows")
 _LOOKING = {
-    "startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch", "compile", "split", "partition", "findall",
-    "finditer", "sub", "removeprefix", "removesuffix",
-}  # fmt: skip
+    "startswith",
+    "endswith",
+    "find",
+    "index",
+    "count",
+    "match",
+    "search",
+    "fullmatch",
+    "compile",
+    "split",
+    "partition",
+    "findall",
+    "finditer",
+    "sub",
+    "removeprefix",
+    "removesuffix",
+}
 _AS_WINDOWS_WRITES = re.compile(r"[A-Z][a-z]{2}|[A-Za-z]{3} [A-Za-z]")
 _REGEX = re.compile(r"\\[A-Za-z]|\[[^\]]*\]|\(\?P?<\w+>|\{[0-9a-f-]{36}\}")
 """Of a pattern, what is no text that it looks for; and GUIDs."""

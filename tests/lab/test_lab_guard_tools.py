@@ -138,12 +138,19 @@ def test_a_script_counts_loops_calls_and_jumps(host: Host) -> None:
         "exit /b 0",
         ":never",
         "exit /b 1",
-    )  # fmt: skip
+    )
     assert code == 5
     assert host.read("C:\\out.txt").decode().splitlines() == [
-        "note {c}", "note {d}", "brace a", "brace c", "brace d", "folder C:\\box\\one", "folder C:\\box\\two",
-        "nothing there", "not found, 1",
-    ]  # fmt: skip
+        "note {c}",
+        "note {d}",
+        "brace a",
+        "brace c",
+        "brace d",
+        "folder C:\\box\\one",
+        "folder C:\\box\\two",
+        "nothing there",
+        "not found, 1",
+    ]
     assert not host.exists("C:\\box")
 
 
@@ -173,7 +180,7 @@ def test_a_call_with_a_file_open_is_left_out_where_somebody_has_it(host: Host) -
         "taskkill /f /im smsexec.exe",
         "del C:\\x.cmd",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_known_is_refused_by_name(host: Host, line: str) -> None:
     with pytest.raises(NotEmulated):
         script(host, line)

@@ -84,9 +84,13 @@ def test_counts_and_acts_as_in_the_lab(tmp_path: Path, lab_session: Sessions, ki
     lab = in_the_lab(host)
 
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "WINEPREFIX": str(tmp_path / "prefix"), "WINEDEBUG": "-all",
-        "WINEDLLOVERRIDES": "mscoree,mshtml=", "DISPLAY": "",
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "WINEPREFIX": str(tmp_path / "prefix"),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        "DISPLAY": "",
+    }
     subprocess.run(["wineboot", "-i"], env=environment, check=True, capture_output=True, timeout=120)
     drive = tmp_path / "prefix" / "drive_c"
 

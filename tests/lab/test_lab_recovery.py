@@ -43,14 +43,25 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     sql = SqlSpec(version="2012")
     hierarchy = Hierarchy(
         hosts={
-            "CEN": HostSpec(address="127.81.61.1", windows="2008 R2", sql=SqlSpec(version="2008"),
-                            site=SiteSpec(code="CEN", kind="central", generation=2007, install="D:\\SMS", size=0.1)),
-            "PR1": HostSpec(address="127.81.61.2", windows="2008 R2", sql=SqlSpec(version="2008"),
-                            site=SiteSpec(code="PR1", generation=2007, parent="CEN", install="D:\\SMS", size=0.1)),
-            "PR2": HostSpec(address="127.81.61.3", sql=sql, site=SiteSpec(code="PR2", version=CB, install="D:\\CM", size=0.1)),
+            "CEN": HostSpec(
+                address="127.81.61.1",
+                windows="2008 R2",
+                sql=SqlSpec(version="2008"),
+                site=SiteSpec(code="CEN", kind="central", generation=2007, install="D:\\SMS", size=0.1),
+            ),
+            "PR1": HostSpec(
+                address="127.81.61.2",
+                windows="2008 R2",
+                sql=SqlSpec(version="2008"),
+                site=SiteSpec(code="PR1", generation=2007, parent="CEN", install="D:\\SMS", size=0.1),
+            ),
+            "PR2": HostSpec(
+                address="127.81.61.3", sql=sql, site=SiteSpec(code="PR2", version=CB, install="D:\\CM", size=0.1)
+            ),
         },
-        accounts=(AccountSpec(user="backup", password="Lab-1", administrator=True),), ports=Ports(http=0, https=0, sql=0),
-    )  # fmt: skip
+        accounts=(AccountSpec(user="backup", password="Lab-1", administrator=True),),
+        ports=Ports(http=0, https=0, sql=0),
+    )
     with Lab(hierarchy, tmp_path) as made:
         yield made
 

@@ -27,15 +27,24 @@ def _run(status: events.HostStatus = "ok", **ended: Any) -> list[events.Event]:
         events.PlayStarted(at=T0, play="Back up [all]", hosts=("PR1",)),
         events.HostStarted(at=T0, host="PR1", play="Back up"),
         events.TaskStarted(at=T0, host="PR1", task="Stop", module="windows.service"),
-        events.Progressed(at=T0 + timedelta(minutes=1), host="PR1", task="Pull", done=2048, total=4 << 20, unit="B", text="[x]"),
+        events.Progressed(
+            at=T0 + timedelta(minutes=1), host="PR1", task="Pull", done=2048, total=4 << 20, unit="B", text="[x]"
+        ),
         events.TaskEnded(
-            at=T0, host="PR1", task="Stop [1]", module="windows.service", status="failed" if failed else "changed", seconds=2.5,
-            msg="did [this]", changes=("service A: Running -> Stopped",), error="error[remote]: it broke" if failed else "",
+            at=T0,
+            host="PR1",
+            task="Stop [1]",
+            module="windows.service",
+            status="failed" if failed else "changed",
+            seconds=2.5,
+            msg="did [this]",
+            changes=("service A: Running -> Stopped",),
+            error="error[remote]: it broke" if failed else "",
         ),
         events.Undone(at=T0, host="PR1", task="Stop", module="windows.service", ok=not failed, msg="started [again]"),
         events.HostEnded(at=T0, host="PR1", play="p", status=status, seconds=9, **ended),
         events.RunEnded(at=T0, run="r1", exit_code=7 if failed else 0, seconds=9.04),
-    ]  # fmt: skip
+    ]
 
 
 def _shown(told: list[events.Event], *, diff: bool = False) -> str:
@@ -60,8 +69,14 @@ def test_a_line_per_task_and_a_table() -> None:
     assert "run r1: exit code 0, 9.0 s" in text
     row = next(line for line in text.splitlines() if "PR1-000001" in line)
     assert [cell.strip() for cell in row.split("  ") if cell.strip()] == [
-        "PR1", "ok", "12.3 s", "7", "3.0 MiB", "9.0 s", folder,
-    ]  # fmt: skip
+        "PR1",
+        "ok",
+        "12.3 s",
+        "7",
+        "3.0 MiB",
+        "9.0 s",
+        folder,
+    ]
     assert "\x1b" not in text
     assert "Running -> Stopped" not in _shown(_run())
 

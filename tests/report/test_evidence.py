@@ -29,18 +29,32 @@ def _journal(tmp_path: Path, *, ended: bool = True, check: bool = False, failed:
     told: list[events.Event] = [
         events.RunStarted(at=T0, run="r1", playbook="drill.yml", check=check, by="kim@control"),
         events.PlayStarted(at=T0, play="Drill", hosts=("PR1", "PR2")),
-        events.TaskEnded(at=T0, host="PR1", task="Attach", module="sql.attach", status="changed", seconds=2.5, msg="attached"),
         events.TaskEnded(
-            at=T0, host="PR1", task="Ask", module="site.examine", status="failed" if failed else "ok", seconds=1, msg="1 of 2 failed",
+            at=T0, host="PR1", task="Attach", module="sql.attach", status="changed", seconds=2.5, msg="attached"
+        ),
+        events.TaskEnded(
+            at=T0,
+            host="PR1",
+            task="Ask",
+            module="site.examine",
+            status="failed" if failed else "ok",
+            seconds=1,
+            msg="1 of 2 failed",
             checks=(GOOD, BAD) if failed else (GOOD,),
         ),
         events.Undone(at=T0, host="PR1", task="Attach", module="sql.attach", ok=True, msg="dropped"),
         events.HostEnded(
-            at=T0, host="PR1", play="Drill", status="failed" if failed else "ok", seconds=4, word="integrity" if failed else "",
-            error="error[integrity]: it broke" if failed else "", summary={"set": "PR1-000007"},
+            at=T0,
+            host="PR1",
+            play="Drill",
+            status="failed" if failed else "ok",
+            seconds=4,
+            word="integrity" if failed else "",
+            error="error[integrity]: it broke" if failed else "",
+            summary={"set": "PR1-000007"},
         ),
         events.HostEnded(at=T0, host="PR2", play="Drill", status="ok", seconds=3, summary={"set": "PR2-000002"}),
-    ]  # fmt: skip
+    ]
     if ended:
         told.append(events.RunEnded(at=T0 + timedelta(seconds=9), run="r1", exit_code=10 if failed else 0, seconds=9.0))
     folder = tmp_path / "runs" / "r1"
@@ -102,11 +116,16 @@ def _add(folder: Path, *told: events.Event) -> None:
 def _rolled_back(folder: Path, *hosts: str, code: int = 0) -> None:
     ended = [
         events.HostEnded(
-            at=T0, host=host, play="rollback", status="failed" if code else "rolled back", seconds=1, word="undo" if code else "",
+            at=T0,
+            host=host,
+            play="rollback",
+            status="failed" if code else "rolled back",
+            seconds=1,
+            word="undo" if code else "",
             error="error[undo]: it stays" if code else "",
         )
         for host in hosts
-    ]  # fmt: skip
+    ]
     undone = [
         events.Undone(at=T0, host=host, task="Attach", module="sql.attach", ok=True, msg="gone") for host in hosts
     ]
@@ -166,9 +185,11 @@ def test_nothing_passed_where_no_site_did(tmp_path: Path) -> None:
 def _not_its_turn(folder: Path, *hosts: str) -> Path:
     """The run goes on to hosts whose play found that nothing is to be done there."""
     told = [
-        events.HostEnded(at=T0, host=host, play="Drill", status="ok", seconds=0, summary={"skipped": "not its turn: it waits"})
+        events.HostEnded(
+            at=T0, host=host, play="Drill", status="ok", seconds=0, summary={"skipped": "not its turn: it waits"}
+        )
         for host in hosts
-    ]  # fmt: skip
+    ]
     _add(folder, *told, events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1.0))
     return folder
 

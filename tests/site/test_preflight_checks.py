@@ -64,18 +64,40 @@ def machine(**changes: Any) -> Machine:
 
 def site(states: dict[str, str] = STATES, **changes: Any) -> SiteFacts:
     return SiteFacts(
-        code="PR1", type="primary", product="2012", version="5", install_dir="D:\\SMS", machine=changes.pop("machine", machine()),
+        code="PR1",
+        type="primary",
+        product="2012",
+        version="5",
+        install_dir="D:\\SMS",
+        machine=changes.pop("machine", machine()),
         services=tuple(Service(name=name, state=state, start_mode="Auto", pid=1) for name, state in states.items()),
-        services_to_stop=(), registry_keys=(), what=(),
-        volumes=(Volume(id=D, name="D:\\", capacity=10**9, free=1000),), **changes,
-    )  # fmt: skip
+        services_to_stop=(),
+        registry_keys=(),
+        what=(),
+        volumes=(Volume(id=D, name="D:\\", capacity=10**9, free=1000),),
+        **changes,
+    )
 
 
 def database(host: str = "PR1", others: tuple[OtherDatabase, ...] = ()) -> Database:
     return Database(
-        host=host, server="S", instance="MSSQLSERVER", name="CM", version="11", edition="", collation="", recovery_model="",
-        owner="", trustworthy=True, broker=True, clr=True, compatibility=1, files=(), others=others, mounts=("C:\\", "D:\\"),
-    )  # fmt: skip
+        host=host,
+        server="S",
+        instance="MSSQLSERVER",
+        name="CM",
+        version="11",
+        edition="",
+        collation="",
+        recovery_model="",
+        owner="",
+        trustworthy=True,
+        broker=True,
+        clr=True,
+        compatibility=1,
+        files=(),
+        others=others,
+        mounts=("C:\\", "D:\\"),
+    )
 
 
 def found(
@@ -85,9 +107,16 @@ def found(
     ctx: Any = SimpleNamespace(ps=ps, host="PR1", clock=clock, stop=None)
     ctx.of = lambda host: SimpleNamespace(ps=other, host=host, clock=clock, stop=None)
     plain = {
-        "site": facts or site(), "size": 1000, "seconds": 60.0, "growth": 100, "longest": 3600.0, "skew": 300.0, "tries": 3,
-        "store_free": 2000, "store_root": Path("/srv"),
-    }  # fmt: skip
+        "site": facts or site(),
+        "size": 1000,
+        "seconds": 60.0,
+        "growth": 100,
+        "longest": 3600.0,
+        "skew": 300.0,
+        "tries": 3,
+        "store_free": 2000,
+        "store_root": Path("/srv"),
+    }
     return [(one.name, one.status, one.said) for one in check(ctx, Asked(**(plain | changes)))]  # type: ignore[arg-type]  # of mixed types
 
 

@@ -12,9 +12,16 @@ from sitekeeper.site.recovery.script import Recovery, recovery_script, wishes_of
 
 GIVEN: dict[str, Any] = {"provider": "cm.corp.example", "sql_server": "sql.corp.example"}
 RECOVERY = Recovery(
-    site="PR2", site_name="Site two", site_type="primary", parent=None, install_dir="D:\\CM", database="CM_PR2",
-    instance="MSSQLSERVER", option=20, media="E:\\R\\CD.Latest",
-)  # fmt: skip
+    site="PR2",
+    site_name="Site two",
+    site_type="primary",
+    parent=None,
+    install_dir="D:\\CM",
+    database="CM_PR2",
+    instance="MSSQLSERVER",
+    option=20,
+    media="E:\\R\\CD.Latest",
+)
 
 
 def _keys(recovery: Recovery, **wishes: Any) -> dict[str, dict[str, str]]:

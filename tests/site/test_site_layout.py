@@ -65,15 +65,17 @@ def parts(install: str, used: list[Volume]) -> list[tuple[str, str, str]]:
 
 def test_a_mounted_inbox_volume_is_a_part_of_its_own() -> None:
     assert parts("D:\\SMS", [ALL[1], ALL[5]]) == [
-        ("v1", "SMS", "SiteServer/SMSServer"), ("v5", "", "SiteServer/SMSServer/Inboxes"),
+        ("v1", "SMS", "SiteServer/SMSServer"),
+        ("v5", "", "SiteServer/SMSServer/Inboxes"),
         ("v1", "sitekeeper\\r1\\registry", "SiteServer/Registry"),
-    ]  # fmt: skip
+    ]
 
 
 def test_an_install_folder_that_is_a_mount_keeps_its_work_folder_at_the_drives_root() -> None:
     assert parts("E:\\Mounts\\SMS", [ALL[4], ALL[2]]) == [
-        ("v4", "", "SiteServer/SMSServer"), ("v2", "sitekeeper\\r1\\registry", "SiteServer/Registry"),
-    ]  # fmt: skip
+        ("v4", "", "SiteServer/SMSServer"),
+        ("v2", "sitekeeper\\r1\\registry", "SiteServer/Registry"),
+    ]
 
 
 def test_a_mount_that_would_lead_out_of_the_set() -> None:

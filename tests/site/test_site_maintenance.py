@@ -65,9 +65,14 @@ class Server:
         until, comment = self.modes.get(name, (self.now(), ""))
         on = until > self.now()
         return {
-            "Computer": name, "Objects": 3 if name in self.known else 0, "On": on, "Inside": 3 if on else 0,
-            "Until": until.isoformat() if on else "", "Comment": comment if on else "", "Now": self.now().isoformat(),
-        }  # fmt: skip
+            "Computer": name,
+            "Objects": 3 if name in self.known else 0,
+            "On": on,
+            "Inside": 3 if on else 0,
+            "Until": until.isoformat() if on else "",
+            "Comment": comment if on else "",
+            "Now": self.now().isoformat(),
+        }
 
     def change_beside(self, home: Any, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         home.change("Write-Output", InputObject="fence")
@@ -146,9 +151,12 @@ def facts(database_host: str | None = None) -> Any:
     database = None if database_host is None else databases.model_construct(host=database_host)
     names = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
     return sites.model_construct(
-        code="PR1", machine=machine, database=database, services_to_stop=names,
+        code="PR1",
+        machine=machine,
+        database=database,
+        services_to_stop=names,
         services=tuple(Service(name=name, state="Running", start_mode="Auto", pid=8) for name in names),
-    )  # fmt: skip
+    )
 
 
 @dataclass

@@ -190,10 +190,12 @@ def bak_of(here: Drill, *, torn: bool = False, name: str = "one.bak") -> list[di
     source = machine.site_databases["PR2"]
     if torn:
         tear(source.mdf.path)
-    outcome = here.play([
-        {"sql.backup": {"database": source.name}, "register": "bak", "undo": "never"},
-        {"core.debug": {"msg": "{{ bak.path }}"}},
-    ])  # fmt: skip
+    outcome = here.play(
+        [
+            {"sql.backup": {"database": source.name}, "register": "bak", "undo": "never"},
+            {"core.debug": {"msg": "{{ bak.path }}"}},
+        ]
+    )
     assert outcome.code == 0, outcome.events
     (found,) = machine.host.files.resolve("E:\\Backup").glob("*/sk_CM_PR2.bak")
     folder = here.root / "got"

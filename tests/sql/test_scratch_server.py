@@ -17,11 +17,21 @@ Change = Callable[[dict[str, Any]], None]
 
 def scratch(here: Drill, **database: Any) -> dict[str, Any]:
     facts = {
-        "host": "PR2", "server": "PR2", "instance": "MSSQLSERVER", "name": "CM_PR2", "version": "11.0.7001.0",
-        "edition": "Standard Edition (64-bit)", "collation": "x", "recovery_model": "SIMPLE", "owner": "sa", "trustworthy": True,
-        "broker": True, "clr": True, "compatibility": 110,
+        "host": "PR2",
+        "server": "PR2",
+        "instance": "MSSQLSERVER",
+        "name": "CM_PR2",
+        "version": "11.0.7001.0",
+        "edition": "Standard Edition (64-bit)",
+        "collation": "x",
+        "recovery_model": "SIMPLE",
+        "owner": "sa",
+        "trustworthy": True,
+        "broker": True,
+        "clr": True,
+        "compatibility": 110,
         "files": [{"logical": "CM_PR2", "path": "E:\\x.mdf", "kind": "data", "bytes": 5_000_000}],
-    } | database  # fmt: skip
+    } | database
     return {"sql.scratch": {"on": SCRATCH, "database": facts}, "register": "where"}
 
 

@@ -201,26 +201,47 @@ def watched(
 
 def shadow_set(**changes: Any) -> ShadowSet:
     plain = ShadowSet(
-        set_id="5e7", generation=7, before=watched(), after=watched(), taken_at="2026-11-24T00:00:00+00:00", consistency="files",
+        set_id="5e7",
+        generation=7,
+        before=watched(),
+        after=watched(),
+        taken_at="2026-11-24T00:00:00+00:00",
+        consistency="files",
         copies=(
             Copy(host="PR1", drive="D", index=0, volume=D_ID, name="D:\\", id=SHADOW_D),
             Copy(host="PR1", drive="D", index=1, volume=E_ID, name="E:\\Mounts\\Log\\", id=SHADOW_E),
         ),
-    )  # fmt: skip
+    )
     return plain.model_copy(update=changes)
 
 
 def site_facts(**changes: Any) -> SiteFacts:
     machine = Machine(
-        name="PR1", caption="Windows", version="6.3.9600", language=1033, installed="20200101000000.000000+000",
-        booted="20261101000000.000000+000", guid="g", x64=True,
-    )  # fmt: skip
+        name="PR1",
+        caption="Windows",
+        version="6.3.9600",
+        language=1033,
+        installed="20200101000000.000000+000",
+        booted="20261101000000.000000+000",
+        guid="g",
+        x64=True,
+    )
     plain = SiteFacts(
-        code="PR1", type="primary", product="2007", version="4.0.6487.2000", install_dir="D:\\SMS", machine=machine,
+        code="PR1",
+        type="primary",
+        product="2007",
+        version="4.0.6487.2000",
+        install_dir="D:\\SMS",
+        machine=machine,
         services=tuple(Service(name=name, state="Running", start_mode="Auto", pid=1) for name in SERVICES),
-        services_to_stop=SERVICES, registry_keys=(), what=(),
-        volumes=(Volume(id=D_ID, name="D:\\", capacity=10, free=5), Volume(id=E_ID, name="E:\\Mounts\\Log\\", capacity=10, free=5)),
-    )  # fmt: skip
+        services_to_stop=SERVICES,
+        registry_keys=(),
+        what=(),
+        volumes=(
+            Volume(id=D_ID, name="D:\\", capacity=10, free=5),
+            Volume(id=E_ID, name="E:\\Mounts\\Log\\", capacity=10, free=5),
+        ),
+    )
     return plain.model_copy(update=changes)
 
 

@@ -22,10 +22,21 @@ def export(key: str, code: str = "") -> bytes:
 
 def database(files: tuple[str, ...] = ("D:\\Data\\CM.mdf", "E:\\Mounts\\Log\\CM.ldf")) -> Database:
     return Database(
-        host="PR1", server="PR1", instance="MSSQLSERVER", name="CM_PR1", version="11", edition="Standard", collation="x",
-        recovery_model="SIMPLE", owner="sa", trustworthy=True, broker=True, clr=True, compatibility=110,
+        host="PR1",
+        server="PR1",
+        instance="MSSQLSERVER",
+        name="CM_PR1",
+        version="11",
+        edition="Standard",
+        collation="x",
+        recovery_model="SIMPLE",
+        owner="sa",
+        trustworthy=True,
+        broker=True,
+        clr=True,
+        compatibility=110,
         files=tuple(DatabaseFile(logical=path[-6:], path=path, kind="data", bytes=4) for path in files),
-    )  # fmt: skip
+    )
 
 
 class Good:
@@ -34,19 +45,28 @@ class Good:
     def __init__(self, kit: Any, staging: Staging) -> None:
         self.kit = kit
         self.staging = staging
-        self.disk = kit.Disk({
-            "SMS\\inboxes\\sitectrl.box\\sitectrl.ct0": b"ctl", "SMS\\logs\\a.log": b"log", "SMS\\data": None, "SMS\\srvacct": None,
-            "work\\sms.native.reg": export("SMS", "PR1"), "work\\nal.native.reg": export("NAL"), "Data\\CM.mdf": b"data",
-        })  # fmt: skip
+        self.disk = kit.Disk(
+            {
+                "SMS\\inboxes\\sitectrl.box\\sitectrl.ct0": b"ctl",
+                "SMS\\logs\\a.log": b"log",
+                "SMS\\data": None,
+                "SMS\\srvacct": None,
+                "work\\sms.native.reg": export("SMS", "PR1"),
+                "work\\nal.native.reg": export("NAL"),
+                "Data\\CM.mdf": b"data",
+            }
+        )
         self.host = kit.Host(disks={0: self.disk, 1: kit.Disk({"CM.ldf": b"log."})})
         self.ctx = kit.Context(self.host)
         self.ctx.offline = OfflineWindow("a", 0.0, until="b", seconds=12.5)
         self.site = kit.site_facts(database=database())
         self.snapshot = kit.shadow_set(consistency="writer")
         self.parts = [
-            kit.part("SMS"), kit.part("work", "SiteServer/Registry", "registry"), kit.part("Data\\CM.mdf", "SiteDBServer", "database"),
+            kit.part("SMS"),
+            kit.part("work", "SiteServer/Registry", "registry"),
+            kit.part("Data\\CM.mdf", "SiteDBServer", "database"),
             kit.part("CM.ldf", "SiteDBServer", "database", volume=kit.E),
-        ]  # fmt: skip
+        ]
         self.accept: tuple[str, ...] = ()
 
     @property

@@ -173,9 +173,22 @@ def whole_folder_is_a_link(sets: Sets) -> str:
 
 
 DAMAGES = [
-    flipped, cut, missing, extra, extra_folder, link, linked_folder, swapped_files, file_of_the_other_night, changed_facts,
-    lost_facts, lost_sum, facts_of_the_other, a_future_format, whole_folder_is_a_link,
-]  # fmt: skip
+    flipped,
+    cut,
+    missing,
+    extra,
+    extra_folder,
+    link,
+    linked_folder,
+    swapped_files,
+    file_of_the_other_night,
+    changed_facts,
+    lost_facts,
+    lost_sum,
+    facts_of_the_other,
+    a_future_format,
+    whole_folder_is_a_link,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

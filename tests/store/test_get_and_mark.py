@@ -58,8 +58,9 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
     assert (got.machine.name, got.database == database(), got.install_dir) == ("PR1", True, "D:\\SMS")
     assert got.registry == ("SiteServer/Registry/nal.native.reg", "SiteServer/Registry/sms.native.reg")
     assert [(one.file, one.name, one.logical, one.size) for one in got.database_files] == [
-        ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4), ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4),
-    ]  # fmt: skip
+        ("SiteDBServer/CM.mdf", "CM.mdf", "CM.mdf", 4),
+        ("SiteDBServer/CM.ldf", "CM.ldf", "CM.ldf", 4),
+    ]
     assert got.database_files[0].sha256 == hashlib.sha256(b"data").hexdigest()
     assert Get().in_place(ctx, intent_of(plan), got, 0)
     assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used where it lies"
@@ -178,8 +179,10 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
     assert extract.chosen(task, ["database"]) == list(copied)
     assert extract.chosen(task, ["PR1Backup/SiteServer"]) == [dump, other]
     assert [(one.name, one.logical, one.kind) for one in extract.database_files(task)] == [
-        ("cm.MDF", "CM.mdf", "data"), ("CM.ldf", "CM.ldf", "data"), ("other.ndf", "", "data"),
-    ]  # fmt: skip
+        ("cm.MDF", "CM.mdf", "data"),
+        ("CM.ldf", "CM.ldf", "data"),
+        ("other.ndf", "", "data"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["snapshot", "task"])
@@ -194,11 +197,14 @@ def test_the_primary_data_file_comes_first_whatever_its_name(
     assert sorted(names) == list(names)
     entries = tuple(
         Entry(
-            kind="file", path=f"{'' if name.endswith('.ldf') else 'Data'}\\{name}".lstrip("\\"), file=f"{under}SiteDBServer/{name}",
-            size=4, source="PR1:E:\\" if name.endswith(".ldf") else "PR1:D:\\",
+            kind="file",
+            path=f"{'' if name.endswith('.ldf') else 'Data'}\\{name}".lstrip("\\"),
+            file=f"{under}SiteDBServer/{name}",
+            size=4,
+            source="PR1:E:\\" if name.endswith(".ldf") else "PR1:D:\\",
         )
         for name in names
-    )  # fmt: skip
+    )
     changed = manifest.model_copy(update={"entries": entries, "kind": kind, "database": made})
     found = [one.name for one in extract.database_files(changed)]
     assert found == ["CM_PR2.mdf", "CM_PR2_log.ldf", "CM_PR2-2.ndf", "CM_older.mdf"]

@@ -86,26 +86,44 @@ REFUSED: list[tuple[str, Edit, str]] = [
     ("no data", without("SMS\\data"), "lacks data"),
     ("data is a link", inbox_link, "lacks data"),
     ("no srvacct", without("SMS\\srvacct"), "lacks srvacct"),
-    ("another control file", lambda good: good.disk.files.update({
-        "SMS\\inboxes\\sitectrl.box\\sitectrl.ct1": good.disk.files.pop("SMS\\inboxes\\sitectrl.box\\sitectrl.ct0")}),
-        "master site control file"),
+    (
+        "another control file",
+        lambda good: good.disk.files.update(
+            {
+                "SMS\\inboxes\\sitectrl.box\\sitectrl.ct1": good.disk.files.pop(
+                    "SMS\\inboxes\\sitectrl.box\\sitectrl.ct0"
+                )
+            }
+        ),
+        "master site control file",
+    ),
     ("no NAL", without("work\\nal.native.reg"), "lacks the registry export of NAL"),
     ("no SMS", without("work\\sms.native.reg"), "lacks the registry export of SMS"),
     ("SMS of a client only", file("work\\sms.native.reg", export("SMS")), "of site none"),
     ("SMS of another site", file("work\\sms.native.reg", export("SMS", "PR2")), "of site PR2"),
     ("SMS cut off", file("work\\sms.native.reg", export("SMS", "PR1")[:-4]), "cut off"),
     ("one of two database files", lambda good: good.parts.pop(), "lacks database files"),
-    ("no file of the database is known", lambda good: setattr(good, "site", good.site.model_copy(update={
-        "database": database(())})), "nothing is known of the files"),
+    (
+        "no file of the database is known",
+        lambda good: setattr(good, "site", good.site.model_copy(update={"database": database(())})),
+        "nothing is known of the files",
+    ),
     ("a service ran before", lambda good: snapshot(before=good.kit.watched("Running"))(good), "window was broken"),
     ("a service ran after", lambda good: snapshot(after=good.kit.watched("Start Pending"))(good), "window was broken"),
     ("restarted in between", lambda good: snapshot(after=good.kit.watched(boot="another"))(good), "restarted"),
-    ("the boot is not known", lambda good: snapshot(
-        before=good.kit.watched(boot="None"), after=good.kit.watched(boot="None"))(good), "last start"),
+    (
+        "the boot is not known",
+        lambda good: snapshot(before=good.kit.watched(boot="None"), after=good.kit.watched(boot="None"))(good),
+        "last start",
+    ),
     ("nothing was watched", snapshot(before=(), after=()), "nothing is known of sms_executive"),
-    ("one service was not watched", lambda good: snapshot(
-        before=good.kit.watched(names=["SMS_EXECUTIVE"]), after=good.kit.watched(names=["SMS_EXECUTIVE"]))(good),
-        "nothing is known of sms_site_component_manager"),
+    (
+        "one service was not watched",
+        lambda good: snapshot(
+            before=good.kit.watched(names=["SMS_EXECUTIVE"]), after=good.kit.watched(names=["SMS_EXECUTIVE"])
+        )(good),
+        "nothing is known of sms_site_component_manager",
+    ),
     ("others after than before", lambda good: snapshot(after=good.kit.watched(names=["X"]))(good), "other services"),
     ("no services to stop", site(services_to_stop=()), "nothing proves"),
     ("a copy is gone", lambda good: good.host.alive.pop(), "is gone"),
@@ -115,7 +133,7 @@ REFUSED: list[tuple[str, Edit, str]] = [
     ("another generation on the host", lambda good: setattr(good.host, "lease", (good.kit.run, 8)), "generation 8"),
     ("another run on the host", lambda good: setattr(good.host, "lease", ("other", 7)), "run other"),
     ("no lease on the host", lambda good: setattr(good.host, "lease", None), "held by nobody"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("edit", "says"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
@@ -212,12 +230,20 @@ def test_nothing_was_pulled(good: Good) -> None:
 
 SPOILED: list[tuple[str, Callable[[Path], object], str]] = [
     ("a file is gone", lambda at: (at / "SiteDBServer/CM.mdf").unlink(), "CM.mdf is not in the staging set"),
-    ("a file is shorter", lambda at: (at / "SiteDBServer/CM.mdf").write_bytes(b"x"), "CM.mdf is not in the staging set"),
-    ("a folder is gone", lambda at: (at / "SiteServer/SMSServer/data").rmdir(), "data is not in the staging set any more"),
+    (
+        "a file is shorter",
+        lambda at: (at / "SiteDBServer/CM.mdf").write_bytes(b"x"),
+        "CM.mdf is not in the staging set",
+    ),
+    (
+        "a folder is gone",
+        lambda at: (at / "SiteServer/SMSServer/data").rmdir(),
+        "data is not in the staging set any more",
+    ),
     ("a file too many", lambda at: (at / "SiteServer/extra").write_bytes(b""), "SiteServer/extra"),
     ("a folder too many", lambda at: (at / "SiteServer/more").mkdir(), "SiteServer/more"),
     ("a link", lambda at: (at / "SiteServer/SMSServer/x").symlink_to("/etc"), "a link"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("spoil", "says"), [case[1:] for case in SPOILED], ids=[case[0] for case in SPOILED])
@@ -303,18 +329,38 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("a missing folder", lambda at: (at / "SiteServer/SMSServer/data").rmdir(), "data: the folder is missing"),
     ("an extra file", lambda at: (at / "SiteServer/x").write_bytes(b""), "SiteServer/x: not in the manifest"),
     ("an extra folder", lambda at: (at / "SiteServer/y").mkdir(), "SiteServer/y: a folder that is not"),
-    ("a file that is a link", lambda at: replaced_by_link(at, "SiteDBServer/CM.mdf"), "SiteDBServer/CM.mdf: the file is missing"),
-    ("a folder that is a link", lambda at: replaced_by_link(at, "SiteServer/SMSServer/logs"), "logs: the folder is missing"),
+    (
+        "a file that is a link",
+        lambda at: replaced_by_link(at, "SiteDBServer/CM.mdf"),
+        "SiteDBServer/CM.mdf: the file is missing",
+    ),
+    (
+        "a folder that is a link",
+        lambda at: replaced_by_link(at, "SiteServer/SMSServer/logs"),
+        "logs: the folder is missing",
+    ),
     ("a folder above that is a link", lambda at: replaced_by_link(at, "SiteServer"), "SiteServer: a link"),
     ("a changed manifest", lambda at: flip(at, "manifest.json"), "changed after it was published"),
     ("no manifest", lambda at: (at / "manifest.json").unlink(), "no readable manifest"),
     ("no checksum", lambda at: (at / "manifest.sha256").write_text(""), "no readable manifest"),
-    ("entries taken out", lambda at: rewrite(at, entries=manifest_file.read(at).entries[1:]), "does not list the 6 files"),
+    (
+        "entries taken out",
+        lambda at: rewrite(at, entries=manifest_file.read(at).entries[1:]),
+        "does not list the 6 files",
+    ),
     ("the manifest of another set", lambda at: rewrite(at, id="PR1-000001"), "it is of set PR1-000001"),
-    ("an entry that goes outside", lambda at: rewrite(at, entries=tuple(
-        entry.model_copy(update={"file": "../../x"}) if entry.file.endswith("mdf") else entry
-        for entry in manifest_file.read(at).entries)), "../../x: outside of the set"),
-]  # fmt: skip
+    (
+        "an entry that goes outside",
+        lambda at: rewrite(
+            at,
+            entries=tuple(
+                entry.model_copy(update={"file": "../../x"}) if entry.file.endswith("mdf") else entry
+                for entry in manifest_file.read(at).entries
+            ),
+        ),
+        "../../x: outside of the set",
+    ),
+]
 
 
 @pytest.mark.parametrize(("damage", "says"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])

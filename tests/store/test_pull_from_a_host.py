@@ -44,10 +44,17 @@ def files(staging: Staging) -> dict[str, bytes]:
 
 
 def site(kit: Any) -> Any:
-    disk = kit.Disk({
-        "SMS\\inboxes\\a.box\\one.txt": b"one", "SMS\\inboxes\\b.box": None, "SMS\\big.bin": BIG, "SMS\\empty": b"",
-        "SMS\\odd <name>": b"x", "SMS\\_sk_x": b"y", "Other\\secret": b"not asked for",
-    })  # fmt: skip
+    disk = kit.Disk(
+        {
+            "SMS\\inboxes\\a.box\\one.txt": b"one",
+            "SMS\\inboxes\\b.box": None,
+            "SMS\\big.bin": BIG,
+            "SMS\\empty": b"",
+            "SMS\\odd <name>": b"x",
+            "SMS\\_sk_x": b"y",
+            "Other\\secret": b"not asked for",
+        }
+    )
     return kit.Host(disks={0: disk})
 
 
@@ -71,13 +78,17 @@ def test_a_folder_arrives_whole(kit: Any, staging: Staging) -> None:
 def test_a_single_file_and_two_of_one_name(kit: Any, staging: Staging) -> None:
     host = kit.Host(disks={0: kit.Disk({"Data\\CM.mdf": b"data"}), 1: kit.Disk({"CM.mdf": b"more"})})
     pull(
-        kit, host, staging, kit.part("Data\\CM.mdf", "SiteDBServer", "database"),
+        kit,
+        host,
+        staging,
+        kit.part("Data\\CM.mdf", "SiteDBServer", "database"),
         kit.part("CM.mdf", "SiteDBServer", "database", volume=kit.E),
-    )  # fmt: skip
+    )
     assert files(staging) == {"SiteDBServer/CM.mdf": b"data", "SiteDBServer/CM.mdf~2": b"more"}
     assert [(entry["source"], entry["path"]) for entry in held(staging)] == [
-        ("PR1:D:\\", "Data\\CM.mdf"), ("PR1:E:\\Mounts\\Log\\", "CM.mdf"),
-    ]  # fmt: skip
+        ("PR1:D:\\", "Data\\CM.mdf"),
+        ("PR1:E:\\Mounts\\Log\\", "CM.mdf"),
+    ]
 
 
 @pytest.mark.parametrize("blocks", range(11))
@@ -206,9 +217,12 @@ def test_a_mounted_inbox_volume_is_where_its_mount_point_was(kit: Any, staging: 
     outer = kit.Disk({"SMS\\bin\\x.exe": b"x"}, links={"SMS\\Inboxes": 16})
     inner = kit.Disk({"a.box\\one": b"one"}, unreadable={"System Volume Information"})
     pull(
-        kit, kit.Host(disks={0: outer, 1: inner}), staging, kit.part("SMS"),
+        kit,
+        kit.Host(disks={0: outer, 1: inner}),
+        staging,
+        kit.part("SMS"),
         kit.part("", "SiteServer/SMSServer/inboxes", volume=kit.E),
-    )  # fmt: skip
+    )
     assert set(files(staging)) == {"SiteServer/SMSServer/bin/x.exe", "SiteServer/SMSServer/inboxes/a.box/one"}
     kinds = {entry["file"]: entry["kind"] for entry in held(staging)}
     assert kinds["SiteServer/SMSServer/inboxes"] == "folder"
@@ -276,8 +290,10 @@ def test_a_database_inside_the_install_folder_is_twice_in_the_set_also_when_pull
     for _ in range(2):
         pull(kit, kit.Host(disks={0: disk}), staging, *parts)
         assert set(files(staging)) == {
-            "SiteServer/SMSServer/db/CM.mdf", "SiteServer/SMSServer/zz", "SiteDBServer/CM.mdf",
-        }  # fmt: skip
+            "SiteServer/SMSServer/db/CM.mdf",
+            "SiteServer/SMSServer/zz",
+            "SiteDBServer/CM.mdf",
+        }
         assert {entry["file"] for entry in held(staging) if entry["kind"] == "file"} == set(files(staging))
 
 
@@ -314,9 +330,11 @@ def test_it_stops_before_windows_drops_the_copies(kit: Any, staging: Staging) ->
 def test_the_storage_of_other_volumes_and_unbounded_ones_do_not_matter(kit: Any, staging: Staging) -> None:
     host = site(kit)
     host.storage = [
-        storage(kit.D, 90), storage("99999999-0000-0000-0000-000000000000", 99), storage(kit.E, 10**15, 2**64 - 1),
+        storage(kit.D, 90),
+        storage("99999999-0000-0000-0000-000000000000", 99),
+        storage(kit.E, 10**15, 2**64 - 1),
         {"Volume": None, "UsedSpace": 99, "MaxSpace": 100},
-    ]  # fmt: skip
+    ]
     pull(kit, host, staging, kit.part("SMS"))
 
 

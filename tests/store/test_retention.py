@@ -87,8 +87,13 @@ def test_three_years_pruned_every_night_end_the_same() -> None:
 def test_why_each_is_kept() -> None:
     why = reasons_to_keep(nights(), POLICY)
     assert why["2025-12-31"] == [
-        "newest good snapshot", "keep", "daily 2025-12-31", "weekly 2026-W01", "monthly 2025-12", "yearly 2025",
-    ]  # fmt: skip
+        "newest good snapshot",
+        "keep",
+        "daily 2025-12-31",
+        "weekly 2026-W01",
+        "monthly 2025-12",
+        "yearly 2025",
+    ]
     assert why["2025-03-09"] == ["newest drilled snapshot"]
     assert why["2024-02-29"] == ["pinned"]
     assert why["2024-11-11"] == []  # restored once, but a newer one was, too

@@ -147,9 +147,25 @@ def test_without_the_key_only_the_head_can_be_read(good: Good) -> None:
         assert bytes.fromhex(digest) not in everything
     head = json.loads((folder / "head.json").read_text())
     assert set(head) == {
-        "format", "id", "kind", "site", "generation", "run", "tool", "taken_at", "published_at", "offline_seconds", "consistency",
-        "feeds", "files", "bytes", "packing", "recipients", "body", "stored",
-    }  # fmt: skip
+        "format",
+        "id",
+        "kind",
+        "site",
+        "generation",
+        "run",
+        "tool",
+        "taken_at",
+        "published_at",
+        "offline_seconds",
+        "consistency",
+        "feeds",
+        "files",
+        "bytes",
+        "packing",
+        "recipients",
+        "body",
+        "stored",
+    }
     with pytest.raises(SecretError, match="need the secret key"):
         opened(folder)
     other = Keys("other", (pyrage.x25519.Identity.generate(),))
@@ -312,9 +328,13 @@ def test_list_and_show_of_sealed_sets(good: Good, identity: Path, capsys: pytest
     assert (head["format"], head["sealed"], "machine" in head) == (2, True, False)
     whole = told("show", "PR1", "--identity", str(identity))
     assert (whole["machine"]["name"], len(whole["entries"]) > 8) == ("PR1", True)
-    assert {one["file"]: one["stored"][:7] for one in told("files", "PR1", "--identity", str(identity), "--files", "database")} == {
-        "SiteDBServer/CM.ldf": "sealed/", "SiteDBServer/CM.mdf": "sealed/",
-    }  # fmt: skip
+    assert {
+        one["file"]: one["stored"][:7]
+        for one in told("files", "PR1", "--identity", str(identity), "--files", "database")
+    } == {
+        "SiteDBServer/CM.ldf": "sealed/",
+        "SiteDBServer/CM.mdf": "sealed/",
+    }
     for action in ("files", "diff"):
         both = ("PR1", "PR1") if action == "diff" else ("PR1",)
         assert main(["backups", action, *both, *store]) == 4

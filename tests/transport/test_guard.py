@@ -43,9 +43,14 @@ class Stage:
     def connect(self) -> PsrpSession:
         machine, account = self.lab.machines[self.name], self.lab.hierarchy.accounts[0]
         target = Target(
-            self.name, machine.wsman.address, machine.wsman.http_port or 0, False, "negotiate",
-            f"{account.domain}\\{account.user}", inline(account.password, "test"),
-        )  # fmt: skip
+            self.name,
+            machine.wsman.address,
+            machine.wsman.http_port or 0,
+            False,
+            "negotiate",
+            f"{account.domain}\\{account.user}",
+            inline(account.password, "test"),
+        )
         self.sessions.append(PsrpSession(target, self.clock))
         return self.sessions[-1]
 

@@ -21,11 +21,14 @@ LABELS = {
     "en": ("Writer name: '{}'", "Writer Id: {}", "Writer Instance Id: {}", "State: [{}] Stable", "Last error: {}"),
     # Labels seen in a French transcript: a space before the colon, names in English.
     "fr": (
-        "Nom du rédacteur : '{}'", "ID du rédacteur : {}", "ID de l\u2019instance du rédacteur : {}", "État : [{}] Stable",
+        "Nom du rédacteur : '{}'",
+        "ID du rédacteur : {}",
+        "ID de l\u2019instance du rédacteur : {}",
+        "État : [{}] Stable",
         "Dernière erreur : {}",
     ),
     "wide": ("N\uff1a'{}'", "I\uff1a{}", "J\uff1a{}", "S\uff1a[{}] ok", "E\uff1a{}"),
-}  # fmt: skip
+}
 BANNER = "vssadmin 1.1 - l'outil d'administration\r\n(C) Copyright 2001-2013 Microsoft Corp.\r\n\r\n"
 
 
@@ -146,9 +149,21 @@ def test_no_room_is_a_matter_of_space() -> None:
 
 
 DATABASE = Database(
-    host="PR1", server="PR1", instance="INST", name="CM_PR1", version="11", edition="x", collation="x", recovery_model="x",
-    owner="x", trustworthy=True, broker=True, clr=True, compatibility=110, files=(),
-)  # fmt: skip
+    host="PR1",
+    server="PR1",
+    instance="INST",
+    name="CM_PR1",
+    version="11",
+    edition="x",
+    collation="x",
+    recovery_model="x",
+    owner="x",
+    trustworthy=True,
+    broker=True,
+    clr=True,
+    compatibility=110,
+    files=(),
+)
 
 
 def document(*components: tuple[str, str, str, str], kind: str = "copy") -> dict[str, Any]:

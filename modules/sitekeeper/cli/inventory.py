@@ -57,7 +57,18 @@ def list_hosts(options: argparse.Namespace) -> int:
     for host in inventory.hosts:
         values = plain(inventory.vars_of(host))
         rows.append({"host": host, "groups": values.pop("group_names"), "vars": values})
-    shown = rows if options.json else [{**row, "groups": ", ".join(row["groups"]), "site": row["vars"].get("site_code"),
-                                        "address": row["vars"].get("ansible_host", row["host"])} for row in rows]  # fmt: skip
+    shown = (
+        rows
+        if options.json
+        else [
+            {
+                **row,
+                "groups": ", ".join(row["groups"]),
+                "site": row["vars"].get("site_code"),
+                "address": row["vars"].get("ansible_host", row["host"]),
+            }
+            for row in rows
+        ]
+    )
     table.show(shown, ("host", "site", "address", "groups"), as_json=options.json, empty="no hosts")
     return 0

@@ -32,9 +32,14 @@ def work(options: argparse.Namespace) -> int:
     vault = wiring.vault_password(options.vault_password_file)
     books = [playbook_reader.load(Path(one), vault) for one in options.playbook]
     rows = [
-        {"kind": one.role.kind, "hosts": ", ".join(one.hosts), "cmdlets": len(one.role.cmdlets),
-         "functions": len(one.role.functions), "folder": str(one.folder)}
+        {
+            "kind": one.role.kind,
+            "hosts": ", ".join(one.hosts),
+            "cmdlets": len(one.role.cmdlets),
+            "functions": len(one.role.functions),
+            "folder": str(one.folder),
+        }
         for one in build(books, inventory, Path(options.out), options.group)
-    ]  # fmt: skip
+    ]
     table.show(rows, ("kind", "hosts", "cmdlets", "functions", "folder"), as_json=options.json, empty="")
     return 0

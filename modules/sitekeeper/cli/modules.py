@@ -89,8 +89,19 @@ def doc(options: argparse.Namespace) -> int:
         for name, field in found.params_type.model_fields.items()
     }
     if options.json:
-        print(json.dumps({"module": found.name(), "does": purpose(found), "params": fields, "undo": found.reversible,
-                          "cmdlets": dict(found.needs.cmdlets), "functions": list(found.needs.functions)}, indent=2))  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "module": found.name(),
+                    "does": purpose(found),
+                    "params": fields,
+                    "undo": found.reversible,
+                    "cmdlets": dict(found.needs.cmdlets),
+                    "functions": list(found.needs.functions),
+                },
+                indent=2,
+            )
+        )
         return 0
     print(f"{found.name()}: {purpose(found)}\n")
     for name, about in fields.items():

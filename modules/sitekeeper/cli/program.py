@@ -72,8 +72,12 @@ def _told(error: SitekeeperError, *, as_json: bool) -> int:
         return error.exit_code
     origin = str(error.origin) if error.origin else None
     about = {
-        "error": error.word, "message": error.message, "host": error.host, "origin": origin, "hint": error.hint,
-    }  # fmt: skip
+        "error": error.word,
+        "message": error.message,
+        "host": error.host,
+        "origin": origin,
+        "hint": error.hint,
+    }
     print(json.dumps(about))
     if output.problem() is not None:
         output.complain(error.render())

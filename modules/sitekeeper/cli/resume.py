@@ -47,9 +47,13 @@ def resume_run(options: argparse.Namespace) -> int:
     resume.same_sources(run, book, inventory, extra, version("sitekeeper"))
     wiring.find_secrets(run, inventory)
     settings = Options(
-        limit=run.head.limit, selection=Selection(frozenset(run.head.tags), frozenset(run.head.skip_tags)),
-        forks=options.forks, extra=extra, runs=run.folder.parent, version=version("sitekeeper"),
-    )  # fmt: skip
+        limit=run.head.limit,
+        selection=Selection(frozenset(run.head.tags), frozenset(run.head.skip_tags)),
+        forks=options.forks,
+        extra=extra,
+        runs=run.folder.parent,
+        version=version("sitekeeper"),
+    )
     return show_events(
         options,
         lambda listener: wiring.run_playbook(file, inventory, settings, vault, listener, again=run).exit_code,

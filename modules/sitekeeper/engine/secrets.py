@@ -15,11 +15,22 @@ from typing import Any, NoReturn
 
 from sitekeeper.engine.errors import SecretError
 
-SECRET_VARIABLES = frozenset({
-    "ansible_password", "ansible_pass", "ansible_ssh_pass", "ansible_ssh_password", "ansible_winrm_pass", "ansible_winrm_password",
-    "ansible_psrp_pass", "ansible_psrp_password", "ansible_psrp_certificate_key_password", "ansible_become_password",
-    "ansible_become_pass", "sql_password",
-})  # fmt: skip
+SECRET_VARIABLES = frozenset(
+    {
+        "ansible_password",
+        "ansible_pass",
+        "ansible_ssh_pass",
+        "ansible_ssh_password",
+        "ansible_winrm_pass",
+        "ansible_winrm_password",
+        "ansible_psrp_pass",
+        "ansible_psrp_password",
+        "ansible_psrp_certificate_key_password",
+        "ansible_become_password",
+        "ansible_become_pass",
+        "sql_password",
+    }
+)
 """Variables whose plain value is taken for a secret, wherever it stands."""
 _SOUNDS_SECRET = re.compile(
     r"(?:password|passwd|passphrase|(?:^|[_-])(?:pass|pwd|secret|token)(?=[_-]|$))(?!.*(?:_file|_path)$)", re.IGNORECASE

@@ -141,10 +141,12 @@ class Gotten(Result):
             return ()
         return (
             Check(
-                name="newer sets", status="warning", said=f"passed over: {'; '.join(self.passed_over)}",
+                name="newer sets",
+                status="warning",
+                said=f"passed over: {'; '.join(self.passed_over)}",
                 consequence=f"What is shown is true of {self.id}, and not of what was backed up last.",
             ),
-        )  # fmt: skip
+        )
 
     @property
     def files_root(self) -> str:

@@ -38,10 +38,14 @@ class _Fact(NamedTuple):
 
 
 _FACTS = (
-    _Fact("offline", "offline", "s"), _Fact("files", "files", ""), _Fact("bytes", "size", "B"),
-    _Fact("age_hours", "age (h)", ""), _Fact("restore_seconds", "restore", "s"), _Fact("mib_per_second", "MiB/s", ""),
+    _Fact("offline", "offline", "s"),
+    _Fact("files", "files", ""),
+    _Fact("bytes", "size", "B"),
+    _Fact("age_hours", "age (h)", ""),
+    _Fact("restore_seconds", "restore", "s"),
+    _Fact("mib_per_second", "MiB/s", ""),
     _Fact("predicted_seconds_of_all", "all of it", "s"),
-)  # fmt: skip
+)
 
 
 class Console:
@@ -139,9 +143,12 @@ class Console:
             result = f"{status} ({ended.word})" if ended.word else status
             colour = "green" if status == "ok" else "red" if status != "skipped" else "dim"
             table.add_row(
-                escape(ended.host), f"[{colour}]{escape(result)}[/{colour}]", *(fact.written(facts.get(fact.key)) for fact in shown),
-                f"{ended.seconds:.1f} s", escape(str(facts.get("folder") or facts.get("set") or "")),
-            )  # fmt: skip
+                escape(ended.host),
+                f"[{colour}]{escape(result)}[/{colour}]",
+                *(fact.written(facts.get(fact.key)) for fact in shown),
+                f"{ended.seconds:.1f} s",
+                escape(str(facts.get("folder") or facts.get("set") or "")),
+            )
         show_table(self._screen, table)
         for ended in self._ended:
             # Failures of tasks were told where they happened; the others (connection, undo, lease) are told here.

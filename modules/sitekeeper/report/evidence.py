@@ -260,9 +260,12 @@ def sign(file: Path, key: Path) -> Path:
 def as_html(evidence: Evidence) -> str:
     """One page, without anything that is loaded from elsewhere."""
     world = Environment(
-        loader=PackageLoader("sitekeeper.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("sitekeeper.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     return world.get_template("evidence.html.j2").render(evidence=evidence)
 
 

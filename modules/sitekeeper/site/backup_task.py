@@ -85,12 +85,20 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
             },
         },
         functions=(
-            "Get-SkBackupTask", "Get-SkTaskMark", "Save-SkTaskBackup", "Start-SkBackupTask", "Complete-SkTaskBackup",
-            "Read-SkTaskLog", "Read-SkTaskControl", "Get-SkTree", "Measure-SkInbox", "Remove-SkFolder",
+            "Get-SkBackupTask",
+            "Get-SkTaskMark",
+            "Save-SkTaskBackup",
+            "Start-SkBackupTask",
+            "Complete-SkTaskBackup",
+            "Read-SkTaskLog",
+            "Read-SkTaskControl",
+            "Get-SkTree",
+            "Measure-SkInbox",
+            "Remove-SkFolder",
         ),
         rights="start and stop the services, write in the task's destination, read the site through the SMS Provider; "
         "select from v_StatusMessage",
-    )  # fmt: skip
+    )
     reversible = True
 
     def plan(self, ctx: Context, params: TaskParams) -> Plan[TaskIntent, TaskRun]:
@@ -106,20 +114,41 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         (log,) = ctx.ps.call("Read-SkTaskLog", Drive=site.drive, Path=site.install_path, Offset=-1)
         database = site.database
         intent = TaskIntent(
-            run=ctx.run_id, host=ctx.host, site=site.code, drive=site.drive, path=site.install_path, destination=destination,
-            store=params.set.store, running=site.services_to_stop, timeout=params.undo_timeout.total_seconds(),
-            settle=params.settle.total_seconds(), server=database.server, database=database.name, instance=database.instance,
+            run=ctx.run_id,
+            host=ctx.host,
+            site=site.code,
+            drive=site.drive,
+            path=site.install_path,
+            destination=destination,
+            store=params.set.store,
+            running=site.services_to_stop,
+            timeout=params.undo_timeout.total_seconds(),
+            settle=params.settle.total_seconds(),
+            server=database.server,
+            database=database.name,
+            instance=database.instance,
             files=tuple(file.path.rpartition("\\")[2] for file in database.files),
-            cd_latest=task_folder.needs_cd_latest(site), log_length=int(log["Length"]),
+            cd_latest=task_folder.needs_cd_latest(site),
+            log_length=int(log["Length"]),
             record=status_messages.newest(ctx, database.server, database.name, database.instance, site.code),
-        )  # fmt: skip
+        )
         told = "its backup task would run" + ("; warning: it writes to a volume of the site" if same_volume else "")
         unknown = Unknown("site.backup_task")
         result = predicted(
             TaskRun,
-            changed=True, msg=told, partial="", site=site.code, host=ctx.host, drive=site.drive, destination=destination,
-            previous=False, listing=unknown, files=unknown, bytes=unknown, proof=TaskProof(same_volume=same_volume),
-        )  # fmt: skip
+            changed=True,
+            msg=told,
+            partial="",
+            site=site.code,
+            host=ctx.host,
+            drive=site.drive,
+            destination=destination,
+            previous=False,
+            listing=unknown,
+            files=unknown,
+            bytes=unknown,
+            proof=TaskProof(same_volume=same_volume),
+        )
         changes = (
             Change(f"{destination}\\{site.code}Backup", "the previous backup", "put aside, and a new one"),
             *(Change(f"service {one.name}", one.state, "stopped and started by the task") for one in found[1:]),
@@ -162,19 +191,29 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         files = [one for one in found if one.kind == "file"]
         proof = following.proof_of(intent, told, watch).model_copy(
             update={
-                "control": str(control["Control"]), "after": str(control["After"]), "same_volume": same_volume,
+                "control": str(control["Control"]),
+                "after": str(control["After"]),
+                "same_volume": same_volume,
                 "started_by_us": left,
             }
-        )  # fmt: skip
+        )
         size = sum(one.size for one in files)
         notes = [f"{len(files)} files, {size} bytes in {ctx.clock.monotonic() - begun:.0f} s"]
         notes += ["warning: it writes to a volume of the site"] if same_volume else []
         notes += [f"warning: it left {', '.join(left)} stopped: started by us"] if left else []
         return TaskRun(
-            changed=True, site=intent.site, host=ctx.host, drive=intent.drive, destination=intent.destination,
-            previous=bool(mark["HasArchive"]), listing=task_folder.digest(found), files=len(files), bytes=size, proof=proof,
+            changed=True,
+            site=intent.site,
+            host=ctx.host,
+            drive=intent.drive,
+            destination=intent.destination,
+            previous=bool(mark["HasArchive"]),
+            listing=task_folder.digest(found),
+            files=len(files),
+            bytes=size,
+            proof=proof,
             msg="; ".join(notes),
-        )  # fmt: skip
+        )
 
     def in_place(self, ctx: Context, intent: TaskIntent, outcome: TaskRun, generation: int) -> bool:
         if _published(intent):
@@ -222,8 +261,9 @@ def _put_aside(ctx: Context, intent: TaskIntent) -> dict[str, Any]:
         )
         raise RemoteError(
             f"the previous backup in {intent.destination} cannot be put aside, so the task was not started: {error.message}",
-            record=error.record, hint=hint,
-        ) from None  # fmt: skip
+            record=error.record,
+            hint=hint,
+        ) from None
     return dict(mark)
 
 

@@ -58,17 +58,25 @@ class Book(Module[BookParams, None, BookFiles]):
             msg=f"the recovery book: {folder / stem}.html",
         )
         return Plan(
-            result=predicted, changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
-        )  # fmt: skip
+            result=predicted,
+            changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
+        )
 
     def apply(self, ctx: Context, params: BookParams, plan: Plan[None, BookFiles]) -> BookFiles:
         book = plan.result
         staged, target = params.staged, params.target
         place = book_pages.Place(
-            host=ctx.host, same_windows=target.same_windows, installed=target.installed, media=staged.media if staged else "",
-            backup=staged.backup if staged else "", script=staged.script if staged else "", saved=staged.saved if staged else "",
-            accounts=bool(staged and staged.accounts), folder=staged.folder if staged else "", database=_folder_of(params.database),
-        )  # fmt: skip
+            host=ctx.host,
+            same_windows=target.same_windows,
+            installed=target.installed,
+            media=staged.media if staged else "",
+            backup=staged.backup if staged else "",
+            script=staged.script if staged else "",
+            saved=staged.saved if staged else "",
+            accounts=bool(staged and staged.accounts),
+            folder=staged.folder if staged else "",
+            database=_folder_of(params.database),
+        )
         world = Environment(
             loader=PackageLoader("sitekeeper.site.recovery", ""),
             autoescape=True,
@@ -78,9 +86,12 @@ class Book(Module[BookParams, None, BookFiles]):
         )
         got = params.set
         html = world.get_template("book.html.j2").render(
-            got=got, place=place, steps=list(book_pages.steps(got, place)), again=list(book_pages.enter_again(got)),
+            got=got,
+            place=place,
+            steps=list(book_pages.steps(got, place)),
+            again=list(book_pages.enter_again(got)),
             gone=list(book_pages.gone(got)),
-        )  # fmt: skip
+        )
         try:
             private_folder(Path(book.html).parent)
             Path(book.html).write_text(html, encoding="utf-8")

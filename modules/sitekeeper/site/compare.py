@@ -53,11 +53,13 @@ class Compare(Module[CompareParams, None, Compared]):
         names, expected = {one.name for one in found}, set(params.expected)
         checks = tuple(_judged(one, expected) for one in found) + tuple(
             Check(
-                name=name, status="failed", said="as in the set, and was expected to be different",
+                name=name,
+                status="failed",
+                said="as in the set, and was expected to be different",
                 consequence="What was to change in the recovery did not.",
             )
             for name in sorted(expected - names - {"any"})
-        )  # fmt: skip
+        )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             refused = IntegrityError(
@@ -75,9 +77,11 @@ def _judged(one: Difference, expected: set[str]) -> Check:
     if expected & {one.name, "any"}:
         return Check(name=one.name, status="ok", said=f"{said}, as expected")
     return Check(
-        name=one.name, status="failed", said=said,
+        name=one.name,
+        status="failed",
+        said=said,
         consequence="The recovered site is not the one that was backed up: find out why before it goes back to work.",
-    )  # fmt: skip
+    )
 
 
 def differences(got: Gotten, site: SiteFacts) -> Iterator[Difference]:
@@ -97,9 +101,20 @@ def differences(got: Gotten, site: SiteFacts) -> Iterator[Difference]:
     before, now = got.database, site.database
     if before is not None or now is not None:
         for field in (
-            "server", "instance", "name", "version", "edition", "collation", "recovery_model", "owner", "trustworthy", "broker", "clr",
-            "compatibility", "change_tracking",
-        ):  # fmt: skip
+            "server",
+            "instance",
+            "name",
+            "version",
+            "edition",
+            "collation",
+            "recovery_model",
+            "owner",
+            "trustworthy",
+            "broker",
+            "clr",
+            "compatibility",
+            "change_tracking",
+        ):
             pairs[f"database.{field}"] = (_text(before, field), _text(now, field))
         pairs["database.files"] = (_files(before), _files(now))
         pairs["database.logins"] = (_logins(before), _logins(now))

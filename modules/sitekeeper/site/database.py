@@ -60,7 +60,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
         cmdlets={**WRITE_OUTPUT, **READS_SERVICES},
         functions=("Get-SkWorkFile", "Write-SkWorkFile", "Measure-SkWorkFile", "Remove-SkWorkFile", *READS_SITE),
         rights="write in the folder sql_work_dir; sysadmin of the SQL Server",
-    )  # fmt: skip
+    )
     reversible = True
 
     def machines(self, params: DatabaseParams) -> tuple[str, ...]:
@@ -82,15 +82,28 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
         folder = f"{root}\\{ctx.run_id}"
         paths = tuple(f"{folder}\\{name}" for name in names)
         result = Made(
-            changed=True, msg=f"{known.name} would be brought up from {got.id}", on=on, server=Unknown("site.database"),
-            instance=server.instance, name=known.name, files=paths, bytes=sum(one.size for one in got.database_files),
-        )  # fmt: skip
+            changed=True,
+            msg=f"{known.name} would be brought up from {got.id}",
+            on=on,
+            server=Unknown("site.database"),
+            instance=server.instance,
+            name=known.name,
+            files=paths,
+            bytes=sum(one.size for one in got.database_files),
+        )
         return Plan(
-            result=result, changes=(Change(f"database {known.name} on {on}", "not there", f"brought up from {got.id}"),),
+            result=result,
+            changes=(Change(f"database {known.name} on {on}", "not there", f"brought up from {got.id}"),),
             intent=DatabaseIntent(
-                on=on, instance=server.instance, name=known.name, run=ctx.run_id, root=root, names=names, drive=params.target.drive
+                on=on,
+                instance=server.instance,
+                name=known.name,
+                run=ctx.run_id,
+                root=root,
+                names=names,
+                drive=params.target.drive,
             ),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: DatabaseParams, plan: Plan[DatabaseIntent, Made]) -> Made:
         intent, got = plan.intended, params.set

@@ -70,10 +70,13 @@ class Examined(Result):
 
     def summary(self) -> dict[str, Any]:
         return {
-            "set": self.set, "from": self.source, "age_hours": self.age_hours, "restore_seconds": self.restore_seconds,
+            "set": self.set,
+            "from": self.source,
+            "age_hours": self.age_hours,
+            "restore_seconds": self.restore_seconds,
             "mib_per_second": None if self.rate is None else round(self.rate / 2**20, 1),
             "predicted_seconds_of_all": self.predicted_seconds,
-        }  # fmt: skip
+        }
 
 
 class Examine(Module[ExamineParams, None, Examined]):
@@ -88,10 +91,13 @@ class Examine(Module[ExamineParams, None, Examined]):
         made, got = params.database, params.set
         there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
         asked = Asked(
-            got=got, session=None if made is None else there.sql(there.host, "master", made.instance),
-            database=None if made is None else made.name, now=ctx.clock.now(), oldest=params.oldest,
+            got=got,
+            session=None if made is None else there.sql(there.host, "master", made.instance),
+            database=None if made is None else made.name,
+            now=ctx.clock.now(),
+            oldest=params.oldest,
             later=made is not None and made.source == "backup",
-        )  # fmt: skip
+        )
         unanswered: list[Check] = []
         checks = tuple(
             check
@@ -115,18 +121,25 @@ class Examine(Module[ExamineParams, None, Examined]):
         rate = made.bytes / seconds if made is not None and seconds else None
         predicted = got.bytes / rate if rate else None
         warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
-        timed = "" if seconds is None or rate is None else (
-            f"; database up in {seconds:.1f} s ({rate / 2**20:.1f} MiB/s), all of it in about {predicted or 0:.0f} s"
-        )  # fmt: skip
+        timed = (
+            ""
+            if seconds is None or rate is None
+            else (
+                f"; database up in {seconds:.1f} s ({rate / 2**20:.1f} MiB/s), all of it in about {predicted or 0:.0f} s"
+            )
+        )
         return Plan(
             result=Examined(
-                checks=checks, set=got.id, source="" if made is None else made.source,
+                checks=checks,
+                set=got.id,
+                source="" if made is None else made.source,
                 age_hours=round((asked.now - asked.taken).total_seconds() / 3600, 2),
-                restore_seconds=None if seconds is None else round(seconds, 3), rate=rate,
+                restore_seconds=None if seconds is None else round(seconds, 3),
+                rate=rate,
                 predicted_seconds=None if predicted is None else round(predicted, 1),
                 msg=f"{got.id}: {len(checks)} questions answered well{timed}{warned}",
             )
-        )  # fmt: skip
+        )
 
 
 def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked, unanswered: list[Check]) -> list[Check]:
@@ -140,9 +153,11 @@ def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked, unanswered: li
         raise
     except (SqlError, OSError) as error:
         failed = Check(
-            name=ask.__name__.replace("_", " "), status="failed", said=f"cannot be asked: {error}",
+            name=ask.__name__.replace("_", " "),
+            status="failed",
+            said=f"cannot be asked: {error}",
             consequence="Nothing is known of it.",
-        )  # fmt: skip
+        )
         if not (isinstance(error, SqlError) and error.number > 0):
             unanswered.append(failed)
         return [failed]

@@ -108,9 +108,10 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
             row = found.get(one.computer)
             if row is not None and not row["Objects"]:
                 raise InventoryError(
-                    f"{one.how.management_server} does not monitor {one.computer}", host=one.host,
+                    f"{one.how.management_server} does not monitor {one.computer}",
+                    host=one.host,
                     hint="say `maintenance: none` for this host, or in `monitored_as` under which name it is monitored",
-                )  # fmt: skip
+                )
             other = row is not None and row["On"] and not _passing(str(row["Comment"]), ctx.run_id, row)
             if other and row is not None:
                 states.append(_state(one, row["Until"], already=True))
@@ -130,10 +131,14 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
             result=result.model_copy(update={"changed": True, "msg": "; ".join([*said, f"until {_short(until)}"])}),
             changes=tuple(Change(f"maintenance of {one.computer}", "off", f"on for {minutes} min") for one in todo),
             intent=MaintenanceIntent(
-                run=ctx.run_id, targets=tuple(todo), minutes=minutes, comment=params.comment.strip(),
-                services=tuple(name for name in params.site.services_to_stop if name in ran), until=until,
+                run=ctx.run_id,
+                targets=tuple(todo),
+                minutes=minutes,
+                comment=params.comment.strip(),
+                services=tuple(name for name in params.site.services_to_stop if name in ran),
+                until=until,
             ),
-        )  # fmt: skip
+        )
 
     def apply(
         self, ctx: Context, params: MaintenanceParams, plan: Plan[MaintenanceIntent, MaintenanceResult]
@@ -221,8 +226,9 @@ def _proved(one: Target, row: dict[str, Any], run: str) -> MaintenanceState:
     if not row["On"]:
         raise RemoteError(
             f"{one.how.management_server} took the request, and {one.computer} is not in maintenance mode",
-            host=one.host, hint="is the account an operator for this computer? see the Operations Manager event log",
-        )  # fmt: skip
+            host=one.host,
+            hint="is the account an operator for this computer? see the Operations Manager event log",
+        )
     return _state(one, row["Until"], already=not _is_ours(str(row["Comment"]), run))
 
 

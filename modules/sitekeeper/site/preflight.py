@@ -69,10 +69,17 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
         store = Folder(store_of(ctx, params.store))
         store.fit()
         asked = Asked(
-            site=params.site, size=size, seconds=seconds, growth=int(params.growth * seconds / 60),
-            longest=params.longest.total_seconds(), skew=params.skew.total_seconds(), tries=params.tries,
-            store_free=store.free(), store_root=store.root, copies=1 if wanted(ctx.vars) is None else 2,
-        )  # fmt: skip
+            site=params.site,
+            size=size,
+            seconds=seconds,
+            growth=int(params.growth * seconds / 60),
+            longest=params.longest.total_seconds(),
+            skew=params.skew.total_seconds(),
+            tries=params.tries,
+            store_free=store.free(),
+            store_root=store.root,
+            copies=1 if wanted(ctx.vars) is None else 2,
+        )
         checks = tuple(
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _all(ctx, asked)
         )
@@ -92,10 +99,13 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
         down = next((one.said for one in warned if one.name == "services"), "")
         return Plan(
             result=PreflightResult(
-                checks=checks, predicted_bytes=size, predicted_seconds=round(seconds, 1), msg=told,
+                checks=checks,
+                predicted_bytes=size,
+                predicted_seconds=round(seconds, 1),
+                msg=told,
                 partial=f"{params.site.code} is down: {down}" if down else "",
             )
-        )  # fmt: skip
+        )
 
 
 def _all(ctx: Context, asked: Asked) -> Iterator[Found]:

@@ -38,7 +38,7 @@ class Save(Module[SaveParams, None, Saved]):
         return Plan(
             result=Saved(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
             changes=(Change(f"kept copies in {folder}", "none", "srvacct, SMS and NAL as they are"),),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: SaveParams, plan: Plan[None, Saved]) -> Saved:
         drive, folder = params.target.drive, plan.result.folder

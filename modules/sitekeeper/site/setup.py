@@ -99,9 +99,10 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
         wishes_of(params.recovery or ctx.vars.get("recovery"))
         change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
         return Plan(
-            result=SetupResult(changed=True, msg=f"setup would recover {got.site}", site=Unknown("site.setup")), changes=(change,),
+            result=SetupResult(changed=True, msg=f"setup would recover {got.site}", site=Unknown("site.setup")),
+            changes=(change,),
             intent=SetupIntent(run=ctx.run_id, site=got.site, root=params.staged.root, drive=params.staged.drive),
-        )  # fmt: skip
+        )
 
     def made(self, ctx: Context, intent: SetupIntent) -> SetupResult | None:
         found = _read(ctx, intent, "setup")
@@ -124,9 +125,13 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
-            changed=True, site=intent.site, account=account, seconds=round(seconds, 1), tail=tail,
+            changed=True,
+            site=intent.site,
+            account=account,
+            seconds=round(seconds, 1),
+            tail=tail,
             msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
-        )  # fmt: skip
+        )
 
 
 def _started(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:

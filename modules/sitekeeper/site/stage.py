@@ -56,7 +56,7 @@ class Stage(Module[StageParams, StageIntent, Staged]):
         cmdlets=READS_SERVICES,
         functions=("Write-SkStage", "Measure-SkStage", "Remove-SkStage", *READS_SITE),
         rights="write into the folder that the operator made",
-    )  # fmt: skip
+    )
     reversible = True
 
     def plan(self, ctx: Context, params: StageParams) -> Plan[StageIntent, Staged]:
@@ -82,11 +82,19 @@ class Stage(Module[StageParams, StageIntent, Staged]):
         refuse_full(ctx, target.free_of(root), size)
         files = sum(one.local is not None or bool(one.data) for one in pieces)
         result = Staged(
-            changed=True, root=root, drive=target.drive, folder=folder, media="" if old else f"{folder}\\{MEDIA}", backup=backup,
-            script="" if old else f"{folder}\\{SCRIPT}", saved=_kept_in(params.saved),
-            accounts=bool(params.saved and params.saved.accounts), files=files, bytes=size,
+            changed=True,
+            root=root,
+            drive=target.drive,
+            folder=folder,
+            media="" if old else f"{folder}\\{MEDIA}",
+            backup=backup,
+            script="" if old else f"{folder}\\{SCRIPT}",
+            saved=_kept_in(params.saved),
+            accounts=bool(params.saved and params.saved.accounts),
+            files=files,
+            bytes=size,
             msg=f"{files} files, {size} bytes would be laid in {folder}",
-        )  # fmt: skip
+        )
         change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
         return Plan(
             result=result,
@@ -131,7 +139,14 @@ def _recovery(got: Gotten, folder: str, backup: str) -> Recovery:
     if got.database is None:
         raise UsageError(f"{got.id} has no database: nothing is recovered from it")
     return Recovery(
-        site=got.site, site_name=got.site_name, site_type=got.site_type, parent=got.parent, install_dir=got.install_dir,
-        database=got.database.name, instance=got.database.instance, option=10 if backup else 20, media=f"{folder}\\{MEDIA}",
+        site=got.site,
+        site_name=got.site_name,
+        site_type=got.site_type,
+        parent=got.parent,
+        install_dir=got.install_dir,
+        database=got.database.name,
+        instance=got.database.instance,
+        option=10 if backup else 20,
+        media=f"{folder}\\{MEDIA}",
         backup=backup,
-    )  # fmt: skip
+    )

@@ -64,16 +64,23 @@ class Target(Module[TargetParams, None, TargetFacts]):
         there = str(installed["Setup"].get("Installation Directory") or "").rstrip("\\")
         server, instance, host, about, names, aged = _sql(ctx, got, ask_age=bool(there) and got.product == "2007")
         seen = target_rules.Seen(
-            got=got, expected=ctx.site_code(), machine=machine, services=services_of(answers[len(keys) + 2]),
+            got=got,
+            expected=ctx.site_code(),
+            machine=machine,
+            services=services_of(answers[len(keys) + 2]),
             volumes=tuple(volumes_of_machine(answers[len(keys) + 3])),
             installed=there,
             installed_code=str(installed["Identification"].get("Site Code") or ""),
             installed_version=str(installed["Setup"].get("Full Version") or ""),
-            installed_database=_registered(installed["SQL Server"], got.database), site_database=aged,
-            sql_version=str(about.get("version", "")), sql_edition=str(about.get("edition", "")),
-            sql_collation=str(about.get("collation", "")), databases=names,
-            cd_latest=version_of_cd_latest(got), now=ctx.clock.now(),
-        )  # fmt: skip
+            installed_database=_registered(installed["SQL Server"], got.database),
+            site_database=aged,
+            sql_version=str(about.get("version", "")),
+            sql_edition=str(about.get("edition", "")),
+            sql_collation=str(about.get("collation", "")),
+            databases=names,
+            cd_latest=version_of_cd_latest(got),
+            now=ctx.clock.now(),
+        )
         checks = tuple(check for rule in target_rules.ALL for check in rule(seen))
         failed = [one for one in checks if one.status == "failed"]
         if failed:
@@ -86,12 +93,19 @@ class Target(Module[TargetParams, None, TargetFacts]):
         warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
         return Plan(
             result=TargetFacts(
-                checks=checks, machine=machine, same_windows=seen.same_windows, installed=seen.installed, sql_host=host,
+                checks=checks,
+                machine=machine,
+                same_windows=seen.same_windows,
+                installed=seen.installed,
+                sql_host=host,
                 services=_to_stop(seen),
-                drive=str(one_of(answers[len(keys)], "Win32_OperatingSystem")["SystemDrive"])[0].upper(), volumes=seen.volumes,
-                sql_server=server, sql_instance=instance, msg=f"{got.id} may be recovered here: {len(checks)} rules{warned}",
+                drive=str(one_of(answers[len(keys)], "Win32_OperatingSystem")["SystemDrive"])[0].upper(),
+                volumes=seen.volumes,
+                sql_server=server,
+                sql_instance=instance,
+                msg=f"{got.id} may be recovered here: {len(checks)} rules{warned}",
             )
-        )  # fmt: skip
+        )
 
 
 def _to_stop(seen: target_rules.Seen) -> tuple[str, ...]:

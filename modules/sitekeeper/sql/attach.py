@@ -44,8 +44,10 @@ class Attach(Module[AttachParams, AttachIntent, Made]):
     """
 
     needs = Needs(
-        cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
-    )  # fmt: skip
+        cmdlets=WRITE_OUTPUT,
+        functions=("Remove-SkWorkFile",),
+        rights="sysadmin of the SQL Server",
+    )
     reversible = True
 
     def plan(self, ctx: Context, params: AttachParams) -> Plan[AttachIntent, Made]:
@@ -61,14 +63,20 @@ class Attach(Module[AttachParams, AttachIntent, Made]):
         paths = tuple(one.path for one in in_order(params.files))
         return Plan(
             result=Made(
-                changed=True, msg=f"{len(paths)} files would be attached", on=there.host, server=Unknown("sql.attach"),
-                instance=server.instance, name=params.name, files=paths, bytes=sum(one.size for one in params.files),
+                changed=True,
+                msg=f"{len(paths)} files would be attached",
+                on=there.host,
+                server=Unknown("sql.attach"),
+                instance=server.instance,
+                name=params.name,
+                files=paths,
+                bytes=sum(one.size for one in params.files),
             ),
             changes=(Change(f"database {params.name} on {there.host}", "not there", f"{len(paths)} files attached"),),
             intent=AttachIntent(
                 on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root, files=paths
             ),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: AttachParams, plan: Plan[AttachIntent, Made]) -> Made:
         intent = plan.intended

@@ -85,14 +85,21 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         path = f"{root}\\{ctx.run_id}\\{name}"
         return Plan(
             result=BackupFile(
-                changed=True, msg=f"{size} bytes would be backed up", on=there.host, instance=server.instance,
-                database=params.database, path=path, name=name, bytes=size, id=Unknown("sql.backup"),
+                changed=True,
+                msg=f"{size} bytes would be backed up",
+                on=there.host,
+                instance=server.instance,
+                database=params.database,
+                path=path,
+                name=name,
+                bytes=size,
+                id=Unknown("sql.backup"),
             ),
             changes=(Change(f"{there.host} {path}", "not there", f"a copy-only backup of {params.database}"),),
             intent=BackupIntent(
                 on=there.host, instance=server.instance, database=params.database, run=ctx.run_id, root=root, name=name
             ),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: BackupParams, plan: Plan[BackupIntent, BackupFile]) -> BackupFile:
         intent = plan.intended
@@ -115,10 +122,12 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         size = plan.result.bytes
         return plan.result.model_copy(
             update={
-                "seconds": seconds, "verify_seconds": verifying, "id": identity,
+                "seconds": seconds,
+                "verify_seconds": verifying,
+                "id": identity,
                 "msg": f"{intent.database}: {size} bytes in {seconds:.1f} s, {rate(size, seconds)}, verified",
             }
-        )  # fmt: skip
+        )
 
     def in_place(self, ctx: Context, intent: BackupIntent, outcome: BackupFile, generation: int) -> bool:
         return intent.name in listed(changed_on(ctx, intent), intent.root, intent.run)

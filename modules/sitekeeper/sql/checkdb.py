@@ -84,9 +84,10 @@ def damaged(result: Checked) -> IntegrityError:
     shown = "; ".join(f"{one.number} {one.text}" for one in result.errors[:SHOWN])
     more = f" and {len(result.errors) - SHOWN} more" if len(result.errors) > SHOWN else ""
     error = IntegrityError(
-        f"DBCC CHECKDB found {len(result.errors)} errors in {result.name}: {shown}{more}", host=result.on,
+        f"DBCC CHECKDB found {len(result.errors)} errors in {result.name}: {shown}{more}",
+        host=result.on,
         hint=f"{CONSEQUENCE} {ADVICE}",
-    )  # fmt: skip
+    )
     error.checks = result.checks
     error.blames = "set"
     return error
@@ -110,6 +111,11 @@ def _error(row: Mapping[str, object]) -> CheckError:
         return None if value is None else int(str(value))
 
     return CheckError(
-        number=int(str(named["error"])), level=int(str(named["level"])), text=str(named["messagetext"]),
-        repair=str(named.get("repairlevel") or ""), file=number("file"), page=number("page"), object_id=number("objectid"),
-    )  # fmt: skip
+        number=int(str(named["error"])),
+        level=int(str(named["level"])),
+        text=str(named["messagetext"]),
+        repair=str(named.get("repairlevel") or ""),
+        file=number("file"),
+        page=number("page"),
+        object_id=number("objectid"),
+    )

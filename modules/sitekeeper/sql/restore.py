@@ -58,8 +58,10 @@ class Restore(Module[RestoreParams, RestoreIntent, Made]):
     """
 
     needs = Needs(
-        cmdlets=WRITE_OUTPUT, functions=("Remove-SkWorkFile",), rights="sysadmin of the SQL Server",
-    )  # fmt: skip
+        cmdlets=WRITE_OUTPUT,
+        functions=("Remove-SkWorkFile",),
+        rights="sysadmin of the SQL Server",
+    )
     reversible = True
 
     def plan(self, ctx: Context, params: RestoreParams) -> Plan[RestoreIntent, Made]:
@@ -80,15 +82,30 @@ class Restore(Module[RestoreParams, RestoreIntent, Made]):
         size = sum(int(str(row["Size"])) for row in files)
         return Plan(
             result=Made(
-                changed=True, msg=f"{len(moves)} files would be restored", on=there.host, server=Unknown("sql.restore"),
-                instance=server.instance, name=params.name, files=tuple(moves.values()), bytes=size, source="backup",
+                changed=True,
+                msg=f"{len(moves)} files would be restored",
+                on=there.host,
+                server=Unknown("sql.restore"),
+                instance=server.instance,
+                name=params.name,
+                files=tuple(moves.values()),
+                bytes=size,
+                source="backup",
             ),
-            changes=(Change(f"database {params.name} on {there.host}", "not there", f"restored from {params.backup.name}"),),
+            changes=(
+                Change(f"database {params.name} on {there.host}", "not there", f"restored from {params.backup.name}"),
+            ),
             intent=RestoreIntent(
-                on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root,
-                files=tuple(moves.values()), backup=path, moves=moves,
+                on=there.host,
+                instance=server.instance,
+                name=params.name,
+                run=ctx.run_id,
+                root=root,
+                files=tuple(moves.values()),
+                backup=path,
+                moves=moves,
             ),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: RestoreParams, plan: Plan[RestoreIntent, Made]) -> Made:
         intent = plan.intended
@@ -113,9 +130,10 @@ def explained(error: SqlError, path: str) -> SqlError | IntegrityError:
     """What it means that the server does not restore it."""
     if error.number in NO_BACKUP:
         damaged = IntegrityError(
-            f"{path} is no whole backup: {error.message}", host=error.host,
+            f"{path} is no whole backup: {error.message}",
+            host=error.host,
             hint="this backup does not restore; the set's own database files may: attach them",
-        )  # fmt: skip
+        )
         damaged.blames = "" if error.number == UNREAD else "set"
         return damaged
     error.hint = HINTS.get(error.number, error.hint)
@@ -129,9 +147,10 @@ def _refuse_other_than_whole(server: Server, path: str) -> None:
         raise explained(error, path) from None
     if len(rows) != 1 or rows[0]["BackupType"] != _WHOLE or not rows[0]["HasBackupChecksums"] or rows[0]["IsDamaged"]:
         other = IntegrityError(
-            f"{path} is not one whole backup of a database with checksums", host=server.host,
+            f"{path} is not one whole backup of a database with checksums",
+            host=server.host,
             hint="sql.backup writes such: COPY_ONLY, CHECKSUM, INIT, FORMAT",
-        )  # fmt: skip
+        )
         other.blames = "set"
         raise other
 

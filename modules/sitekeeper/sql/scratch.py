@@ -98,17 +98,26 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
         return Plan(
             result=ScratchServer(
-                changed=bool(dead or runs), on=there.host, server=str(about["server"]), instance=server.instance,
-                version=str(about["version"]), edition=str(about["edition"]), work_dir=root, free=found.free,
+                changed=bool(dead or runs),
+                on=there.host,
+                server=str(about["server"]),
+                instance=server.instance,
+                version=str(about["version"]),
+                edition=str(about["edition"]),
+                work_dir=root,
+                free=found.free,
                 dropped=(*dead, *(f"{root}\\{run}" for run in runs)),
- msg=told,
+                msg=told,
             ),
             changes=(
-                *(Change(f"database {name} on {there.host}", f"left by run {mark.run_of(name)}", "dropped") for name in dead),
+                *(
+                    Change(f"database {name} on {there.host}", f"left by run {mark.run_of(name)}", "dropped")
+                    for name in dead
+                ),
                 *(Change(f"{there.host} {root}\\{run}", f"left by run {run}", "deleted") for run in runs),
             ),
             intent=ScratchIntent(on=there.host, run=ctx.run_id, root=root),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: ScratchParams, plan: Plan[ScratchIntent, ScratchServer]) -> ScratchServer:
         """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
@@ -136,8 +145,9 @@ def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
     """All broken rules at once."""
     error = PreflightError(
         f"{there.host} is not fit to try a restore on: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
-        host=there.host, hint="nothing was changed there; name another scratch server, or put this one right",
-    )  # fmt: skip
+        host=there.host,
+        hint="nothing was changed there; name another scratch server, or put this one right",
+    )
     error.checks = tuple(
         Check(
             name=rule,

@@ -64,9 +64,10 @@ class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
             raise UsageError(f"{params.name} is a drill's copy: nothing is ever set there", host=server.host)
         if _major(server) < SINCE_2012:
             raise UsageError(
-                "settings are set on SQL Server 2012 and later only", host=server.host,
+                "settings are set on SQL Server 2012 and later only",
+                host=server.host,
                 hint="nobody wrote down what a site of 2007 needs: compare with a site that runs",
-            )  # fmt: skip
+            )
         return Plan(
             result=read.model_copy(update={"changed": True}),
             changes=tuple(Change(f"{params.name}: {one.name}", one.found, str(one.wanted)) for one in read.wrong),
@@ -122,8 +123,13 @@ def _read(server: Server, name: str) -> SettingsResult:
     told = ", ".join(f"{one.name} is {one.found} instead of {one.wanted}" for one in wrong)
     checks = tuple(_check(one, copy=copy) for one in found if one.wanted is not None)
     return SettingsResult(
-        on=server.host, name=name, copy_of_ours=copy, settings=tuple(found), checks=checks, msg=told or "as they must be"
-    )  # fmt: skip
+        on=server.host,
+        name=name,
+        copy_of_ours=copy,
+        settings=tuple(found),
+        checks=checks,
+        msg=told or "as they must be",
+    )
 
 
 def _check(one: Setting, *, copy: bool) -> Check:
@@ -131,10 +137,12 @@ def _check(one: Setting, *, copy: bool) -> Check:
         return Check(name=one.name, status="ok", said=f"is {one.found}")
     consequence = "A copy with trust or a broker of its own may act as the site would." if copy else ""
     return Check(
-        name=one.name, status="failed", said=f"is {one.found} instead of {one.wanted}",
+        name=one.name,
+        status="failed",
+        said=f"is {one.found} instead of {one.wanted}",
         consequence=consequence or "Microsoft's setup and the site's components expect it otherwise.",
         hint="drop the copy" if copy else "sql.settings with set: true, on SQL Server 2012 and later",
-    )  # fmt: skip
+    )
 
 
 def _major(server: Server) -> int:

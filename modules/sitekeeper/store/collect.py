@@ -86,9 +86,12 @@ class Collect(Module[CollectParams, None, Pulled]):
         source.ready(ctx.host)
         seconds = ctx.clock.monotonic() - started
         return Pulled(
-            changed=True, files=puller.files, bytes=puller.bytes, seconds=round(seconds, 3),
+            changed=True,
+            files=puller.files,
+            bytes=puller.bytes,
+            seconds=round(seconds, 3),
             msg=f"{puller.files} files, {puller.bytes} bytes in {seconds:.1f} s",
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)

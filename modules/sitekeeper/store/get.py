@@ -157,22 +157,41 @@ def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) 
     said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
     return predicted(
         Gotten,
-        changed=False, partial="",
+        changed=False,
+        partial="",
         msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}{said}",
-        id=manifest.id, kind=manifest.kind, site=manifest.site, site_type=manifest.site_type, product=manifest.product,
-        version=manifest.version, taken_at=manifest.taken_at, folder=folder, install_dir=manifest.install_dir,
-        parent=manifest.parent, database=manifest.database, machine=manifest.machine, row_counts=manifest.row_counts,
-        database_files=extract.database_files(manifest), registry=tuple(one.file for one in manifest.registry),
-        bytes=manifest.bytes, feeds=manifest.feeds, site_name=manifest.site_name, services=manifest.services, proof=_proof(manifest),
-        drilled=drilled, passed_over=passed_over,
+        id=manifest.id,
+        kind=manifest.kind,
+        site=manifest.site,
+        site_type=manifest.site_type,
+        product=manifest.product,
+        version=manifest.version,
+        taken_at=manifest.taken_at,
+        folder=folder,
+        install_dir=manifest.install_dir,
+        parent=manifest.parent,
+        database=manifest.database,
+        machine=manifest.machine,
+        row_counts=manifest.row_counts,
+        database_files=extract.database_files(manifest),
+        registry=tuple(one.file for one in manifest.registry),
+        bytes=manifest.bytes,
+        feeds=manifest.feeds,
+        site_name=manifest.site_name,
+        services=manifest.services,
+        proof=_proof(manifest),
+        drilled=drilled,
+        passed_over=passed_over,
         backup_files=extract.backup_files(manifest),
-    )  # fmt: skip
+    )
 
 
 def _proof(manifest: Manifest) -> Proof:
     exports = {one.file for one in manifest.registry}
     return Proof(
-        consistency=manifest.consistency, before=manifest.before, after=manifest.after,
+        consistency=manifest.consistency,
+        before=manifest.before,
+        after=manifest.after,
         offline_from=manifest.offline.started if manifest.offline else "",
         written={entry.file: entry.modified for entry in manifest.entries if entry.file in exports},
-    )  # fmt: skip
+    )

@@ -46,10 +46,14 @@ class Prune(Module[PruneParams, None, Pruned]):
         damaged = [one for one in judged if one.damage]
         why = "no policy: nothing goes" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
         result = Pruned(
-            changed=bool(goes), site=site, dropped=tuple(one.folder.name for one in goes), kept=len(judged) - len(goes),
-            bytes=sum(one.bytes for one in goes), msg=f"sets of {site}: {why}",
+            changed=bool(goes),
+            site=site,
+            dropped=tuple(one.folder.name for one in goes),
+            kept=len(judged) - len(goes),
+            bytes=sum(one.bytes for one in goes),
+            msg=f"sets of {site}: {why}",
             partial=f"damaged and left alone: {'; '.join(one.damage for one in damaged)}" if damaged else "",
-        )  # fmt: skip
+        )
         changes = [Change(f"store {store.root}", f"set {one.folder.name} of {one.taken_at}", "dropped") for one in goes]
         if trash.waiting(store):
             changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))

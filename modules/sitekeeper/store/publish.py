@@ -63,9 +63,16 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
     def plan(self, ctx: Context, params: PublishParams) -> Plan[PublishIntent, Published]:
         result = predicted(
             Published,
-            changed=True, msg=f"set {params.set.id} would be published", id=params.set.id, folder=params.set.folder, files=0,
-            bytes=0, offline_seconds=None, consistency=params.snapshot.consistency, partial="",
-        )  # fmt: skip
+            changed=True,
+            msg=f"set {params.set.id} would be published",
+            id=params.set.id,
+            folder=params.set.folder,
+            files=0,
+            bytes=0,
+            offline_seconds=None,
+            consistency=params.snapshot.consistency,
+            partial="",
+        )
         change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a whole set with its manifest")
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id, accept=params.accept)
         return Plan(result=result, changes=(change,), intent=intent)
@@ -106,9 +113,12 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
         final = store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, proof))
         published = catalogue.read(final)
         return _result(
-            published, params.accept, f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
-            + seal_set.how(made) + left_out(made),
-        )  # fmt: skip
+            published,
+            params.accept,
+            f"{params.set.id} published: {made.files} files, {made.bytes} bytes, {made.consistency}"
+            + seal_set.how(made)
+            + left_out(made),
+        )
 
 
 def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> manifest_file.Manifest:
@@ -129,14 +139,37 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> manifest_
     files = [entry for entry in entries if entry.kind == "file"]
     offline = ctx.offline
     return manifest_file.Manifest(
-        id=params.set.id, site=site.code, site_name=site.name, site_type=site.type, parent=site.parent, product=site.product,
-        version=site.version, install_dir=site.install_dir, generation=params.set.generation, run=ctx.run_id,
-        tool=version("sitekeeper"), taken_at=snapshot.taken_at, published_at=ctx.clock.now().isoformat(),
-        offline=None if offline is None or offline.until is None
+        id=params.set.id,
+        site=site.code,
+        site_name=site.name,
+        site_type=site.type,
+        parent=site.parent,
+        product=site.product,
+        version=site.version,
+        install_dir=site.install_dir,
+        generation=params.set.generation,
+        run=ctx.run_id,
+        tool=version("sitekeeper"),
+        taken_at=snapshot.taken_at,
+        published_at=ctx.clock.now().isoformat(),
+        offline=None
+        if offline is None or offline.until is None
         else manifest_file.Offline(started=offline.began, ended=offline.until, seconds=offline.seconds or 0.0),
-        consistency=consistency, gap=snapshot.gap, shadow_set=snapshot.set_id, before=snapshot.before, after=snapshot.after,
-        machine=site.machine, database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes),
-        services=site.services, database=site.database, row_counts=params.counts.rows if params.counts else {},
-        registry=registry, feeds=manifest_file.feeds_of(site.product, site.type, consistency), left_out=(*manifest_file.LEFT_OUT, *links),
-        files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
-    )  # fmt: skip
+        consistency=consistency,
+        gap=snapshot.gap,
+        shadow_set=snapshot.set_id,
+        before=snapshot.before,
+        after=snapshot.after,
+        machine=site.machine,
+        database_machine=site.database_machine,
+        volumes=(*site.volumes, *site.database_volumes),
+        services=site.services,
+        database=site.database,
+        row_counts=params.counts.rows if params.counts else {},
+        registry=registry,
+        feeds=manifest_file.feeds_of(site.product, site.type, consistency),
+        left_out=(*manifest_file.LEFT_OUT, *links),
+        files=len(files),
+        bytes=sum(entry.size for entry in files),
+        entries=entries,
+    )

@@ -57,9 +57,16 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
     def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[PublishIntent, Published]:
         result = predicted(
             Published,
-            changed=True, msg=f"set {params.set.id} would be published", id=params.set.id, folder=params.set.folder, files=0,
-            bytes=0, offline_seconds=None, consistency="task", partial="",
-        )  # fmt: skip
+            changed=True,
+            msg=f"set {params.set.id} would be published",
+            id=params.set.id,
+            folder=params.set.folder,
+            files=0,
+            bytes=0,
+            offline_seconds=None,
+            consistency="task",
+            partial="",
+        )
         change = Change(
             f"store {params.set.store}", f"no set {params.set.id}", "a whole set of the task, with its manifest"
         )
@@ -118,19 +125,42 @@ def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> mani
     files = [entry for entry in entries if entry.kind == "file"]
     proof = task.proof
     return manifest_file.Manifest(
-        id=params.set.id, kind="task", site=site.code, site_name=site.name, site_type=site.type, parent=site.parent,
-        product=site.product, version=site.version, install_dir=site.install_dir, generation=params.set.generation,
-        run=ctx.run_id, tool=version("sitekeeper"), taken_at=proof.snapshot_at or proof.started_at,
+        id=params.set.id,
+        kind="task",
+        site=site.code,
+        site_name=site.name,
+        site_type=site.type,
+        parent=site.parent,
+        product=site.product,
+        version=site.version,
+        install_dir=site.install_dir,
+        generation=params.set.generation,
+        run=ctx.run_id,
+        tool=version("sitekeeper"),
+        taken_at=proof.snapshot_at or proof.started_at,
         published_at=ctx.clock.now().isoformat(),
         offline=manifest_file.Offline(started=proof.down_from, ended=proof.up_at, seconds=proof.down_seconds)
         if proof.down_from
         else None,
-        consistency="task", gap=0.0, shadow_set="", before=(), after=(), machine=site.machine,
-        database_machine=site.database_machine, volumes=(*site.volumes, *site.database_volumes), services=site.services,
-        database=site.database, row_counts=params.counts.rows if params.counts else {}, registry=registry,
-        feeds=feeds_of(site.product, site.type), left_out=(*manifest_file.LEFT_OUT, *unread, *complete.not_followed(entries)), task=proof,
-        files=len(files), bytes=sum(entry.size for entry in files), entries=entries,
-    )  # fmt: skip
+        consistency="task",
+        gap=0.0,
+        shadow_set="",
+        before=(),
+        after=(),
+        machine=site.machine,
+        database_machine=site.database_machine,
+        volumes=(*site.volumes, *site.database_volumes),
+        services=site.services,
+        database=site.database,
+        row_counts=params.counts.rows if params.counts else {},
+        registry=registry,
+        feeds=feeds_of(site.product, site.type),
+        left_out=(*manifest_file.LEFT_OUT, *unread, *complete.not_followed(entries)),
+        task=proof,
+        files=len(files),
+        bytes=sum(entry.size for entry in files),
+        entries=entries,
+    )
 
 
 def feeds_of(product: str, site_type: str) -> tuple[str, ...]:

@@ -103,9 +103,12 @@ class Pull(Module[PullParams, None, Pulled]):
             ) from None
         seconds = ctx.clock.monotonic() - started
         return Pulled(
-            changed=True, files=puller.files, bytes=puller.bytes, seconds=round(seconds, 3),
+            changed=True,
+            files=puller.files,
+            bytes=puller.bytes,
+            seconds=round(seconds, 3),
             msg=f"{puller.files} files, {puller.bytes} bytes in {seconds:.1f} s",
-        )  # fmt: skip
+        )
 
 
 def _copy(snapshot: ShadowSet, part: Part) -> Copy | None:

@@ -90,9 +90,12 @@ class PullBackup(Module[PullBackupParams, None, Pulled]):
                 raise
         seconds = ctx.clock.monotonic() - started
         return Pulled(
-            changed=True, files=streams.files, bytes=streams.bytes, seconds=round(seconds, 3),
+            changed=True,
+            files=streams.files,
+            bytes=streams.bytes,
+            seconds=round(seconds, 3),
             msg=f"{name}: {streams.bytes} bytes in {seconds:.1f} s",
-        )  # fmt: skip
+        )
 
 
 def _place(backup: BackupFile) -> str:

@@ -64,10 +64,11 @@ class Turn(Module[TurnParams, None, TurnFacts]):
         when = "never" if last == _NEVER else f"{last:%Y-%m-%d %H:%M} UTC"
         return Plan(
             result=TurnFacts(
-                due=due, last="" if last == _NEVER else last.isoformat(),
+                due=due,
+                last="" if last == _NEVER else last.isoformat(),
                 msg=f"{params.site} was drilled {when}: {'due' if due else 'not yet'}",
             )
-        )  # fmt: skip
+        )
 
 
 def last_drill(store: Folder, site: str, but: str, source: str) -> datetime:

@@ -56,9 +56,11 @@ class HostContext:
             return self
         if host not in self._connector.inventory.hosts:
             raise InventoryError(
-                f"host {host} is not in the inventory", host=self.host, hint="see: sitekeeper inventory graph",
+                f"host {host} is not in the inventory",
+                host=self.host,
+                hint="see: sitekeeper inventory graph",
                 origin=self._connector.inventory.origin_of(self.host),
-            )  # fmt: skip
+            )
         if host not in self._family:
             self._family[host] = HostContext(host, self._connector, self._progress, self._family)
             self._family[host].ps.limit_as(self.ps)
@@ -151,15 +153,21 @@ class HostContext:
 
         return SqlTarget(
             server=str(values.get("sql_host", values.get("ansible_host", server))),
-            port=None if named and "sql_port" not in values else number("sql_port", 1433), instance=named, database=database,
+            port=None if named and "sql_port" not in values else number("sql_port", 1433),
+            instance=named,
+            database=database,
             user=None if user is None or ticket else opened(user),
             password=None if ticket else password,
-            kerberos=ticket, principal=values.get("sql_principal"),
-            driver=values.get("sql_driver"), encrypt=str(values.get("sql_encrypt", "yes")),
+            kerberos=ticket,
+            principal=values.get("sql_principal"),
+            driver=values.get("sql_driver"),
+            encrypt=str(values.get("sql_encrypt", "yes")),
             trust_ca=Path(values["sql_ca_cert"]) if values.get("sql_ca_cert") else None,
-            tds_version=values.get("sql_tds_version"), login_timeout=number("sql_login_timeout", 15),
-            idle_timeout=number("sql_idle_timeout", 120), host=holder,
-        )  # fmt: skip
+            tds_version=values.get("sql_tds_version"),
+            login_timeout=number("sql_login_timeout", 15),
+            idle_timeout=number("sql_idle_timeout", 120),
+            host=holder,
+        )
 
 
 def opened(value: Any) -> str:

@@ -65,9 +65,14 @@ def send_beat(session: PsrpSession, lease: HostLease, run_id: str) -> Beat:
     """
     try:
         (row,) = session.raw(
-            "Send-SkBeat", Drive=lease.drive, Run=run_id, Owner=lease.owner, Generation=lease.generation, Seconds=SECONDS,
+            "Send-SkBeat",
+            Drive=lease.drive,
+            Run=run_id,
+            Owner=lease.owner,
+            Generation=lease.generation,
+            Seconds=SECONDS,
             Number=0,
-        )  # fmt: skip
+        )
     except RemoteError as error:
         if error.record is not None and error.record.short_id == "SkLeaseLost":
             raise LimitError(f"the lease of this host was lost: {error.record.message}", host=error.host) from None
@@ -113,9 +118,14 @@ class HostGuard:
         self._made.append(number)
         try:
             self._session.raw(
-                "Register-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number, Minutes=minutes,
-                Service=[] if leak else list(services), Kind="leak" if leak else "window",
-            )  # fmt: skip
+                "Register-SkGuard",
+                Drive=self._lease.drive,
+                Run=self._run,
+                Number=number,
+                Minutes=minutes,
+                Service=[] if leak else list(services),
+                Kind="leak" if leak else "window",
+            )
             self._wait_until_seen(number, host)
         except RemoteError as error:
             self._give_up(number)
@@ -167,9 +177,13 @@ class HostGuard:
     def _state(self, number: int) -> GuardState:
         (row,) = self._session.raw("Test-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number)
         return GuardState(
-            bool(row["Registered"]), bool(row["Seen"]), int(row["Count"]), bool(row["Acting"]), bool(row["Done"]),
+            bool(row["Registered"]),
+            bool(row["Seen"]),
+            int(row["Count"]),
+            bool(row["Acting"]),
+            bool(row["Done"]),
             str(row["Written"]),
-        )  # fmt: skip
+        )
 
 
 def _again(work: Callable[[], T]) -> T:

@@ -66,9 +66,13 @@ class HostLease:
         self._asked = self.changing = True
         try:
             (row,) = self._session.raw(
-                "Enter-SkLease", Drive=self._drive, Run=self._run, Owner=self._owner, Seconds=SECONDS,
+                "Enter-SkLease",
+                Drive=self._drive,
+                Run=self._run,
+                Owner=self._owner,
+                Seconds=SECONDS,
                 AtLeast=max(at_least, self._generation),
-            )  # fmt: skip
+            )
             self._generation = int(row["Generation"])
         except RemoteError as error:
             raise self._explained(error) from None
@@ -138,5 +142,5 @@ class HostLease:
                 f"the work folder {self._drive}:\\sitekeeper is open to others than SYSTEM and Administrators, or another's",
                 host=error.host,
                 hint="delete it, or close it (icacls with inheritance off) and give it to Administrators: icacls /setowner *S-1-5-32-544",
-            )  # fmt: skip
+            )
         return error

@@ -79,12 +79,18 @@ class Push(Module[PushParams, PushIntent, Pushed]):
         folder = f"{root}\\{ctx.run_id}"
         return Plan(
             result=Pushed(
-                changed=True, msg=f"{len(names)} files would be pushed", on=there.host, folder=folder,
-                files=tuple(pushed_file(one, folder) for one in params.files), bytes=sum(one.size for one in params.files),
+                changed=True,
+                msg=f"{len(names)} files would be pushed",
+                on=there.host,
+                folder=folder,
+                files=tuple(pushed_file(one, folder) for one in params.files),
+                bytes=sum(one.size for one in params.files),
             ),
-            changes=tuple(Change(f"{there.host} {folder}\\{one.name}", "not there", f"{one.size} bytes") for one in params.files),
+            changes=tuple(
+                Change(f"{there.host} {folder}\\{one.name}", "not there", f"{one.size} bytes") for one in params.files
+            ),
             intent=PushIntent(on=there.host, run=ctx.run_id, root=root, names=tuple(names)),
-        )  # fmt: skip
+        )
 
     def apply(self, ctx: Context, params: PushParams, plan: Plan[PushIntent, Pushed]) -> Pushed:
         intent = plan.intended

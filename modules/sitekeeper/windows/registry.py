@@ -96,6 +96,6 @@ class Registry(Module[RegistryParams, RegistryIntent, RegistryResult]):
 
 def _asked(ctx: Context, drive: str, run: str, keys: Sequence[RegistryKey | Exported]) -> list[Answer]:
     """Of each key, whether it exists and whether the run has exported it."""
-    return ctx.ps.read([
-        Call("Test-SkRegistry", {"Drive": drive, "Run": run, "Name": one.name, "View": one.view}) for one in keys
-    ])  # fmt: skip
+    return ctx.ps.read(
+        [Call("Test-SkRegistry", {"Drive": drive, "Run": run, "Name": one.name, "View": one.view}) for one in keys]
+    )

@@ -90,14 +90,21 @@ class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
         predicted = tuple(one.model_copy(update={"state": wanted, "pid": 0}) for one in found)
         site = params.site
         return Plan(
-            result=ServicesResult(changed=True, services=predicted, msg=f"{wanted}: {', '.join(c.what for c in changes)}"),
+            result=ServicesResult(
+                changed=True, services=predicted, msg=f"{wanted}: {', '.join(c.what for c in changes)}"
+            ),
             changes=changes,
             intent=ServiceIntent(
-                names=params.names, state=params.state, found=found, timeout=params.undo_timeout.total_seconds(),
-                settle=params.settle.total_seconds(), drive=site.drive if site else "", path=site.install_path if site else "",
+                names=params.names,
+                state=params.state,
+                found=found,
+                timeout=params.undo_timeout.total_seconds(),
+                settle=params.settle.total_seconds(),
+                drive=site.drive if site else "",
+                path=site.install_path if site else "",
                 beside=(site.database.host,) if site and site.database and site.database_machine else (),
             ),
-        )  # fmt: skip
+        )
 
     def leaves_down(self, params: Mapping[str, Any]) -> bool:
         return params.get("state") != "started"

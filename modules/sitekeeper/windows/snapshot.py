@@ -57,11 +57,16 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
 
     needs = Needs(
         functions=(
-            "New-SkShadowSet", "New-SkShadowCopy", "New-SkVshadow", "Remove-SkShadowSet", "Test-SkShadowSet", "Test-SkVshadow",
+            "New-SkShadowSet",
+            "New-SkShadowCopy",
+            "New-SkVshadow",
+            "Remove-SkShadowSet",
+            "Test-SkShadowSet",
+            "Test-SkVshadow",
             "Get-SkVssWriter",
         ),
         rights="make and delete shadow copies (Administrators)",
-    )  # fmt: skip
+    )
     reversible = True
 
     def plan(self, ctx: Context, params: SnapshotParams) -> Plan[SnapshotIntent, ShadowSet]:
@@ -71,10 +76,12 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             machine = site.database_machine
             hosts.append(
                 HostIntent(
-                    host=site.database.host, drive=site.database.files[0].path[0].upper(), volumes=site.database_volumes,
+                    host=site.database.host,
+                    drive=site.database.files[0].path[0].upper(),
+                    volumes=site.database_volumes,
                     old=machine.old if machine else False,
                 )
-            )  # fmt: skip
+            )
         hosts = [with_vshadow(ctx, one) if one.old else one for one in hosts]
         for one in hosts:
             refuse_old(one)
@@ -86,9 +93,19 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         unknown = Unknown("windows.snapshot")
         result = predicted(
             ShadowSet,
-            changed=True, msg=f"a shadow copy set over {len(copies)} volumes", copies=copies, set_id=unknown, taken_at=unknown,
-            consistency=_consistency(site, hosts), before=(), after=(), gap=0.0, generation=0, database_set_id="", partial="",
-        )  # fmt: skip
+            changed=True,
+            msg=f"a shadow copy set over {len(copies)} volumes",
+            copies=copies,
+            set_id=unknown,
+            taken_at=unknown,
+            consistency=_consistency(site, hosts),
+            before=(),
+            after=(),
+            gap=0.0,
+            generation=0,
+            database_set_id="",
+            partial="",
+        )
         return Plan(
             result=result,
             changes=tuple(
@@ -124,11 +141,18 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             for number, volume, copy in mark.copies
         )
         return ShadowSet(
-            changed=True, msg=f"shadow copy set {made[0][2].set_id} over {len(copies)} volumes", set_id=made[0][2].set_id,
-            copies=copies, before=before, after=after, taken_at=taken_at.isoformat(), gap=round(gap, 3),
-            consistency=_consistency(site, list(intent.hosts)), generation=ctx.lease.generation,
+            changed=True,
+            msg=f"shadow copy set {made[0][2].set_id} over {len(copies)} volumes",
+            set_id=made[0][2].set_id,
+            copies=copies,
+            before=before,
+            after=after,
+            taken_at=taken_at.isoformat(),
+            gap=round(gap, 3),
+            consistency=_consistency(site, list(intent.hosts)),
+            generation=ctx.lease.generation,
             database_set_id=made[1][2].set_id if len(made) > 1 else "",
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _make(ctx: Context, one: HostIntent, params: SnapshotParams, *, verify_sql: bool) -> dict[str, Any]:
@@ -137,9 +161,14 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         try:
             if one.vshadow:
                 rows = ctx.ps.change(
-                    "New-SkVshadow", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=ctx.run_id, Volume=ids,
-                    Service=services, SqlWriter=sql_writer_allowed(ctx),
-                )  # fmt: skip
+                    "New-SkVshadow",
+                    deadline=SNAPSHOT_SECONDS,
+                    Drive=one.drive,
+                    Run=ctx.run_id,
+                    Volume=ids,
+                    Service=services,
+                    SqlWriter=sql_writer_allowed(ctx),
+                )
             elif one.old:
                 rows = ctx.ps.change(
                     "New-SkShadowCopy",
@@ -152,9 +181,15 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             else:
                 exclude_sms = _has_sms_writer(ctx)
                 rows = ctx.ps.change(
-                    "New-SkShadowSet", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=ctx.run_id, Volume=ids,
-                    Service=services, ExcludeSms=exclude_sms, VerifySql=verify_sql,
-                )  # fmt: skip
+                    "New-SkShadowSet",
+                    deadline=SNAPSHOT_SECONDS,
+                    Drive=one.drive,
+                    Run=ctx.run_id,
+                    Volume=ids,
+                    Service=services,
+                    ExcludeSms=exclude_sms,
+                    VerifySql=verify_sql,
+                )
         except RemoteError as error:
             code = error.record.short_id.removeprefix("SkShadowCopy") if error.record else ""
             if code in {"6", "8"}:

@@ -18,9 +18,13 @@ READ_AS = {"Automatic": "Auto", "Manual": "Manual", "Disabled": "Disabled"}
 """Win32_Service.StartMode of a service that ChangeStartMode has set so: what is written Automatic is read Auto."""
 WRITTEN: dict[str, Mode] = {"Auto": "Automatic", "Manual": "Manual", "Disabled": "Disabled"}
 REFUSED = {
-    2: "access denied", 8: "unknown failure", 11: "the service database is locked", 16: "it is marked for deletion",
-    21: "invalid parameter", 22: "its account is invalid",
-}  # fmt: skip
+    2: "access denied",
+    8: "unknown failure",
+    11: "the service database is locked",
+    16: "it is marked for deletion",
+    21: "invalid parameter",
+    22: "its account is invalid",
+}
 """ReturnValue other than 0 (Microsoft Learn, "ChangeStartMode method of the Win32_Service class")."""
 
 
@@ -76,9 +80,12 @@ class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
             return Plan(result=ServicesResult(services=found, msg=f"all are {wanted} already"))
         predicted = tuple(one.model_copy(update={"start_mode": wanted}) for one in found)
         return Plan(
-            result=ServicesResult(changed=True, services=predicted, msg=f"{wanted}: {', '.join(one.name for one in found)}"),
-            changes=changes, intent=StartupIntent(mode=params.mode, found=found),
-        )  # fmt: skip
+            result=ServicesResult(
+                changed=True, services=predicted, msg=f"{wanted}: {', '.join(one.name for one in found)}"
+            ),
+            changes=changes,
+            intent=StartupIntent(mode=params.mode, found=found),
+        )
 
     def apply(self, ctx: Context, params: StartupParams, plan: Plan[StartupIntent, ServicesResult]) -> ServicesResult:
         intent = plan.intended

@@ -195,8 +195,13 @@ class SiteServer(SiteParts):
         if site is None or self.spec.generation != 2007:
             raise Refused("the wizard repairs a site of 2007 that is installed")
         files = self.host.files
-        needed = ("SiteServer\\SMSbkSiteRegSMS.dat", "SiteServer\\SMSbkSiteRegNAL.dat", f"SiteDBServer\\{self.name}.mdf",
-                  f"SiteDBServer\\{self.name}_log.ldf", "SiteServer\\SMSServer")  # fmt: skip
+        needed = (
+            "SiteServer\\SMSbkSiteRegSMS.dat",
+            "SiteServer\\SMSbkSiteRegNAL.dat",
+            f"SiteDBServer\\{self.name}.mdf",
+            f"SiteDBServer\\{self.name}_log.ldf",
+            "SiteServer\\SMSServer",
+        )
         missing = [name for name in needed if not self.host.exists(f"{folder}\\{name}")]
         if missing:
             raise Refused(f"{folder} is no backup of the backup task of this site: {missing[0]} is not there")
@@ -239,9 +244,12 @@ class SiteServer(SiteParts):
 def _copied(source: Path, target: Path) -> None:
     """Lay files over a tree; links stay as they are there."""
     shutil.copytree(
-        source, target, dirs_exist_ok=True, copy_function=_replaced,
+        source,
+        target,
+        dirs_exist_ok=True,
+        copy_function=_replaced,
         ignore=lambda folder, names: [name for name in names if (Path(folder) / name).is_symlink()],
-    )  # fmt: skip
+    )
 
 
 def _replaced(source: str, target: str) -> None:

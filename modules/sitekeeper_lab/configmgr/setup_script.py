@@ -13,10 +13,19 @@ ACTIONS = {"recoverprimarysite", "recoverccar"}
 _ALWAYS = {
     "Identification": ("Action", "CDLatest"),
     "RecoveryOptions": ("ServerRecoveryOptions", "DatabaseRecoveryOptions"),
-    "Options": ("ProductID", "SiteCode", "SiteName", "SMSInstallDir", "SDKServer", "PrerequisiteComp", "PrerequisitePath",
-                "AdminConsole", "JoinCEIP"),
+    "Options": (
+        "ProductID",
+        "SiteCode",
+        "SiteName",
+        "SMSInstallDir",
+        "SDKServer",
+        "PrerequisiteComp",
+        "PrerequisitePath",
+        "AdminConsole",
+        "JoinCEIP",
+    ),
     "SQLConfigOptions": ("SQLServerName", "DatabaseName", "SQLSSBPort"),
-}  # fmt: skip
+}
 
 
 class Refused(Exception):  # noqa: N818 - setup's answer, not a fault of the lab
@@ -71,9 +80,14 @@ def read_script(text: str) -> Script:
         raise Refused("the script lacks [RecoveryOptions] BackupLocation, which option 10 needs")
     instance, _, database = value("SQLConfigOptions", "DatabaseName").rpartition("\\")
     return Script(
-        action=value("Identification", "Action"), database_option=int(option),
-        site_server_backup=value("RecoveryOptions", "SiteServerBackupLocation"), backup=value("RecoveryOptions", "BackupLocation"),
-        site_code=value("Options", "SiteCode").upper(), site_name=value("Options", "SiteName"),
-        install=value("Options", "SMSInstallDir").rstrip("\\"), prerequisites=value("Options", "PrerequisitePath"),
-        database=database, instance=instance or "MSSQLSERVER",
-    )  # fmt: skip
+        action=value("Identification", "Action"),
+        database_option=int(option),
+        site_server_backup=value("RecoveryOptions", "SiteServerBackupLocation"),
+        backup=value("RecoveryOptions", "BackupLocation"),
+        site_code=value("Options", "SiteCode").upper(),
+        site_name=value("Options", "SiteName"),
+        install=value("Options", "SMSInstallDir").rstrip("\\"),
+        prerequisites=value("Options", "PrerequisitePath"),
+        database=database,
+        instance=instance or "MSSQLSERVER",
+    )

@@ -91,9 +91,15 @@ class SiteParts:
     def _open_database(self) -> None:
         spec = self.spec
         self.holder.site_databases[spec.code] = create_site_database(
-            self.instance, spec.code, data_dir=spec.data, log_dir=spec.log, generation=str(spec.generation),
-            server=self.host.name, parent=spec.parent or "", version=spec.full_version,
-        )  # fmt: skip
+            self.instance,
+            spec.code,
+            data_dir=spec.data,
+            log_dir=spec.log,
+            generation=str(spec.generation),
+            server=self.host.name,
+            parent=spec.parent or "",
+            version=spec.full_version,
+        )
         self._note_databases()
 
     def _attach(self) -> None:

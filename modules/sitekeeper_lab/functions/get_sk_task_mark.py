@@ -36,10 +36,18 @@ def run(call: Call) -> Iterator[PsObject]:
     archive = f"{folder}.sk-{run_id}"
     rejected = f"{archive}.rejected"
     yield custom(
-        Site=site, Destination=destination, Root=root, Folder=folder, Archive=archive, Rejected=rejected,
-        Started=PSInt64(started), HasRoot=is_folder(call, root), HasFolder=is_folder(call, folder),
-        HasArchive=is_folder(call, archive), HasRejected=is_folder(call, rejected),
-    )  # fmt: skip
+        Site=site,
+        Destination=destination,
+        Root=root,
+        Folder=folder,
+        Archive=archive,
+        Rejected=rejected,
+        Started=PSInt64(started),
+        HasRoot=is_folder(call, root),
+        HasFolder=is_folder(call, folder),
+        HasArchive=is_folder(call, archive),
+        HasRejected=is_folder(call, rejected),
+    )
 
 
 TWIN = twin("Get-SkTaskMark", SHA256, run, Drive="string", Run="string")

@@ -55,8 +55,12 @@ def run(call: Call) -> Iterator[PsObject]:
         return
     if [one.text for one in task.iter(f"{_NS}LogonType")] != ["Password"]:
         written_error(
-            call, f"the task {_TASK} does not run as an account with a password", "SkSetupWithoutPassword", _INVALID_DATA, _TASK
-        )  # fmt: skip
+            call,
+            f"the task {_TASK} does not run as an account with a password",
+            "SkSetupWithoutPassword",
+            _INVALID_DATA,
+            _TASK,
+        )
         return
     expected = text(call, "Expected")
     if expected and not same(account, expected):
@@ -80,6 +84,13 @@ def run(call: Call) -> Iterator[PsObject]:
 
 
 TWIN = twin(
-    "Start-SkSetup", SHA256, run,
-    Drive="string", Run="string", Root="string", Step="string", Name="string[]", Expected="string",
-)  # fmt: skip
+    "Start-SkSetup",
+    SHA256,
+    run,
+    Drive="string",
+    Run="string",
+    Root="string",
+    Step="string",
+    Name="string[]",
+    Expected="string",
+)

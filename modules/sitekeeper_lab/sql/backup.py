@@ -52,9 +52,14 @@ def backup(tokens: Sequence[Token], state: SessionState, out: Reply, value: Eval
     with state.instance.activity.running(state.spid, STATEMENT, name) as request:
         sizes = sum(file.size for file in database.files)
         progress = Progress(
-            out, request, state.faults.of_statement("backup"), sizes,
-            stats=options.stats, device=device, statement=STATEMENT,
-        )  # fmt: skip
+            out,
+            request,
+            state.faults.of_statement("backup"),
+            sizes,
+            stats=options.stats,
+            device=device,
+            statement=STATEMENT,
+        )
         _write(database, device, options, state, progress, out)
 
 
@@ -93,11 +98,18 @@ def _write(
     stored = target.stat().st_size
     instance.backups.append(
         BackupRecord(
-            database=database.name, started=started, finished=instance.clock(), name=head.name or None,
-            copy_only=head.copy_only, checksums=head.checksums, size=head.size, device=device,
-            guid=uuid.UUID(head.guid), compressed_size=stored,
+            database=database.name,
+            started=started,
+            finished=instance.clock(),
+            name=head.name or None,
+            copy_only=head.copy_only,
+            checksums=head.checksums,
+            size=head.size,
+            device=device,
+            guid=uuid.UUID(head.guid),
+            compressed_size=stored,
         )
-    )  # fmt: skip
+    )
     tell_end(out, STATEMENT, database.name, head.files, monotonic() - began)
 
 
@@ -131,14 +143,27 @@ def _head(
 ) -> Head:
     instance, stored = state.instance, database.options()
     return Head(
-        guid=new_guid(), database=database.name, family=str(database.family), boot_name=read_boot(database.mdf.path).name,
-        server=instance.server_name, machine=instance.host, user=state.login.name, version=instance.version,
-        internal=int(stored.get("version", instance.release.internal)), compatibility=int(stored["compatibility"]),
-        collation=stored["collation"], recovery=stored["recovery"], started=started,
-        finished=instance.clock().isoformat(), copy_only="COPY_ONLY" in options.words,
-        checksums="CHECKSUM" in options.words, compressed="COMPRESSION" in options.words,
-        name=str(options.values.get("NAME") or ""), files=files, compressed_table=stored.get("compressed_table", ""),
-    )  # fmt: skip
+        guid=new_guid(),
+        database=database.name,
+        family=str(database.family),
+        boot_name=read_boot(database.mdf.path).name,
+        server=instance.server_name,
+        machine=instance.host,
+        user=state.login.name,
+        version=instance.version,
+        internal=int(stored.get("version", instance.release.internal)),
+        compatibility=int(stored["compatibility"]),
+        collation=stored["collation"],
+        recovery=stored["recovery"],
+        started=started,
+        finished=instance.clock().isoformat(),
+        copy_only="COPY_ONLY" in options.words,
+        checksums="CHECKSUM" in options.words,
+        compressed="COMPRESSION" in options.words,
+        name=str(options.values.get("NAME") or ""),
+        files=files,
+        compressed_table=stored.get("compressed_table", ""),
+    )
 
 
 def tell_end(out: Reply, statement: str, database: str, files: tuple[BackedFile, ...], seconds: float) -> None:

@@ -144,17 +144,33 @@ def _told(damage: Damage) -> list[tuple[int, int, str, int, int]]:
     page = f"({damage.file_id}:{damage.page})"
     where = "index ID 0, partition ID 0, alloc unit ID 0 (type Unknown)"
     return [
-        (8928, 16, f"Object ID 0, {where}: Page {page} could not be processed. See other errors for details.",
-         damage.file_id, damage.page),
-        (8939, 16, f"Table error: Object ID 0, {where}, page {page}. Test ({damage.test}) failed. Values are 0 and 0.",
-         damage.file_id, damage.page),
-    ]  # fmt: skip
+        (
+            8928,
+            16,
+            f"Object ID 0, {where}: Page {page} could not be processed. See other errors for details.",
+            damage.file_id,
+            damage.page,
+        ),
+        (
+            8939,
+            16,
+            f"Table error: Object ID 0, {where}, page {page}. Test ({damage.test}) failed. Values are 0 and 0.",
+            damage.file_id,
+            damage.page,
+        ),
+    ]
 
 
 def _row(told: tuple[int, int, str] | tuple[int, int, str, int, int], database_id: int) -> dict[str, Value]:
     number, level, text, *place = told
     row: dict[str, Value] = {
-        "Error": number, "Level": level, "State": 1, "MessageText": text, "Status": 0, "DbId": database_id,
-        "RepairLevel": _REPAIR if level > 10 else None, "Allocation": 0,
-    }  # fmt: skip
+        "Error": number,
+        "Level": level,
+        "State": 1,
+        "MessageText": text,
+        "Status": 0,
+        "DbId": database_id,
+        "RepairLevel": _REPAIR if level > 10 else None,
+        "Allocation": 0,
+    }
     return row | dict(zip(("File", "Page"), place, strict=False))

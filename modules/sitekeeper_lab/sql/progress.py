@@ -23,9 +23,16 @@ class Progress:
     """
 
     def __init__(
-        self, out: Reply, request: Request, fault: StatementFault | None, total: int,
-        *, stats: int = 0, device: str = "", statement: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        out: Reply,
+        request: Request,
+        fault: StatementFault | None,
+        total: int,
+        *,
+        stats: int = 0,
+        device: str = "",
+        statement: str = "",
+    ) -> None:
         self._out, self._request, self._fault = out, request, fault
         self._total, self._stats, self._device, self._statement = max(total, 1), stats, device, statement
         self._done = self._told = 0

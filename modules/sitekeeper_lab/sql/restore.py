@@ -100,16 +100,23 @@ def _rows(columns: str, rows: list[dict[str, Value]], out: Reply) -> None:
 def _list_files(head: Head, out: Reply) -> None:
     ids = file_ids(head.files)
     rows: list[dict[str, Value]] = [
-            {
-                "LogicalName": file.logical, "PhysicalName": file.physical, "Type": file.kind,
-                "FileGroupName": None if file.kind == "L" else "PRIMARY", "Size": str(file.size),
-                "MaxSize": "35184372080640", "FileId": ids[file.logical],
-                "UniqueId": str(uuid.uuid5(uuid.UUID(head.family), file.logical)).upper(),
-                "BackupSizeInBytes": file.size, "SourceBlockSize": 512, "FileGroupId": int(file.kind == "D"),
-                "IsReadOnly": 0, "IsPresent": 1,
-            }
+        {
+            "LogicalName": file.logical,
+            "PhysicalName": file.physical,
+            "Type": file.kind,
+            "FileGroupName": None if file.kind == "L" else "PRIMARY",
+            "Size": str(file.size),
+            "MaxSize": "35184372080640",
+            "FileId": ids[file.logical],
+            "UniqueId": str(uuid.uuid5(uuid.UUID(head.family), file.logical)).upper(),
+            "BackupSizeInBytes": file.size,
+            "SourceBlockSize": 512,
+            "FileGroupId": int(file.kind == "D"),
+            "IsReadOnly": 0,
+            "IsPresent": 1,
+        }
         for file in head.files
-    ]  # fmt: skip
+    ]
     _rows(_FILE_COLUMNS, rows, out)
 
 
@@ -126,15 +133,32 @@ def _show_head(head: Head, instance: Instance, out: Reply) -> None:
         moment_text(datetime.fromisoformat(at).replace(tzinfo=None)) for at in (head.started, head.finished)
     )
     row: dict[str, Value] = {
-        "BackupName": head.name or None, "BackupType": 1, "Compressed": int(head.compressed), "Position": 1,
-        "DeviceType": 2, "UserName": head.user, "ServerName": head.server, "DatabaseName": head.database,
-        "DatabaseVersion": head.internal, "BackupSize": str(head.size), "BackupStartDate": started,
-        "BackupFinishDate": finished, "CompatibilityLevel": head.compatibility, "SoftwareVersionMajor": major,
-        "SoftwareVersionMinor": minor, "SoftwareVersionBuild": build, "MachineName": head.machine,
-        "Collation": head.collation, "FamilyGUID": head.family.upper(), "HasBackupChecksums": int(head.checksums),
-        "IsDamaged": 0, "IsSnapshot": 0, "IsCopyOnly": int(head.copy_only), "RecoveryModel": head.recovery,
+        "BackupName": head.name or None,
+        "BackupType": 1,
+        "Compressed": int(head.compressed),
+        "Position": 1,
+        "DeviceType": 2,
+        "UserName": head.user,
+        "ServerName": head.server,
+        "DatabaseName": head.database,
+        "DatabaseVersion": head.internal,
+        "BackupSize": str(head.size),
+        "BackupStartDate": started,
+        "BackupFinishDate": finished,
+        "CompatibilityLevel": head.compatibility,
+        "SoftwareVersionMajor": major,
+        "SoftwareVersionMinor": minor,
+        "SoftwareVersionBuild": build,
+        "MachineName": head.machine,
+        "Collation": head.collation,
+        "FamilyGUID": head.family.upper(),
+        "HasBackupChecksums": int(head.checksums),
+        "IsDamaged": 0,
+        "IsSnapshot": 0,
+        "IsCopyOnly": int(head.copy_only),
+        "RecoveryModel": head.recovery,
         "BackupSetGUID": head.guid,
-    }  # fmt: skip
+    }
     columns = _HEAD_COLUMNS if instance.release.major >= 10 else _HEAD_COLUMNS.replace(" Compressed tinyint;", "")
     _rows(columns, [row], out)
 
@@ -189,9 +213,14 @@ class Restore:
         with instance.activity.running(state.spid, STATEMENT, self._name) as request:
             fault = state.faults.of_statement("restore")
             progress = Progress(
-                self._out, request, fault, self._head.size,
-                stats=self._options.stats, device=self._device, statement=STATEMENT,
-            )  # fmt: skip
+                self._out,
+                request,
+                fault,
+                self._head.size,
+                stats=self._options.stats,
+                device=self._device,
+                statement=STATEMENT,
+            )
             if self._name in instance.databases:
                 instance.drop_database(self._name)
             instance.restoring[self._name] = files

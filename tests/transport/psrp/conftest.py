@@ -17,14 +17,24 @@ from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
 from sitekeeper_lab.wsman import Account, Faults, WsmanServer
 
 MODERN = {
-    "PSVersion": "5.1.14393.2248", "PSEdition": "Desktop", "PSCompatibleVersions": "1.0, 2.0, 3.0, 4.0, 5.0, 5.1.14393.2248",
-    "CLRVersion": "4.0.30319.42000", "BuildVersion": "10.0.14393.2248", "WSManStackVersion": "3.0",
-    "PSRemotingProtocolVersion": "2.3", "SerializationVersion": "1.1.0.1",
-}  # fmt: skip
+    "PSVersion": "5.1.14393.2248",
+    "PSEdition": "Desktop",
+    "PSCompatibleVersions": "1.0, 2.0, 3.0, 4.0, 5.0, 5.1.14393.2248",
+    "CLRVersion": "4.0.30319.42000",
+    "BuildVersion": "10.0.14393.2248",
+    "WSManStackVersion": "3.0",
+    "PSRemotingProtocolVersion": "2.3",
+    "SerializationVersion": "1.1.0.1",
+}
 OLD = {
-    "WSManStackVersion": "2.0", "PSCompatibleVersions": "1.0, 2.0", "SerializationVersion": "1.1.0.1",
-    "BuildVersion": "6.1.7601.17514", "PSVersion": "2.0", "CLRVersion": "2.0.50727.5420", "PSRemotingProtocolVersion": "2.1",
-}  # fmt: skip
+    "WSManStackVersion": "2.0",
+    "PSCompatibleVersions": "1.0, 2.0",
+    "SerializationVersion": "1.1.0.1",
+    "BuildVersion": "6.1.7601.17514",
+    "PSVersion": "2.0",
+    "CLRVersion": "2.0.50727.5420",
+    "PSRemotingProtocolVersion": "2.1",
+}
 
 Cmdlet = Callable[[dict[str, Any], Sink], None]
 
@@ -104,9 +114,16 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     before = set(threading.enumerate())
     server.start()
     target = Target(
-        host="PR1", server=server.address, port=int(server.http_port or 0), ssl=False, auth="ntlm", user="LAB\\keeper",
-        password=Secret("test", lambda: "Pa55"), operation_timeout=2, read_timeout=10,
-    )  # fmt: skip
+        host="PR1",
+        server=server.address,
+        port=int(server.http_port or 0),
+        ssl=False,
+        auth="ntlm",
+        user="LAB\\keeper",
+        password=Secret("test", lambda: "Pa55"),
+        operation_timeout=2,
+        read_timeout=10,
+    )
     session = PsrpSession(target, SystemClock())
     yield Host(engine, faults, server, session)
     session.close()

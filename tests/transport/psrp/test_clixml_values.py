@@ -40,11 +40,17 @@ NS = 'xmlns="http://schemas.microsoft.com/powershell/2004/04"'
         ('<Obj RefId="0"><DCT><En><S N="Key">k</S><I32 N="Value">1</I32></En></DCT></Obj>', {"k": 1}),
         ('<Obj RefId="0"><MS><S N="A">1</S><Nil N="B" /></MS></Obj>', {"A": "1", "B": None}),
         ('<Obj RefId="0"><S>text</S><MS><S N="PSPath">p</S></MS></Obj>', "text"),
-        ('<Obj RefId="0"><TN RefId="0"><T>X</T><T>System.Enum</T></TN><ToString>Running</ToString><I32>4</I32></Obj>', "Running"),
+        (
+            '<Obj RefId="0"><TN RefId="0"><T>X</T><T>System.Enum</T></TN><ToString>Running</ToString><I32>4</I32></Obj>',
+            "Running",
+        ),
         ('<Obj RefId="0"><ToString>only this</ToString></Obj>', "only this"),
-        ('<Obj RefId="0"><MS><Obj N="A" RefId="1"><LST><I32>1</I32></LST></Obj><Ref N="B" RefId="1" /></MS></Obj>', {"A": [1], "B": [1]}),
+        (
+            '<Obj RefId="0"><MS><Obj N="A" RefId="1"><LST><I32>1</I32></LST></Obj><Ref N="B" RefId="1" /></MS></Obj>',
+            {"A": [1], "B": [1]},
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("namespace", [True, False])
 def test_values(xml: str, value: Any, namespace: bool) -> None:
     sent = xml.replace(">", f" {NS}>", 1).replace(f"/ {NS}>", f" {NS}/>") if namespace else xml

@@ -44,9 +44,15 @@ def test_ports_and_protocols_as_ansible_has_them(variables: dict[str, Any], port
 
 def test_settings_reach_pypsrp() -> None:
     found = target(
-        host="10.0.0.1", user="u", password=Secret("test", lambda: "hidden"), psrp_negotiate_service="HOST", psrp_proxy="http://p:1",
-        psrp_message_encryption="always", psrp_max_envelope_size=500_000, psrp_ca_cert="/ca.pem",
-    )  # fmt: skip
+        host="10.0.0.1",
+        user="u",
+        password=Secret("test", lambda: "hidden"),
+        psrp_negotiate_service="HOST",
+        psrp_proxy="http://p:1",
+        psrp_message_encryption="always",
+        psrp_max_envelope_size=500_000,
+        psrp_ca_cert="/ca.pem",
+    )
     assert "hidden" not in repr(found)
     transport: Any = wsman_of(found).transport
     assert (transport.server, transport.username, transport.password) == ("10.0.0.1", "u", "hidden")

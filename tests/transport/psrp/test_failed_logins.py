@@ -25,9 +25,14 @@ from .conftest import MODERN, Engine
 def test_its_connection_is_closed(user: str | None, password: str | None) -> None:
     with WsmanServer(Engine(MODERN), accounts=[Account("LAB", "keeper", "Pa55")], http_port=0) as server:
         target = Target(
-            host="PR1", server=server.address, port=int(server.http_port or 0), ssl=False, auth="negotiate", user=user,
+            host="PR1",
+            server=server.address,
+            port=int(server.http_port or 0),
+            ssl=False,
+            auth="negotiate",
+            user=user,
             password=Secret("test", lambda: str(password)) if password else None,
-        )  # fmt: skip
+        )
         gc.collect()
         gc.disable()
         try:

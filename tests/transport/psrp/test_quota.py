@@ -22,9 +22,14 @@ from .conftest import MODERN, Engine
 
 def target_of(server: WsmanServer) -> Target:
     return Target(
-        host="PR1", server=server.address, port=int(server.http_port or 0), ssl=False, auth="ntlm", user="LAB\\keeper",
+        host="PR1",
+        server=server.address,
+        port=int(server.http_port or 0),
+        ssl=False,
+        auth="ntlm",
+        user="LAB\\keeper",
         password=Secret("test", lambda: "Pa55"),
-    )  # fmt: skip
+    )
 
 
 def full(server: WsmanServer) -> RunspacePool:

@@ -29,9 +29,12 @@ def as_pypsrp(statements: list[Statement], protocol: str) -> CreatePipeline:
     commands = []
     for statement in statements:
         command = Command(
-            statement.call.command, protocol_version=protocol, is_script=statement.is_script, use_local_scope=None,
+            statement.call.command,
+            protocol_version=protocol,
+            is_script=statement.is_script,
+            use_local_scope=None,
             end_of_statement=True,
-        )  # fmt: skip
+        )
         command.args = [CommandParameter(name=name, value=_wide(value)) for name, value in statement.call.args.items()]
         if statement.merge_errors:
             command.merge_error = PipelineResultTypes(value=PipelineResultTypes.OUTPUT)

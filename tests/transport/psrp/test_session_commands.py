@@ -105,11 +105,14 @@ def test_what_is_not_declared_is_not_sent(host: Any) -> None:
     assert host.session.call("Get-It", Name=["A", "b"], Filter="word") == [1]
     host.session.use_fence(lambda: FENCE)
     for send in (
-        lambda: host.session.call("Get-It", Name=["a", "c"]), lambda: host.session.call("Get-It", Filter="two words"),
+        lambda: host.session.call("Get-It", Name=["a", "c"]),
+        lambda: host.session.call("Get-It", Filter="two words"),
         lambda: host.session.call("Get-It", Other="a"),
-        lambda: host.session.call("Get-Other"), lambda: host.session.read([Call("Get-It"), Call("Get-Other")]),
-        lambda: host.session.change("Get-Other"), lambda: list(host.session.stream("Get-Other")),
-    ):  # fmt: skip
+        lambda: host.session.call("Get-Other"),
+        lambda: host.session.read([Call("Get-It"), Call("Get-Other")]),
+        lambda: host.session.change("Get-Other"),
+        lambda: list(host.session.stream("Get-Other")),
+    ):
         with pytest.raises(SitekeeperError, match="without declaring it"):
             send()
     assert host.engine.ran == ["Get-It", "Get-It"]

@@ -78,9 +78,16 @@ def slow_host(request: pytest.FixtureRequest) -> Iterator[Target]:
     accounts = [Account("LAB", "keeper", "Pa55")]
     with WsmanServer(SlowEngine(request.param), accounts=accounts, http_port=0) as server:
         yield Target(
-            host="PR1", server=server.address, port=int(server.http_port or 0), ssl=False, auth="ntlm",
-            user="LAB\\keeper", password=Secret("test", lambda: "Pa55"), operation_timeout=1, read_timeout=10,
-        )  # fmt: skip
+            host="PR1",
+            server=server.address,
+            port=int(server.http_port or 0),
+            ssl=False,
+            auth="ntlm",
+            user="LAB\\keeper",
+            password=Secret("test", lambda: "Pa55"),
+            operation_timeout=1,
+            read_timeout=10,
+        )
 
 
 @pytest.mark.parametrize("target", [2.5], indirect=True)

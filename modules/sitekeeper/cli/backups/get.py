@@ -29,9 +29,13 @@ def get(options: argparse.Namespace) -> int:
     extract.take_out(found, entries, to)
     files = [entry for entry in entries if entry.kind == "file"]
     row: dict[str, Any] = {
-        "id": found.manifest.id, "folder": str(to), "files": len(files), "bytes": sum(entry.size for entry in files),
-        "feeds": list(found.manifest.feeds), "passed_over": list(choice.passed_over),
-    }  # fmt: skip
+        "id": found.manifest.id,
+        "folder": str(to),
+        "files": len(files),
+        "bytes": sum(entry.size for entry in files),
+        "feeds": list(found.manifest.feeds),
+        "passed_over": list(choice.passed_over),
+    }
     if options.json:
         print(json.dumps(row, indent=2))
     else:

@@ -47,10 +47,13 @@ def list_sets(options: argparse.Namespace) -> int:
         else [row | {"notes": _notes(row), "feeds": "; ".join(row.get("feeds", ()))} for row in rows]
     )
     table.show(
-        told, columns, as_json=options.json, empty=f"no sets in {options.store}",
+        told,
+        columns,
+        as_json=options.json,
+        empty=f"no sets in {options.store}",
         whole=("id", "site", "kind", "taken_at", "consistency"),
         spare=("feeds", "version", "offline_seconds", "files", "bytes", "notes"),
-    )  # fmt: skip
+    )
     for row in () if options.json else rows:
         if row.get("error"):
             print(f"note: {row['error']}", file=sys.stderr)

@@ -13,9 +13,28 @@ from sitekeeper.store.sealing.open_set import Opened, opened
 from sitekeeper.transport.age_identity import keys_of
 
 FACTS = (
-    "kind", "site", "site_name", "site_type", "parent", "product", "version", "install_dir", "tool", "consistency", "machine",
-    "database_machine", "volumes", "services", "database", "row_counts", "registry", "feeds", "left_out", "files", "bytes",
-)  # fmt: skip
+    "kind",
+    "site",
+    "site_name",
+    "site_type",
+    "parent",
+    "product",
+    "version",
+    "install_dir",
+    "tool",
+    "consistency",
+    "machine",
+    "database_machine",
+    "volumes",
+    "services",
+    "database",
+    "row_counts",
+    "registry",
+    "feeds",
+    "left_out",
+    "files",
+    "bytes",
+)
 """What is compared; what differs between any two nights (ids, times, runs) is not."""
 PASSING = frozenset({"free", "pid", "clock_skew", "booted"})
 """Neither are these, wherever they stand."""
@@ -46,9 +65,13 @@ def entries_of(folder: Path, identity: str | None, places: Sequence[str]) -> lis
     """Every entry of a set, with the file of the store that holds it."""
     found = opened_by(folder, identity)
     return [
-        {"set": found.manifest.id, **entry.model_dump(mode="json"), "stored": found.stored_as(entry) if entry.kind == "file" else ""}
+        {
+            "set": found.manifest.id,
+            **entry.model_dump(mode="json"),
+            "stored": found.stored_as(entry) if entry.kind == "file" else "",
+        }
         for entry in (extract.chosen(found.manifest, places) if places else found.manifest.entries)
-    ]  # fmt: skip
+    ]
 
 
 def differences(before: Opened, after: Opened) -> list[dict[str, Any]]:

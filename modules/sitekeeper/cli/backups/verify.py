@@ -62,8 +62,11 @@ def _gone(store: Folder, folder: Path) -> dict[str, Any]:
     pruned = trash.may_have_taken(store, folder)
     said = f"gone while it was verified{': it was pruned' if pruned else ', and not by a prune: is the store still there?'}"
     return {
-        "id": folder.name, "result": "gone", "problems": [] if pruned else [said], "notes": [said] if pruned else [],
-    }  # fmt: skip
+        "id": folder.name,
+        "result": "gone",
+        "problems": [] if pruned else [said],
+        "notes": [said] if pruned else [],
+    }
 
 
 def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:

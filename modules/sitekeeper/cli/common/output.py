@@ -29,9 +29,11 @@ def opened() -> None:
         raw = _Raw(sys.stdout.fileno(), "w", closefd=False)
         unbuffered = isinstance(sys.stdout.buffer, io.RawIOBase)
         sys.stdout = io.TextIOWrapper(
-            raw if unbuffered else io.BufferedWriter(raw), encoding=sys.stdout.encoding,
-            line_buffering=sys.stdout.line_buffering, write_through=unbuffered,
-        )  # fmt: skip
+            raw if unbuffered else io.BufferedWriter(raw),
+            encoding=sys.stdout.encoding,
+            line_buffering=sys.stdout.line_buffering,
+            write_through=unbuffered,
+        )
     for out in (sys.stdout, sys.stderr):
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="backslashreplace")

@@ -52,23 +52,28 @@ def of(inventory: Hosts) -> dict[str, Site]:
         kind = str(values.get("site_type", "primary"))
         if kind not in SITE_TYPES:
             raise InventoryError(
-                f"`{kind}` is not a site type", host=host, origin=inventory.origin_of(host, "site_type"),
+                f"`{kind}` is not a site type",
+                host=host,
+                origin=inventory.origin_of(host, "site_type"),
                 hint=f"one of {', '.join(SITE_TYPES)}",
-            )  # fmt: skip
+            )
         if code in sites:
             raise InventoryError(
-                f"site code {code} is already the one of {sites[code].host}", host=host,
-                origin=inventory.origin_of(host, "site_code"), hint="a site code is unique in a hierarchy",
-            )  # fmt: skip
+                f"site code {code} is already the one of {sites[code].host}",
+                host=host,
+                origin=inventory.origin_of(host, "site_code"),
+                hint="a site code is unique in a hierarchy",
+            )
         parent = values.get("parent")
         parent_code = _code(parent, inventory.origin_of(host, "parent"), host) if parent is not None else None
         sites[code] = Site(code, host, kind, parent_code)
     for site in sites.values():
         if site.parent is not None and site.parent not in sites:
             raise InventoryError(
-                f"parent {site.parent} of site {site.code} is no site of this inventory", host=site.host,
+                f"parent {site.parent} of site {site.code} is no site of this inventory",
+                host=site.host,
                 origin=inventory.origin_of(site.host, "parent"),
-            )  # fmt: skip
+            )
         _no_circle(site, sites, inventory)
     _database_hosts(inventory)
     _management_servers(inventory)
@@ -98,9 +103,10 @@ def _no_circle(site: Site, sites: dict[str, Site], inventory: Hosts) -> None:
     while above is not None:
         if above in seen:
             raise InventoryError(
-                f"the hierarchy goes in a circle: {' > '.join([*seen, above])}", host=site.host,
+                f"the hierarchy goes in a circle: {' > '.join([*seen, above])}",
+                host=site.host,
                 origin=inventory.origin_of(site.host, "parent"),
-            )  # fmt: skip
+            )
         seen.append(above)
         above = sites[above].parent if above in sites else None
 
@@ -110,10 +116,11 @@ def _database_hosts(inventory: Hosts) -> None:
         other = inventory.vars_of(host).get("database_host")
         if other is not None and other not in inventory.hosts:
             raise InventoryError(
-                f"database_host {other} is no host of this inventory", host=host,
+                f"database_host {other} is no host of this inventory",
+                host=host,
                 origin=inventory.origin_of(host, "database_host"),
                 hint="give the database server an entry of its own, with its connection variables",
-            )  # fmt: skip
+            )
 
 
 def _management_servers(inventory: Hosts) -> None:
@@ -122,7 +129,8 @@ def _management_servers(inventory: Hosts) -> None:
         server = how.get("management_server") if isinstance(how, Mapping) else None
         if isinstance(server, str) and "{{" not in server and server not in inventory.hosts:
             raise InventoryError(
-                f"management_server {server} is no host of this inventory", host=host,
+                f"management_server {server} is no host of this inventory",
+                host=host,
                 origin=inventory.origin_of(host, "maintenance"),
                 hint="give the management server an entry of its own, with its connection variables",
-            )  # fmt: skip
+            )

@@ -19,9 +19,16 @@ from sitekeeper.engine.templates import render
 __all__ = ["Inventory", "load"]
 _RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
 _SUFFIXES = {".yml", ".yaml", ".json", ""}
-TEXT_VARIABLES = frozenset({
-    "site_code", "parent", "ansible_user", "ansible_psrp_user", "sql_user", *secrets.SECRET_VARIABLES,
-})  # fmt: skip
+TEXT_VARIABLES = frozenset(
+    {
+        "site_code",
+        "parent",
+        "ansible_user",
+        "ansible_psrp_user",
+        "sql_user",
+        *secrets.SECRET_VARIABLES,
+    }
+)
 """Variables taken from the source text: site codes YES, 001 and 1E5 exist, and so do such passwords."""
 
 

@@ -210,9 +210,16 @@ def _change(row: journal.Row, record: Intent) -> Journaled:
     if record.intent is not None and found.intent_type is not None:
         intent = _model(found.intent_type, record.intent, row)
     return Journaled(
-        number=row.change or 0, host=row.host, path=row.task, name=record.name, policy=record.policy, module=found,
-        intent=intent, outcome=None, round=record.round,
-    )  # fmt: skip
+        number=row.change or 0,
+        host=row.host,
+        path=row.task,
+        name=record.name,
+        policy=record.policy,
+        module=found,
+        intent=intent,
+        outcome=None,
+        round=record.round,
+    )
 
 
 def _with_outcome(change: Journaled, data: Any) -> Journaled:
@@ -221,9 +228,16 @@ def _with_outcome(change: Journaled, data: Any) -> Journaled:
     except ValidationError:
         outcome = None  # undo works without it
     return Journaled(
-        number=change.number, host=change.host, path=change.path, name=change.name, policy=change.policy,
-        module=change.module, intent=change.intent, outcome=outcome, round=change.round,
-    )  # fmt: skip
+        number=change.number,
+        host=change.host,
+        path=change.path,
+        name=change.name,
+        policy=change.policy,
+        module=change.module,
+        intent=change.intent,
+        outcome=outcome,
+        round=change.round,
+    )
 
 
 def _result(row: journal.Row, record: TaskDone) -> Any:

@@ -75,12 +75,16 @@ ANSIBLE_ONLY: dict[str, str] = {
     **dict.fromkeys(("become", "become_exe", "become_flags", "become_method", "become_user"), _NO_BECOME),
     **dict.fromkeys(("handlers", "notify", "listen", "force_handlers"), _NO_HANDLERS),
     **dict.fromkeys(("delegate_to", "delegate_facts", "local_action"), _BY_ITSELF),
-    **dict.fromkeys(("gather_facts", "gather_subset", "gather_timeout", "fact_path"), "call site.facts where you need it"),
+    **dict.fromkeys(
+        ("gather_facts", "gather_subset", "gather_timeout", "fact_path"), "call site.facts where you need it"
+    ),
     **dict.fromkeys(("pre_tasks", "post_tasks"), "tasks run in the order of the file: put them first or last"),
     **dict.fromkeys(("async", "poll"), "a task runs to its end; hosts run side by side"),
     **dict.fromkeys(("action", "args"), "name the module as the key, with its parameters below"),
     **dict.fromkeys(("remote_user", "port"), f"{_IN_INVENTORY}: ansible_user, ansible_port"),
-    **dict.fromkeys(("include_tasks", "import_tasks", "include", "import_role", "include_role"), "use core.include_tasks"),
+    **dict.fromkeys(
+        ("include_tasks", "import_tasks", "include", "import_role", "include_role"), "use core.include_tasks"
+    ),
     **dict.fromkeys(("vars_files", "include_vars"), "use group_vars/ and host_vars/, or -e @FILE"),
     "any_errors_fatal": "use max_fail_percentage: 0",
     "changed_when": "a plan says what changes",
@@ -102,7 +106,7 @@ ANSIBLE_ONLY: dict[str, str] = {
     "timeout": "modules take their own timeouts; see `sitekeeper modules doc`",
     "validate_argspec": "parameters are always checked",
     "vars_prompt": "use -e NAME=VALUE",
-}  # fmt: skip
+}
 """Ansible keywords that do not exist here, and our way. Source: Ansible documentation, "Playbook Keywords"."""
 
 

@@ -108,12 +108,21 @@ class _Reader:
             return self.tasks(body[name], origins.below(name), f"{path}.{name}", file, in_block=in_block)
 
         made = Block(
-            path=path, name=keys.get("name", "block"), origin=origins.of(), body=origins,
-            tasks=part("block", in_block=True), rescue=part("rescue", in_block=False), always=part("always", in_block=False),
-            vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True),
-            deadline=keys.get("deadline"), guard=keys.get("guard"), keep=keys.get("keep", timedelta(hours=6)),
+            path=path,
+            name=keys.get("name", "block"),
+            origin=origins.of(),
+            body=origins,
+            tasks=part("block", in_block=True),
+            rescue=part("rescue", in_block=False),
+            always=part("always", in_block=False),
+            vars=keys.get("vars", {}),
+            tags=keys.get("tags", frozenset()),
+            when=keys.get("when", True),
+            deadline=keys.get("deadline"),
+            guard=keys.get("guard"),
+            keep=keys.get("keep", timedelta(hours=6)),
             window="guard" in keys,
-        )  # fmt: skip
+        )
         if made.window:
             _no_machines(made)
             _all_up_at_the_end(made)
@@ -143,22 +152,36 @@ class _Reader:
         self.check_params(found, params, origins.below(name))
         undo = self.undo_of(keys, found, origins, in_block=in_block)
         return Task(
-            path=path, name=keys.get("name", name), module=found, params=params, origins=origins.below(name),
-            origin=origins.of_key(name), body=origins, vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()),
-            when=keys.get("when", True), register=keys.get("register"), loop=keys.get("loop"),
-            retries=keys.get("retries", 3 if "until" in keys else 0), until=keys.get("until"),
-            delay=keys.get("delay", timedelta(seconds=5)), failed_when=keys.get("failed_when"),
-            ignore_errors=keys.get("ignore_errors", False), undo=undo, uses=self.uses_of(keys, found, origins),
+            path=path,
+            name=keys.get("name", name),
+            module=found,
+            params=params,
+            origins=origins.below(name),
+            origin=origins.of_key(name),
+            body=origins,
+            vars=keys.get("vars", {}),
+            tags=keys.get("tags", frozenset()),
+            when=keys.get("when", True),
+            register=keys.get("register"),
+            loop=keys.get("loop"),
+            retries=keys.get("retries", 3 if "until" in keys else 0),
+            until=keys.get("until"),
+            delay=keys.get("delay", timedelta(seconds=5)),
+            failed_when=keys.get("failed_when"),
+            ignore_errors=keys.get("ignore_errors", False),
+            undo=undo,
+            uses=self.uses_of(keys, found, origins),
             deadline=keys.get("deadline"),
-        )  # fmt: skip
+        )
 
     def uses_of(self, keys: dict[str, Any], found: type[Module[Any, Any, Any]], origins: Origins) -> Any:
         """A task that takes whole machines for its play must not wait for them while it holds something else."""
         if "uses" in keys and found.machines is not Module.machines:
             raise UsageError(
-                f"{found.name()} takes its machines by itself and cannot hold `uses` meanwhile", origin=origins.of_key("uses"),
+                f"{found.name()} takes its machines by itself and cannot hold `uses` meanwhile",
+                origin=origins.of_key("uses"),
                 hint="put `uses` on the tasks that need it",
-            )  # fmt: skip
+            )
         return keys.get("uses", ())
 
     def refuse_extra(self, names: list[str], origins: Origins) -> None:
@@ -166,9 +189,12 @@ class _Reader:
         wrong = unknown[0] if unknown else names[1]
         near = get_close_matches(wrong, [*KEYWORDS, *modules.available()], 1)
         raise UsageError(
-            f"`{wrong}` is neither a keyword nor a module" if unknown else f"one task, one module: `{wrong}` is a second one",
-            origin=origins.of_key(wrong), hint=f"did you mean `{near[0]}`?" if near else None,
-        )  # fmt: skip
+            f"`{wrong}` is neither a keyword nor a module"
+            if unknown
+            else f"one task, one module: `{wrong}` is a second one",
+            origin=origins.of_key(wrong),
+            hint=f"did you mean `{near[0]}`?" if near else None,
+        )
 
     def include(
         self, params: Any, keys: dict[str, Any], origins: Origins, path: str, file: Path, *, in_block: bool
@@ -180,9 +206,10 @@ class _Reader:
         for key in keys:
             if key not in INCLUDE_TAKES:
                 raise UsageError(
-                    f"`{key}` does not belong on core.include_tasks", origin=origins.of_key(key),
+                    f"`{key}` does not belong on core.include_tasks",
+                    origin=origins.of_key(key),
                     hint=f"it takes {', '.join(INCLUDE_TAKES)}; put the others on the tasks in the file",
-                )  # fmt: skip
+                )
         included = (file.parent / target).resolve()
         if included in self.including:
             raise UsageError(f"{target} includes itself", origin=origin)
@@ -195,9 +222,17 @@ class _Reader:
         tasks = self.tasks(items, document.origins, f"{path}.include", file.parent / target, in_block=in_block)
         self.including = self.including[:-1]
         return Block(
-            path=path, name=keys.get("name", f"include {target}"), tasks=tasks, origin=origin, body=origins, scoped=False,
-            vars=keys.get("vars", {}), tags=keys.get("tags", frozenset()), when=keys.get("when", True), loop=keys.get("loop"),
-        )  # fmt: skip
+            path=path,
+            name=keys.get("name", f"include {target}"),
+            tasks=tasks,
+            origin=origin,
+            body=origins,
+            scoped=False,
+            vars=keys.get("vars", {}),
+            tags=keys.get("tags", frozenset()),
+            when=keys.get("when", True),
+            loop=keys.get("loop"),
+        )
 
     def undo_of(
         self, keys: dict[str, Any], found: type[Module[Any, Any, Any]], origins: Origins, *, in_block: bool
@@ -241,9 +276,10 @@ class _Reader:
                 raise UsageError(f"`{key}` is no keyword of a {level}", origin=origins.of_key(str(key)), hint=hint)
             if level not in keyword.levels:
                 raise UsageError(
-                    f"`{key}` does not belong on a {level}", origin=origins.of_key(key),
+                    f"`{key}` does not belong on a {level}",
+                    origin=origins.of_key(key),
                     hint=f"it belongs on a {' or '.join(sorted(keyword.levels))}",
-                )  # fmt: skip
+                )
             taken[key] = checked(keyword.kind, key, value, origins.below(key))
         return taken
 
@@ -254,8 +290,9 @@ def _no_machines(window: Block) -> None:
         if task.module.machines is not Module.machines:
             raise UsageError(
                 f"{task.module.name()} takes whole machines and may wait for them, which nobody should while a site is down",
-                origin=task.origin, hint="put it before the guarded block",
-            )  # fmt: skip
+                origin=task.origin,
+                hint="put it before the guarded block",
+            )
 
 
 def _all_up_at_the_end(guarded: Block) -> None:
@@ -264,8 +301,9 @@ def _all_up_at_the_end(guarded: Block) -> None:
         if task.undo != "block" and task.module().leaves_down(task.params):
             raise UsageError(
                 f"{task.module.name()} leaves services stopped, and the guard of the block around it goes with the block's end",
-                origin=task.origin, hint="add `undo: block`",
-            )  # fmt: skip
+                origin=task.origin,
+                hint="add `undo: block`",
+            )
 
 
 def _refuse_ansibles(key: Any, origins: Origins) -> None:

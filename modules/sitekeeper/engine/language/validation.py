@@ -34,9 +34,10 @@ def refuse_secrets(module: type[Module[Any, Any, Any]], values: dict[str, Any], 
         field = module.params_type.model_fields.get(key)
         if find(value) and not (field is not None and field.annotation is Secret):
             raise SecretError(
-                f"`{key}` of {module.name()} would show a secret", origin=origins.of(key),
+                f"`{key}` of {module.name()} would show a secret",
+                origin=origins.of(key),
                 hint="secrets belong in connection variables; no module prints or stores them",
-            )  # fmt: skip
+            )
 
 
 def parameter_error(
@@ -50,9 +51,10 @@ def parameter_error(
         near = get_close_matches(name, module.params_type.model_fields, 1)
         known = ", ".join(module.params_type.model_fields)
         return UsageError(
-            f"`{name}` is no parameter of {module.name()}", origin=origins.of_key(name),
+            f"`{name}` is no parameter of {module.name()}",
+            origin=origins.of_key(name),
             hint=f"did you mean `{near[0]}`?" if near else f"it takes {known}" if known else "it takes none",
-        )  # fmt: skip
+        )
     if isinstance(found.get("input"), Secret):
         return SecretError(f"`{name}` of {module.name()} would show a secret", origin=origins.of(*loc))
     if found["type"] == "missing":

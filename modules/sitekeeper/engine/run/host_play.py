@@ -49,8 +49,11 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.templates.layers import ROUND, Layers, lazy, round_of
 
 SKIPPED: Mapping[str, Any] = {
-    "skipped": True, "failed": False, "changed": False, "msg": "skipped: its condition is false",
-}  # fmt: skip
+    "skipped": True,
+    "failed": False,
+    "changed": False,
+    "msg": "skipped: its condition is false",
+}
 """What ``register`` sees of a task that was skipped."""
 
 
@@ -382,10 +385,18 @@ class HostPlay:
                 self.holding.during(task, self.scope.variables(layers)),
             ):
                 result, plan = Attempts(
-                    task=task, ctx=self.ctx, journal=self.journal, undo=self.undo, leases=self.leases, clock=self.clock,
-                    check=self.settings.check, variables=lambda: self.scope.variables(layers), cover=self.guarding.cover,
-                    take_machines=self.holding.take_machines, take_back=self._undone,
-                ).run()  # fmt: skip
+                    task=task,
+                    ctx=self.ctx,
+                    journal=self.journal,
+                    undo=self.undo,
+                    leases=self.leases,
+                    clock=self.clock,
+                    check=self.settings.check,
+                    variables=lambda: self.scope.variables(layers),
+                    cover=self.guarding.cover,
+                    take_machines=self.holding.take_machines,
+                    take_back=self._undone,
+                ).run()
         except NotTakenBackError as failed:
             self.outcome.errors += failed.undo
             raise self._failed(task, failed.error, begun, final=True) from None

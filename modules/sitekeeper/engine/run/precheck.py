@@ -153,9 +153,11 @@ class _Walk:
             for name in sorted(render.names_in(source) - known):
                 near = get_close_matches(name, known, 1)
                 raise UsageError(
-                    f"`{name}` is undefined", host=self.host, origin=origins.of(*path),
+                    f"`{name}` is undefined",
+                    host=self.host,
+                    origin=origins.of(*path),
                     hint=f"did you mean `{near[0]}`?" if near else "give it a value in vars, the inventory or -e",
-                )  # fmt: skip
+                )
 
 
 def _as_template(condition: str) -> str:

@@ -63,8 +63,9 @@ def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) 
             if everything or name in {"ansible_host", "ansible_port", "site_code", "database_host"}:
                 raise UsageError(
                     f"{name} of {host} is {now.get(name)}, it was {before.get(name)} when the run began",
-                    origin=inventory.origin_of(host, name), hint="a run goes on only against the same machines",
-                )  # fmt: skip
+                    origin=inventory.origin_of(host, name),
+                    hint="a run goes on only against the same machines",
+                )
 
 
 def _moved_secret(before: Any, now: Any) -> bool:

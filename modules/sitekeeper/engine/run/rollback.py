@@ -80,10 +80,15 @@ class Rollback:
             status = "unreachable" if first.word == "unreachable" else "failed"
         self._bus.emit(
             events.HostEnded(
-                at=self._clock.now(), host=host, play="rollback", status=status, seconds=self._clock.monotonic() - started,
-                word=first.word if first else "", error="\n".join(error.render() for error in ended.errors),
+                at=self._clock.now(),
+                host=host,
+                play="rollback",
+                status=status,
+                seconds=self._clock.monotonic() - started,
+                word=first.word if first else "",
+                error="\n".join(error.render() for error in ended.errors),
             )
-        )  # fmt: skip
+        )
         return ended
 
 

@@ -112,10 +112,16 @@ class Run:
             "hostvars": HostVars(self.inventory, self.options.extra),
         }
         settings = Settings(
-            run_id=self.run_id, check=self.options.check, selection=self.options.selection, extra=self.options.extra, magic=magic,
+            run_id=self.run_id,
+            check=self.options.check,
+            selection=self.options.selection,
+            extra=self.options.extra,
+            magic=magic,
             sites=self.inventory.sites,
-            until=None if self.options.deadline is None else self.clock.monotonic() + self.options.deadline.total_seconds(),
-        )  # fmt: skip
+            until=None
+            if self.options.deadline is None
+            else self.clock.monotonic() + self.options.deadline.total_seconds(),
+        )
         settings.selection.check(self.playbook.tags())
         plays = [(play, self.hosts_of(play)) for play in self.playbook.plays]
         for play, hosts in plays:
@@ -275,10 +281,16 @@ class Run:
             status = "unreachable" if first.word == "unreachable" else "failed"
         bus.emit(
             events.HostEnded(
-                at=self.clock.now(), host=host, play=play.name, status=status, seconds=self.clock.monotonic() - started,
-                word=told[0].word if told else "", error="\n".join(error.render() for error in told), summary=ended.summary,
+                at=self.clock.now(),
+                host=host,
+                play=play.name,
+                status=status,
+                seconds=self.clock.monotonic() - started,
+                word=told[0].word if told else "",
+                error="\n".join(error.render() for error in told),
+                summary=ended.summary,
             )
-        )  # fmt: skip
+        )
         return ended
 
     def _opened(
@@ -298,9 +310,15 @@ class Run:
         hostplay: HostPlay | None = None
         try:
             hostplay = HostPlay(
-                play=play, ctx=opened.context, settings=settings, inventory_vars=self.inventory.vars_of(host),
-                journal=journal, bus=bus, clock=self.clock, limits=self.limits,
-            )  # fmt: skip
+                play=play,
+                ctx=opened.context,
+                settings=settings,
+                inventory_vars=self.inventory.vars_of(host),
+                journal=journal,
+                bus=bus,
+                clock=self.clock,
+                limits=self.limits,
+            )
             hostplay.outcome = ended
             if self.again is not None and host in self.again.hosts and host not in self._taken_up:
                 self._taken_up.add(host)  # its later plays begin with nothing behind them

@@ -41,10 +41,18 @@ class Telling:
         module = item.module.name() if isinstance(item, Task) else ""
         self._bus.emit(
             events.TaskEnded(
-                at=self._clock.now(), host=self._host, task=item.name, module=module, status=status, seconds=seconds,
-                msg=msg, changes=changes, error=error, checks=tuple(checks),
+                at=self._clock.now(),
+                host=self._host,
+                task=item.name,
+                module=module,
+                status=status,
+                seconds=seconds,
+                msg=msg,
+                changes=changes,
+                error=error,
+                checks=tuple(checks),
             )
-        )  # fmt: skip
+        )
 
     def failed(
         self,

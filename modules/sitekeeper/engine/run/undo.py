@@ -108,20 +108,27 @@ class UndoStack:
             )
             self.left.append(change)
             self._journal.note(
-                UndoFailed(error.word, error.message), host=change.ctx.host, task=change.path,
+                UndoFailed(error.word, error.message),
+                host=change.ctx.host,
+                task=change.path,
                 change=change.number,
-            )  # fmt: skip
+            )
             self._tell(change, error.message, ok=False)
             return UndoError(
-                f"could not take back {change.module.name()}: {error.message}", host=change.ctx.host, task=change.name,
-                origin=change.origin, hint=error.hint,
-            )  # fmt: skip
+                f"could not take back {change.module.name()}: {error.message}",
+                host=change.ctx.host,
+                task=change.name,
+                origin=change.origin,
+                hint=error.hint,
+            )
         self._tell(change, msg, ok=True)
         try:
             self._journal.commit(
-                Undone(msg, _notes_of(change.ctx)), host=change.ctx.host, task=change.path,
+                Undone(msg, _notes_of(change.ctx)),
+                host=change.ctx.host,
+                task=change.path,
                 change=change.number,
-            )  # fmt: skip
+            )
         except IntegrityError as error:
             return error
         return None

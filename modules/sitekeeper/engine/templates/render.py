@@ -128,9 +128,10 @@ def condition(source: Any, variables: Mapping[str, Any], origin: Origin) -> bool
         raise UnknownValueError(value)
     if isinstance(value, str | secrets.Secret):  # "false" would be true
         raise UsageError(
-            f"the condition is a text, not true or false: {source}", origin=origin,
+            f"the condition is a text, not true or false: {source}",
+            origin=origin,
             hint="compare it, or write `... | bool` or `... | length > 0`",
-        )  # fmt: skip
+        )
     return bool(value)
 
 

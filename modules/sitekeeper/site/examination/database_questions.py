@@ -19,25 +19,31 @@ def questions(asked: Asked) -> Iterator[Check]:
     if asked.session is None or asked.database is None:
         if asked.got.database is not None:
             yield Check(
-                name="site code", status="failed", said="the database was not brought up, so it could not be asked",
+                name="site code",
+                status="failed",
+                said="the database was not brought up, so it could not be asked",
                 consequence="Nothing is known of what is in it.",
-            )  # fmt: skip
+            )
         return
     rows = asked.session.query(queries.site_rows(asked.database))
     codes = {str(row["SiteCode"]).upper(): row for row in rows}
     mine = codes.get(asked.got.site)
     if mine is None:
         yield Check(
-            name="site code", status="failed", said=f"the database knows {', '.join(sorted(codes)) or 'no site'}, not {asked.got.site}",
+            name="site code",
+            status="failed",
+            said=f"the database knows {', '.join(sorted(codes)) or 'no site'}, not {asked.got.site}",
             consequence="It is the database of another site: recovered, it would bring up a site that nobody expects here.",
-        )  # fmt: skip
+        )
         return
     parent = str(mine["ReportingSiteCode"] or "").upper() or None
     if parent != asked.got.parent:
         yield Check(
-            name="site code", status="failed", said=f"its parent is {parent or 'none'}, the set says {asked.got.parent or 'none'}",
+            name="site code",
+            status="failed",
+            said=f"its parent is {parent or 'none'}, the set says {asked.got.parent or 'none'}",
             consequence="The database is of another time or another site: the hierarchy would not take it back.",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="site code", status="ok", said=f"{asked.got.site}, parent {parent or 'none'}")
     yield _version(asked, str(mine["Version"]))
@@ -46,9 +52,11 @@ def questions(asked: Asked) -> Iterator[Check]:
 def _version(asked: Asked, version: str) -> Check:
     if build_of(version) != build_of(asked.got.version):
         return Check(
-            name="version", status="failed", said=f"the database is of {version}, the files are of {asked.got.version}",
+            name="version",
+            status="failed",
+            said=f"the database is of {version}, the files are of {asked.got.version}",
             consequence="Setup recovers a database only with the build that it belongs to.",
-        )  # fmt: skip
+        )
     return Check(name="version", status="ok", said=version)
 
 
@@ -59,9 +67,12 @@ def counts(asked: Asked) -> Iterator[Check]:
     known = asked.got.row_counts
     if not known:
         yield Check(
-            name="row counts", status="warning", said="none were counted when the set was made",
-            consequence="That the database is complete is known from CHECKDB alone.", hint="count_tables in the inventory",
-        )  # fmt: skip
+            name="row counts",
+            status="warning",
+            said="none were counted when the set was made",
+            consequence="That the database is complete is known from CHECKDB alone.",
+            hint="count_tables in the inventory",
+        )
         return
     rows = asked.session.query(queries.row_counts(sorted(known), database=asked.database))
     now = {str(row["table_name"]): int(str(row["row_count"])) for row in rows}
@@ -70,9 +81,11 @@ def counts(asked: Asked) -> Iterator[Check]:
         yield Check(name="row counts", status="warning", said="; ".join(other), consequence=moments)
     elif other:
         yield Check(
-            name="row counts", status="failed", said="; ".join(other),
+            name="row counts",
+            status="failed",
+            said="; ".join(other),
             consequence="It is not the database that was counted: of another night, or not whole.",
-        )  # fmt: skip
+        )
     else:
         yield Check(
             name="row counts", status="ok", said=", ".join(f"{name} {number}" for name, number in sorted(known.items()))
@@ -102,9 +115,11 @@ def instant(asked: Asked) -> Iterator[Check]:
     newest = _moment(asked.session.query(queries.last_message(asked.database), *own))
     if newest is None:
         yield Check(
-            name="instant", status="warning", said=f"the database has no status messages of {server} itself",
+            name="instant",
+            status="warning",
+            said=f"the database has no status messages of {server} itself",
             consequence="That it is of the night that the set names is not proved.",
-        )  # fmt: skip
+        )
         return
     skew = timedelta(seconds=asked.got.machine.clock_skew)
     until = asked.taken + skew + SKEW
@@ -116,15 +131,19 @@ def instant(asked: Asked) -> Iterator[Check]:
     said = f"the newest status message of {server} is of {newest:%Y-%m-%d %H:%M} UTC, the set of {asked.taken:%Y-%m-%d %H:%M}"
     if last is None or last - skew < asked.taken - SILENCE:
         yield Check(
-            name="instant", status="failed", said=f"{said}; of the day before the set there is none",
+            name="instant",
+            status="failed",
+            said=f"{said}; of the day before the set there is none",
             consequence=f"The database is {'newer' if last is None else 'older'} than the set says: not of one instant with its files.",
-        )  # fmt: skip
+        )
     elif late:
         yield Check(
-            name="instant", status="warning", said=said,
+            name="instant",
+            status="warning",
+            said=said,
             consequence="Either the clock of that server was ahead when it wrote this, or the database is newer than its files.",
             hint="was its clock set back since?",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="instant", status="ok", said=said)
 
@@ -143,8 +162,10 @@ def collation(asked: Asked) -> Iterator[Check]:
     known = asked.got.database.collation
     if str(row["collation"]) != known:
         yield Check(
-            name="collation", status="failed", said=f"{row['collation']}, the set says {known}",
+            name="collation",
+            status="failed",
+            said=f"{row['collation']}, the set says {known}",
             consequence="ConfigMgr's queries fail on a database of another collation.",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="collation", status="ok", said=known)

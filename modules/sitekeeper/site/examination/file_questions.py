@@ -31,15 +31,19 @@ def window(asked: Asked) -> Iterator[Check]:
         prove_window(got.proof.before, got.proof.after, STOPPED)
     except IntegrityError as error:
         yield Check(
-            name="window", status="failed", said=error.message,
+            name="window",
+            status="failed",
+            said=error.message,
             consequence="Files, registry and database are of different moments: a site recovered from them is out of step with itself.",
-        )  # fmt: skip
+        )
         return
     if got.database is not None and got.proof.consistency not in {"writer", "crash"}:
         yield Check(
-            name="window", status="failed", said=f"the set says of itself: {got.proof.consistency}",
+            name="window",
+            status="failed",
+            said=f"the set says of itself: {got.proof.consistency}",
             consequence="The database is not of the same instant as the files: recovery needs both of one.",
-        )  # fmt: skip
+        )
         return
     how = "no writer took part" if got.proof.consistency == "crash" else "the SQL writer took part"
     yield Check(name="window", status="ok", said=f"services stopped before and after, one boot; {how}")
@@ -54,9 +58,12 @@ def layout(asked: Asked) -> Iterator[Check]:
     missing += sorted(wanted - have)
     if missing:
         yield Check(
-            name="layout", status="failed", said=f"missing: {', '.join(missing)}",
-            consequence="What is missing cannot be recovered from this set.", hint="look at what excludes it from the backup",
-        )  # fmt: skip
+            name="layout",
+            status="failed",
+            said=f"missing: {', '.join(missing)}",
+            consequence="What is missing cannot be recovered from this set.",
+            hint="look at what excludes it from the backup",
+        )
     else:
         yield Check(name="layout", status="ok", said=f"{', '.join(FOLDERS)}; {len(have)} database files")
 
@@ -80,24 +87,30 @@ def registry(asked: Asked) -> Iterator[Check]:
             found = reg_file.parse(data, file)
         except (OSError, IntegrityError) as error:
             yield Check(
-                name="registry", status="failed", said=str(error),
+                name="registry",
+                status="failed",
+                said=str(error),
                 consequence="The site's registry keys are lost with it: the recovered server lacks its settings.",
-            )  # fmt: skip
+            )
             return
         codes |= {found.site_code} - {""}
         told.append(f"{found.root.rpartition(chr(92))[2]}: {found.keys} keys")
     if not told or codes - {asked.got.site}:
         yield Check(
-            name="registry", status="failed", said=f"exports of {', '.join(sorted(codes)) or 'nothing'}",
+            name="registry",
+            status="failed",
+            said=f"exports of {', '.join(sorted(codes)) or 'nothing'}",
             consequence="The registry keys are not this site's.",
-        )  # fmt: skip
+        )
         return
     strays = [f"{file} of {when:%Y-%m-%d %H:%M}" for file, when in _outside_window(asked)]
     if strays:
         yield Check(
-            name="registry", status="failed", said=f"written outside of the window: {', '.join(strays)}",
+            name="registry",
+            status="failed",
+            said=f"written outside of the window: {', '.join(strays)}",
             consequence="The registry keys are of another backup than the database.",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="registry", status="ok", said="; ".join(told))
 
@@ -122,17 +135,21 @@ def control_file(asked: Asked) -> Iterator[Check]:
     found = found_in(asked.folder, f"{asked.files}/{CONTROL_FILE}")
     if found is None:
         yield Check(
-            name="control file", status="failed", said=f"{file.name} is not in the set",
+            name="control file",
+            status="failed",
+            said=f"{file.name} is not in the set",
             consequence="The site's description (addresses, boundaries, components) is lost.",
-        )  # fmt: skip
+        )
         return
     data = found.read_bytes()
     text = data.decode("utf-16" if data.startswith(b"\xff\xfe") else "latin-1", "replace")
     if f"<{asked.got.site}>" not in text.upper():
         yield Check(
-            name="control file", status="failed", said=f"{file.name} does not name {asked.got.site}",
+            name="control file",
+            status="failed",
+            said=f"{file.name} does not name {asked.got.site}",
             consequence="It describes another site.",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="control file", status="ok", said=f"{len(data)} bytes, of {asked.got.site}")
 
@@ -144,9 +161,11 @@ def identity(asked: Asked) -> Iterator[Check]:
         yield Check(name="identity", status="ok", said=f"{machine.name}, {machine.guid}")
         return
     yield Check(
-        name="identity", status="warning" if asked.got.product != "2007" else "failed", said="the set does not name the machine it is of",
+        name="identity",
+        status="warning" if asked.got.product != "2007" else "failed",
+        said="the set does not name the machine it is of",
         consequence="A recovery cannot tell whether the keys of srvacct still fit: every stored password may have to be set anew.",
-    )  # fmt: skip
+    )
 
 
 def cd_latest(asked: Asked) -> Iterator[Check]:
@@ -165,15 +184,19 @@ def cd_latest(asked: Asked) -> Iterator[Check]:
     if place is None:
         if needed:
             yield Check(
-                name="CD.Latest", status="failed", said="it is not in the set",
+                name="CD.Latest",
+                status="failed",
+                said="it is not in the set",
                 consequence="Without the matching CD.Latest the site cannot be recovered, only installed anew.",
-            )  # fmt: skip
+            )
         return
     version = version_of_cd_latest(asked.got)
     if build_of(version) != build_of(asked.got.version):
         yield Check(
-            name="CD.Latest", status="failed", said=f"its setup is {version or 'missing or of no version'}, the site {asked.got.version}",
+            name="CD.Latest",
+            status="failed",
+            said=f"its setup is {version or 'missing or of no version'}, the site {asked.got.version}",
             consequence="Setup refuses a database of another build: the site cannot be recovered with it.",
-        )  # fmt: skip
+        )
     else:
         yield Check(name="CD.Latest", status="ok", said=version)

@@ -45,9 +45,13 @@ def root_of(volumes: Sequence[Volume], path: str) -> list[Volume]:
 
 
 def parts_of(
-    ctx: Context, install: str, used: Sequence[Volume], inner: Sequence[Volume], database: Database | None,
+    ctx: Context,
+    install: str,
+    used: Sequence[Volume],
+    inner: Sequence[Volume],
+    database: Database | None,
     elsewhere: Sequence[Volume],
-) -> tuple[Part, ...]:  # fmt: skip
+) -> tuple[Part, ...]:
     """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""
     home = volume_of(used, install)
     parts = [Part(kind="files", host=ctx.host, volume=home.id, path=below(home, install), to="SiteServer/SMSServer")]

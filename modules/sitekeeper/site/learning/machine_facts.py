@@ -56,11 +56,16 @@ def machine_of(ctx: Context, answers: Sequence[Answer]) -> Machine:
     cryptography = answers[4].output[0] if answers[4].output else {}
     local = parse_dmtf(str(system["LocalDateTime"]))
     return Machine(
-        name=str(computer["Name"]), caption=str(system["Caption"]).strip(), version=str(system["Version"]),
-        language=int(system.get("OSLanguage") or 0), installed=str(system["InstallDate"]), booted=str(system["LastBootUpTime"]),
-        guid=str(cryptography.get("MachineGuid", "")), x64="64" in str(computer.get("SystemType", "")),
+        name=str(computer["Name"]),
+        caption=str(system["Caption"]).strip(),
+        version=str(system["Version"]),
+        language=int(system.get("OSLanguage") or 0),
+        installed=str(system["InstallDate"]),
+        booted=str(system["LastBootUpTime"]),
+        guid=str(cryptography.get("MachineGuid", "")),
+        x64="64" in str(computer.get("SystemType", "")),
         clock_skew=round((local - ctx.clock.now()).total_seconds(), 1),
-    )  # fmt: skip
+    )
 
 
 def parse_dmtf(text: str) -> datetime:
@@ -86,10 +91,13 @@ def volumes_of_machine(answer: Answer) -> list[Volume]:
         if row.get("DriveType") == LOCAL_DISK and guid and not name.startswith("\\\\?\\"):
             found.append(
                 Volume(
-                    id=guid[0].lower(), name=name, capacity=int(row.get("Capacity") or 0), free=int(row.get("FreeSpace") or 0),
+                    id=guid[0].lower(),
+                    name=name,
+                    capacity=int(row.get("Capacity") or 0),
+                    free=int(row.get("FreeSpace") or 0),
                     file_system=str(row.get("FileSystem") or ""),
                 )
-            )  # fmt: skip
+            )
     return found
 
 
@@ -105,9 +113,12 @@ def services_of(answer: Answer) -> tuple[Service, ...]:
     wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
     return tuple(
         Service(
-            name=str(row["Name"]), state=str(row["State"]), start_mode=str(row["StartMode"]), pid=int(row["ProcessId"] or 0),
+            name=str(row["Name"]),
+            state=str(row["State"]),
+            start_mode=str(row["StartMode"]),
+            pid=int(row["ProcessId"] or 0),
             account=str(row.get("StartName") or ""),
         )
         for row in answer.output
         if wanted.match(str(row["Name"]))
-    )  # fmt: skip
+    )

@@ -63,17 +63,27 @@ def site_facts(ctx: Context) -> SiteFacts:
     what = parts_of(ctx, install, used, inner, database, elsewhere)
     return SiteFacts(
         msg=f"{code}: ConfigMgr {product_version}, {len(used)} volumes",
-        code=code, name=str(site.get("Site Name", "")), type=str(ctx.vars.get("site_type", "primary")), product=product,
-        version=product_version, install_dir=install, parent=str(site.get("Parent Site Code") or "") or None, machine=machine,
-        database_machine=database_machine, services=services,
+        code=code,
+        name=str(site.get("Site Name", "")),
+        type=str(ctx.vars.get("site_type", "primary")),
+        product=product,
+        version=product_version,
+        install_dir=install,
+        parent=str(site.get("Parent Site Code") or "") or None,
+        machine=machine,
+        database_machine=database_machine,
+        services=services,
         services_to_stop=tuple(names[name.lower()] for name in STOPPED_FOR_BACKUP if name.lower() in names),
-        volumes=tuple(used), database_volumes=tuple(elsewhere), database=database,
+        volumes=tuple(used),
+        database_volumes=tuple(elsewhere),
+        database=database,
         registry_keys=tuple(
             RegistryKey(name=name, view=one)
-            for name in ("SMS", "NAL") for one in (("native", "wow") if machine.x64 else ("native",))
+            for name in ("SMS", "NAL")
+            for one in (("native", "wow") if machine.x64 else ("native",))
         ),
         what=what,
-    )  # fmt: skip
+    )
 
 
 def _version(ctx: Context, install: str) -> tuple[str, Any]:
@@ -116,9 +126,10 @@ def _database(
     holder = ctx.host if local else ctx.vars.get("database_host")
     if holder is None:
         raise InventoryError(
-            f"the database of {ctx.host} is on {server}: say so with database_host", host=ctx.host,
+            f"the database of {ctx.host} is on {server}: say so with database_host",
+            host=ctx.host,
             hint="add the database server to the inventory and name it in database_host",
-        )  # fmt: skip
+        )
     database = read_over(
         lambda: ctx.sql(short, database_name, instance),
         lambda session: database_of(session, host=str(holder), server=short, instance=instance, name=database_name),

@@ -42,9 +42,11 @@ def rights(ctx: Context, asked: Asked) -> Iterator[Found]:
     ):
         if answer.errors:
             yield Found(
-                "rights", "failed", f"the account may not manage shadow copies ({answer.errors[0].short_id})",
+                "rights",
+                "failed",
+                f"the account may not manage shadow copies ({answer.errors[0].short_id})",
                 "it must be an administrator of the host",
-            )  # fmt: skip
+            )
             return
     yield Found("rights", "ok", "may manage shadow copies")
 
@@ -169,10 +171,11 @@ def _dropped(ctx: Context, since: str) -> Found:
     )
     if rows:
         return Found(
-            "shadow copies", "failed",
+            "shadow copies",
+            "failed",
             f"{ctx.host}: Windows dropped some {len(rows)} times in the last day (volsnap {rows[0]['EventCode']})",
             "give them more room: vssadmin resize shadowstorage",
-        )  # fmt: skip
+        )
     return Found("shadow copies", "ok", f"{ctx.host}: none were dropped in the last day")
 
 
@@ -180,10 +183,11 @@ def room(ctx: Context, asked: Asked) -> Iterator[Found]:
     """Room on both ends, and time: the shadow copies must live as long as the pull."""
     if asked.seconds > asked.longest:
         yield Found(
-            "duration", "failed",
+            "duration",
+            "failed",
             f"about {asked.seconds / 3600:.1f} h at the expected rate, shadow copies may live {asked.longest / 3600:.1f} h",
             "raise rate if the line is faster, or longest",
-        )  # fmt: skip
+        )
     else:
         yield Found("duration", "ok", f"about {asked.seconds / 60:.0f} min")
     coming = asked.size * asked.copies
@@ -210,9 +214,11 @@ def _storage(volume: Volume, rows: list[dict[str, object]], asked: Asked) -> Fou
     left = min(most - used, volume.free) if most < UNBOUNDED else volume.free
     if left < asked.growth:
         return Found(
-            "shadow storage", "failed", f"{volume.name}: {left} bytes left for shadow copies, about {asked.growth} will be needed",
+            "shadow storage",
+            "failed",
+            f"{volume.name}: {left} bytes left for shadow copies, about {asked.growth} will be needed",
             "vssadmin resize shadowstorage, or free space on the volume",
-        )  # fmt: skip
+        )
     return Found("shadow storage", "ok", f"{volume.name}: {left} bytes left")
 
 
@@ -225,9 +231,11 @@ def neighbours(ctx: Context, asked: Asked) -> Iterator[Found]:
     inside, torn = _touched(database, mounts)
     if torn:
         yield Found(
-            "other databases", "failed", f"half on the volumes of the set: {', '.join(torn)}: the SQL writer refuses such a set",
+            "other databases",
+            "failed",
+            f"half on the volumes of the set: {', '.join(torn)}: the SQL writer refuses such a set",
             "add the missing volume, or move the database",
-        )  # fmt: skip
+        )
     elif inside:
         yield Found("other databases", "warning", f"frozen for a moment with the site's: {', '.join(inside)}")
     else:
@@ -263,5 +271,13 @@ def clock(ctx: Context, asked: Asked) -> Iterator[Found]:
 
 
 ALL: tuple[Callable[[Context, Asked], Iterator[Found]], ...] = (
-    rights, services, installations, volumes, writers, lost_copies, room, neighbours, clock,
-)  # fmt: skip
+    rights,
+    services,
+    installations,
+    volumes,
+    writers,
+    lost_copies,
+    room,
+    neighbours,
+    clock,
+)

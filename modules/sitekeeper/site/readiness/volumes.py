@@ -38,23 +38,28 @@ def _old_volumes(ctx: Context, drive: str, mounted: tuple[Volume, ...]) -> Found
     shadow_hosts.sql_writer_allowed(ctx)
     if tool.found and not tool.closed:
         return Found(
-            "volumes", "failed", f"{ctx.host}: {tool.folder} is open to others: vshadow.exe is not started from there",
+            "volumes",
+            "failed",
+            f"{ctx.host}: {tool.folder} is open to others: vshadow.exe is not started from there",
             "give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
-        )  # fmt: skip
+        )
     if tool.found and tool.code != 0:
         return Found(
-            "volumes", "failed", f"{ctx.host}: vshadow.exe does not work, it ends with {tool.code}",
+            "volumes",
+            "failed",
+            f"{ctx.host}: vshadow.exe does not work, it ends with {tool.code}",
             "it must be the build of the VSS 7.2 SDK for this processor: run vshadow.exe -ws on the host",
-        )  # fmt: skip
+        )
     if tool.found:
         return Found("volumes", "ok", f"{_names(mounted)} in one shadow copy set, by vshadow")
     if len(mounted) > 1:
         return Found(
-            "volumes", "failed",
+            "volumes",
+            "failed",
             f"Server 2003 copies one volume at a time, and the files on {ctx.host} lie on {_names(mounted)}",
             f"put vshadow.exe into {tool.folder} (docs/server-2003.md), move the database to the volume of the site, or use "
             "ConfigMgr's own backup task",
-        )  # fmt: skip
+        )
     return Found("volumes", "ok", f"{_names(mounted)} in one shadow copy, through WMI")
 
 

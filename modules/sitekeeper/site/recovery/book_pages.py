@@ -48,77 +48,89 @@ class Place(Record):
 def steps(got: Gotten, place: Place) -> Iterator[Step]:
     """What is done, in order."""
     yield Step(
-        who="operator", what="Tell the administrators of the parent and of all child sites that this site is being recovered.",
+        who="operator",
+        what="Tell the administrators of the parent and of all child sites that this site is being recovered.",
         how="Do not uninstall the old site in their consoles: that removes its entry, and its data with it.",
-    )  # fmt: skip
+    )
     yield from _steps_2007(got, place) if got.product == "2007" else _steps_setup(got, place)
     yield Step(
-        who="sitekeeper", what="Compare the recovered site with the set.",
+        who="sitekeeper",
+        what="Compare the recovered site with the set.",
         how=f"sitekeeper run playbooks/compare.yml -i INVENTORY --limit {place.host} -e set={got.id}",
-    )  # fmt: skip
+    )
     if place.folder:
         yield Step(
-            who="operator", what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
+            who="operator",
+            what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
             how=place.folder,
-        )  # fmt: skip
+        )
 
 
 def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
     if not place.installed:
         yield Step(
-            who="operator", what="Install ConfigMgr 2007 anew, exactly as it was.",
+            who="operator",
+            what="Install ConfigMgr 2007 anew, exactly as it was.",
             how=f"Server name {got.machine.name}, site code {got.site}, version {got.version}, folder {got.install_dir}, the same drives; "
             f"database server {got.database.component if got.database else 'as before'}.",
-        )  # fmt: skip
+        )
     needless = " (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""
     kept = f"{place.saved}\\srvacct" if place.accounts else "a folder that only administrators can read"
     yield Step(
-        who="sitekeeper" if place.accounts else "operator", what="Put the new srvacct folder aside before anything is restored.",
+        who="sitekeeper" if place.accounts else "operator",
+        what="Put the new srvacct folder aside before anything is restored.",
         how=(f"It is kept in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
-    )  # fmt: skip
+    )
     yield Step(
-        who="operator", what="Run the Site Repair Wizard on the site server itself, and give it the backup of the task.",
+        who="operator",
+        what="Run the Site Repair Wizard on the site server itself, and give it the backup of the task.",
         how=f"Start menu, ConfigMgr Site Repair Wizard; site backup: {place.backup or 'copy the set of kind task there first'}",
-    )  # fmt: skip
+    )
     if not place.same_windows:
         yield Step(
-            who="operator", what="Put the new srvacct folder back over the restored one.",
+            who="operator",
+            what="Put the new srvacct folder back over the restored one.",
             how="The keys that open the old one were in the old Windows (KB 2509330). "
             f"Stop the services, copy it from {kept} back to {got.install_dir}\\srvacct.",
-        )  # fmt: skip
+        )
     yield Step(
-        who="operator", what="Reset the site. It is mandatory after the Site Repair Wizard.",
+        who="operator",
+        what="Reset the site. It is mandatory after the Site Repair Wizard.",
         how="Start menu, ConfigMgr Setup: perform site maintenance or reset; then read ConfigMgrSetup.log at the root of the system drive. "
         "Export custom status filter rules before: a reset may set them to their defaults.",
-    )  # fmt: skip
+    )
     if not place.same_windows:
         yield Step(
-            who="operator", what="For every account in the console: clear its password, apply, set it again.",
+            who="operator",
+            what="For every account in the console: clear its password, apply, set it again.",
             how="network access account, site address accounts, database and client push accounts",
-        )  # fmt: skip
+        )
 
 
 def _steps_setup(got: Gotten, place: Place) -> Iterator[Step]:
     yield Step(
-        who="operator", what="See that nothing of an earlier installation is left on the server.",
+        who="operator",
+        what="See that nothing of an earlier installation is left on the server.",
         how=r"No key HKLM\SOFTWARE\Microsoft\SMS, no keys SMS* below HKLM\SYSTEM\CurrentControlSet\Services, no console; "
         "restart after cleaning.",
-    )  # fmt: skip
+    )
     if got.kind == "snapshot":
         yield Step(
-            who="sitekeeper", what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
+            who="sitekeeper",
+            what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
             how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup. "
             f"Its files are and stay in {place.database}: never delete that folder.",
-        )  # fmt: skip
+        )
     yield Step(
         who="sitekeeper",
         what="Run setup from the copy of CD.Latest, outside of the install folder, as the account of the task sitekeeper-setup.",
         how=f'"{place.media}\\SMSSETUP\\BIN\\X64\\setup.exe" /script "{place.script}"',
-    )  # fmt: skip
+    )
     yield Step(
-        who="operator", what="Work through what setup lists at its end.",
+        who="operator",
+        what="Work through what setup lists at its end.",
         how="ConfigMgrPostRecoveryActions.html at the root of the system drive of the site server",
-    )  # fmt: skip
+    )
 
 
 def enter_again(got: Gotten) -> Iterator[str]:

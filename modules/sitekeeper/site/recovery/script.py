@@ -127,20 +127,35 @@ def _sections(recovery: Recovery, wishes: Wishes) -> Iterator[tuple[str, list[tu
     options = [("ServerRecoveryOptions", "1"), ("DatabaseRecoveryOptions", str(recovery.option))]
     if recovery.option == 10:
         options += [
-            ("SiteServerBackupLocation", recovery.backup), ("BackupLocation", f"{recovery.backup}\\SiteDBServer"),
-        ]  # fmt: skip
+            ("SiteServerBackupLocation", recovery.backup),
+            ("BackupLocation", f"{recovery.backup}\\SiteDBServer"),
+        ]
     if central and wishes.reference_site:
         options.append(("ReferenceSite", wishes.reference_site))
     yield "RecoveryOptions", options
-    yield "Options", [
-        ("ProductID", wishes.product_id), ("SiteCode", recovery.site), ("SiteName", recovery.site_name or recovery.site),
-        ("SMSInstallDir", recovery.install_dir), ("SDKServer", wishes.provider), ("PrerequisiteComp", "1"),
-        ("PrerequisitePath", f"{recovery.media}\\redist"), ("AdminConsole", "1" if wishes.console else "0"), ("JoinCEIP", "0"),
-    ]  # fmt: skip
+    yield (
+        "Options",
+        [
+            ("ProductID", wishes.product_id),
+            ("SiteCode", recovery.site),
+            ("SiteName", recovery.site_name or recovery.site),
+            ("SMSInstallDir", recovery.install_dir),
+            ("SDKServer", wishes.provider),
+            ("PrerequisiteComp", "1"),
+            ("PrerequisitePath", f"{recovery.media}\\redist"),
+            ("AdminConsole", "1" if wishes.console else "0"),
+            ("JoinCEIP", "0"),
+        ],
+    )
     named = recovery.instance.upper() != "MSSQLSERVER"
     name = f"{recovery.instance}\\{recovery.database}" if named else recovery.database
-    yield "SQLConfigOptions", [
-        ("SQLServerName", wishes.sql_server), ("DatabaseName", name), ("SQLSSBPort", str(wishes.ssb_port)),
-    ]  # fmt: skip
+    yield (
+        "SQLConfigOptions",
+        [
+            ("SQLServerName", wishes.sql_server),
+            ("DatabaseName", name),
+            ("SQLSSBPort", str(wishes.ssb_port)),
+        ],
+    )
     if recovery.parent is not None and not central:
         yield "HierarchyExpansionOption", [("CCARSiteServer", recovery.parent)]

@@ -63,9 +63,10 @@ def name(seen: Seen) -> Iterator[Check]:
     was, now = seen.got.machine.name, seen.machine.name
     if was.lower() != now.lower():
         yield _refused(
-            "name", f"this is {now}, the set is of {was}",
+            "name",
+            f"this is {now}, the set is of {was}",
             "A recovered site must have the name that it had: clients and other sites look for it there.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("name", now)
 
@@ -74,9 +75,10 @@ def site_code(seen: Seen) -> Iterator[Check]:
     """The set is of the site that the inventory has here."""
     if seen.expected != seen.got.site:
         yield _refused(
-            "site code", f"the inventory has {seen.expected or 'no site'} here, the set is of {seen.got.site}",
+            "site code",
+            f"the inventory has {seen.expected or 'no site'} here, the set is of {seen.got.site}",
             "Another site would be recovered than the one that was lost.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("site code", seen.got.site)
 
@@ -88,16 +90,18 @@ def kind_of_site(seen: Seen) -> Iterator[Check]:
         yield _fine("kind of site", got.site_type)
     elif got.product == "2007":
         yield _refused(
-            "kind of site", f"{got.site} is a secondary site of 2007, which has no database of its own",
+            "kind of site",
+            f"{got.site} is a secondary site of 2007, which has no database of its own",
             "No tool of Microsoft's is known to take a set of it.",
             hint="install it again from its primary site; what is of use in the set: sitekeeper backups get",
-        )  # fmt: skip
+        )
     else:
         yield _refused(
-            "kind of site", f"{got.site} is a secondary site",
+            "kind of site",
+            f"{got.site} is a secondary site",
             "Microsoft supports no recovery of it from a backup: setup would bring it up as a primary site.",
             hint="console of its primary site, Administration, Sites: Recover Secondary Site",
-        )  # fmt: skip
+        )
 
 
 def live_site(seen: Seen) -> Iterator[Check]:
@@ -107,11 +111,12 @@ def live_site(seen: Seen) -> Iterator[Check]:
         yield from _site_of_2007(seen)
     elif seen.installed or services:
         yield _refused(
-            "no site", f"a site is installed in {seen.installed or 'a place that it does not name'}",
+            "no site",
+            f"a site is installed in {seen.installed or 'a place that it does not name'}",
             "Old data laid over it would roll its serial numbers back: parent and children would reject what it sends.",
             hint="a server that is used again is cleaned first: "
             "the keys HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, console, restart",
-        )  # fmt: skip
+        )
     else:
         yield _fine("no site", "no site is installed here")
 
@@ -121,24 +126,28 @@ def _site_of_2007(seen: Seen) -> Iterator[Check]:
     got = seen.got
     if not seen.installed:
         yield Check(
-            name="installed site", status="warning", said="no site is installed here yet",
+            name="installed site",
+            status="warning",
+            said="no site is installed here yet",
             consequence="The Site Repair Wizard repairs an installed site: install it first, with the same code, name and folder.",
-        )  # fmt: skip
+        )
         return
     wrong = [
         f"{what} {now}, was {was}"
         for what, now, was in (
-            ("code", seen.installed_code, got.site), ("folder", seen.installed, got.install_dir),
+            ("code", seen.installed_code, got.site),
+            ("folder", seen.installed, got.install_dir),
             ("version", _written(seen.installed_version), _written(got.version)),
             ("database", seen.installed_database, str(got.database or "")),
         )
         if now.lower() != was.lower()
-    ]  # fmt: skip
+    ]
     if wrong:
         yield _refused(
-            "installed site", "; ".join(wrong),
+            "installed site",
+            "; ".join(wrong),
             "The Site Repair Wizard needs a site that is installed exactly as the lost one was.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("installed site", f"{got.site} {got.version} in {seen.installed}")
         yield _installed_since(seen)
@@ -150,10 +159,11 @@ def _installed_since(seen: Seen) -> Check:
     why = installed_anew.why_not_anew(seen.site_database, taken)
     if why:
         return _refused(
-            "installed anew", why,
+            "installed anew",
+            why,
             "Old data laid over a site that lives would roll its serial numbers back: parent and children would reject what it sends.",
             hint="only a site that was installed anew after the set was taken is repaired from it: install it anew first",
-        )  # fmt: skip
+        )
     return _fine("installed anew", f"its database was created at {seen.site_database.created:%Y-%m-%d %H:%M} UTC")
 
 
@@ -164,9 +174,10 @@ def sql_edition(seen: Seen) -> Iterator[Check]:
         return
     if seen.sql_edition.split(" Edition")[0] != known.edition.split(" Edition")[0]:
         yield _refused(
-            "SQL edition", f"{seen.sql_edition}, was {known.edition}",
+            "SQL edition",
+            f"{seen.sql_edition}, was {known.edition}",
             "Setup does not recover a site on another edition of SQL Server.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("SQL edition", seen.sql_edition)
 
@@ -178,9 +189,10 @@ def sql_version(seen: Seen) -> Iterator[Check]:
         return
     if _numbers(seen.sql_version)[:2] < _numbers(known.version)[:2]:
         yield _refused(
-            "SQL version", f"{seen.sql_version}, was {known.version}",
+            "SQL version",
+            f"{seen.sql_version}, was {known.version}",
             "An older SQL Server cannot open the database.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("SQL version", seen.sql_version)
 
@@ -192,9 +204,10 @@ def collation(seen: Seen) -> Iterator[Check]:
         return
     if seen.sql_collation != known.collation:
         yield _refused(
-            "collation", f"the server has {seen.sql_collation}, the database {known.collation}",
+            "collation",
+            f"the server has {seen.sql_collation}, the database {known.collation}",
             "ConfigMgr's queries fail where server and database sort differently.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("collation", seen.sql_collation)
 
@@ -206,10 +219,11 @@ def database(seen: Seen) -> Iterator[Check]:
         return
     if known.name.lower() in {one.lower() for one in seen.databases}:
         yield _refused(
-            "no database", f"{known.name} exists on this server already",
+            "no database",
+            f"{known.name} exists on this server already",
             "Setup does not restore over an existing database, and neither do we.",
             hint="detach it and put its files away, if it is of no use any more",
-        )  # fmt: skip
+        )
     else:
         yield _fine("no database", f"no {known.name} on this server")
 
@@ -220,16 +234,18 @@ def install_drive(seen: Seen) -> Iterator[Check]:
     holding = [one for one in seen.volumes if f"{path}\\".startswith(one.name.lower())]
     if not holding:
         yield _refused(
-            "install drive", f"{seen.got.install_dir} lies on no volume of this machine",
+            "install drive",
+            f"{seen.got.install_dir} lies on no volume of this machine",
             "The drives must be laid out as before: the site looks for its files where they were.",
-        )  # fmt: skip
+        )
         return
     best = max(holding, key=lambda one: len(one.name))
     if best.free < seen.got.bytes:
         yield _refused(
-            "install drive", f"{best.name} has {best.free} bytes free, the set has {seen.got.bytes}",
+            "install drive",
+            f"{best.name} has {best.free} bytes free, the set has {seen.got.bytes}",
             "Setup would run out of room half-way.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("install drive", f"{best.name}, {best.free // 2**30} GiB free")
 
@@ -239,10 +255,11 @@ def input_of_microsofts_tool(seen: Seen) -> Iterator[Check]:
     got = seen.got
     if got.product == "2007" and got.kind != "task":
         yield _refused(
-            "kind of set", f"{got.id} is a {got.kind} set",
+            "kind of set",
+            f"{got.id} is a {got.kind} set",
             "The Site Repair Wizard of ConfigMgr 2007 takes only what its own backup task made.",
             hint="name a set of kind task: sitekeeper backups list",
-        )  # fmt: skip
+        )
     else:
         yield _fine("kind of set", got.kind)
 
@@ -252,15 +269,19 @@ def drilled(seen: Seen) -> Iterator[Check]:
     how = seen.got.drilled
     if how == "failed":
         yield _refused(
-            "last drill", f"{seen.got.id} did not restore when it was tried",
+            "last drill",
+            f"{seen.got.id} did not restore when it was tried",
             "What is wrong with it stands in the evidence of that drill: a site recovered from it would have the same fault.",
             hint="take another set (sitekeeper backups list), or drill this one again after you know why",
-        )  # fmt: skip
+        )
     elif not how:
         yield Check(
-            name="last drill", status="warning", said=f"{seen.got.id} was never tried",
-            consequence="That its database comes up and is the right one is not proved.", hint="playbooks/drill.yml",
-        )  # fmt: skip
+            name="last drill",
+            status="warning",
+            said=f"{seen.got.id} was never tried",
+            consequence="That its database comes up and is the right one is not proved.",
+            hint="playbooks/drill.yml",
+        )
     else:
         yield _fine("last drill", "it restored when it was tried")
 
@@ -272,15 +293,17 @@ def build(seen: Seen) -> Iterator[Check]:
         return
     if build_of(got.version) < FIRST_WITH_CD_LATEST and not seen.cd_latest:
         yield _refused(
-            "CD.Latest", f"{got.version} has none, and setup is run from it",
+            "CD.Latest",
+            f"{got.version} has none, and setup is run from it",
             "This version is recovered from its own installation media, which no backup holds.",
             hint="get the set (sitekeeper backups get) and run the setup of that media by hand",
-        )  # fmt: skip
+        )
     elif build_of(seen.cd_latest) != build_of(got.version):
         yield _refused(
-            "CD.Latest", f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
+            "CD.Latest",
+            f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
             "Setup recovers only a database of its own build.",
-        )  # fmt: skip
+        )
     else:
         yield _fine("CD.Latest", seen.cd_latest)
 
@@ -308,6 +331,17 @@ def _numbers(version: str) -> list[int]:
 
 
 ALL: tuple[Callable[[Seen], Iterator[Check]], ...] = (
-    name, site_code, kind_of_site, input_of_microsofts_tool, drilled, live_site, sql_edition,
-    sql_version, collation, database, install_drive, build, identity,
-)  # fmt: skip
+    name,
+    site_code,
+    kind_of_site,
+    input_of_microsofts_tool,
+    drilled,
+    live_site,
+    sql_edition,
+    sql_version,
+    collation,
+    database,
+    install_drive,
+    build,
+    identity,
+)

@@ -76,10 +76,15 @@ def _room(ctx: Context, destination: str, site: SiteFacts) -> bool:
     """Refuse a destination on no local disk, or one that cannot even hold the database; whether it shares a volume."""
     rows = ctx.ps.call("Get-WmiObject", Class="Win32_Volume")
     volumes = [
-        Volume(id=str(row["DeviceID"]), name=str(row["Name"]), capacity=int(row["Capacity"] or 0), free=int(row["FreeSpace"] or 0))
+        Volume(
+            id=str(row["DeviceID"]),
+            name=str(row["Name"]),
+            capacity=int(row["Capacity"] or 0),
+            free=int(row["FreeSpace"] or 0),
+        )
         for row in rows
         if row["DriveType"] == LOCAL_DISK and row["Name"]
-    ]  # fmt: skip
+    ]
     try:
         home = volume_of(volumes, destination)
     except IntegrityError as error:

@@ -189,10 +189,16 @@ def proof_of(intent: TaskIntent, told: Sequence[StatusMessage], watch: Watch) ->
     snapshot = next((one.at for one in told if one.message == messages.SNAPSHOT), "")
     down, up = watch.down, watch.up
     return TaskProof(
-        started=started.record, completed=completed.record, started_at=_iso(started.at), snapshot_at=_iso(snapshot),
-        completed_at=_iso(completed.at), down_from=down[0] if down and up else "", up_at=up[0] if down and up else "",
-        down_seconds=round(up[1] - down[1], 3) if down and up else 0.0, log_from=intent.log_length,
-    )  # fmt: skip
+        started=started.record,
+        completed=completed.record,
+        started_at=_iso(started.at),
+        snapshot_at=_iso(snapshot),
+        completed_at=_iso(completed.at),
+        down_from=down[0] if down and up else "",
+        up_at=up[0] if down and up else "",
+        down_seconds=round(up[1] - down[1], 3) if down and up else 0.0,
+        log_from=intent.log_length,
+    )
 
 
 def _iso(at: str) -> str:

@@ -75,19 +75,21 @@ def online(server: Server, predicted: Made, seconds: float) -> Made:
     about = server.ask(queries.SERVER)[0]
     return predicted.model_copy(
         update={
-            "server": str(about["server"]), "seconds": seconds,
+            "server": str(about["server"]),
+            "seconds": seconds,
             "msg": f"{predicted.name} is online, {predicted.bytes} bytes in {seconds:.1f} s, {rate(predicted.bytes, seconds)}",
         }
-    )  # fmt: skip
+    )
 
 
 def refused(error: SqlError, name: str) -> SqlError | IntegrityError:
     """What it means that the server does not start the database."""
     if error.number in TORN or error.number == NOT_STARTED:
         torn = IntegrityError(
-            f"the files are not a database that this server can start: {error.message}", host=error.host,
+            f"the files are not a database that this server can start: {error.message}",
+            host=error.host,
             hint="of different instants or databases, damaged, or of a newer version: its error log says which; the set does not restore",
-        )  # fmt: skip
+        )
         if error.number in TORN:
             torn.blames = "set"
         else:

@@ -53,14 +53,24 @@ def database_of(session: SqlSession, *, host: str, server: str, instance: str, n
     for one in session.query(queries.OTHER_FILES, name):
         others.setdefault(str(one["database_name"]), []).append(str(one["path"]))
     return Database(
-        host=host, server=server, instance=instance, name=name, version=version, edition=str(about["edition"]),
-        collation=str(row["collation"]), recovery_model=str(row["recovery_model"]), owner=str(row["owner"] or ""),
-        trustworthy=bool(row["trustworthy"]), broker=bool(row["broker_enabled"]), clr=bool(configuration.get("clr enabled")),
+        host=host,
+        server=server,
+        instance=instance,
+        name=name,
+        version=version,
+        edition=str(about["edition"]),
+        collation=str(row["collation"]),
+        recovery_model=str(row["recovery_model"]),
+        owner=str(row["owner"] or ""),
+        trustworthy=bool(row["trustworthy"]),
+        broker=bool(row["broker_enabled"]),
+        clr=bool(configuration.get("clr enabled")),
         compatibility=_int(row["compatibility_level"]),
         change_tracking=f"{tracking[0]['retention_period']} {tracking[0]['retention_units']}" if tracking else "",
-        files=files, logins=tuple(str(one["name"]) for one in session.query(queries.LOGINS)),
+        files=files,
+        logins=tuple(str(one["name"]) for one in session.query(queries.LOGINS)),
         others=tuple(OtherDatabase(name=key, files=tuple(paths)) for key, paths in others.items()),
-    )  # fmt: skip
+    )
 
 
 def _file(row: dict[str, object]) -> DatabaseFile:

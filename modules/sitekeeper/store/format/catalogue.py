@@ -51,13 +51,15 @@ class Kept:
         """The set in a line, with its marks."""
         marks = self.marks
         return self.facts | {
-            "sealed": self.sealed, "stored_bytes": self.stored_bytes, "folder": str(self.folder),
+            "sealed": self.sealed,
+            "stored_bytes": self.stored_bytes,
+            "folder": str(self.folder),
             "pinned": marks.pinned.model_dump() if marks.pinned else None,
             "verified": marks.verified.model_dump() if marks.verified else None,
             "drilled": marks.drilled.model_dump() if marks.drilled else None,
             "backup_drilled": marks.backup_drilled.model_dump() if marks.backup_drilled else None,
             "marks": self.marks_problem or "ok",
-        }  # fmt: skip
+        }
 
 
 def read(folder: Path) -> Kept:
@@ -73,10 +75,19 @@ def read(folder: Path) -> Kept:
         head = head_file.read(folder)
         _is_itself(folder, head.id, head_file.NAME)
         facts = {
-            "id": head.id, "site": head.site, "kind": head.kind, "taken_at": head.taken_at, "product": None, "version": None,
-            "consistency": head.consistency, "files": head.files, "bytes": head.bytes,
-            "offline_seconds": head.offline_seconds, "feeds": list(head.feeds), "run": head.run,
-        }  # fmt: skip
+            "id": head.id,
+            "site": head.site,
+            "kind": head.kind,
+            "taken_at": head.taken_at,
+            "product": None,
+            "version": None,
+            "consistency": head.consistency,
+            "files": head.files,
+            "bytes": head.bytes,
+            "offline_seconds": head.offline_seconds,
+            "feeds": list(head.feeds),
+            "run": head.run,
+        }
         sizes = {one.name: one.size for one in (*head.stored, head.body)}
         found: head_file.Head | manifest_file.Manifest = head
         packed = "age" in head.packing
@@ -87,10 +98,21 @@ def read(folder: Path) -> Kept:
         sizes = {entry.file: entry.size for entry in manifest.entries if entry.kind == "file"}
         found, packed = manifest, False
     return Kept(
-        folder=folder, id=found.id, site=found.site, kind=found.kind, generation=found.generation, run=found.run,
-        taken_at=moment(folder, found.taken_at), facts=facts, consistency=found.consistency, sealed=packed,
-        stored_bytes=sum(sizes.values()), sizes=sizes, marks=marks, marks_problem=problem,
-    )  # fmt: skip
+        folder=folder,
+        id=found.id,
+        site=found.site,
+        kind=found.kind,
+        generation=found.generation,
+        run=found.run,
+        taken_at=moment(folder, found.taken_at),
+        facts=facts,
+        consistency=found.consistency,
+        sealed=packed,
+        stored_bytes=sum(sizes.values()),
+        sizes=sizes,
+        marks=marks,
+        marks_problem=problem,
+    )
 
 
 def is_packed(folder: Path) -> bool:

@@ -101,10 +101,19 @@ class Manifest(Record):
     def summary(self) -> dict[str, Any]:
         """The set in a line."""
         return {
-            "id": self.id, "site": self.site, "kind": self.kind, "taken_at": self.taken_at, "product": self.product,
-            "version": self.version, "consistency": self.consistency, "files": self.files, "bytes": self.bytes,
-            "offline_seconds": self.offline.seconds if self.offline else None, "feeds": list(self.feeds), "run": self.run,
-        }  # fmt: skip
+            "id": self.id,
+            "site": self.site,
+            "kind": self.kind,
+            "taken_at": self.taken_at,
+            "product": self.product,
+            "version": self.version,
+            "consistency": self.consistency,
+            "files": self.files,
+            "bytes": self.bytes,
+            "offline_seconds": self.offline.seconds if self.offline else None,
+            "feeds": list(self.feeds),
+            "run": self.run,
+        }
 
 
 LEFT_OUT = (

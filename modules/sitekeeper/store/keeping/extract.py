@@ -214,9 +214,13 @@ def database_files(manifest: Manifest) -> tuple[LocalFile, ...]:
         if file is None and suffix not in {".mdf", ".ndf", ".ldf"}:
             continue
         local = LocalFile(
-            file=entry.file, name=name, logical=file.logical if file else "", size=entry.size, sha256=entry.sha256,
+            file=entry.file,
+            name=name,
+            logical=file.logical if file else "",
+            size=entry.size,
+            sha256=entry.sha256,
             kind=file.kind if file else "log" if suffix == ".ldf" else "data",
-        )  # fmt: skip
+        )
         found.append((order[file] if file else len(order), local))
     return tuple(local for _, local in sorted(found, key=lambda one: one[0]))
 
@@ -225,8 +229,13 @@ def backup_files(manifest: Manifest) -> tuple[LocalFile, ...]:
     """The backups that SQL Server itself wrote of the database, in a set that has some."""
     return tuple(
         LocalFile(
-            file=entry.file, name=entry.path.rpartition("\\")[2], logical="", size=entry.size, sha256=entry.sha256, kind="backup",
+            file=entry.file,
+            name=entry.path.rpartition("\\")[2],
+            logical="",
+            size=entry.size,
+            sha256=entry.sha256,
+            kind="backup",
         )
         for entry in manifest.entries
         if entry.kind == "file" and _below(entry.file, BACKUPS)
-    )  # fmt: skip
+    )

@@ -35,9 +35,15 @@ class Judged:
     def line(self) -> dict[str, Any]:
         """The set in a line."""
         return {
-            "id": self.folder.name, "site": self.site, "kind": self.kind, "taken_at": self.taken_at, "bytes": self.bytes,
-            "action": "drop" if self.goes else "keep", "why": ", ".join(self.reasons) or "no rule keeps it", "damage": self.damage,
-        }  # fmt: skip
+            "id": self.folder.name,
+            "site": self.site,
+            "kind": self.kind,
+            "taken_at": self.taken_at,
+            "bytes": self.bytes,
+            "action": "drop" if self.goes else "keep",
+            "why": ", ".join(self.reasons) or "no rule keeps it",
+            "damage": self.damage,
+        }
 
 
 def judge(store: Folder, site: str, policy: Policy | None) -> list[Judged]:
@@ -80,7 +86,11 @@ def judge(store: Folder, site: str, policy: Policy | None) -> list[Judged]:
 def _candidate(kept: Kept) -> Candidate:
     marks = kept.marks
     return Candidate(
-        id=kept.id, kind=kept.kind, taken_at=kept.taken_at, whole=kept.consistency != "separate",
-        doubt=kept.doubt or kept.marks_problem, pinned=marks.pinned is not None,
+        id=kept.id,
+        kind=kept.kind,
+        taken_at=kept.taken_at,
+        whole=kept.consistency != "separate",
+        doubt=kept.doubt or kept.marks_problem,
+        pinned=marks.pinned is not None,
         drilled=marks.drilled is not None and marks.drilled.result == "ok",
-    )  # fmt: skip
+    )

@@ -33,9 +33,16 @@ def _result(set_: catalogue.Kept, accept: tuple[str, ...], msg: str) -> Publishe
     torn = set_.consistency == "separate" and "separate" not in accept
     partial = f"{set_.id} has no database of the same instant" if torn else ""
     return Published(
-        changed=True, id=set_.id, folder=str(set_.folder), files=facts["files"], bytes=facts["bytes"],
-        consistency=set_.consistency, offline_seconds=facts["offline_seconds"], partial=partial, msg=msg,
-    )  # fmt: skip
+        changed=True,
+        id=set_.id,
+        folder=str(set_.folder),
+        files=facts["files"],
+        bytes=facts["bytes"],
+        consistency=set_.consistency,
+        offline_seconds=facts["offline_seconds"],
+        partial=partial,
+        msg=msg,
+    )
 
 
 def left_out(made: manifest_file.Manifest | head_file.Head) -> str:

@@ -104,9 +104,15 @@ class Puller(Streams):
                 self.made(folder)
                 folders.append((folder, one.modified))
             self.log.add(
-                Entry(kind="folder" if one.kind == "folder" else "link", path=one.path, file=name, modified=one.modified,
-                      attributes=one.attributes, source=source)
-            )  # fmt: skip
+                Entry(
+                    kind="folder" if one.kind == "folder" else "link",
+                    path=one.path,
+                    file=name,
+                    modified=one.modified,
+                    attributes=one.attributes,
+                    source=source,
+                )
+            )
         for parent in {(self.root / name).parent for _, name in files}:
             self.made(parent)
         for batch in _batches(Target(one, one.path, name, source) for one, name in files):
@@ -120,9 +126,13 @@ class Puller(Streams):
 
         def ask(left: Sequence[Target]) -> Iterator[object]:
             return ps.stream(
-                "Read-SkFile", Drive=copy.drive, Run=self.ctx.run_id, Index=copy.index,
-                Path=[target.path for target in left], Offset=left[0].written,
-            )  # fmt: skip
+                "Read-SkFile",
+                Drive=copy.drive,
+                Run=self.ctx.run_id,
+                Index=copy.index,
+                Path=[target.path for target in left],
+                Offset=left[0].written,
+            )
 
         self.stream(targets, ask, lambda: self.source.still_there(part.host, copy))
 

@@ -154,9 +154,17 @@ class Streams:
         self.files += 1
         set_time(self.root / target.file, target.found.modified)
         self.log.add(
-            Entry(kind="file", path=target.path, file=target.file, size=target.length, sha256=digest.hex(),
-                  modified=target.found.modified, attributes=target.found.attributes, source=target.source)
-        )  # fmt: skip
+            Entry(
+                kind="file",
+                path=target.path,
+                file=target.file,
+                size=target.length,
+                sha256=digest.hex(),
+                modified=target.found.modified,
+                attributes=target.found.attributes,
+                source=target.source,
+            )
+        )
 
     def _pace(self) -> None:
         """Progress, the operator's stop, and the rate limit: what is not read stays with the host."""

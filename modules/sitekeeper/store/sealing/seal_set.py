@@ -147,13 +147,24 @@ def _packed(
     sums = _one(plain, body, packing, lambda _: None)
     plain.unlink()
     return head_file.Head(
-        id=manifest.id, kind=manifest.kind, site=manifest.site, generation=manifest.generation, run=manifest.run,
-        tool=manifest.tool, taken_at=manifest.taken_at, published_at=manifest.published_at,
-        offline_seconds=manifest.offline.seconds if manifest.offline else None, consistency=manifest.consistency,
-        feeds=manifest.feeds, files=manifest.files, bytes=manifest.bytes, packing=packing.steps, recipients=packing.recipients,
+        id=manifest.id,
+        kind=manifest.kind,
+        site=manifest.site,
+        generation=manifest.generation,
+        run=manifest.run,
+        tool=manifest.tool,
+        taken_at=manifest.taken_at,
+        published_at=manifest.published_at,
+        offline_seconds=manifest.offline.seconds if manifest.offline else None,
+        consistency=manifest.consistency,
+        feeds=manifest.feeds,
+        files=manifest.files,
+        bytes=manifest.bytes,
+        packing=packing.steps,
+        recipients=packing.recipients,
         body=head_file.Stored(name=body.name, size=sums.size, sha256=sums.sha256),
         stored=tuple(sorted(stored.values(), key=lambda one: one.name)),
-    )  # fmt: skip
+    )
 
 
 def _one(plain: Path, target: Path, packing: Packing, passed: Callable[[int], None]) -> Sums:

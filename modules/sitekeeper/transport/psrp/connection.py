@@ -30,16 +30,40 @@ AUTHS = ("negotiate", "ntlm", "basic", "certificate", "kerberos")
 _KNOWN = frozenset(
     "ansible_psrp_" + name
     for name in (
-        "protocol", "auth", "cert_validation", "ca_cert", "certificate_pem", "certificate_key_pem",
-        "connection_timeout", "read_timeout", "operation_timeout", "configuration_name", "message_encryption",
-        "max_envelope_size", "path", "proxy", "ignore_proxy", "host", "port", "user", "password",
-        "negotiate_delegate", "negotiate_hostname_override", "negotiate_send_cbt", "negotiate_service",
-        "reconnection_retries", "reconnection_backoff",
+        "protocol",
+        "auth",
+        "cert_validation",
+        "ca_cert",
+        "certificate_pem",
+        "certificate_key_pem",
+        "connection_timeout",
+        "read_timeout",
+        "operation_timeout",
+        "configuration_name",
+        "message_encryption",
+        "max_envelope_size",
+        "path",
+        "proxy",
+        "ignore_proxy",
+        "host",
+        "port",
+        "user",
+        "password",
+        "negotiate_delegate",
+        "negotiate_hostname_override",
+        "negotiate_send_cbt",
+        "negotiate_service",
+        "reconnection_retries",
+        "reconnection_backoff",
     )
-)  # fmt: skip
+)
 _PASSED_ON = (
-    "negotiate_delegate", "negotiate_hostname_override", "negotiate_send_cbt", "negotiate_service", "proxy",
-)  # fmt: skip
+    "negotiate_delegate",
+    "negotiate_hostname_override",
+    "negotiate_send_cbt",
+    "negotiate_service",
+    "proxy",
+)
 """Variables that pypsrp understands by the same name. Of the others that Ansible has, ``reconnection_*`` have no meaning here:
 a lost connection is taken up again in our own way (``shell``)."""
 _CHOICES = {
@@ -104,24 +128,29 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     auth = str(variables.get("ansible_psrp_auth", "negotiate"))
     if auth == "basic" and not ssl:
         raise InventoryError(
-            "basic authentication over http would send the password in the clear", host=host,
-            origin=origins.get("ansible_psrp_auth", origin), hint="use https, or negotiate",
-        )  # fmt: skip
+            "basic authentication over http would send the password in the clear",
+            host=host,
+            origin=origins.get("ansible_psrp_auth", origin),
+            hint="use https, or negotiate",
+        )
     certificate = variables.get("ansible_psrp_certificate_pem"), variables.get("ansible_psrp_certificate_key_pem")
     if auth == "certificate" and not (ssl and all(isinstance(one, str) and one for one in certificate)):
         raise InventoryError(
-            "a client certificate needs https, ansible_psrp_certificate_pem and ansible_psrp_certificate_key_pem", host=host,
+            "a client certificate needs https, ansible_psrp_certificate_pem and ansible_psrp_certificate_key_pem",
+            host=host,
             origin=origins.get("ansible_psrp_auth", origin),
-        )  # fmt: skip
+        )
     verify: bool | str = variables.get("ansible_psrp_cert_validation", "validate") != "ignore"
     if verify and variables.get("ansible_psrp_ca_cert"):
         verify = str(variables["ansible_psrp_ca_cert"])
     user = variables.get("ansible_user", variables.get("ansible_psrp_user"))
     if auth == "kerberos" and isinstance(user, str) and "\\" in user:
         raise InventoryError(
-            f"Kerberos knows no {user}", host=host, origin=origins.get("ansible_user", origin),
+            f"Kerberos knows no {user}",
+            host=host,
+            origin=origins.get("ansible_user", origin),
             hint="write user@REALM, the realm in capital letters",
-        )  # fmt: skip
+        )
     password = variables.get("ansible_password", variables.get("ansible_psrp_password"))
     if password is not None and not isinstance(password, Secret):
         raise InventoryError("ansible_password must be a text or a secret", host=host, origin=origin)
@@ -234,25 +263,34 @@ def explained(error: Exception, target: Target) -> SitekeeperError:
         return error
     if isinstance(error, AuthenticationError):
         return AuthError(
-            f"log-in of {target.user} to {where} was refused ({target.auth})", host=target.host, origin=target.password_origin,
+            f"log-in of {target.user} to {where} was refused ({target.auth})",
+            host=target.host,
+            origin=target.password_origin,
             hint="check ansible_user and ansible_password, and that the account may use WinRM on this host",
-        )  # fmt: skip
+        )
     if isinstance(error, ImportError):
         return AuthError(
-            f"log-in to {where} by {target.auth} needs Python packages that are not installed: {error}", host=target.host,
-            origin=target.origin, hint="pip install 'sitekeeper[kerberos]' (on Debian first: apt-get install gcc python3-dev libkrb5-dev)",
-        )  # fmt: skip
+            f"log-in to {where} by {target.auth} needs Python packages that are not installed: {error}",
+            host=target.host,
+            origin=target.origin,
+            hint="pip install 'sitekeeper[kerberos]' (on Debian first: apt-get install gcc python3-dev libkrb5-dev)",
+        )
     if isinstance(error, LOGIN_FAILED):
         return AuthError(
-            f"cannot log in to {where} by {target.auth}: {_minor(error)}", host=target.host, origin=target.password_origin,
+            f"cannot log in to {where} by {target.auth}: {_minor(error)}",
+            host=target.host,
+            origin=target.password_origin,
             hint="get a ticket with kinit (KRB5CCNAME names its cache), or set ansible_password"
-            if target.auth == "kerberos" else "set ansible_user and ansible_password",
-        )  # fmt: skip
+            if target.auth == "kerberos"
+            else "set ansible_user and ansible_password",
+        )
     if isinstance(error, requests.exceptions.SSLError):
         return AuthError(
-            f"the certificate of {where} is not trusted: {_reason(error)}", host=target.host, origin=target.origin,
+            f"the certificate of {where} is not trusted: {_reason(error)}",
+            host=target.host,
+            origin=target.origin,
             hint="set ansible_psrp_ca_cert to the CA that signed it",
-        )  # fmt: skip
+        )
     if isinstance(error, requests.exceptions.ConnectTimeout):
         text = f"no answer from {where} within {target.connection_timeout} s"
         return UnreachableError(
@@ -262,9 +300,11 @@ def explained(error: Exception, target: Target) -> SitekeeperError:
         return UnreachableError(f"{where} stopped answering", host=target.host, origin=target.origin)
     if isinstance(error, requests.exceptions.ConnectionError | OSError):
         return UnreachableError(
-            f"cannot connect to {where}: {_reason(error)}", host=target.host, origin=target.origin,
+            f"cannot connect to {where}: {_reason(error)}",
+            host=target.host,
+            origin=target.origin,
             hint="is WinRM listening there? (winrm enumerate winrm/config/listener)",
-        )  # fmt: skip
+        )
     if isinstance(error, WSManFaultError):
         return _fault(error, target, where)
     if isinstance(error, WinRMTransportError):
@@ -280,19 +320,25 @@ def is_quota(error: Exception) -> bool:
 def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperError:
     if error.code == 5:
         return AuthError(
-            f"{target.user} has no right to use WinRM on {where}", host=target.host, origin=target.origin,
+            f"{target.user} has no right to use WinRM on {where}",
+            host=target.host,
+            origin=target.origin,
             hint="the account must be an administrator of the host, or be allowed on the endpoint",
-        )  # fmt: skip
+        )
     if error.code == 2150858811:
         return RemoteError(
-            f"{where} has no endpoint {target.configuration}", host=target.host, origin=target.origin,
+            f"{where} has no endpoint {target.configuration}",
+            host=target.host,
+            origin=target.origin,
             hint="check ansible_psrp_configuration_name",
-        )  # fmt: skip
+        )
     if is_quota(error):
         return RemoteError(
-            f"{where} refused: a quota of WinRM is used up for {target.user}", host=target.host, origin=target.origin,
+            f"{where} refused: a quota of WinRM is used up for {target.user}",
+            host=target.host,
+            origin=target.origin,
             hint="see which shells the account has open there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",
-        )  # fmt: skip
+        )
     return RemoteError(f"{where} refused: WSMan fault {error.code}", host=target.host, origin=target.origin)
 
 

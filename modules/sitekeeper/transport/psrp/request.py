@@ -141,12 +141,17 @@ def create_pipeline(statements: Sequence[Statement], protocol: str, apartment: i
     """The CLIXML of a pipeline of these statements, without input and without a host."""
     writer = _Writer(tuple(int(part) for part in (protocol or "2.1").split(".")[:2]))
     head = [
-        writer.open(), '<MS><B N="NoInput">true</B>', writer.enum("ApartmentState", "ApartmentState", "UNKNOWN", apartment),
-        writer.enum("RemoteStreamOptions", "RemoteStreamOptions", "", 0), '<B N="AddToHistory">false</B>', writer.open("HostInfo"),
+        writer.open(),
+        '<MS><B N="NoInput">true</B>',
+        writer.enum("ApartmentState", "ApartmentState", "UNKNOWN", apartment),
+        writer.enum("RemoteStreamOptions", "RemoteStreamOptions", "", 0),
+        '<B N="AddToHistory">false</B>',
+        writer.open("HostInfo"),
         '<MS><B N="_isHostNull">true</B><B N="_isHostUINull">true</B><B N="_isHostRawUINull">true</B>',
         '<B N="_useRunspaceHost">true</B></MS></Obj>',
-        writer.open("PowerShell"), '<MS><B N="IsNested">false</B>',
-    ]  # fmt: skip
+        writer.open("PowerShell"),
+        '<MS><B N="IsNested">false</B>',
+    ]
     if len(statements) > 1:
         head += [writer.open("ExtraCmds", _PSOBJECT_LIST), "<LST>"]
         head += [f"{writer.open()}<MS>{writer.commands([one])}</MS></Obj>" for one in statements]

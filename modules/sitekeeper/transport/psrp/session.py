@@ -380,8 +380,9 @@ class PsrpSession:
         if output[0]["Functions"] != functions.fingerprint():
             raise UsageError(
                 f"the endpoint {self.target.configuration} has the functions of another version of sitekeeper",
-                host=self.target.host, hint="make it again with `sitekeeper jea build`, and install it on the host",
-            )  # fmt: skip
+                host=self.target.host,
+                hint="make it again with `sitekeeper jea build`, and install it on the host",
+            )
         return True
 
     def _drop(self) -> None:

@@ -23,9 +23,10 @@ def work_dir_of(there: Context) -> str:
     given = there.vars.get(VARIABLE)
     if not isinstance(given, str) or not given:
         raise InventoryError(
-            f"{there.host} has no {VARIABLE}", host=there.host,
+            f"{there.host} has no {VARIABLE}",
+            host=there.host,
             hint=f"make a folder that SQL Server's service may write, put a file {MARKER} into it, name it in the inventory",
-        )  # fmt: skip
+        )
     return given.rstrip("\\")
 
 

@@ -16,10 +16,17 @@ from sitekeeper.model.windows import ServiceState
 from sitekeeper.windows.services.settling import Settling, log_length, wait_until_settled
 
 RETURN_CODES = {
-    2: "access denied", 3: "services that depend on it are running", 5: "it does not accept the control now",
-    7: "it did not answer in time", 8: "unknown failure", 10: "it is already running", 14: "it is disabled",
-    15: "its log-on failed", 21: "invalid parameter", 24: "it is paused",
-}  # fmt: skip
+    2: "access denied",
+    3: "services that depend on it are running",
+    5: "it does not accept the control now",
+    7: "it did not answer in time",
+    8: "unknown failure",
+    10: "it is already running",
+    14: "it is disabled",
+    15: "its log-on failed",
+    21: "invalid parameter",
+    24: "it is paused",
+}
 """ReturnValue of StartService and StopService (Microsoft Learn, "StopService method of the Win32_Service class")."""
 
 

@@ -80,8 +80,9 @@ def with_vshadow(ctx: Context, one: HostIntent) -> HostIntent:
     if tool.found and not tool.closed:
         raise UsageError(
             f"{tool.folder} on {one.host} is open to others: vshadow.exe is not started from there",
-            host=one.host, hint="give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
-        )  # fmt: skip
+            host=one.host,
+            hint="give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
+        )
     sql_writer_allowed(where)  # a bad value is found out before anything is changed
     return one.model_copy(update={"vshadow": tool.found})
 
@@ -101,4 +102,4 @@ def refuse_old(one: HostIntent) -> None:
             host=one.host,
             hint=f"put vshadow.exe into {one.drive}:\\sitekeeper (docs/server-2003.md), move the database to the volume of the "
             "site, or use ConfigMgr's own backup task",
-        )  # fmt: skip
+        )

@@ -14,9 +14,16 @@ from sitekeeper_lab.engines.call import Cmdlet
 from sitekeeper_lab.engines.items import ITEMS
 
 _TYPES = {
-    "string": "string", "string[]": "string[]", "int": "int", "long": "long", "bool": "bool", "switch": "SwitchParameter",
-    "object": "object", "object[]": "object[]", "unsupported": "object",
-}  # fmt: skip
+    "string": "string",
+    "string[]": "string[]",
+    "int": "int",
+    "long": "long",
+    "bool": "bool",
+    "switch": "SwitchParameter",
+    "object": "object",
+    "object[]": "object[]",
+    "unsupported": "object",
+}
 OWN = frozenset({"write-output", "write-error", "out-null", "select-object"})
 """A real PowerShell has these everywhere."""
 
@@ -41,8 +48,11 @@ def compiled(pwsh: Path, cmdlets: Iterable[Cmdlet], folder: Path) -> Path:
             command = f"$ErrorActionPreference = 'Stop'; Add-Type -Path '{folder}/windows.cs' -OutputAssembly '{part}'"
             subprocess.run(  # noqa: S603 - the program that the lab was given
                 [str(pwsh), "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", command],
-                check=True, capture_output=True, text=True, timeout=120,
-            )  # fmt: skip
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
             part.replace(assembly)
     return assembly
 

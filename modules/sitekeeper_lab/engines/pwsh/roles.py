@@ -40,6 +40,9 @@ def composed(pwsh: Path, installed: Path, windows: Path, out: Path) -> Path:
     script = _COMPOSE.format(session=session, role=role, windows=windows, module=module, out=out)
     subprocess.run(  # noqa: S603 - the program that the lab was given
         [str(pwsh), "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", script],
-        check=True, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     return out
