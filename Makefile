@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Tests that count what they checked by something that we did not write, and the table of it.
-COUNTED := SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(BIN)/python -m pytest -q -n 2 --dist loadscope \
-  --junitxml=.fidelity/tests.xml
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
+COUNTED := SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(PYTEST) --junitxml=.fidelity/tests.xml
 TABLE := $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml
 
 # all, or rest: go on where a `make chaos` was stopped.
 CHAOS ?= all
 
-.PHONY: setup demo test drops chaos fidelity check bench lab clean
+.PHONY: setup demo test sweeps drops chaos fidelity check bench lab clean
 
 setup: $(READY)
 
@@ -25,9 +25,13 @@ $(READY): pyproject.toml modules/sitekeeper_lab/pyproject.toml .ci/odbc.sh
 demo: $(READY)          ## start a simulated hierarchy, back it up, look at the sets, stop it
 	@bash .ci/demo $(BIN)
 
-test: $(READY)          ## all tests, and the table of fidelity
+test: $(READY)          ## the tests (minutes), and the table of what was checked by things that we did not write
 	@rm -rf .fidelity; mkdir -p .fidelity
-	@$(COUNTED) && ended=0 || ended=$$?; $(TABLE); exit $$ended
+	@$(COUNTED) -m 'not sweep' --durations=10 && ended=0 || ended=$$?; $(TABLE); exit $$ended
+
+sweeps: $(READY)        ## the rest of them: samples of kill points, faults and drops, random nights, foreign suites
+	@rm -rf .fidelity; mkdir -p .fidelity
+	@$(COUNTED) -m sweep --durations=10 && ended=0 || ended=$$?; $(TABLE); exit $$ended
 
 drops: $(READY)         ## the connection dropped at every single request of a backup, of a drill (some 30 minutes)
 	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py tests/drill/test_dropped_connections.py

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sweeping import some_then_sweeps
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import SitekeeperError, UndoError
@@ -103,7 +104,7 @@ def again(here: Any, command: str, run: str) -> int:
     return code
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=3))
 def test_resume(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])
@@ -117,7 +118,7 @@ def test_resume(stage: Any, point: str) -> None:
     assert journal.open_changes(here.root / "runs" / run) == []
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", some_then_sweeps(reversed(POINTS), step=3))
 def test_rollback(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.sweeping import some_then_sweeps
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import RemoteError
@@ -38,7 +39,7 @@ WAYS: dict[str, list[Way]] = {
 }
 
 
-@pytest.mark.parametrize("kind", WAYS)
+@pytest.mark.parametrize("kind", some_then_sweeps(WAYS, step=2))
 def test_the_previous_backup_comes_back(stage: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "PATIENCE", 0.5)
     here = stage("PR2")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.backup.test_killed_runs import again, intent_of, killed_when, outcome_of
+from tests.sweeping import some_then_sweeps
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.journal import journal
@@ -44,7 +45,7 @@ def killed(here: Any, point: str) -> str:
     return killed_when(here, POINTS[point](here), ROOT / BOOK)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=3))
 def test_rollback(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed(here, point)
@@ -67,7 +68,7 @@ def test_rollback(stage: Any, point: str) -> None:
     assert beside(here) == []
 
 
-@pytest.mark.parametrize("point", ["put aside", "ended", "published"])
+@pytest.mark.parametrize("point", some_then_sweeps(["put aside", "ended", "published"], step=2))
 def test_resume(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed(here, point)

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.sweeping import first_then_sweeps
 
 from .night import Night
 from .points import Point
@@ -21,7 +22,7 @@ LEAST = 1200
 
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", first_then_sweeps(SCENARIOS, lambda one: one.name))
 def test_killed_at(
     scenario: Scenario[Night], chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

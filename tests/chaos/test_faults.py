@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.sweeping import some_then_sweeps
 
 from .expected import EXPECTED
 from .faults_table import TABLE, Row, Setting
@@ -85,7 +86,7 @@ def told(row: Row, step: str, result: Result) -> str:
     return f"{row.fault} ({row.how}) at {step!r}: {result.happened}\n{result.error}"
 
 
-@pytest.mark.parametrize("row", TABLE if EVERY else SAMPLE, ids=lambda row: f"{row.fault}, {row.how}")
+@pytest.mark.parametrize("row", some_then_sweeps(TABLE if EVERY else SAMPLE, lambda row: f"{row.fault}, {row.how}"))
 def test_a_fault(row: Row, stage: Stage, theatres: dict[str, Theatre]) -> None:
     failures = []
     before = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sweeping import first_then_sweeps
 
 from .night import GUARD_MINUTES, LEAK_MINUTES, SITES, Night
 from .points import Point
@@ -23,7 +24,7 @@ STEP = 8
 
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("asleep", ASLEEP)
+@pytest.mark.parametrize("asleep", first_then_sweeps(ASLEEP))
 def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = of_all_workers(tmp_path_factory)
     with closing(Stand(tmp_path / "night", begin)) as stand:

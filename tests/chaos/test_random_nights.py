@@ -27,6 +27,7 @@ OURS = ("host", "keeper", "journal", "pull")
 """Names of the threads of a run."""
 
 
+@pytest.mark.sweep
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_random_nights(chunk: int, tmp_path: Path) -> None:

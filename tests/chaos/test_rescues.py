@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.sweeping import first_then_sweeps
 
 from .points import Point
 from .rescue import Rescue
@@ -21,7 +22,7 @@ from .trying import CHUNKS, EVERY, Stand, of_all_workers, tried
 
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("name", RESCUES)
+@pytest.mark.parametrize("name", first_then_sweeps(RESCUES))
 def test_killed_at(name: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     begin, scenarios = RESCUES[name]
     shared = of_all_workers(tmp_path_factory)

@@ -28,7 +28,8 @@ PWSH = os.environ.get("SITEKEEPER_PWSH") or shutil.which("pwsh")
 NO_POWERSHELL = "no PowerShell: set SITEKEEPER_PWSH or put pwsh on the PATH"
 needs_powershell = pytest.mark.skipif(PWSH is None, reason=NO_POWERSHELL)
 on_each_engine = pytest.mark.parametrize(
-    "engine", ["python", pytest.param("powershell", marks=[needs_powershell, pytest.mark.timeout(600)])]
+    "engine",
+    ["python", pytest.param("powershell", marks=[needs_powershell, pytest.mark.timeout(600), pytest.mark.sweep])],
 )
 
 

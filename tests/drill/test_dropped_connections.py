@@ -31,7 +31,7 @@ def requests_of(here: Night, kind: str) -> list[int]:
 
 
 @pytest.mark.timeout(3600 if EVERY else 300)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.sweep)])
 def test_every_request(stage: Any, when: str) -> None:
     made = stage("PR2", SCRATCH, change=small)
     here = Night(made.lab, made.root, made.capture, ["-e", "settle=0.1s", "-e", "maintenance=none"])

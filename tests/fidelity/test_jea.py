@@ -128,6 +128,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(lab, root, inventory, say)
 
 
+@pytest.mark.sweep
 def test_the_whole_backup_is_published_and_verified(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(place.lab.audit_lines(0))
     there = set((place.root / "store").glob("*/*-*"))
@@ -148,6 +149,7 @@ def test_the_whole_backup_is_published_and_verified(place: Place, capsys: pytest
     count(Row.JEA, len(calls), "3 sites, published and verified, no script text, no administrator")
 
 
+@pytest.mark.sweep
 def test_the_sites_own_task_is_run_and_collected(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     code = place.say("run", str(ROOT / "playbooks" / "backup_task.yml"), "--limit", "PR2")
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]

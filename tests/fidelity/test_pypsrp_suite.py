@@ -80,6 +80,7 @@ BY_THE_CLOCK = {
 """They pass where the machine is idle; they are not counted, either way."""
 
 
+@pytest.mark.sweep
 @pytest.mark.timeout(660)
 @pytest.mark.parametrize("engine", FAIL)
 def test_their_live_tests_fail_where_the_list_says_so_and_nowhere_else(engine: str, tmp_path: Path) -> None:
