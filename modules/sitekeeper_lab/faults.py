@@ -32,6 +32,7 @@ KNOWN: dict[str, str] = {
     "backup_leaves_stopped": "it does not start the site's services again",
     "setup_fails": "ConfigMgr's setup, or as `step` its prerequisite checker, ends with 1",
     "setup_wants_restart": "ConfigMgr's setup does its work and ends with 3010",
+    "setup_killed": "somebody ends ConfigMgr's setup, and the program that ran it, in the middle: no exit code is written",
     "setup_hangs": "ConfigMgr's setup goes on until the faults are cleared (a minute at most)",
     "writer_fails": "the SQL writer fails at `phase` of the next shadow copy (see `windows.vss.PHASES`), with `code`",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,8 +15,11 @@ import pytest
 from tests.drill.conftest import edited
 
 from sitekeeper.engine.errors import RemoteError
+from sitekeeper.site import setup
+from sitekeeper.site.recovery import setup_state
 from sitekeeper.site.setup import Setup
 from sitekeeper.sql.server import queries
+from sitekeeper_lab.host import Host
 from sitekeeper_lab.windows.model import ScheduledTask
 
 from .conftest import INSTALLER, Ward
@@ -122,6 +126,48 @@ def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
     assert host.read(SETUP_LOG).count(b"began") == 1, "it ran once"
     ward.assert_works("PR2")
     assert len(ward.staged("PR2")) == {"resume": 2, "rollback": 1}[way], "the database is the site's"
+
+
+@pytest.mark.parametrize("how", ["killed", "the host restarted"])
+def test_setup_that_is_gone_is_noticed_and_undone(ward: Ward, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within minutes: a program that is not seen for a minute is gone, and half a minute later its stage may be deleted."""
+    assert setup.GONE_SECONDS + setup.FOLLOW_SECONDS * 2 + setup_state.GONE_SECONDS < 300
+    monkeypatch.setattr(setup, "GONE_SECONDS", 1.0)
+    monkeypatch.setattr(setup_state, "GONE_SECONDS", 0.2)
+    host = ward.lab.host("PR2")
+    ward.wreck("PR2")
+    ward.lab.fault("PR2", "setup_killed" if how == "killed" else "setup_hangs", times=0)
+    restarting = threading.Thread(target=_restart_once_setup_runs, args=(ward, host))
+    if how != "killed":
+        restarting.start()
+    try:
+        outcome = ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}")
+    finally:
+        ward.lab.clear_faults()
+        if how != "killed":
+            restarting.join()
+    assert outcome.code == 7, outcome.error("PR2")
+    assert "setup is gone: no program of it runs on PR2, and it left no exit code" in outcome.error("PR2")
+    assert "ConfigMgrSetup.log" in outcome.error("PR2")
+    assert ward.staged("PR2") == [], "what was laid there for it is deleted"
+    assert ward.lab.failure is None
+
+
+def _restart_once_setup_runs(ward: Ward, host: Host) -> None:
+    end = time.monotonic() + 60
+    while not (host.exists(SETUP_LOG) and b"began" in host.read(SETUP_LOG)) and time.monotonic() < end:
+        time.sleep(0.02)
+    ward.lab.fault("PR2", "reboot")
+
+
+def test_a_silent_setup_that_is_alive_is_told_as_such() -> None:
+    watch = setup._Watch(grew=0.0)
+    watch.saw({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 5.0)
+    assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 100.0) == "two"
+    assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 725.0) == (
+        "still running, but its log has not grown for 12 min"
+    )
+    assert watch.gone is None
 
 
 def test_a_site_of_2007_that_lives_is_not_touched(ward: Ward) -> None:

@@ -1,6 +1,6 @@
 function Read-SkSetup {
-    # How far a step of Start-SkSetup is: whether it was started, its exit code once it has ended, and the length and the last
-    # lines of the log that it writes at the root of the system drive.
+    # How far a step of Start-SkSetup is: whether it was started, its exit code once it has ended, whether the program that
+    # runs it is alive, and the length and the last lines of the log that it writes at the root of the system drive.
     [CmdletBinding()]
     param([string]$Drive, [string]$Run, [string]$Step)
     trap { break }  # a failed .NET call would only end its statement
@@ -26,5 +26,12 @@ function Read-SkSetup {
             $tail = [Text.Encoding]::Default.GetString($bytes, 0, $got)
         } finally { $stream.Close() }
     }
-    New-Object PSObject -Property @{ Started = $started; Code = $code; Length = $length; Tail = $tail }
+    # The task's action is one command file, so cmd.exe runs as long as the step does. What cannot be asked counts as alive.
+    $alive = $true
+    $line = '*' + $Drive + ':\sitekeeper\setup.cmd*'
+    try {
+        $shells = @(Get-WmiObject -Query "SELECT CommandLine FROM Win32_Process WHERE Name='cmd.exe'" -ErrorAction Stop)
+        $alive = @($shells | Where-Object { $_ -and $_.CommandLine -like $line }).Count -gt 0
+    } catch { $alive = $true }
+    New-Object PSObject -Property @{ Started = $started; Alive = $alive; Code = $code; Length = $length; Tail = $tail }
 }

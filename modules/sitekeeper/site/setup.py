@@ -6,6 +6,7 @@ site code, the machine has passed the rules of ``site.target``, and setup's own 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -21,6 +22,11 @@ from sitekeeper.site.recovery.staging import Staged
 STEP_SECONDS = 120.0
 """Deadline of starting one step."""
 FOLLOW_SECONDS = 5.0
+GONE_SECONDS = 60.0
+"""For how long no program may be seen that runs a step without an exit code, until the step counts as gone: the Task Scheduler
+starts it a moment after it was asked to."""
+SILENT_SECONDS = 300.0
+"""After how long without a new line in its log a step that is alive is told as silent."""
 BETWEEN_SECONDS = 1.0
 """Between two runs of the task: while one has not ended, the Task Scheduler ignores a second start, and says nothing."""
 REFUSED = {
@@ -173,20 +179,57 @@ def _read(ctx: Context, intent: SetupIntent, step: str) -> dict[str, Any]:
     return dict(row)
 
 
+@dataclass(slots=True)
+class _Watch:
+    """What is known of a step that is being followed: when its log last grew, and since when its program is gone."""
+
+    grew: float
+    length: int = -1
+    gone: float | None = None
+
+    def saw(self, found: dict[str, Any] | None, now: float) -> None:
+        """Take in one look; None: the host could not be reached, which says nothing."""
+        if found is None:
+            return
+        if found["Length"] != self.length:
+            self.length, self.grew = found["Length"], now
+        if found["Alive"]:
+            self.gone = None
+        elif self.gone is None:
+            self.gone = now
+
+    def describe(self, found: dict[str, Any] | None, now: float) -> str:
+        """Progress, for the operator."""
+        if found is None:
+            return "the host cannot be reached; setup goes on by itself"
+        silent = now - self.grew
+        if silent >= SILENT_SECONDS:
+            return f"still running, but its log has not grown for {silent / 60:.0f} min"
+        return _last_line(str(found["Tail"]))
+
+
 def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
-    """Wait until a step has ended well; answers the last lines of its log.
+    """Wait until a step has ended with 0; returns the last lines of its log.
 
     Raises:
-        RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0.
-        UnreachableError: the host could not be reached any more in all that time.
+        RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0, or its
+        program is gone and left no exit code. UnreachableError: the host could not be reached any more in all that time.
 
     """
     began, pause = ctx.clock.monotonic(), 0.2
+    watch = _Watch(began)
+    log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
     while True:
         found = _look(ctx, intent, step, until)
         if found is not None and found["Code"]:
             break
         now = ctx.clock.monotonic()
+        watch.saw(found, now)
+        if watch.gone is not None and now - watch.gone >= GONE_SECONDS:
+            raise RemoteError(
+                f"{step} is gone: no program of it runs on {ctx.host}, and it left no exit code (it was ended, or the host restarted)",
+                hint=f"read {log} at the root of the system drive; then `sitekeeper rollback {intent.run}`, and recover again",
+            )
         if now >= until:
             late = RemoteTimeoutError(
                 f"{step} has not ended after {now - began:.0f} s; it goes on by itself, and what it reads was left there",
@@ -194,15 +237,11 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
             )
             late.goes_on = True
             raise late
-        told = (
-            "the host cannot be reached; setup goes on by itself" if found is None else _last_line(str(found["Tail"]))
-        )
-        ctx.progress(int(now - began), None, "s", told)
+        ctx.progress(int(now - began), None, "s", watch.describe(found, now))
         ctx.clock.sleep(min(pause, until - now))
         pause = min(pause * 1.5, FOLLOW_SECONDS)
     tail = str(found["Tail"])
     if found["Code"] != "0":
-        log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
         raise RemoteError(
             f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
         )

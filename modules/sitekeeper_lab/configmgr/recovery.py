@@ -15,6 +15,7 @@ from pathlib import Path
 from sitekeeper_lab.configmgr.setup_script import Refused, Script, read_script
 from sitekeeper_lab.configmgr.site import branch, other_branch
 from sitekeeper_lab.configmgr.site_parts import Laboratory, SiteParts
+from sitekeeper_lab.host import Killed, Rebooted
 from sitekeeper_lab.sql.database import Database
 from sitekeeper_lab.windows.file_version import file_version
 from sitekeeper_lab.windows.model import ScheduledTask
@@ -112,13 +113,23 @@ class SiteServer(SiteParts):
         return Answer([], RESTART_WANTED if self.host.faults.take("setup_wants_restart") else 0)
 
     def _take_time(self) -> None:
-        """As long as the fault ``setup_hangs`` is there; all that falls due in the lab waits meanwhile, so not for ever."""
+        """As long as the fault ``setup_hangs`` is there; all that falls due in the lab waits meanwhile, so not for ever.
+
+        Raises:
+            Killed, Rebooted: somebody ended it meanwhile.
+
+        """
+        if self.host.faults.take("setup_killed"):
+            self._log("recovery", "began")
+            raise Killed(self.host.name)
         if not self.host.faults.peek("setup_hangs"):
             return
         self._log("recovery", "began")
-        until = time.monotonic() + 60
+        until, boot = time.monotonic() + 60, self.host.machine.boot_number
         while self.host.faults.peek("setup_hangs") and time.monotonic() < until:
             time.sleep(0.02)
+            if self.host.machine.boot_number != boot:
+                raise Rebooted(self.host.name)
 
     def _script(self, arguments: Sequence[str]) -> str:
         if [one.lower() for one in arguments[:-1]] != ["/script"] or not self.host.exists(arguments[1]):

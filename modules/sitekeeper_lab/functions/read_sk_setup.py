@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sitekeeper_lab.engines.api import PsObject
 from sitekeeper_lab.functions.shared.twin import Call, PSInt64, custom, text, thrown, twin
 
-SHA256 = "d7011d223c077923c1557c991a2cf1169cc6393d7281a1ea74068d609412e8b5"
+SHA256 = "3d3c09e98b37e55f6bcbd6e6682ff112f4835f6dcb3387dfc6fbaa0b43d33f68"
 
 
 def run(call: Call) -> Iterator[PsObject]:
@@ -21,7 +21,11 @@ def run(call: Call) -> Iterator[PsObject]:
     code = host.read(file).decode("utf-8").strip() if started and host.exists(file) else ""
     log = f"{drive}:\\{'ConfigMgrPrereq.log' if step == 'prerequisites' else 'ConfigMgrSetup.log'}"
     data = host.read(log) if host.exists(log) else b""
-    yield custom(Started=started, Code=code, Length=PSInt64(len(data)), Tail=data[-4096:].decode("utf-8", "replace"))
+    command = f"{drive}:\\sitekeeper\\setup.cmd".lower()
+    alive = any(task.pid and command in task.command.lower() for task in host.machine.tasks)
+    yield custom(
+        Started=started, Alive=alive, Code=code, Length=PSInt64(len(data)), Tail=data[-4096:].decode("utf-8", "replace")
+    )
 
 
 TWIN = twin("Read-SkSetup", SHA256, run, Drive="string", Run="string", Step="string")

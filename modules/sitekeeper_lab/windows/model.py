@@ -164,7 +164,8 @@ class ScheduledTask:
     last_run: str | None = None
     last_result: int = 0
     runs: int = 0
-    running: bool = False
+    pid: int = 0
+    """Of the cmd.exe that runs it now; 0 where none does."""
 
 
 @dataclass(slots=True)

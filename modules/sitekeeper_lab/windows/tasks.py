@@ -47,6 +47,8 @@ class Tasks:
     def start(self) -> None:
         """From now on, run what is due every minute, and what is due after each start of the host."""
         self._ticking = True
+        for task in self.host.machine.tasks:
+            task.pid = 0  # what an earlier process of the lab ran ended with it
         self.host.on_reboot.append(self._booted)
         self.host.timers.call_later(_MINUTE, self._tick)
 
@@ -81,7 +83,7 @@ class Tasks:
             return
         host.audit.write("task", host.name, name=task.name, why=why, what="starts")
         result = _KILLED
-        self._note(task, running=True)
+        self._note(task, host.new_pid())
         try:
             result = run_cmd(task.command, host)
         except (Killed, Rebooted):
@@ -89,10 +91,10 @@ class Tasks:
         finally:
             with host.lock:
                 task.last_run, task.runs, task.last_result = host.now().isoformat(), task.runs + 1, result
-            self._note(task, running=False)
+            self._note(task, 0)
         host.audit.write("task", host.name, name=task.name, why=why, what="ended", result=result)
 
-    def _note(self, task: ScheduledTask, *, running: bool) -> None:
+    def _note(self, task: ScheduledTask, pid: int) -> None:
         with self.host.lock:
-            task.running = running
+            task.pid = pid
             self.host.save()

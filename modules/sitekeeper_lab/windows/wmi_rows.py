@@ -10,7 +10,7 @@ from typing import Any
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.windows.file_version import file_version
 from sitekeeper_lab.windows.files import EPOCH, HIDDEN, READ_ONLY, SYSTEM
-from sitekeeper_lab.windows.model import Machine, Service, Volume
+from sitekeeper_lab.windows.model import Machine, ScheduledTask, Service, Volume
 from sitekeeper_lab.windows.wmi_system import computer_system, dmtf, operating_system
 
 _KIND = {1: "Error", 2: "Warning", 3: "Information", 4: "Security Audit Success", 5: "Security Audit Failure"}
@@ -211,7 +211,29 @@ class Rows:
                 "SessionId": 0,
                 "WindowsVersion": self.machine.os.version,
             }
+        for task in self.machine.tasks:
+            if task.pid:
+                seen[task.pid] = self._shell(task)
         return list(seen.values())
+
+    def _shell(self, task: ScheduledTask) -> dict[str, Any]:
+        """The cmd.exe that runs a task's command file."""
+        program = r"C:\Windows\SYSTEM32\cmd.exe"
+        return {
+            "Caption": "cmd.exe",
+            "CommandLine": f'{program} /c "{task.command}"',
+            "CreationClassName": "Win32_Process",
+            "CSCreationClassName": "Win32_ComputerSystem",
+            "CSName": self.machine.name,
+            "Description": "cmd.exe",
+            "ExecutablePath": program,
+            "Handle": str(task.pid),
+            "Name": "cmd.exe",
+            "OSCreationClassName": "Win32_OperatingSystem",
+            "ProcessId": task.pid,
+            "SessionId": 0,
+            "WindowsVersion": self.machine.os.version,
+        }
 
     def _events(self) -> list[dict[str, Any]]:
         return [

@@ -9,7 +9,10 @@ from sitekeeper.engine.session import Context
 from sitekeeper.site.learning.machine_facts import VIEWS
 from sitekeeper.transport.wmi import reading
 
-State = Literal["not started", "at work", "done", "failed"]
+State = Literal["not started", "at work", "gone", "done", "failed"]
+"""``gone``: it was started, left no exit code, and no program of it runs any more."""
+GONE_SECONDS = 30.0
+"""A program that is not seen twice, so far apart, is gone: the Task Scheduler starts one a moment after it was asked to."""
 
 READS_SERVICES = {"Get-WmiObject": reading("Win32_Service")}
 READS_SITE = ("Read-SkKey", "Read-SkSetup")
@@ -18,10 +21,20 @@ READS_SITE = ("Read-SkKey", "Read-SkSetup")
 
 def setup_state(ctx: Context, drive: str, run: str) -> State:
     """How far setup is."""
+    found = _look(ctx, drive, run)
+    if found != "gone":
+        return found
+    ctx.clock.sleep(GONE_SECONDS)
+    return _look(ctx, drive, run)
+
+
+def _look(ctx: Context, drive: str, run: str) -> State:
     (row,) = ctx.ps.call("Read-SkSetup", Drive=drive, Run=run, Step="setup")
     if not row["Started"]:
         return "not started"
-    return "at work" if not row["Code"] else "done" if row["Code"] == "0" else "failed"
+    if row["Code"]:
+        return "done" if row["Code"] == "0" else "failed"
+    return "at work" if row["Alive"] else "gone"
 
 
 def site_there(ctx: Context) -> str:
@@ -47,8 +60,7 @@ def refuse_at_work(ctx: Context, drive: str, run: str) -> State:
         raise UndoError(
             "setup is still at work, and reads what was laid there for it",
             hint="wait until it has ended (ConfigMgrSetup.log at the root of the system drive), then `sitekeeper resume` or `rollback`: a "
-            "recovered site keeps its database; if it was cut off, by a restart say, write into "
-            f"{_code_file(drive, run)} first: 0 where the site works by now, 1 where it does not",
+            "recovered site keeps its database",
         )
     return state
 
