@@ -25,6 +25,7 @@ kerberos() {
 }
 if kerberos "$1"; then
     echo "Kerberos: a KDC and GSSAPI are installed"
+    echo "installed: Kerberos"
 else
     echo "Kerberos: not set up ($(tail -n 1 "$log")): its tests will be skipped"
 fi
@@ -37,6 +38,7 @@ opening() { # Debian's own tools, which must open what we seal
 }
 if opening; then
     echo "age and zstd: installed"
+    echo "installed: age"
 else
     echo "age and zstd: not installed ($(tail -n 1 "$log")): the tests that open sealed sets by hand will be skipped"
 fi
@@ -46,6 +48,7 @@ if ! command -v npm >/dev/null; then
 elif [ -d "$root/.foreign/node_modules/tedious" ] ||
     npm install --prefix "$root/.foreign" --silent --no-audit --no-fund tedious@19 >"$log" 2>&1; then
     echo "tedious: installed"
+    echo "installed: tedious"
 else
     echo "tedious: not installed ($(tail -n 1 "$log")): its test will be skipped"
 fi
@@ -64,6 +67,7 @@ END
 }
 if windows "$1"; then
     echo "Ansible: its modules for Windows are in $root/.foreign/collections"
+    echo "installed: ansible.windows"
 else
     echo "Ansible: no modules for Windows ($(tail -n 1 "$log")): their test will be skipped"
 fi
@@ -79,7 +83,7 @@ suite() { # the source as it is published: a tar file with the tests in it
         tar -xzf "$root/.foreign/fetched/pypsrp-$version.tar.gz" -C "$root/.foreign" >"$log" 2>&1
 }
 if suite "$1"; then
-    ln -sfn "$source" "$root/.foreign/pypsrp" && echo "pypsrp: its tests are in $source"
+    ln -sfn "$source" "$root/.foreign/pypsrp" && echo "pypsrp: its tests are in $source" && echo "installed: pypsrp"
 else
     echo "pypsrp: no source ($(tail -n 1 "$log")): its tests will not be run"
 fi
