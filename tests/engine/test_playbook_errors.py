@@ -111,7 +111,7 @@ CASES: list[tuple[str, str, tuple[int, int], str, str]] = [
     ),
     ("wrong flag", "- test.read:\n      ignore_errors: yes", (4, 22), "`ignore_errors` must be true or false", ""),
     ("wrong duration", "- test.read:\n      delay: 5", (4, 14), "`delay`: a duration is written like", ""),
-    ("wrong count", "- test.read:\n      retries: -1", (4, 16), "`retries` must be a number", ""),
+    ("wrong count", "- test.read:\n      retries: -1", (4, 16), "`retries` must be an integer of 0 or more", ""),
     ("wrong register", "- test.read:\n      register: a b", (4, 17), "`register` must be a name", ""),
     ("wrong condition", "- test.read:\n      when: {a: b}", (4, 13), "`when` must be an expression", ""),
     (

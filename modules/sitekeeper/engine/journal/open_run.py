@@ -134,27 +134,13 @@ def read(folder: Path) -> OpenRun:
             if row.kind == Told.kind:
                 continue  # an event that is damaged keeps nobody from undoing: without it more counts as left behind
             raise
-        number = row.change or 0
         match record:
             case RunResumed():
                 pass
             case RunBegun():
                 head = record
-            case Intent():
-                made[number] = _change(row, record)
-                progress.open.append(made[number])
-            case Outcome():
-                before = made.get(number)
-                if before is None:
-                    raise IntegrityError(f"record {row.seq} (outcome) of the journal has no intent before it")
-                after = _with_outcome(before, record.result)
-                made[number] = after
-                progress.open = [after if one is before else one for one in progress.open]
-            case Undone():
-                progress.open = [one for one in progress.open if one.number != number]
-                progress.offline = _offline(row, record) or progress.offline
-            case Kept():
-                progress.open = [one for one in progress.open if one.number != number]
+            case Intent() | Outcome() | Undone() | Kept():
+                _take_in_change(progress, made, row, record)
             case TaskDone():
                 progress.finished[(row.task, record.round)] = _result(row, record)
             case LeaseTaken():
@@ -163,30 +149,14 @@ def read(folder: Path) -> OpenRun:
                 progress.guarded.add(record.host)
             case BlockClosed():
                 progress.closed.add((row.task, record.round))
-            case Abandoned():
-                progress.abandoned = True
-            case Rescued():
-                progress.abandoned = False
-            case StartedOver():
-                progress.abandoned = False
-                progress.offline = None
-                progress.finished.clear()
-                progress.closed.clear()
-            case TasksDone():
-                progress.only_undo = True
-            case PlayDone():
-                progress.plays.add(row.task)
-                progress.only_undo = False
+            case Abandoned() | Rescued() | StartedOver() | TasksDone() | PlayDone():
+                _take_in_mark(progress, row, record)
             case Told():
-                match record.event:
-                    case RunEnded():
-                        ended = True
-                    case HostStarted():
-                        progress.unwell = True
-                    case HostEnded():
-                        progress.unwell = record.event.status not in WELL
-                    case _:
-                        pass  # what became of single tasks their own records say
+                ended = ended or isinstance(record.event, RunEnded)
+                if isinstance(record.event, HostStarted):
+                    progress.unwell = True
+                elif isinstance(record.event, HostEnded):
+                    progress.unwell = record.event.status not in WELL
             case RunLeft() | UndoFailed() | Registered() | FactsSet():
                 pass
             case _:
@@ -194,6 +164,54 @@ def read(folder: Path) -> OpenRun:
     if head is None:
         raise IntegrityError(f"the journal of {folder.name} has no beginning")
     return OpenRun(folder, head, hosts, ended)
+
+
+def _take_in_change(
+    progress: HostProgress, made: dict[int, Journaled], row: journal.Row, record: Intent | Outcome | Undone | Kept
+) -> None:
+    """A change that was begun, made, undone or kept."""
+    number = row.change or 0
+    match record:
+        case Intent():
+            made[number] = _change(row, record)
+            progress.open.append(made[number])
+        case Outcome():
+            before = made.get(number)
+            if before is None:
+                raise IntegrityError(f"record {row.seq} (outcome) of the journal has no intent before it")
+            after = _with_outcome(before, record.result)
+            made[number] = after
+            progress.open = [after if one is before else one for one in progress.open]
+        case Undone():
+            progress.open = [one for one in progress.open if one.number != number]
+            progress.offline = _offline(row, record) or progress.offline
+        case Kept():
+            progress.open = [one for one in progress.open if one.number != number]
+        case _:
+            assert_never(record)
+
+
+def _take_in_mark(
+    progress: HostProgress, row: journal.Row, record: Abandoned | Rescued | StartedOver | TasksDone | PlayDone
+) -> None:
+    """How far the host's play is."""
+    match record:
+        case Abandoned():
+            progress.abandoned = True
+        case Rescued():
+            progress.abandoned = False
+        case StartedOver():
+            progress.abandoned = False
+            progress.offline = None
+            progress.finished.clear()
+            progress.closed.clear()
+        case TasksDone():
+            progress.only_undo = True
+        case PlayDone():
+            progress.plays.add(row.task)
+            progress.only_undo = False
+        case _:
+            assert_never(record)
 
 
 def _offline(row: journal.Row, record: Undone) -> OfflineWindow | None:

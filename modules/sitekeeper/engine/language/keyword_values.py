@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import SecretError, UsageError
-from sitekeeper.engine.origin import Origins
+from sitekeeper.engine.origin import Origin, Origins
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.types import parse_duration
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "text": (_is_text, "a text"),
+    "pattern": (_is_text, "a text"),
+    "order": (_is_text, "a text"),
+    "word": (lambda value: _is_text(value) and value.isidentifier(), "a name of letters, digits and _"),
+    "mapping": (lambda value: isinstance(value, dict), "a mapping"),
+    "flag": (lambda value: isinstance(value, bool), "true or false"),
+    "count": (lambda value: _is_number(value) and isinstance(value, int) and value >= 0, "an integer of 0 or more"),
+    "percentage": (lambda value: _is_number(value) and 0 <= value <= 100, "a percentage from 0 to 100"),
+    "undo": (lambda value: value in ("failure", "block", "play", "never"), "failure, block, play or never"),
+    "windows": (lambda value: value in ("one", "any"), "one or any"),
+    "list": (lambda value: isinstance(value, list | str), "a list"),
+}
+"""What a value of a kind is, and how an error calls it."""
+
+
 def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
-    """A keyword's value, refused at its line when it is not of its kind."""
+    """A keyword's value, refused at its line when it is not of its kind.
+
+    Raises:
+        UsageError: it is not. SecretError: it is a secret, or holds a password in plain text.
+
+    """
     origin = origins.of()
 
     def wrong(expected: str) -> UsageError:
@@ -21,26 +51,9 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
 
     if isinstance(value, secrets.Secret):
         raise SecretError(f"`{key}` cannot be a secret", origin=origin)
-    if kind in {"text", "pattern", "word", "order"} and not isinstance(value, str):
-        raise wrong("a text")
-    if kind == "word" and not str(value).isidentifier():
-        raise wrong("a name of letters, digits and _")
-    if kind == "mapping" and not isinstance(value, dict):
-        raise wrong("a mapping")
-    if kind == "flag" and not isinstance(value, bool):
-        raise wrong("true or false")
-    if kind == "count" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise wrong("a number")
-    if kind == "percentage" and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100
-    ):
-        raise wrong("a percentage from 0 to 100")
-    if kind == "undo" and value not in ("failure", "block", "play", "never"):
-        raise wrong("failure, block, play or never")
-    if kind == "windows" and value not in ("one", "any"):
-        raise wrong("one or any")
-    if kind == "list" and not isinstance(value, list | str):
-        raise wrong("a list")
+    fits, expected = _SHAPES.get(kind, (lambda _: True, ""))
+    if not fits(value):
+        raise wrong(expected)
     if kind == "guard" and value == "none":
         return None
     if kind in {"duration", "guard"}:
@@ -54,11 +67,7 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
             raise wrong("words")
         return frozenset(part.strip() for word in words for part in word.split(",") if part.strip())
     if kind == "condition":
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str):
-                render.check(one if render.is_template(one) else "{{ " + one + " }}", origin)
-            elif not isinstance(one, bool):
-                raise wrong("an expression")
+        _check_condition(value, origin, wrong)
     if kind == "serial":
         _check_serial(value, wrong)
     if kind in {"mapping", "list"}:
@@ -66,6 +75,14 @@ def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
     if key == "vars":
         _no_plain_secrets(value, origins)
     return value
+
+
+def _check_condition(value: Any, origin: Origin, wrong: Callable[[str], UsageError]) -> None:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            render.check(one if render.is_template(one) else "{{ " + one + " }}", origin)
+        elif not isinstance(one, bool):
+            raise wrong("an expression")
 
 
 def _no_plain_secrets(values: dict[str, Any], origins: Origins) -> None:
@@ -78,7 +95,7 @@ def _no_plain_secrets(values: dict[str, Any], origins: Origins) -> None:
             )
 
 
-def _check_serial(value: Any, wrong: Any) -> None:
+def _check_serial(value: Any, wrong: Callable[[str], UsageError]) -> None:
     for one in value if isinstance(value, list) else [value]:
         good = (isinstance(one, int) and not isinstance(one, bool) and one > 0) or (
             isinstance(one, str) and one.endswith("%") and one[:-1].isdigit() and 0 < int(one[:-1]) <= 100
