@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 # Tests that count what they checked by something that we did not write, and the table of it.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
-COUNTED := SITEKEEPER_FIDELITY=$(CURDIR)/.fidelity/counts.jsonl $(PYTEST) --junitxml=.fidelity/tests.xml
+COUNTED := SITEKEEPER_FIDELITY="$(CURDIR)/.fidelity/counts.jsonl" $(PYTEST) --junitxml=.fidelity/tests.xml
 TABLE := $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fidelity/tests.xml
 
 # all, or rest: go on where a `make chaos` was stopped.

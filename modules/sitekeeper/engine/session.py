@@ -34,6 +34,10 @@ class Answer:
 class Session(Protocol):
     """Commands on one host over one connection. Owned by one thread; only ``cancel`` may come from another."""
 
+    @property
+    def deadline(self) -> tuple[float, str] | None:
+        """The nearest deadline around the work that is being done: a moment (monotonic seconds), and its name."""
+
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command.
 

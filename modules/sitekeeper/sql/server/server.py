@@ -102,11 +102,9 @@ class Watch:
     def _run(self) -> None:
         there, asked = self._server.there, there_now(self._server)
         while not self._ended.wait(LOOK):
-            bound = getattr(
-                there.ps, "bound", None
-            )  # the nearest deadline around the task, as every call is bound by it
-            if bound is not None and there_now(self._server) >= bound[0]:
-                self._overdue = str(bound[1])
+            deadline = there.ps.deadline  # it bounds every call of the task, and so this statement
+            if deadline is not None and there_now(self._server) >= deadline[0]:
+                self._overdue = deadline[1]
             if self._overdue or there.stop.is_set():
                 self._session.cancel()
             elif self._asks and there_now(self._server) - asked > TOLD_AFTER:

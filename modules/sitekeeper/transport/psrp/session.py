@@ -70,6 +70,11 @@ class PsrpSession:
         """From now on every call fails that is not over at this moment (monotonic seconds); None lifts it."""
         self._bound = None if until is None else (until, what)
 
+    @property
+    def deadline(self) -> tuple[float, str] | None:
+        """What ``bind`` was last told; any thread may ask."""
+        return self._bound
+
     def limit_to(self, needs: Needs | None) -> None:
         """From now on only what these needs declare may be sent; None lifts it."""
         self._needs = needs
