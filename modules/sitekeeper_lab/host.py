@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,6 +81,8 @@ class Host:
         self.failed = failed
         """Told what a thread of this host was not made for: the lab ends of it."""
         self.faults = Faults()
+        self.asked_at = time.monotonic()
+        """When somebody last asked something of it, or it was started: it lives fast for a while then."""
         self.ahead = timedelta()
         """By how much its clock is ahead of the lab's."""
         self.lock = threading.RLock()

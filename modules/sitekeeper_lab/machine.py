@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -201,6 +202,7 @@ class Machine:
             self.sql.disconnect_all()
 
     def _saw(self, seen: RequestSeen) -> None:
+        self.host.asked_at = time.monotonic()
         self.host.audit.write(
             "request",
             self.host.name,
@@ -216,6 +218,7 @@ class Machine:
         )
 
     def _sql_saw(self, seen: SqlRequestSeen) -> None:
+        self.host.asked_at = time.monotonic()
         self.host.audit.write(
             "sql",
             self.host.name,

@@ -28,6 +28,7 @@ from sitekeeper_lab.host import Host
 from sitekeeper_lab.machine import Machine
 from sitekeeper_lab.mishaps import happen
 from sitekeeper_lab.opsmgr.monitoring import watch
+from sitekeeper_lab.pulse import Pulse
 from sitekeeper_lab.sql.database import Login
 from sitekeeper_lab.windows.services import ServiceControl
 from sitekeeper_lab.wsman.accounts import Account
@@ -64,6 +65,7 @@ class Lab:
         )
         self.accounts = self._accounts()
         self.logins = self._logins()
+        self.pulse = Pulse(self.failed)
         self.machines: dict[str, Machine] = {}
         self.lives: list[SiteLife] = []
         self.backups: list[BackupTask] = []
@@ -79,7 +81,7 @@ class Lab:
                 if spec.site is not None:
                     holder = self.machines[spec.site.database_host or name]
                     database = holder.site_databases[spec.site.code]
-                    self.lives.append(SiteLife(self.machines[name].host, database))
+                    self.lives.append(SiteLife(self.machines[name].host, database, self.pulse))
                     self.backups.append(BackupTask(self.machines[name].host, database))
             stack.pop_all()  # all stands: stop() closes it
         self.site_servers = {name: SiteServer(self, name) for name, spec in self.hierarchy.hosts.items() if spec.site}

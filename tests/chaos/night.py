@@ -36,7 +36,7 @@ class Scene:
         self.runs = root / "runs"
         self.lab = Lab(Hierarchy.model_validate(data), root / "lab")
         for life in self.lab.lives:
-            life.tick = life.traffic = 0.1  # the sites work a little slower than else: there are thousands of nights
+            life.tick = 0.1  # the sites work a little slower than else: there are thousands of nights
         self.lab.start()
         self.watch = Watch(self.lab)
         self.victims = Victims(self.watch, root / "said.txt")

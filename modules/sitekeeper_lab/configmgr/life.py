@@ -9,16 +9,22 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
 from sitekeeper_lab.configmgr.site import COUNTER_KEY, COUNTER_VALUE, branch, sender
 from sitekeeper_lab.configmgr.tracelog import trace_line
-from sitekeeper_lab.failing import loud
 from sitekeeper_lab.host import Host
+from sitekeeper_lab.pulse import Pulse
 from sitekeeper_lab.sql.files import Database, DatabaseClosed
 from sitekeeper_lab.sql.site_schema import status_message
 
+TICK, IDLE_TICK = 0.02, 0.25
+LOOKED_SECONDS = 5.0
+"""For how long after a request a site lives fast."""
+CROWD = 8
+"""So many sites live at full pace; more share it."""
 _LOG_EVERY = 5
 _PAGE = 8192
 _ALIVE = 500
@@ -41,9 +47,9 @@ class Life(Protocol):
 
 
 class SiteLife:
-    """The threads of one site: the Executive's and the traffic of those who do not stop with the services."""
+    """The life of one site: the Executive's, and the traffic of those who do not stop with the services."""
 
-    def __init__(self, host: Host, database: Database) -> None:
+    def __init__(self, host: Host, database: Database, pulse: Pulse | None = None) -> None:
         site = host.machine.site
         if site is None:
             raise ValueError(f"{host.name} has no site")
@@ -52,11 +58,11 @@ class SiteLife:
         self.site = site
         self.key = f"{branch(site.generation)}\\SMS\\{COUNTER_KEY}"
         self.inbox = f"{site.install}\\inboxes\\labcounter.box\\counter.txt"
-        self.tick, self.traffic = 0.02, 0.04
-        """Seconds between two changes of the Executive, and of the others."""
+        self.tick = TICK
+        """Seconds between two changes of the Executive while somebody looks; others write half as often."""
+        self._pulse = pulse or Pulse(host.failed)
         self._logs = f"{site.install}\\logs\\"
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
         self._ticks = 0
         self._counter_file: int | None = None
         self._hour = ""
@@ -72,40 +78,48 @@ class SiteLife:
         self._stopping.clear()
         with self.host.io_lock:
             self._write_beside(self.database.counter())
-        for work in (self._executive, self._traffic):
-            name = work.__name__[1:]
-            thread = threading.Thread(
-                target=loud(work, self.host.failed), name=f"lab-{self.host.name}-{name}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
+        self._pulse.add(self._beat)
 
     def stop(self) -> None:
-        """End the threads. The database must not stay frozen meanwhile."""
+        """End it. Nothing of it is under way any more when this returns."""
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        self._pulse.remove(self._beat)
         if self._counter_file is not None:
             os.close(self._counter_file)
             self._counter_file = None
         self.host.registry.close()
 
-    def _executive(self) -> None:
-        while not self._stopping.wait(self.tick):
-            if self.host.machine.services["SMS_EXECUTIVE"].state in _WORKING:
-                try:
-                    self._count()
-                except _NotRunning:
-                    pass
-                except DatabaseClosed:
-                    return
-            self._ticks += 1
-            if self._ticks % _LOG_EVERY == 0:
-                self._log()
+    def _beat(self) -> float | None:
+        """One step of the life; returns the seconds until the next. While the database is frozen nothing can be changed."""
+        if self._stopping.is_set():
+            return None
+        try:
+            if not self.database.is_frozen and self.host.machine.services["SMS_EXECUTIVE"].state in _WORKING:
+                self._count()
+            if self._ticks % 2 and not self.database.is_frozen:
+                self.database.insert_traffic(("console", "management point")[self._ticks // 2 % 2], self._give_up)
+                self._wrote_database()
+        except _NotRunning:
+            pass
+        except DatabaseClosed:
+            return None
+        self._ticks += 1
+        if self._ticks % _LOG_EVERY == 0:
+            self._log()
+        return self._pace()
+
+    def _pace(self) -> float:
+        """Fast while somebody looks at the host, slow when nobody does, and slower where there are many sites."""
+        crowd = max(1.0, len(self._pulse) / CROWD)
+        looked = time.monotonic() - self.host.asked_at < LOOKED_SECONDS
+        return (self.tick if looked else max(self.tick, IDLE_TICK)) * crowd
+
+    def _give_up(self) -> None:
+        if self._stopping.is_set():
+            raise _NotRunning
 
     def _count(self) -> None:
-        with self.database.change("UPDATE LabCounter") as data, self.host.io_lock:
+        with self.database.change("UPDATE LabCounter", self._give_up) as data, self.host.io_lock:
             if self._stopping.is_set() or self.host.machine.services["SMS_EXECUTIVE"].state not in _WORKING:
                 raise _NotRunning
             value = self.counter + 1
@@ -139,16 +153,6 @@ class SiteLife:
             with self.host.io_lock, self.host.files.resolve(self._logs + name).open("ab") as file:
                 file.write(line)
             self.host.wrote(self._logs + name, len(line))
-
-    def _traffic(self) -> None:
-        number = 0
-        while not self._stopping.wait(self.traffic):
-            try:
-                self.database.insert_traffic(("console", "management point")[number % 2])
-            except DatabaseClosed:
-                return
-            self._wrote_database()
-            number += 1
 
     def _wrote_database(self) -> None:
         if self.site.database is not None:

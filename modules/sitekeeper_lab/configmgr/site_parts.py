@@ -14,6 +14,7 @@ from sitekeeper_lab.configmgr.site import add_sql_backup, database_name, install
 from sitekeeper_lab.configmgr.tree import make_tree, windows_id
 from sitekeeper_lab.hierarchy import Hierarchy, SiteSpec
 from sitekeeper_lab.machine import Machine
+from sitekeeper_lab.pulse import Pulse
 from sitekeeper_lab.sql.database import Database, Instance, create_site_database
 from sitekeeper_lab.windows.model import DatabaseFile
 
@@ -28,6 +29,10 @@ class Laboratory(Protocol):
     @property
     def machines(self) -> dict[str, Machine]:
         """All hosts."""
+
+    @property
+    def pulse(self) -> Pulse:
+        """What lets its sites live."""
 
     @property
     def lives(self) -> list[SiteLife]:
@@ -171,7 +176,7 @@ class SiteParts:
 
     def _start_life(self) -> None:
         database = self.holder.site_databases[self.spec.code]
-        life, task = SiteLife(self.host, database), BackupTask(self.host, database)
+        life, task = SiteLife(self.host, database, self.lab.pulse), BackupTask(self.host, database)
         self.lab.lives.append(life)
         self.lab.backups.append(task)
         life.start()

@@ -207,9 +207,14 @@ class Database:
         with self.read() as data:
             return int(data.execute("SELECT value FROM LabCounter WHERE id = 1").fetchone()[0])
 
-    def insert_traffic(self, source: str) -> None:
-        """One more row of ``LabTraffic``, written by a console or a management point."""
-        with self.change("INSERT LabTraffic") as data:
+    @property
+    def is_frozen(self) -> bool:
+        """Whether changes are held now."""
+        return not self._thawed.is_set()
+
+    def insert_traffic(self, source: str, while_waiting: Callable[[], None] | None = None) -> None:
+        """One more row of ``LabTraffic``, written by a console or a management point; ``while_waiting`` as in ``change``."""
+        with self.change("INSERT LabTraffic", while_waiting) as data:
             data.execute("INSERT INTO LabTraffic(source, at) VALUES (?, ?)", (source, self._now()))
 
     def traffic(self, source: str | None = None) -> int:
