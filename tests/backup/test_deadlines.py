@@ -36,7 +36,7 @@ def test_task(stage: Any, tmp_path: Path) -> None:
     book = changed(tmp_path, line + "}\n", line + ", rate: 100KB}\n      deadline: 2s\n")
     outcome = here.run(playbook=book)
     assert outcome.code == 7, outcome.error("PR2")
-    assert "the deadline of task `Pull everything out of the shadow copies` (2 s)" in outcome.error("PR2")
+    assert "the deadline of task `Copy files from the shadow copies` (2 s)" in outcome.error("PR2")
     here.assert_clean("PR2")
 
 

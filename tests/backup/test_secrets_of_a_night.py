@@ -175,7 +175,7 @@ def test_no_secret_is_left_anywhere(stage: Any) -> None:
     assert night.run("--limit", "PR1") == 6
     (night.keys / "wrong.yml").write_text(f"sql_password: {WRONG}\n")
     assert night.run("-e", f"@{night.keys}/wrong.yml", "--limit", "PR2") == 6
-    assert night.run("--json", kill_at='"task": "Export the registry"') == -signal.SIGKILL
+    assert night.run("--json", kill_at='"task": "Export registry keys"') == -signal.SIGKILL
     found = dict(night.everything())
     assert any(name.endswith("guard.cmd") for name in found), "the killed run's guard is there to be looked at"
     assert any(name.endswith("manifest.json") for name in found)

@@ -18,15 +18,15 @@ from sitekeeper.engine.clock import SystemClock
 from sitekeeper_lab.server import Lab
 
 LEARN = "Learn the site"
-REFUSE = "Refuse what cannot become a good backup"
+REFUSE = "Check whether a good backup is possible now"
 OPEN = "Open a set"
-QUIET = "Maintenance mode"
-STOP = "Stop the site's services"
-EXPORT = "Export the registry"
-COUNT = "Count rows"
-COPY = "One shadow copy set over all volumes"
+QUIET = "Start maintenance mode"
+STOP = "Stop site services"
+EXPORT = "Export registry keys"
+COUNT = "Count rows of site tables"
+COPY = "Take one shadow copy set of all volumes"
 START = "Start the services again"
-PULL = "Pull everything out of the shadow copies"
+PULL = "Copy files from the shadow copies"
 PUBLISH = "Publish the set"
 CLEAN = "Take the shadow copies away"
 STEPS = (LEARN, REFUSE, OPEN, QUIET, STOP, EXPORT, COUNT, COPY, START, PULL, PUBLISH, CLEAN)

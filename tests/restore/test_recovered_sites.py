@@ -46,8 +46,8 @@ def test_setup_recovers_a_site_of_2012_and_later(ward: Ward, site: str, kind: st
     outcome = ward.restore(site, "-e", f"set={chosen}")
     assert outcome.code == 0, outcome.error(site)
     ran = {one["task"] for one in outcome.events if one["event"] == "TaskEnded" and one["status"] in {"ok", "changed"}}
-    assert {"Put right what a recovered database must have", "Only the differences that there must be"} <= ran
-    assert ("Is the database the site's?" in ran) is (kind == "snapshot"), (
+    assert {"Set the options of the recovered database", "Check that only expected differences exist"} <= ran
+    assert ("Check the attached database" in ran) is (kind == "snapshot"), (
         "what a dry run cannot tell is asked for real"
     )
     ward.assert_works(site)
