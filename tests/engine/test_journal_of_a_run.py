@@ -44,7 +44,8 @@ def test_closed_to_others_whatever_the_umask(tmp_path: Path, umask: None, mask: 
 
 def test_a_wider_folder_is_refused(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    runs.mkdir(mode=0o755)
+    runs.mkdir()
+    runs.chmod(0o755)  # whatever the umask
     with pytest.raises(UsageError, match="open to others") as caught:
         Journal(runs / "r1")
     assert caught.value.hint == f"chmod 700 {runs}"
