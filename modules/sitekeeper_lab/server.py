@@ -146,7 +146,8 @@ class Lab:
             if self.failure is not None:
                 return
             self.failure = failure
-        (self.folder / FAILED).write_text(json.dumps({"failed": str(failure)}), "utf-8")
+        with contextlib.suppress(OSError):  # the folder may be what is gone
+            (self.folder / FAILED).write_text(json.dumps({"failed": str(failure)}), "utf-8")
         self.stop_requested.set()
         for machine in self.machines.values():
             machine.cut()

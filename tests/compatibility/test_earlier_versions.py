@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
@@ -44,7 +45,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def lab(place: Path) -> Iterator[Lab]:
     """Fresh machines at the addresses of the archive's inventory."""
-    with Lab(place / "hierarchy.yml", place / "lab") as made:
+    with ARCHIVE.open("rb") as one_at_a_time, contextlib.ExitStack() as stack:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)  # the addresses and ports are those of the archive's inventory
+        made = stack.enter_context(Lab(place / "hierarchy.yml", place / "lab"))
         assert load_hierarchy(place / "hierarchy.yml").hosts
         yield made
 
@@ -120,4 +123,3 @@ def test_a_run_that_was_killed_is_resumed_with_the_playbook_of_its_journal(
     assert main(["resume", run, "--runs", "runs"]) == 0
     code, rows = told(capsys, "backups", "list", "--store", "store", "--json")
     assert (code, len(rows)) == (0, 3)
-    shutil.rmtree(place / "lab", ignore_errors=True)
