@@ -38,7 +38,7 @@ opening() { # Debian's own tools, which must open what we seal
 }
 if opening; then
     echo "age and zstd: installed"
-    echo "installed: age"
+    echo "installed: zstd"
 else
     echo "age and zstd: not installed ($(tail -n 1 "$log")): the tests that open sealed sets by hand will be skipped"
 fi
