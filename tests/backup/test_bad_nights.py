@@ -31,13 +31,13 @@ def refused(here: Any, host: str, *, code: int, says: str, task: str) -> None:
 def test_snapshot_fails(stage: Any) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "snapshot_fails")
-    refused(here, "PR2", code=9, says="no room for shadow copies", task="One shadow copy set")
+    refused(here, "PR2", code=9, says="no room for shadow copies", task="Take one shadow copy set")
 
 
 def test_snapshot_in_progress_is_not_retried_inside_the_window(stage: Any) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "snapshot_in_progress")
-    refused(here, "PR2", code=7, says="another shadow copy was being made", task="One shadow copy set")
+    refused(here, "PR2", code=7, says="another shadow copy was being made", task="Take one shadow copy set")
     assert len([1 for line in here.audit("call", "PR2") if line["command"] == "New-SkShadowSet"]) == 1
 
 
@@ -54,7 +54,7 @@ def test_log_volume_missing(stage: Any) -> None:
 def test_services_restarted_between_stop_and_create(stage: Any) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "restart_between")
-    refused(here, "PR2", code=10, says="the window was broken", task="One shadow copy set")
+    refused(here, "PR2", code=10, says="the window was broken", task="Take one shadow copy set")
 
 
 def test_host_rebooted_between_stop_and_create(stage: Any) -> None:

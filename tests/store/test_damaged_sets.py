@@ -313,7 +313,7 @@ def test_damaged_marks_are_said_and_not_fatal(
     assert judge(sets.store, "PR1", Policy(keep=1))[0].reasons[0].startswith("not judged: marks.json")
     if how == "text":
         assert main(["backups", "unpin", "PR1-000007", *there]) == 0
-        assert "begun anew" in capsys.readouterr().out
+        assert "recreated" in capsys.readouterr().out
         assert main(["backups", "verify", *there]) == 0
         assert "note" not in capsys.readouterr().out
         assert judge(sets.store, "PR1", Policy(keep=1))[0].goes

@@ -38,7 +38,7 @@ def _mark(options: argparse.Namespace, pinned: marks_file.Pinned | None) -> int:
         if not options.json:
             print(f"{folder.name}: {'pinned' if pinned else 'not pinned'}")
             if problem:
-                print(f"  note: {problem}; begun anew")
+                print(f"  note: {problem}; recreated")
     if options.json:
         print(json.dumps(rows, indent=2))
     return 0

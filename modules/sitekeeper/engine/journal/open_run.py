@@ -1,4 +1,4 @@
-"""A run that did not end, as its journal tells it: what was changed and is not taken back, and what was finished."""
+"""A run that did not end, as its journal tells it: what was changed and is not undone, and what was finished."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class HostProgress:
     """How far one host came."""
 
     open: list[Journaled] = field(default_factory=list)
-    """Changes that are neither taken back nor meant to stay, oldest first."""
+    """Changes that are neither undone nor meant to stay, oldest first."""
     finished: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Results of finished tasks, by task path and round of its loops."""
     offline: OfflineWindow | None = None
@@ -75,17 +75,17 @@ class HostProgress:
     guarded: set[str] = field(default_factory=set)
     """Hosts on which guards were armed."""
     only_undo: bool = False
-    """All its tasks were done: what is left is the taking back at its play's end."""
+    """All its tasks are done: only the undo at its play's end is left."""
     abandoned: bool = False
-    """Its undo was begun after a failure, or by whoever took it up: what is left of it is undone too, and it starts anew."""
+    """Its undo has started, after a failure or by a later process: the rest is undone too, and the host starts over."""
     closed: set[tuple[str, str]] = field(default_factory=set)
-    """Guarded blocks that were done and taken back, by path and round: they open no window again."""
+    """Guarded blocks that are done and undone, by path and round: their windows are not opened again."""
     plays: set[str] = field(default_factory=set)
-    """Paths of the plays that it ended well."""
+    """Paths of the plays that it finished."""
     leased: set[str] = field(default_factory=set)
     """Hosts whose leases were taken: its own, or others that its changes are made on."""
     unwell: bool = False
-    """It was begun and did not end well: lease and guards may be left although no change is open."""
+    """It started and did not finish: lease and guards may be left although no change is open."""
 
 
 @dataclass(frozen=True, slots=True)

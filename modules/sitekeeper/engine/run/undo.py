@@ -115,7 +115,7 @@ class UndoStack:
             )
             self._tell(change, error.message, ok=False)
             return UndoError(
-                f"could not take back {change.module.name()}: {error.message}",
+                f"could not undo {change.module.name()}: {error.message}",
                 host=change.ctx.host,
                 task=change.name,
                 origin=change.origin,
