@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from urllib.parse import quote
 
-from sitekeeper.engine.errors import BugError
+from sitekeeper.engine.errors import BugError, SitekeeperError
 
 
 def report(error: BaseException, *, host: str, folder: Path, task: str | None = None) -> BugError:
@@ -21,6 +21,13 @@ def report(error: BaseException, *, host: str, folder: Path, task: str | None = 
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return BugError(f"a bug in sitekeeper: {type(error).__name__}{place}", host=host or None, task=task, hint=hint)
+
+
+def error_of(error: Exception, *, host: str, folder: Path, task: str | None = None) -> SitekeeperError:
+    """Any exception as an error of a host: ours is completed with the host's name, anything else is reported as a bug."""
+    if isinstance(error, SitekeeperError):
+        return error.at(host=host or None, task=task)
+    return report(error, host=host, folder=folder, task=task)
 
 
 def frames_of(error: BaseException) -> str:

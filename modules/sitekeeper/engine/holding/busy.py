@@ -1,4 +1,4 @@
-"""A host on which what we had begun is still at work, whether we are heard or not: it is waited for."""
+"""Waits for a host that is still busy with what we began, whether it hears from us or not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PAUSE = 5.0
 T = TypeVar("T")
 
 
-def waited_for(clock: Clock, until: float, work: Callable[[], T]) -> T:
-    """What ``work`` answers as soon as the host is no longer busy.
+def wait_until_free(clock: Clock, until: float, work: Callable[[], T]) -> T:
+    """What ``work`` returns as soon as the host is no longer busy.
 
     Raises:
         BusyError: it still was at ``until`` (monotonic seconds).

@@ -158,16 +158,30 @@ class _Keeper(threading.Thread):
     def run(self) -> None:
         """Beat until stopped; a beat that fails is tried again at the next turn, unless the lease is lost."""
         while not self._over.is_set():
-            if not self._overdue():
-                for beat in self._open():
-                    try:
-                        beat()
-                    except LimitError as error:
-                        self._lost(error.message)
-                        return
-                    except Exception:  # noqa: BLE001, S112 - whatever became of one beat, the next may be heard
-                        continue
+            try:
+                if not self._overdue():
+                    self._beat_all()
+            except LimitError as error:
+                self._lost(error.message)
+                return
+            except Exception:  # noqa: BLE001, S110 - the keeper outlives whatever went wrong: the next beat may be heard
+                pass
             self._clock.sleep(BEAT_SECONDS, self._over)
+
+    def _beat_all(self) -> None:
+        """One beat to each host.
+
+        Raises:
+            LimitError: the lease is lost.
+
+        """
+        for beat in self._open():
+            try:
+                beat()
+            except LimitError:
+                raise
+            except Exception:  # noqa: BLE001, S112 - whatever became of one beat, the next host may hear its own
+                continue
 
     def stop(self) -> None:
         """No more beats."""

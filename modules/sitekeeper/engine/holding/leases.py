@@ -49,9 +49,9 @@ class Leases:
         until = self._ctx.clock.monotonic() + busy.SECONDS
         for host in sorted(hosts):
             self._hosts[host] = self._ctx.of(host)
-            busy.waited_for(self._ctx.clock, until, partial(self._adopted, self._hosts[host]))
+            busy.wait_until_free(self._ctx.clock, until, partial(self._take_again, self._hosts[host]))
 
-    def _adopted(self, there: Context) -> None:
+    def _take_again(self, there: Context) -> None:
         if self._ctx.stop.is_set():
             raise RunInterruptedError(f"stopped by the operator before {there.host} was taken up")
         there.lease.take()

@@ -19,7 +19,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.templates import render
 
 
-class Holding:
+class PlayLimits:
     """The limits of one host's play."""
 
     def __init__(self, ctx: Context, limits: Limits, deadlines: Deadlines, branch: tuple[Limit, ...]) -> None:

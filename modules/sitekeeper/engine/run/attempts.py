@@ -1,4 +1,4 @@
-"""The tries of one task: render, validate, plan, apply between intent and outcome, judge, take back, try again."""
+"""The tries of one task: render, validate, plan, apply between intent and outcome, judge, undo, try again."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from sitekeeper.engine import bugs
-from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
-from sitekeeper.engine.holding.leases import Leases, changed_on
-from sitekeeper.engine.journal.journal import Journal
+from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.play_limits import PlayLimits
 from sitekeeper.engine.journal.records import Intent, Outcome
 from sitekeeper.engine.language.plays import Task
 from sitekeeper.engine.language.validation import validated
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Covers, Plan, Result, Unknown, UnknownValueError, unknowns
-from sitekeeper.engine.run.undo import OpenChange, UndoStack
-from sitekeeper.engine.session import Context
+from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
+from sitekeeper.engine.run.host_state import HostState
+from sitekeeper.engine.run.undo import OpenChange
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.templates.layers import Layers, round_of
 
 
-class NotTakenBackError(Exception):
-    """A failed attempt whose change could not be taken back: nothing goes on from here, not even a rescue."""
+class NotUndoneError(Exception):
+    """A failed attempt whose change could not be undone: nothing goes on from here, not even a rescue."""
 
     def __init__(self, error: SitekeeperError, undo: list[SitekeeperError]) -> None:
         super().__init__(str(error))
@@ -48,48 +47,39 @@ class Attempts:
     """One task, or one item of its loop, on one host."""
 
     task: Task
-    ctx: Context
-    journal: Journal
-    undo: UndoStack
-    leases: Leases
-    clock: Clock
+    state: HostState
+    limits: PlayLimits
     check: bool
     variables: Callable[[], Layers]
-    take_back: Callable[[Callable[[OpenChange], bool]], list[SitekeeperError]]
-    """Undoes changes, whatever deadline has passed."""
-    cover: Callable[[Covers], None]
-    """Arms the guard for a change."""
-    take_machines: Callable[[tuple[str, ...]], None]
-    """Waits until these machines are the play's own."""
 
     def run(self) -> tuple[Any, Plan[Any, Any] | None]:
         """The result and its plan; an Unknown and None where check mode cannot tell.
 
         Raises:
-            SitekeeperError: it failed; what it had changed is taken back, or is put off where that may wait.
-            NotTakenBackError: ... or could not be.
+            SitekeeperError: it failed; what it had changed is undone, or is put off where that may wait.
+            NotUndoneError: ... or could not be.
 
         """
         left = self.task.retries
         while True:
-            mark = self.undo.mark()
-            result, plan, error = self._judged()
+            mark = self.state.undo.mark()
+            result, plan, error = self._try_once()
             if error is None:
                 return result, plan
             # At once, newest first: a half-made change is one that nothing later would know of.
-            undo = self.take_back(lambda change, since=mark: change.number > since and change.policy != "never")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+            undo = self.state.undo_since(mark)
             if undo:
-                if self.task.ignore_errors and self.task.module.stands_alone and self.undo.put_off(mark, undo):
+                if self.task.ignore_errors and self.task.module.stands_alone and self.state.undo.put_off(mark, undo):
                     raise error
-                raise NotTakenBackError(error, undo)
+                raise NotUndoneError(error, undo)
             if left <= 0 or isinstance(error, UsageError | BugError):
                 raise error
-            if self.ctx.stop.is_set():
+            if self.state.ctx.stop.is_set():
                 raise RunInterruptedError("stopped by the operator before it was tried again")
             left -= 1
-            self.clock.sleep(self.task.delay.total_seconds(), self.ctx.stop)
+            self.state.clock.sleep(self.task.delay.total_seconds(), self.state.ctx.stop)
 
-    def _judged(self) -> tuple[Any, Plan[Any, Any] | None, SitekeeperError | None]:
+    def _try_once(self) -> tuple[Any, Plan[Any, Any] | None, SitekeeperError | None]:
         """One try, and what ``failed_when`` and ``until`` make of it."""
         task = self.task
         result: Any = None
@@ -99,8 +89,12 @@ class Attempts:
             result, plan = self._once()
         except SitekeeperError as failed:
             error = failed
-        except Exception as bug:  # noqa: BLE001 - the change that it may have made is taken back like any other
-            return None, None, bugs.report(bug, host=self.ctx.host, folder=self.journal.folder, task=task.name)
+        except Exception as bug:  # noqa: BLE001 - the change that it may have made is undone like any other
+            return (
+                None,
+                None,
+                bugs.report(bug, host=self.state.ctx.host, folder=self.state.journal.folder, task=task.name),
+            )
         if isinstance(result, Unknown):
             return result, None, None
         seen = result if error is None else failure_of(error)
@@ -126,8 +120,8 @@ class Attempts:
         module = task.module()
         try:
             params = validated(task.module, values, task.origins)
-            self.ctx.needs(module.needs)
-            plan = module.plan(self.ctx, params)
+            self.state.ctx.needs(module.needs)
+            plan = module.plan(self.state.ctx, params)
         except UnknownValueError as needed:
             return needed.unknown, None
         except UsageError:
@@ -137,15 +131,15 @@ class Attempts:
             return held[0], None
         applies = bool(plan.changes) and not self.check
         if applies:
-            self.take_machines(module.machines(params))
+            self.limits.take_machines(module.machines(params))
         return self._apply(module, params, plan) if applies else plan.result, plan
 
     def _apply(self, module: Module[Any, Any, Any], params: Params, plan: Plan[Any, Any]) -> Any:
         """The change, between its intent and its outcome."""
-        task, host = self.task, self.ctx.host
+        task, state = self.task, self.state
         if module.on_host:
-            self.leases.take(changed_on(self.ctx, plan.intent))
-            self.cover(module.covers(plan.intent))
+            state.leases.take(changed_on(state.ctx, plan.intent))
+            state.guarding.cover(module.covers(plan.intent))
         intent = Intent(
             module=module.name(),
             policy=task.undo,
@@ -153,10 +147,10 @@ class Attempts:
             round=round_of(self.variables()),
             intent=plan.intent,
         )
-        number = self.journal.intent(intent, host=host, task=task.path)
-        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, self.ctx, origin=task.origin)
-        self.undo.push(change)
-        result = module.apply(self.ctx, params, plan)
+        number = state.journal.intent(intent, host=state.ctx.host, task=task.path)
+        change = OpenChange(number, task.path, task.name, task.undo, module, plan.intent, state.ctx, origin=task.origin)
+        state.undo.push(change)
+        result = module.apply(state.ctx, params, plan)
         change.outcome = result
-        self.journal.commit(Outcome(result), host=host, task=task.path, change=number)
+        state.journal.commit(Outcome(result), host=state.ctx.host, task=task.path, change=number)
         return result

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sitekeeper.engine.errors import PartialFailure, RunInterruptedError, SitekeeperError, UndoError, exit_code_of
+from sitekeeper.engine.events import HostStatus
 
 
 @dataclass(slots=True)
@@ -26,6 +27,15 @@ class HostOutcome:
     def is_idle(self) -> bool:
         """Whether nothing was done, and nothing went wrong."""
         return not self.tasks and not self.errors
+
+    @property
+    def status(self) -> HostStatus:
+        """The word for it."""
+        if self.errors:
+            return "unreachable" if self.errors[0].word == "unreachable" else "failed"
+        if self.is_idle:
+            return "skipped"
+        return "partial" if self.partial else "ok"
 
     @property
     def words(self) -> set[str]:

@@ -12,7 +12,7 @@ from sitekeeper.engine.language.plays import Block, Play, Task
 from sitekeeper.engine.language.validation import refuse_secrets, validated
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.origin import Key, Origins
-from sitekeeper.engine.run.host_play import Settings
+from sitekeeper.engine.run.run_context import Settings
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.templates.layers import Layers, lazy
 from sitekeeper.engine.templates.lazy import Lazy

@@ -1,4 +1,4 @@
-"""Going on with a run that was cut off: per host at its first unfinished task, or from its start with everything undone.
+"""Resumes a run that was cut off: per host at its first unfinished task, or from its start with everything undone.
 
 A host goes on where it was only if every change that it still has open is in place, as its module says from looking, or
 if nothing but the undo was left to do (its last task was done, as the journal or the module says): what it published is
@@ -9,17 +9,20 @@ generation: a set belongs to one shadow copy set, and two are never mixed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any
 
 from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, UsageError
+from sitekeeper.engine.holding.branches import Branch
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.journal.open_run import HostProgress, Journaled, OpenRun
-from sitekeeper.engine.journal.records import Abandoned, StartedOver
-from sitekeeper.engine.language.plays import Playbook, Task
+from sitekeeper.engine.journal.records import StartedOver
+from sitekeeper.engine.language.plays import Play, Playbook, Task
 from sitekeeper.engine.plain import plain
-from sitekeeper.engine.run.host_play import HostPlay
-from sitekeeper.engine.run.undo import stack_of
+from sitekeeper.engine.run.host_state import HostState
 from sitekeeper.engine.secrets import find
 
 
@@ -91,62 +94,64 @@ def secrets_at_hand(run: OpenRun, inventory: Inventory, probe: Any) -> None:
         raise SecretError("secrets are missing: " + "; ".join(f"{name} ({text})" for name, text in missing.items()))
 
 
-def take_up(play: HostPlay, progress: HostProgress) -> None:
+@dataclass(frozen=True, slots=True)
+class DonePart:
+    """What of a host's play an earlier process finished: nothing for a play that starts fresh."""
+
+    results: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    """Results of finished tasks, by task path and round."""
+    closed: AbstractSet[tuple[str, str]] = frozenset()
+    """Guarded blocks that were closed, by path and round."""
+
+
+def take_up(state: HostState, play: Play, branch: Branch, progress: HostProgress) -> DonePart:
     """Bring a host's play to where it was, or to its start with nothing left open.
 
     Raises:
-        UndoError: what was left behind could not be taken back.
+        UndoError: what was left behind could not be undone.
 
     """
-    ctx = play.ctx
-    ctx.offline = progress.offline
     if not progress.open and not progress.finished:
-        return
-    play.leases.adopt(progress.leased)
-    play.guarding.adopt(progress.guarded)
+        state.ctx.offline = progress.offline
+        return DonePart()
+    state.adopt(progress)
     # Cut off between a change's outcome and its task's end: the outcome is the task's result.
-    made = {(one.path, one.round): one.outcome or _made(play, one) for one in progress.open}
+    made = {(one.path, one.round): one.outcome or _find_made(state, one) for one in progress.open}
     done = {place: result for place, result in made.items() if result is not None} | progress.finished
     over = progress.only_undo or _last_task(play) in {path for path, _ in done}
-    goes_on = not progress.abandoned and _in_place(play, progress) and _branch_free(play, progress)
-    if over or goes_on:
-        play.undo = stack_of(ctx, progress, play.journal, play.leases, play.telling.undone)
-        play.finished = done
-        play.closed = progress.closed
-        return
-    play.journal.commit(Abandoned(), host=ctx.host)
-    stack = stack_of(ctx, progress, play.journal, play.leases, play.telling.undone)
-    errors = stack.take_back(lambda change: change.policy != "never")
-    stack.keep()
+    if over or (not progress.abandoned and _in_place(state, progress) and _branch_free(play, branch, progress)):
+        return DonePart(done, progress.closed)
+    errors = state.undo_all()
     if errors:
-        raise UndoError(f"cannot go on: {errors[0].message}", host=ctx.host, hint=errors[0].hint)
-    ctx.offline = None
-    play.journal.commit(StartedOver(), host=ctx.host)
-    play.leases.anew()
+        raise UndoError(f"cannot go on: {errors[0].message}", host=state.ctx.host, hint=errors[0].hint)
+    state.ctx.offline = None
+    state.journal.commit(StartedOver(), host=state.ctx.host)
+    state.leases.anew()
+    return DonePart()
 
 
-def _made(play: HostPlay, change: Journaled) -> Any:
+def _find_made(state: HostState, change: Journaled) -> Any:
     """The result of a change that has no outcome, if it is certain that it was made."""
-    return change.module().made(play.ctx, change.intent) if change.intent is not None else None
+    return change.module().made(state.ctx, change.intent) if change.intent is not None else None
 
 
-def _last_task(play: HostPlay) -> str:
-    """The path of the task after which nothing but undo is left; nothing where a block or a loop decides what the last one is."""
-    last = play.play.tasks[-1] if play.play.tasks else None
+def _last_task(play: Play) -> str:
+    """The path of the task after which only undo is left; empty where a block or a loop decides which is the last one."""
+    last = play.tasks[-1] if play.tasks else None
     return last.path if isinstance(last, Task) and last.loop is None else ""
 
 
-def _branch_free(play: HostPlay, progress: HostProgress) -> bool:
+def _branch_free(play: Play, branch: Branch, progress: HostProgress) -> bool:
     """A window that the dead process left open goes on only if no other has been opened on its line meanwhile.
 
     To wait with it would keep the site down: it is closed, and the play waits from its start, with the services running.
     """
-    windows = {f"{block.path}." for _, around in play.play.walk() for block in around if block.window}
+    windows = {f"{block.path}." for _, around in play.walk() for block in around if block.window}
     left_open = [one for one in progress.open if one.policy == "block" and one.path.startswith(tuple(windows))]
-    return not left_open or play.holding.branch.at_once()
+    return not left_open or branch.at_once()
 
 
-def _in_place(play: HostPlay, progress: HostProgress) -> bool:
+def _in_place(state: HostState, progress: HostProgress) -> bool:
     """Whether every open change is whole and still there."""
     for change in progress.open:
         if not change.module.reversible:
@@ -154,9 +159,9 @@ def _in_place(play: HostPlay, progress: HostProgress) -> bool:
         if change.outcome is None or change.intent is None:
             return False
         try:
-            play.ctx.needs(change.module.needs)
-            generation = play.leases.generation(changed_on(play.ctx, change.intent))
-            if not change.module().in_place(play.ctx, change.intent, change.outcome, generation):
+            state.ctx.needs(change.module.needs)
+            generation = state.leases.generation(changed_on(state.ctx, change.intent))
+            if not change.module().in_place(state.ctx, change.intent, change.outcome, generation):
                 return False
         except SitekeeperError:
             return False

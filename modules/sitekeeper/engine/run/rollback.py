@@ -1,4 +1,4 @@
-"""Takes back everything that a run left behind: from its journal alone, from any control host, as often as needed."""
+"""Undoes everything that a run left behind: from its journal alone, from any control host, as often as needed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from sitekeeper.engine import bugs, events
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import SitekeeperError
-from sitekeeper.engine.holding.guarding import Guarding
-from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.open_run import HostProgress, OpenRun
-from sitekeeper.engine.journal.records import Abandoned, Told
+from sitekeeper.engine.journal.records import Told
+from sitekeeper.engine.run.host_state import HostState
 from sitekeeper.engine.run.outcome import HostOutcome, RunOutcome
+from sitekeeper.engine.run.run_context import RunLog
 from sitekeeper.engine.run.telling import Telling
-from sitekeeper.engine.run.undo import stack_of
 from sitekeeper.engine.session import Connector, Context
 
 
@@ -31,84 +30,56 @@ class Rollback:
         forks: int,
     ) -> None:
         self._run = run
-        self._journal = journal
         self._connector = connector
-        self._clock = clock
         self._forks = forks
-        self._bus = events.Bus(lambda event: journal.note(Told(event), host=event.host), *listeners)
+        bus = events.Bus(lambda event: journal.note(Told(event), host=event.host), *listeners)
+        self._log = RunLog(journal=journal, bus=bus, clock=clock)
 
     def run(self) -> RunOutcome:
         """Undo all open changes, host by host; what cannot be undone stays open and fails the host."""
         try:
-            return self._told()
+            return self._run_hosts()
         finally:
-            self._bus.close()
+            self._log.bus.close()
 
-    def _told(self) -> RunOutcome:
-        started = self._clock.monotonic()
+    def _run_hosts(self) -> RunOutcome:
+        bus, clock = self._log.bus, self._log.clock
+        started = clock.monotonic()
         outcome = RunOutcome(self._run.run_id)
         hosts = self._run.left()
         play = events.play_of_rollback(self._run.run_id)
-        self._bus.emit(events.PlayStarted(at=self._clock.now(), play=play, hosts=tuple(hosts)))
+        bus.emit(events.PlayStarted(at=clock.now(), play=play, hosts=tuple(hosts)))
         with ThreadPoolExecutor(max_workers=max(1, self._forks), thread_name_prefix="host") as pool:
-            for ended in pool.map(lambda item: self._host(*item), hosts.items()):
+            for ended in pool.map(lambda item: self._run_host(*item), hosts.items()):
                 outcome.merge(ended)
-        seconds = self._clock.monotonic() - started
-        self._bus.emit(
-            events.RunEnded(at=self._clock.now(), run=self._run.run_id, exit_code=outcome.exit_code, seconds=seconds)
-        )
+        seconds = clock.monotonic() - started
+        bus.emit(events.RunEnded(at=clock.now(), run=self._run.run_id, exit_code=outcome.exit_code, seconds=seconds))
         return outcome
 
-    def _host(self, host: str, progress: HostProgress) -> HostOutcome:
-        started = self._clock.monotonic()
+    def _run_host(self, host: str, progress: HostProgress) -> HostOutcome:
+        began = self._log.clock.monotonic()
+        telling = Telling(host, "rollback", self._log)
         ended = HostOutcome(host)
         try:
             opened = self._connector.open(host, lambda *_: None)
             try:
-                ended.errors += take_back_all(opened.context, progress, self._journal, self._bus, self._clock)
+                ended.errors += self._undo_all(opened.context, progress, telling)
             finally:
                 opened.close()
         except Exception as error:  # noqa: BLE001 - one host must not stop the others
-            ended.errors.append(
-                error.at(host=host)
-                if isinstance(error, SitekeeperError)
-                else bugs.report(error, host=host, folder=self._journal.folder)
-            )
-        first = ended.errors[0] if ended.errors else None
-        status: events.HostStatus = "rolled back"
-        if first is not None:
-            status = "unreachable" if first.word == "unreachable" else "failed"
-        self._bus.emit(
-            events.HostEnded(
-                at=self._clock.now(),
-                host=host,
-                play="rollback",
-                status=status,
-                seconds=self._clock.monotonic() - started,
-                word=first.word if first else "",
-                error="\n".join(error.render() for error in ended.errors),
-            )
-        )
+            ended.errors.append(bugs.error_of(error, host=host, folder=self._log.journal.folder))
+        telling.host_ended(ended, ended.status if ended.errors else "rolled back", began)
         return ended
 
-
-def take_back_all(
-    ctx: Context, progress: HostProgress, journal: Journal, bus: events.Bus, clock: Clock
-) -> list[SitekeeperError]:
-    """Undo a host's open changes, newest first, and give the leases back if nothing is left."""
-    ctx.offline = progress.offline
-    leases = Leases(ctx, journal)
-    leases.adopt(progress.leased)
-    guarding = Guarding(ctx, clock)
-    try:
-        guarding.adopt(progress.guarded)
-        journal.commit(Abandoned(), host=ctx.host)
-        stack = stack_of(ctx, progress, journal, leases, Telling(ctx.host, bus, clock).undone)
-        errors = stack.take_back(lambda change: change.policy != "never")
-        stack.keep()
-        guarding.end(proven=not stack.left)
-    finally:
-        guarding.silent()
-    if not stack.left:
-        leases.give_back()
-    return errors
+    def _undo_all(self, ctx: Context, progress: HostProgress, telling: Telling) -> list[SitekeeperError]:
+        """Undo a host's open changes, newest first, and release the leases if nothing is left."""
+        state = HostState(ctx, self._log, telling)
+        try:
+            state.adopt(progress)
+            errors = state.undo_all()
+            state.guarding.end(proven=not state.undo.left)
+        finally:
+            state.close()
+        if not state.undo.left:
+            state.leases.give_back()
+        return errors

@@ -14,7 +14,9 @@ from typing import Any
 from sitekeeper.engine import bugs, events
 from sitekeeper.engine.clock import Clock, SystemClock
 from sitekeeper.engine.errors import RunInterruptedError, SitekeeperError, SpaceError, UsageError
+from sitekeeper.engine.holding import branches
 from sitekeeper.engine.holding.limits import Limits
+from sitekeeper.engine.holding.play_limits import PlayLimits
 from sitekeeper.engine.inventory.host_vars import HostVars
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.journal.journal import Journal
@@ -23,10 +25,13 @@ from sitekeeper.engine.journal.records import RunBegun, RunLeft, RunResumed, Tol
 from sitekeeper.engine.language.plays import Play, Playbook
 from sitekeeper.engine.language.selection import Selection
 from sitekeeper.engine.run import order, resume
-from sitekeeper.engine.run.host_play import HostPlay, Settings
+from sitekeeper.engine.run.host_play import HostPlay
+from sitekeeper.engine.run.host_state import HostState
 from sitekeeper.engine.run.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.run.precheck import precheck
-from sitekeeper.engine.session import Connector
+from sitekeeper.engine.run.run_context import RunContext, RunLog, Settings
+from sitekeeper.engine.run.telling import Telling
+from sitekeeper.engine.session import Connector, Context
 
 HEEDED_SECONDS = 1.0
 """CPython handles signals in the main thread alone: one that comes just as it falls asleep is handled when it wakes again."""
@@ -43,7 +48,7 @@ class Options:
     extra: Mapping[str, Any] = field(default_factory=dict)
     runs: Path
     deadline: timedelta | None = None
-    """How long the whole run may take; what it has changed by then is taken back."""
+    """How long the whole run may take; what it has changed by then is undone."""
     version: str = ""
     """Of sitekeeper: a run is resumed only by the version that began it."""
     by: str = ""
@@ -81,7 +86,6 @@ class Run:
         self._journal: Journal | None = None
         self._taken_up: set[str] = set()
         """Hosts of a resumed run that were brought to where they were."""
-        self.limits = Limits(options.runs / ".limits", self.clock, self.run_id)
 
     def hosts_of(self, play: Play) -> list[str]:
         """The play's hosts, limited as asked and in its order.
@@ -129,25 +133,33 @@ class Run:
         journal = Journal(self.options.runs / self.run_id, again=self.again is not None)
         self._journal = journal
         try:
-            return self._journaled(plays, settings, journal)
+            return self._run_reported(plays, settings, journal)
         finally:
             self._journal = None  # a signal from here on must not wait for a journal that is being closed
             journal.close()
 
-    def _journaled(self, plays: list[tuple[Play, list[str]]], settings: Settings, journal: Journal) -> RunOutcome:
+    def _run_reported(self, plays: list[tuple[Play, list[str]]], settings: Settings, journal: Journal) -> RunOutcome:
+        """All plays, with everybody who listens; a report that could not be written is a failure of the run."""
         started = self.clock.monotonic()
         outcome = RunOutcome(self.run_id)
-        bus = events.Bus(lambda event: self._keep(journal, event), *self._listeners)
+        bus = events.Bus(lambda event: self._note_event(journal, event), *self._listeners)
+        log = RunLog(journal=journal, bus=bus, clock=self.clock)
+        run = RunContext(
+            settings=settings,
+            inventory=self.inventory,
+            log=log,
+            limits=Limits(self.options.runs / ".limits", self.clock, self.run_id),
+        )
         try:
-            self._told(plays, settings, journal, bus, outcome)
+            self._run_plays(plays, run, outcome)
             if outcome.is_idle and self.again is None:
                 outcome.errors.append(
                     UsageError("no task was run on any host: every condition was false", origin=plays[0][0].origin)
                 )
             outcome.interrupted = self.stop.is_set()
             bus.catch_up()
-            told = bus.broken
-            outcome.errors += _unreported(told, journal.folder)
+            broken = bus.broken
+            outcome.errors += _report_errors(broken, journal.folder)
             seconds = self.clock.monotonic() - started
             bus.emit(
                 events.RunEnded(at=self.clock.now(), run=self.run_id, exit_code=outcome.exit_code, seconds=seconds)
@@ -155,21 +167,13 @@ class Run:
         finally:
             bus.close()
         # The very last line may be the one for which a disk had no room.
-        outcome.errors += _unreported([error for error in bus.broken if error not in told], journal.folder)
+        outcome.errors += _report_errors([error for error in bus.broken if error not in broken], journal.folder)
         return outcome
 
-    def _told(
-        self,
-        plays: list[tuple[Play, list[str]]],
-        settings: Settings,
-        journal: Journal,
-        bus: events.Bus,
-        outcome: RunOutcome,
-    ) -> None:
-        """All plays, and what is told of them."""
-        begun = RunBegun if self.again is None else RunResumed
-        journal.commit(
-            begun(
+    def _run_plays(self, plays: list[tuple[Play, list[str]]], run: RunContext, outcome: RunOutcome) -> None:
+        record = RunBegun if self.again is None else RunResumed
+        run.log.journal.commit(
+            record(
                 run=self.run_id,
                 folder=str(Path.cwd()),
                 playbook=self.playbook.file,
@@ -185,7 +189,7 @@ class Run:
                 hosts={host: dict(self.inventory.vars_of(host)) for host in self.inventory.hosts},
             )
         )
-        bus.emit(
+        run.log.bus.emit(
             events.RunStarted(
                 at=self.clock.now(),
                 run=self.run_id,
@@ -195,8 +199,8 @@ class Run:
             )
         )
         for play, hosts in plays:
-            going = [host for host in hosts if not outcome.out(host) and not self._finished(play, host)]
-            self._play(play, going, settings, journal, bus, outcome)
+            going = [host for host in hosts if not outcome.out(host) and not self._has_finished(play, host)]
+            self._run_play(play, going, run, outcome)
 
     def leave(self) -> None:
         """Put on disk what the journal still holds: the process is about to leave without undoing anything."""
@@ -207,19 +211,17 @@ class Run:
         """Ask all hosts to stop after what cannot be left half-done, and to undo."""
         self.stop.set()
 
-    def _finished(self, play: Play, host: str) -> bool:
-        """Whether a host had ended this play well before the run was cut off."""
+    def _has_finished(self, play: Play, host: str) -> bool:
+        """Whether a host had finished this play before the run was cut off."""
         return self.again is not None and host in self.again.hosts and play.path in self.again.hosts[host].plays
 
     @staticmethod
-    def _keep(journal: Journal, event: events.Event) -> None:
+    def _note_event(journal: Journal, event: events.Event) -> None:
         if not isinstance(event, events.Progressed):
             journal.note(Told(event), host=event.host)
 
-    def _play(
-        self, play: Play, hosts: list[str], settings: Settings, journal: Journal, bus: events.Bus, outcome: RunOutcome
-    ) -> None:
-        bus.emit(events.PlayStarted(at=self.clock.now(), play=play.name, hosts=tuple(hosts)))
+    def _run_play(self, play: Play, hosts: list[str], run: RunContext, outcome: RunOutcome) -> None:
+        run.log.bus.emit(events.PlayStarted(at=self.clock.now(), play=play.name, hosts=tuple(hosts)))
         failed = 0
         with ThreadPoolExecutor(max_workers=max(1, self.options.forks), thread_name_prefix="host") as pool:
             for batch in order.batches(hosts, play.serial):
@@ -229,12 +231,12 @@ class Run:
                     for host in list(waiting):
                         if self.stop.is_set() or failed * 100 > play.max_fail_percentage * len(hosts):
                             waiting.remove(host)
-                            self._not_started(play, host, bus, outcome)
+                            self._skip_host(play, host, run, outcome)
                         elif len(going) < self.options.forks and not order.waits(
                             play, host, {*waiting, *going.values()}, self.inventory.sites
                         ):
                             waiting.remove(host)
-                            going[pool.submit(self._host, play, host, settings, journal, bus)] = host
+                            going[pool.submit(self._run_host, play, host, run)] = host
                     try:
                         done, _ = wait(going, HEEDED_SECONDS, FIRST_COMPLETED)
                     except BaseException:
@@ -246,92 +248,46 @@ class Run:
                         failed += bool(ended.errors)
                         outcome.merge(ended)
 
-    def _not_started(self, play: Play, host: str, bus: events.Bus, outcome: RunOutcome) -> None:
+    def _skip_host(self, play: Play, host: str, run: RunContext, outcome: RunOutcome) -> None:
         ended = HostOutcome(host, skipped=True)
         text = "not started: too many hosts failed (max_fail_percentage)"
         if self.stop.is_set():
             text = "not started: the operator stopped the run"
             ended.errors.append(RunInterruptedError(text, host=host))
         outcome.merge(ended)
-        bus.emit(
-            events.HostEnded(at=self.clock.now(), host=host, play=play.name, status="skipped", seconds=0, error=text)
-        )
+        Telling(host, play.name, run.log).host_not_started(text)
 
-    def _host(self, play: Play, host: str, settings: Settings, journal: Journal, bus: events.Bus) -> HostOutcome:
+    def _run_host(self, play: Play, host: str, run: RunContext) -> HostOutcome:
         """One host's play; never raises."""
-        started = self.clock.monotonic()
-        bus.emit(events.HostStarted(at=self.clock.now(), host=host, play=play.name))
+        telling = Telling(host, play.name, run.log)
+        began = telling.host_started()
         ended = HostOutcome(host)
         try:
-            self._opened(play, host, settings, journal, bus, ended)
+            opened = self.connector.open(host, telling.progress)
+            try:
+                self._run_opened(play, opened.context, run, telling, ended)
+            finally:
+                opened.close()
         except Exception as error:  # noqa: BLE001 - a host that cannot be opened, or a bug, takes no other host down
-            ended.errors.append(
-                error.at(host=host)
-                if isinstance(error, SitekeeperError)
-                else bugs.report(error, host=host, folder=journal.folder)
-            )
-        told = ended.errors or ([ended.partial] if ended.partial else [])
-        first = ended.errors[0] if ended.errors else None
-        status: events.HostStatus
-        if ended.is_idle:
-            status = "skipped"
-        elif first is None:
-            status = "partial" if ended.partial else "ok"
-        else:
-            status = "unreachable" if first.word == "unreachable" else "failed"
-        bus.emit(
-            events.HostEnded(
-                at=self.clock.now(),
-                host=host,
-                play=play.name,
-                status=status,
-                seconds=self.clock.monotonic() - started,
-                word=told[0].word if told else "",
-                error="\n".join(error.render() for error in told),
-                summary=ended.summary,
-            )
-        )
+            ended.errors.append(bugs.error_of(error, host=host, folder=run.log.journal.folder))
+        telling.host_ended(ended, ended.status, began)
         return ended
 
-    def _opened(
-        self, play: Play, host: str, settings: Settings, journal: Journal, bus: events.Bus, ended: HostOutcome
-    ) -> None:
-        running: list[HostPlay] = []
-
-        def progress(done: int, total: int | None, unit: str, text: str) -> None:
-            task = running[0].task_name if running else ""
-            bus.emit(
-                events.Progressed(
-                    at=self.clock.now(), host=host, task=task, done=done, total=total, unit=unit, text=text
-                )
-            )
-
-        opened = self.connector.open(host, progress)
-        hostplay: HostPlay | None = None
+    def _run_opened(self, play: Play, ctx: Context, run: RunContext, telling: Telling, ended: HostOutcome) -> None:
+        state = HostState(ctx, run.log, telling, until=run.settings.until)
         try:
-            hostplay = HostPlay(
-                play=play,
-                ctx=opened.context,
-                settings=settings,
-                inventory_vars=self.inventory.vars_of(host),
-                journal=journal,
-                bus=bus,
-                clock=self.clock,
-                limits=self.limits,
-            )
-            hostplay.outcome = ended
-            if self.again is not None and host in self.again.hosts and host not in self._taken_up:
-                self._taken_up.add(host)  # its later plays begin with nothing behind them
-                resume.take_up(hostplay, self.again.hosts[host])
-            running.append(hostplay)
-            hostplay.run()
+            line = branches.locks(ctx.host, self.inventory.sites) if play.branch_windows == "one" else ()
+            limits = PlayLimits(ctx, run.limits, state.deadlines, line)
+            done = resume.DonePart()
+            if self.again is not None and ctx.host in self.again.hosts and ctx.host not in self._taken_up:
+                self._taken_up.add(ctx.host)  # its later plays begin with nothing behind them
+                done = resume.take_up(state, play, limits.branch, self.again.hosts[ctx.host])
+            HostPlay(play, state, limits, run, done, ended).run()
         finally:
-            if hostplay is not None:
-                hostplay.guarding.silent()  # a host that we gave up must not be told that we live
-            opened.close()
+            state.close()
 
 
-def _unreported(broken: list[BaseException], folder: Path) -> list[SitekeeperError]:
+def _report_errors(broken: list[BaseException], folder: Path) -> list[SitekeeperError]:
     """Why listeners were given up. A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
     return [
         SpaceError(f"a report could not be written: {error.strerror}", hint="send it to a place with room")

@@ -1,4 +1,4 @@
-"""Taking changes back: newest first, each on its own, none stopped by another that fails."""
+"""Undo: the newest change first, each on its own; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError,
 from sitekeeper.engine.holding import busy
 from sitekeeper.engine.holding.leases import Leases, changed_on
 from sitekeeper.engine.journal.journal import Journal
-from sitekeeper.engine.journal.open_run import HostProgress
 from sitekeeper.engine.journal.records import Kept, UndoFailed, Undone
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origin
@@ -24,7 +23,7 @@ ATTEMPTS = 3
 
 @dataclass(slots=True)
 class OpenChange:
-    """A change that may have to be taken back; ``outcome`` stays None when it failed half-way."""
+    """A change that may have to be undone; ``outcome`` stays None when it failed half-way."""
 
     number: int
     path: str
@@ -39,7 +38,7 @@ class OpenChange:
 
 
 class Tell(Protocol):
-    """Told of every change that was taken back, or could not be."""
+    """Told of every change that was undone, or could not be."""
 
     def __call__(self, change: OpenChange, msg: str, *, ok: bool) -> None: ...
 
@@ -53,7 +52,7 @@ class UndoStack:
         self._tell = tell
         self._open: list[OpenChange] = []
         self.left: list[OpenChange] = []
-        """What could not be taken back."""
+        """What could not be undone."""
 
     def push(self, change: OpenChange) -> None:
         """A change is about to be made."""
@@ -67,20 +66,20 @@ class UndoStack:
         """Number of the newest change: a later one is newer than what is here now."""
         return max((change.number for change in self._open), default=0)
 
-    def take_back(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
-        """Undo the chosen changes, newest first; answers what failed."""
+    def undo_changes(self, which: Callable[[OpenChange], bool]) -> list[SitekeeperError]:
+        """Undo the chosen changes, newest first; returns what failed."""
         errors: list[SitekeeperError] = []
         for change in [one for one in reversed(self._open) if which(one)]:
             self._open.remove(change)
             if not change.module.reversible:
                 continue
-            error = self._take_back(change)
+            error = self._undo(change)
             if error is not None:
                 errors.append(error)
         return errors
 
     def put_off(self, since: int, errors: list[SitekeeperError]) -> bool:
-        """Changes after ``since`` that could not be taken back are tried again at the play's end; False: that is not all that is wrong."""
+        """Try changes after ``since`` that could not be undone again at the play's end; False: something else is wrong too."""
         if not all(isinstance(error, UndoError) for error in errors):
             return False
         waiting = [change for change in self.left if change.number > since]
@@ -96,16 +95,12 @@ class UndoStack:
             self._journal.note(Kept(), host=change.ctx.host, task=change.path, change=change.number)
         self._open.clear()
 
-    def _take_back(self, change: OpenChange) -> SitekeeperError | None:
+    def _undo(self, change: OpenChange) -> SitekeeperError | None:
         try:
             change.ctx.needs(change.module.needs)
-            msg = self._tried(change)
-        except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be taken back
-            error = (
-                failed
-                if isinstance(failed, SitekeeperError)
-                else bugs.report(failed, host=change.ctx.host, folder=self._journal.folder)
-            )
+            msg = self._retry(change)
+        except Exception as failed:  # noqa: BLE001 - whatever it is, the older changes are still to be undone
+            error = bugs.error_of(failed, host=change.ctx.host, folder=self._journal.folder)
             self.left.append(change)
             self._journal.note(
                 UndoFailed(error.word, error.message),
@@ -138,17 +133,17 @@ class UndoStack:
             self._leases.renew(changed_on(change.ctx, change.intent))
         return change.module.undo(change.ctx, change.intent, change.outcome)
 
-    def _tried(self, change: OpenChange) -> str:
-        """Undo may be done twice, so a connection that is lost meanwhile is no reason to leave it.
+    def _retry(self, change: OpenChange) -> str:
+        """Undo may be done twice, so it is tried again when the connection is lost.
 
-        Neither is a host on which what we had begun is still at work: a shadow copy is made whether we are heard or not.
+        It also waits for a host that is still busy with what we began: a shadow copy is made whether we are heard or not.
         """
         clock = change.ctx.clock
         until = clock.monotonic() + busy.SECONDS
         left = ATTEMPTS
         while True:
             try:
-                return busy.waited_for(clock, until, lambda: self._once(change))
+                return busy.wait_until_free(clock, until, lambda: self._once(change))
             except UnreachableError:
                 left -= 1
                 if not left:
@@ -157,11 +152,3 @@ class UndoStack:
 
 def _notes_of(ctx: Context) -> dict[str, Any]:
     return {} if ctx.offline is None else {"offline": ctx.offline.as_notes()}
-
-
-def stack_of(ctx: Context, progress: HostProgress, journal: Journal, leases: Leases, tell: Tell) -> UndoStack:
-    """The open changes of a host as an undo stack."""
-    stack = UndoStack(journal, leases, tell)
-    for one in progress.open:
-        stack.push(OpenChange(one.number, one.path, one.name, one.policy, one.module(), one.intent, ctx, one.outcome))
-    return stack
