@@ -1,6 +1,6 @@
 """Deadlines of tasks, blocks and the run: the nearest one bounds every call of a host, and says its name when it passes.
 
-Taking back is never bound: what was changed must be undone however late it is.
+Undo is never bound: what was changed must be undone however late it is.
 """
 
 from __future__ import annotations
@@ -48,17 +48,18 @@ class Deadlines:
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """No deadline holds inside: for taking back."""
-        self._lifted = True
+        """No deadline holds inside: for undo. May be nested."""
+        outer, self._lifted = self._lifted, True
         self._ctx.bound(None)
         try:
             yield
         finally:
-            self._lifted = False
-            self._apply()
+            self._lifted = outer
+            if not outer:
+                self._apply()
 
     def end(self, what: str) -> None:
-        """Nothing more is to be done but taking back, from now on: from another thread."""
+        """From now on nothing but undo is to be done: called from another thread."""
         self._open.insert(0, (self._clock.monotonic(), what))
         if not self._lifted:
             self._apply()

@@ -74,12 +74,13 @@ class Rollback:
     def _undo_all(self, ctx: Context, progress: HostProgress, telling: Telling) -> list[SitekeeperError]:
         """Undo a host's open changes, newest first, and release the leases if nothing is left."""
         state = HostState(ctx, self._log, telling)
-        try:
-            state.adopt(progress)
-            errors = state.undo_all()
-            state.guarding.end(proven=not state.undo.left)
-        finally:
-            state.close()
-        if not state.undo.left:
-            state.leases.give_back()
+        with state.deadlines.lifted():
+            try:
+                state.adopt(progress)
+                errors = state.undo_all()
+                state.guarding.end(proven=not state.undo.left)
+            finally:
+                state.close()
+            if not state.undo.left:
+                state.leases.give_back()
         return errors
