@@ -18,7 +18,9 @@ import yaml
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.holding import guarding
 from sitekeeper.engine.journal import journal
+from sitekeeper.transport import guard
 
 from .test_killed_runs import ROOT, again, killed_when, outcome_of
 
@@ -193,6 +195,43 @@ def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: Any, monkeypat
     assert here.state("PR2").states(*RUNNING) == RUNNING
     assert again(here, "rollback", run) == 0, here.told
     here.assert_clean("PR2")
+
+
+def test_a_guard_that_does_not_run_any_more_ends_the_run(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task was seen once and never again: nothing would start the services if we died, so they are started now."""
+    here = stage("PR2")
+    monkeypatch.setattr(guard, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(guarding, "BEAT_SECONDS", 0.2)
+    here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=4)
+    outcome = here.run()
+    assert outcome.code == 7, outcome.error("PR2")
+    assert "its scheduled task was deleted or disabled, or hangs" in outcome.error("PR2")
+    assert here.state("PR2").states(*RUNNING) == RUNNING
+    assert here.sets("PR2") == []
+    here.lab.clear_faults()
+    here.assert_clean("PR2")
+
+
+def test_a_guard_is_silent_only_after_a_while() -> None:
+    clock = StillClock()
+    silence = guard.GuardSilence("PR2", clock)
+    beat = guard.Beat(guards=(1, 2), waiting=(2,), renewed=True)
+    assert silence.look(beat, {1, 2}) == ""
+    clock.seconds += guard.SILENT_SECONDS - 1
+    assert silence.look(beat, {1, 2}) == ""
+    assert silence.look(guard.Beat(guards=(1, 2), waiting=(), renewed=True), {1, 2}) == "", "it took the beat"
+    clock.seconds += 2
+    assert silence.look(guard.Beat(guards=(1,), waiting=(1,), renewed=True), {1, 2}) == ""
+    clock.seconds += guard.SILENT_SECONDS + 1
+    assert "guard 2 of PR2 has not run for 301 s" in silence.look(guard.Beat((1,), (), renewed=True), {1, 2})
+    assert silence.look(guard.Beat((1,), (), renewed=True), {1}) == "", "one that was disarmed is not missed"
+
+
+class StillClock(SystemClock):
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: Any) -> None:

@@ -42,6 +42,7 @@ WAYS: dict[str, list[Way]] = {
 @pytest.mark.parametrize("kind", some_then_sweeps(WAYS, step=2))
 def test_the_previous_backup_comes_back(stage: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "PATIENCE", 0.5)
+    monkeypatch.setattr(following, "SILENT_MINUTES", 0)
     here = stage("PR2")
     folder = lay_previous(here)
     for fault, arguments, code, said in WAYS[kind]:
@@ -51,6 +52,7 @@ def test_the_previous_backup_comes_back(stage: Any, kind: str, monkeypatch: pyte
         outcome = here.run("-e", "longest=3s", playbook=BOOK)
         assert outcome.code == code, outcome.error("PR2")
         assert said in outcome.error("PR2")
+        assert ("its log has not grown for 0 min" in outcome.error("PR2")) == (fault == "backup_hangs")
         assert here.state("PR2").service("SMS_SITE_BACKUP").state == "Stopped"
         here.assert_clean("PR2")
         assert is_previous(folder), said

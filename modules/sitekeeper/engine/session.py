@@ -36,7 +36,7 @@ class Session(Protocol):
 
     @property
     def deadline(self) -> tuple[float, str] | None:
-        """The nearest deadline around the work that is being done: a moment (monotonic seconds), and its name."""
+        """The nearest deadline around the work that is being done: a moment (monotonic seconds), and what to say when it is over."""
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command.
@@ -162,8 +162,11 @@ class Context(Protocol):
     def switch(self) -> Switch:
         """A new dead-man's switch on the host."""
 
-    def beats(self) -> Sequence[Callable[[], None]]:
-        """How the hosts of this play hear from us, over sessions of the keeper's own; called by its thread alone."""
+    def beats(self) -> Sequence[Callable[[], str]]:
+        """How the hosts of this play hear from us, over sessions of the keeper's own; called by its thread alone.
+
+        Each returns why its host must not be changed any more, empty while all is well.
+        """
 
     def of(self, host: str) -> Context:
         """The context of another host of the inventory, with a session of its own."""
@@ -171,8 +174,8 @@ class Context(Protocol):
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""
 
-    def bound(self, until: float | None, what: str = "") -> None:
-        """From now on every call fails that is not over at this moment (monotonic seconds); None lifts it."""
+    def bound(self, until: float | None, why: str = "") -> None:
+        """From now on every call fails, and says why, that is not over at this moment (monotonic seconds); None lifts it."""
 
     def needs(self, needs: Any) -> None:
         """Limit what may be sent to a module's declared ``Needs``; None lifts it."""

@@ -16,7 +16,7 @@ from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
 from sitekeeper.engine.session import Opened
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.templates.layers import Layers, lazy
-from sitekeeper.transport.guard import HostGuard, send_beat
+from sitekeeper.transport.guard import GuardSilence, HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.connection import number_of, target_of
 from sitekeeper.transport.psrp.session import PsrpSession
@@ -43,6 +43,8 @@ class HostContext:
         self._sql: dict[tuple[str, str, str | None], SqlSession] = {}
         self.ps = PsrpSession(self._target(), self.clock)
         self._keeper: PsrpSession | None = None
+        self._switches: list[HostGuard] = []
+        self._silence = GuardSilence(host, self.clock)
         self.lease = HostLease(self.ps, self.clock, self.run_id, connector.owner)
 
     def of(self, host: str) -> HostContext:
@@ -81,22 +83,24 @@ class HostContext:
 
     def switch(self) -> HostGuard:
         """A new dead-man's switch on the host."""
-        return HostGuard(self.ps, self.lease, self.clock, self.run_id)
+        guard = HostGuard(self.ps, self.lease, self.clock, self.run_id)
+        self._switches.append(guard)
+        return guard
 
-    def beats(self) -> Sequence[Callable[[], None]]:
+    def beats(self) -> Sequence[Callable[[], str]]:
         """One beat for every host of this play whose lease we hold, each over a session that only the keeper uses."""
         return [one._beat for one in (self, *self._family.values()) if one.lease.generation]  # noqa: SLF001 - our own family
 
-    def _beat(self) -> None:
+    def _beat(self) -> str:
         if self._keeper is None:
             self._keeper = PsrpSession(self._target(), self.clock)
         generation = self.lease.generation
         try:
-            send_beat(self._keeper, self.lease, self.run_id)
-        except LimitError:
+            beat = send_beat(self._keeper, self.lease, self.run_id)
+        except LimitError as error:
             # Our own thread may have taken a newer one while this beat was on its way: the next beat will tell.
-            if not self.lease.changing and self.lease.generation == generation:
-                raise
+            return "" if self.lease.changing or self.lease.generation != generation else error.message
+        return self._silence.look(beat, {one.number for one in self._switches if one.number})
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""

@@ -21,6 +21,8 @@ T = TypeVar("T")
 SEEN_SECONDS = 150.0
 """How long a new task may take until it was seen to have run: it is started at once, and by itself every minute."""
 POLL_SECONDS = 1.0
+SILENT_SECONDS = 300.0
+"""A guard runs once a minute: one that was not seen to run for so long protects nothing any more."""
 LEAST_MINUTES = 3
 """A shorter silence cannot be told from a run that came a little late."""
 HINT = "a site that cannot be guarded is refused; `guard: none` on the block goes without"
@@ -78,6 +80,28 @@ def send_beat(session: PsrpSession, lease: HostLease, run_id: str) -> Beat:
             raise LimitError(f"the lease of this host was lost: {error.record.message}", host=error.host) from None
         raise
     return Beat(tuple(row["Guards"] or ()), tuple(row["Waiting"] or ()), bool(row["Renewed"]))
+
+
+class GuardSilence:
+    """Notices a guard that does not run any more: its task or its folder was deleted, the task is disabled, or it hangs."""
+
+    def __init__(self, host: str, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+        self._since: dict[int, float] = {}
+
+    def look(self, beat: Beat, armed: set[int]) -> str:
+        """What one beat shows of the guards that are armed; returns why the host is not guarded, empty while it is."""
+        now = self._clock.monotonic()
+        silent = {*beat.waiting, *(armed - set(beat.guards))}
+        self._since = {number: self._since.get(number, now) for number in silent}
+        for number, since in self._since.items():
+            if now - since > SILENT_SECONDS:
+                return (
+                    f"guard {number} of {self._host} has not run for {now - since:.0f} s: its scheduled task "
+                    "was deleted or disabled, or hangs"
+                )
+        return ""
 
 
 class HostGuard:

@@ -21,7 +21,9 @@ class Deadlines:
     def __init__(self, ctx: Context, clock: Clock, run_until: float | None) -> None:
         self._ctx = ctx
         self._clock = clock
-        self._open: list[tuple[float, str]] = [] if run_until is None else [(run_until, "the deadline of the run")]
+        self._open: list[tuple[float, str]] = (
+            [] if run_until is None else [(run_until, "the deadline of the run has passed")]
+        )
         self._lifted = False
         self._apply()
 
@@ -38,7 +40,7 @@ class Deadlines:
             yield
             return
         seconds = length.total_seconds()
-        self._open.append((self._clock.monotonic() + seconds, f"the deadline of {what} ({seconds:.0f} s)"))
+        self._open.append((self._clock.monotonic() + seconds, f"the deadline of {what} ({seconds:.0f} s) has passed"))
         self._apply()
         try:
             yield
@@ -58,9 +60,9 @@ class Deadlines:
             if not outer:
                 self._apply()
 
-    def end(self, what: str) -> None:
+    def end(self, why: str) -> None:
         """From now on nothing but undo is to be done: called from another thread."""
-        self._open.insert(0, (self._clock.monotonic(), what))
+        self._open.insert(0, (self._clock.monotonic(), why))
         if not self._lifted:
             self._apply()
 
@@ -81,7 +83,7 @@ class Deadlines:
         """
         for until, what in self._open:
             if self._clock.monotonic() >= until:
-                raise RemoteTimeoutError(f"{what} has passed", host=self._ctx.host)
+                raise RemoteTimeoutError(what, host=self._ctx.host)
 
     def _apply(self) -> None:
         nearest = min(list(self._open), default=None)

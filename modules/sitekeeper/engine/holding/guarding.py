@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sitekeeper.engine.clock import Clock
-from sitekeeper.engine.errors import LimitError
 from sitekeeper.engine.plan import Covers
 from sitekeeper.engine.session import Context, Switch
 
@@ -38,7 +37,8 @@ class Guarding:
 
         Args:
             overdue: whether the run is past its deadlines; then the sites do not hear from us.
-            lost: told once, from another thread, when a site says that our lease is lost.
+            lost: told once, from another thread, why a site must not be changed any more: our lease is lost, or its
+                guard does not run.
             note: writes a host down before a switch is armed on it.
 
         """
@@ -138,12 +138,12 @@ class _Window:
 class _Keeper(threading.Thread):
     """Tells the site that we live, over sessions of its own: the owner's may be busy with a long call.
 
-    It is silent while the run is past its deadlines, and for good when a site says that the lease is lost.
+    It is silent while the run is past its deadlines, and for good when a lease is lost or a guard does not run.
     """
 
     def __init__(
         self,
-        beats: Callable[[], Sequence[Callable[[], None]]],
+        beats: Callable[[], Sequence[Callable[[], str]]],
         clock: Clock,
         overdue: Callable[[], bool],
         lost: Callable[[str], None],
@@ -156,32 +156,28 @@ class _Keeper(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Beat until stopped; a beat that fails is tried again at the next turn, unless the lease is lost."""
+        """Beat until stopped; a beat that fails is tried again at the next turn."""
         while not self._over.is_set():
+            why = ""
             try:
                 if not self._overdue():
-                    self._beat_all()
-            except LimitError as error:
-                self._lost(error.message)
-                return
+                    why = self._beat_all()
             except Exception:  # noqa: BLE001, S110 - the keeper outlives whatever went wrong: the next beat may be heard
                 pass
+            if why:
+                self._lost(why)
+                return
             self._clock.sleep(BEAT_SECONDS, self._over)
 
-    def _beat_all(self) -> None:
-        """One beat to each host.
-
-        Raises:
-            LimitError: the lease is lost.
-
-        """
+    def _beat_all(self) -> str:
+        """One beat to each host; returns why one of them must not be changed any more."""
         for beat in self._open():
             try:
-                beat()
-            except LimitError:
-                raise
+                if why := beat():
+                    return why
             except Exception:  # noqa: BLE001, S112 - whatever became of one beat, the next host may hear its own
                 continue
+        return ""
 
     def stop(self) -> None:
         """No more beats."""

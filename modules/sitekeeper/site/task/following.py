@@ -23,6 +23,8 @@ from sitekeeper.windows.services.control import states
 SERVICE = "SMS_SITE_BACKUP"
 PATIENCE = 10.0
 """Seconds for which a log that does not yet say what the service's end says is looked at again."""
+SILENT_MINUTES = 3
+"""A task whose log has not grown for so long is still followed, and the progress says so."""
 
 
 class TaskIntent(Record):
@@ -60,9 +62,11 @@ class Log:
     intent: TaskIntent
     text: str = ""
     _at: int = field(init=False)
+    _grew: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._at = self.intent.log_length
+        self._grew = self.ctx.clock.monotonic()
 
     def more(self) -> messages.Told:
         """Read on to the log's end; what it says by now."""
@@ -70,9 +74,16 @@ class Log:
             (row,) = self.ctx.ps.call("Read-SkTaskLog", Drive=self.intent.drive, Path=self.intent.path, Offset=self._at)
             said = str(row["Text"])
             self.text += said
+            if said:
+                self._grew = self.ctx.clock.monotonic()
             self._at = int(row["From"]) + len(said)
             if not said or self._at >= int(row["Length"]):
                 return messages.read(self.text)
+
+    def silence(self) -> str:
+        """``; its log has not grown for 12 min``, where that is so."""
+        minutes = int(self.ctx.clock.monotonic() - self._grew) // 60
+        return f"; its log has not grown for {minutes} min" if minutes >= SILENT_MINUTES else ""
 
 
 @dataclass(slots=True)
@@ -113,10 +124,10 @@ def follow(ctx: Context, intent: TaskIntent, longest: float, watch: Watch) -> Lo
         if passed > longest:
             raise RemoteTimeoutError(
                 f"the site's backup task did not end within {longest:.0f} s: its service is {found[0].state}, its last "
-                f"line: {told.last}",
+                f"line: {told.last}{log.silence()}",
                 hint="its service is stopped now; a space in the destination and another VSS backup are known causes",
             )
-        ctx.progress(int(passed), int(longest), "s", f"the site's backup task runs: {told.last[:60]}")
+        ctx.progress(int(passed), int(longest), "s", f"the site's backup task runs: {told.last[:60]}{log.silence()}")
         ctx.clock.sleep(min(1.0, 0.1 + passed / 20), ctx.stop)
 
 

@@ -97,29 +97,38 @@ class Watch:
         if there.stop.is_set():
             raise RunInterruptedError(f"stopped by the operator during {self._text}") from None
         if self._overdue:
-            raise RemoteTimeoutError(f"{self._overdue} passed during {self._text}", host=there.host) from None
+            raise RemoteTimeoutError(f"{self._overdue} (during {self._text})", host=there.host) from None
 
     def _run(self) -> None:
-        there, asked = self._server.there, there_now(self._server)
+        asked = now(self._server)
         while not self._ended.wait(LOOK):
-            deadline = there.ps.deadline  # it bounds every call of the task, and so this statement
-            if deadline is not None and there_now(self._server) >= deadline[0]:
-                self._overdue = deadline[1]
-            if self._overdue or there.stop.is_set():
-                self._session.cancel()
-            elif self._asks and there_now(self._server) - asked > TOLD_AFTER:
-                asked = there_now(self._server)
-                self._ask()
+            try:
+                asked = self._look(asked)
+            except Exception:  # noqa: BLE001 - nothing else would cancel the statement: the watch looks again
+                self._asks = False
+
+    def _look(self, asked: float) -> float:
+        """One look at the deadline and the operator, now and then at the percent; returns when that was last asked for."""
+        there = self._server.there
+        deadline = there.ps.deadline  # it bounds every call of the task, and so this statement
+        if deadline is not None and now(self._server) >= deadline[0]:
+            self._overdue = deadline[1]
+        if self._overdue or there.stop.is_set():
+            self._session.cancel()
+        elif self._asks and now(self._server) - asked > TOLD_AFTER:
+            asked = now(self._server)
+            self._ask()
+        return asked
 
     def _ask(self) -> None:
         try:
             for row in self._server.session("tempdb").query(queries.PERCENT, self._session.spid):
                 self._server.there.progress(int(float(str(row["percent_done"]))), 100, "%", self._text)
         except SitekeeperError:
-            self._asks = False  # that it cannot be told does not matter
+            self._asks = False  # only the progress is not shown
 
 
-def there_now(server: Server) -> float:
+def now(server: Server) -> float:
     """Monotonic seconds."""
     return server.there.clock.monotonic()
 

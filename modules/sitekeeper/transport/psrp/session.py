@@ -261,12 +261,12 @@ class PsrpSession:
     def _overdue(self, text: str, command: str) -> RemoteTimeoutError:
         """The error of a deadline that fired, which says its own name."""
         if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
-            text = f"{self._bound[1]} passed during {command}"
+            text = f"{self._bound[1]} (during {command})"
         return RemoteTimeoutError(text, host=self.target.host)
 
     def _opened_in_time(self, command: str) -> Shell:
         if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
-            raise RemoteTimeoutError(f"{self._bound[1]} has passed before {command}", host=self.target.host)
+            raise RemoteTimeoutError(f"{self._bound[1]} (before {command})", host=self.target.host)
         return self._opened()
 
     def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:
