@@ -18,7 +18,7 @@ import yaml
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.errors import RemoteTimeoutError
+from sitekeeper.engine.errors import PartialFailure
 from sitekeeper.engine.holding import guarding
 from sitekeeper.engine.journal import journal
 from sitekeeper.transport import guard
@@ -155,7 +155,7 @@ def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatc
         minutes(here, 18)
         assert here.state("PR2").states(*RUNNING) == RUNNING
         os.kill(child.pid, signal.SIGCONT)
-        assert child.wait(90) == RemoteTimeoutError.exit_code, "a run that was fenced is no good run"
+        assert child.wait(90) == PartialFailure.exit_code, "a run that was fenced is no good run"
     finally:
         if child.poll() is None:
             os.kill(child.pid, signal.SIGCONT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
+from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,12 +87,29 @@ class Unknown:
         raise UnknownValueError(self)
 
 
+T = TypeVar("T")
+Known: TypeAlias = T | Unknown
+"""``Known[str]``: a field of a result whose value check mode may not know; ``known`` gives the value itself."""
+
+
 class UnknownValueError(Exception):
     """A condition or parameter needs an Unknown's value now."""
 
     def __init__(self, unknown: Unknown) -> None:
         super().__init__(str(unknown))
         self.unknown = unknown
+
+
+def known(value: Known[T]) -> T:
+    """The value itself.
+
+    Raises:
+        UnknownValueError: only applying can tell it.
+
+    """
+    if isinstance(value, Unknown):
+        raise UnknownValueError(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +155,6 @@ class Plan(Generic[IntentT, ResultT]):
         if self.intent is None:
             raise ValueError("a plan with changes has no intent")
         return self.intent
-
-
-def predicted(kind: type[ResultT], /, **known: Any) -> ResultT:
-    """A result as far as reading can tell it: what only applying can tell is an ``Unknown``, whatever the field's type.
-
-    Such a result is never validated, journaled or applied: whoever needs an Unknown's value gets an UnknownValueError.
-    """
-    return cast("ResultT", kind.model_construct(**known))
 
 
 def unknowns(value: Any) -> list[Unknown]:

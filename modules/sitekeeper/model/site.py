@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from sitekeeper.engine.plan import Check, Record, Result
+from sitekeeper.engine.plan import Check, Known, Record, Result
 
 
 class Machine(Record):
@@ -212,10 +212,10 @@ class TaskRun(Result):
     """The folder that holds ``<code>Backup``, on the host."""
     previous: bool = False
     """Whether there was a backup before, which is put aside."""
-    listing: Any = ""
+    listing: Known[str] = ""
     """SHA-256 over names, sizes and times of its files."""
-    files: Any = 0
-    bytes: Any = 0
+    files: Known[int] = 0
+    bytes: Known[int] = 0
     proof: TaskProof = TaskProof()
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from sitekeeper.engine.plan import Check, Record, Result
+from sitekeeper.engine.plan import Check, Known, Record, Result
 from sitekeeper.model.site import Database
 
 
@@ -41,7 +41,7 @@ class Made(Result):
     """A database that this run attached or restored, under a name with its mark."""
 
     on: str
-    server: Any = ""
+    server: Known[str] = ""
     instance: str
     name: str
     files: tuple[str, ...]
@@ -68,7 +68,7 @@ class BackupFile(Result):
     """Of the database; the file may be smaller."""
     seconds: float = 0.0
     verify_seconds: float = 0.0
-    id: Any = ""
+    id: Known[str] = ""
     """backup_set_uuid of msdb."""
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sitekeeper.engine.plan import Check, Record, Result
+from sitekeeper.engine.plan import Check, Known, Record, Result
 from sitekeeper.model.site import Database, Machine, Service
 from sitekeeper.model.windows import Watched
 
@@ -14,18 +14,18 @@ from sitekeeper.model.windows import Watched
 class Staging(Result):
     """A set that is being filled."""
 
-    id: Any
+    id: Known[str]
     """Set id: site code and generation; known only after the lease is taken."""
     store: str
-    folder: Any
-    generation: Any = 0
+    folder: Known[str]
+    generation: Known[int] = 0
 
 
 class Pulled(Result):
     """What was pulled into a set."""
 
-    files: Any = 0
-    bytes: Any = 0
+    files: Known[int] = 0
+    bytes: Known[int] = 0
     seconds: float = 0.0
 
     def summary(self) -> dict[str, Any]:
@@ -35,8 +35,8 @@ class Pulled(Result):
 class Published(Result):
     """A set that is in the store, whole."""
 
-    id: Any
-    folder: Any
+    id: Known[str]
+    folder: Known[str]
     files: int = 0
     bytes: int = 0
     offline_seconds: float | None = None
@@ -107,7 +107,7 @@ class Gotten(Result):
     product: str
     version: str
     taken_at: str
-    folder: Any
+    folder: Known[str]
     """In the set's own layout: the set itself, or a private copy of what was sealed."""
     install_dir: str
     parent: str | None

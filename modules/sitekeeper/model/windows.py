@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, model_validator
 
-from sitekeeper.engine.plan import Record, Result
+from sitekeeper.engine.plan import Known, Record, Result
 
 
 class ServiceState(Record):
@@ -65,11 +65,11 @@ class Watched(Record):
 class ShadowSet(Result):
     """One shadow copy set, and what proves that it is one instant of a stopped site."""
 
-    set_id: Any = ""
+    set_id: Known[str] = ""
     copies: tuple[Copy, ...] = ()
     before: tuple[Watched, ...] = ()
     after: tuple[Watched, ...] = ()
-    taken_at: Any = ""
+    taken_at: Known[str] = ""
     """When it was made, by the control host's clock (ISO 8601, UTC)."""
     gap: float = 0.0
     """Seconds between the site server's shadow copies and the database host's."""
@@ -77,7 +77,7 @@ class ShadowSet(Result):
     """writer: the SQL writer froze the database. crash: the disk at one instant, no writer. files: no database in it."""
     generation: int = 0
     """Of the lease under which it was made."""
-    database_set_id: Any = ""
+    database_set_id: Known[str] = ""
     """The database host's own shadow copy set, where there is one."""
 
     def copy_of(self, host: str, volume: str) -> Copy:
@@ -125,9 +125,9 @@ class PushedFile(Record):
 class Pushed(Result):
     """Files that were put into a run's folder on a host, equal on both ends."""
 
-    on: Any = ""
+    on: Known[str] = ""
     """The host."""
-    folder: Any = ""
+    folder: Known[str] = ""
     files: tuple[PushedFile, ...] = ()
     seconds: float = 0.0
     bytes: int = 0

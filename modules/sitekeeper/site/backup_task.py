@@ -23,7 +23,7 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Covers, Plan, Unknown, predicted
+from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
 from sitekeeper.model.site import SiteFacts, TaskProof, TaskRun
@@ -134,8 +134,7 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         )
         told = "its backup task would run" + ("; warning: it writes to a volume of the site" if same_volume else "")
         unknown = Unknown("site.backup_task")
-        result = predicted(
-            TaskRun,
+        result = TaskRun(
             changed=True,
             msg=told,
             partial="",

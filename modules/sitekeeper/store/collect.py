@@ -11,7 +11,7 @@ from pydantic import Field
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, predicted
+from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
 from sitekeeper.model.site import Part, SiteFacts, TaskRun
@@ -55,8 +55,7 @@ class Collect(Module[CollectParams, None, Pulled]):
     def plan(self, ctx: Context, params: CollectParams) -> Plan[None, Pulled]:
         task = params.task
         change = Change(f"set {params.set.id} {task.site}Backup", "empty", f"{task.host}: {task.folder}")
-        result = predicted(
-            Pulled,
+        result = Pulled(
             changed=True,
             files=task.files,
             bytes=task.bytes,

@@ -15,7 +15,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, PreflightError, RunInterruptedError, UsageError
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown, predicted
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, SiteCode
 from sitekeeper.model.store import Gotten, Proof
@@ -155,8 +155,7 @@ def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) 
     last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
     said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
-    return predicted(
-        Gotten,
+    return Gotten(
         changed=False,
         partial="",
         msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}{said}",

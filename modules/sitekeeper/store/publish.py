@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, predicted
+from sitekeeper.engine.plan import Change, Plan, known
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
@@ -61,8 +61,7 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
     )
 
     def plan(self, ctx: Context, params: PublishParams) -> Plan[PublishIntent, Published]:
-        result = predicted(
-            Published,
+        result = Published(
             changed=True,
             msg=f"set {params.set.id} would be published",
             id=params.set.id,
@@ -83,7 +82,7 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
     def apply(self, ctx: Context, params: PublishParams, plan: Plan[PublishIntent, Published]) -> Published:
         site, snapshot = params.site, params.snapshot
         store = store_folder.Folder(Path(params.set.store))
-        done = published_before(store, params.set.id, ctx.run_id, params.accept)
+        done = published_before(store, known(params.set.id), ctx.run_id, params.accept)
         if done is not None:
             return done
         if not site.services_to_stop:
@@ -110,7 +109,7 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
 
         ctx.lease.take()
         # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
-        final = store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, proof))
+        final = store.publish(known(params.set.id), ctx.run_id, lambda: just_proven(ctx, proof))
         published = catalogue.read(final)
         return _result(
             published,

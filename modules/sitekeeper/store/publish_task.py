@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, predicted
+from sitekeeper.engine.plan import Change, Plan, known
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts, TaskRun
 from sitekeeper.model.sql import SqlFacts
@@ -55,8 +55,7 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
     )
 
     def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[PublishIntent, Published]:
-        result = predicted(
-            Published,
+        result = Published(
             changed=True,
             msg=f"set {params.set.id} would be published",
             id=params.set.id,
@@ -78,7 +77,7 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
 
     def apply(self, ctx: Context, params: PublishTaskParams, plan: Plan[PublishIntent, Published]) -> Published:
         store = store_folder.Folder(Path(params.set.store))
-        done = published_before(store, params.set.id, ctx.run_id)
+        done = published_before(store, known(params.set.id), ctx.run_id)
         if done is not None:
             return done
         if ctx.lease.generation != params.set.generation:
@@ -95,8 +94,8 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
             )
         made = seal_set.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
         ctx.lease.take()
-        store.publish(params.set.id, ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
-        published = published_before(store, params.set.id, ctx.run_id)
+        store.publish(known(params.set.id), ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
+        published = published_before(store, known(params.set.id), ctx.run_id)
         if published is None:
             raise SpaceError(f"set {params.set.id} is not in {store.root} any more", hint="is it mounted?")
         said = f"{params.set.id} published: {made.files} files, {made.bytes} bytes, of the site's own task{seal_set.how(made)}"

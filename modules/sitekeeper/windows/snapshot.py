@@ -14,7 +14,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
 )
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown, predicted
+from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
@@ -91,8 +91,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             for number, volume in enumerate(one.volumes)
         )
         unknown = Unknown("windows.snapshot")
-        result = predicted(
-            ShadowSet,
+        result = ShadowSet(
             changed=True,
             msg=f"a shadow copy set over {len(copies)} volumes",
             copies=copies,
