@@ -30,7 +30,7 @@ from sitekeeper.engine.run.run import Options, Run
 from sitekeeper.engine.session import Call, Context
 from sitekeeper.model.site import Part
 from sitekeeper.model.store import Staging
-from sitekeeper.model.windows import Copy, ShadowSet
+from sitekeeper.model.windows import ShadowCopy, ShadowSet
 from sitekeeper.store.pull import Pull, PullParams
 from sitekeeper.transport.context import HostConnector, HostContext
 from sitekeeper.windows.vss import tool_texts
@@ -188,8 +188,8 @@ def shadow(ctx: HostContext) -> ShadowSet:
     (made,) = ctx.ps.change(
         "New-SkShadowSet", Drive="D", Run=ctx.run_id, Volume=[guid], Service=[], ExcludeSms=True, VerifySql=False
     )
-    mark = tool_texts.mark(str(made["Mark"]))
-    copies = tuple(Copy(host=HOST, drive="D", index=n, volume=v, name="D:\\", id=i) for n, v, i in mark.copies)
+    mark = tool_texts.read_mark(str(made["Mark"]))
+    copies = tuple(ShadowCopy(host=HOST, drive="D", index=n, volume=v, name="D:\\", id=i) for n, v, i in mark.copies)
     return ShadowSet(set_id=mark.set_id, copies=copies)
 
 
@@ -218,8 +218,8 @@ def decrypt_only(inventory: inventories.Inventory, timed: Timed) -> None:
     ctx = context(inventory)
     snapshot = shadow(ctx)
     ps = ctx.ps
-    ps._ready("Read-SkFile")  # noqa: SLF001 - a client that does less than ours must reach below it
-    shell = ps._opened()  # noqa: SLF001
+    ps._load_functions("Read-SkFile")  # noqa: SLF001 - a client that does less than ours must reach below it
+    shell = ps._open_shell()  # noqa: SLF001
     from sitekeeper.transport.psrp import shell as shells  # noqa: PLC0415
     from sitekeeper.transport.psrp.request import Statement  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ from tests.hierarchies import hosts_of_the_lab
 
 from sitekeeper.cli.main import main
 from sitekeeper.transport.psrp import shell
-from sitekeeper.transport.psrp.connection import Target, wsman_of
+from sitekeeper.transport.psrp.connection import PsrpTarget, wsman_of
 from sitekeeper_lab.hierarchy import Hierarchy
 from sitekeeper_lab.server import Lab
 from sitekeeper_lab.windows.services import ServiceControl
@@ -226,7 +226,7 @@ def _mount(*arguments: str) -> None:
         pytest.skip("no file system can be mounted here")
 
 
-def _impatient(target: Target) -> Any:
+def _impatient(target: PsrpTarget) -> Any:
     return wsman_of(replace(target, read_timeout=ANSWER_SECONDS + 1))
 
 

@@ -292,7 +292,7 @@ WITH_RIGHT_HASHES = {
     "no CD.Latest": Way(_without(f"{CM}/CD.Latest"), "site.examine", "CD.Latest: it is not in the set"),
     "the control file of another site": Way(_control_file_of_another, "site.examine", "does not name PR1", "PR1"),
     "no control file": Way(_without(f"{CM}/inboxes/sitectrl.box/sitectrl.ct0"), "site.examine", "control file:", "PR1"),
-    "a window that was broken": Way(_service_ran, "site.examine", "window: the window was broken"),
+    "a window that was broken": Way(_service_ran, "site.examine", "window: the site was not offline"),
     "a restart inside the window": Way(_rebooted, "site.examine", "restarted"),
     "a service that nobody watched": Way(_nobody_watched, "site.examine", "window: nothing is known of"),
     "not of one instant": Way(_not_one_instant, "site.examine", "says of itself: separate"),

@@ -150,7 +150,7 @@ def test_a_pull_whose_connection_is_lost_after_the_last_byte_is_whole(
 ) -> None:
     def blocks(ask: Ask, offset: int) -> Iterator[object]:
         yield from ask(offset)
-        monkeypatch.setattr("sitekeeper.store.pull_backup.listed", lost)
+        monkeypatch.setattr("sitekeeper.store.pull_backup.list_files", lost)
         raise UnreachableError("the shell is gone")
 
     reading(monkeypatch, blocks)
@@ -192,9 +192,9 @@ WAYS: dict[str, Callable[[Night, pytest.MonkeyPatch], object]] = {
     "SQL Server cuts the connection": lambda night, _: night.lab.fault(
         "PR2", "sql_statement", kind="backup", do="drop"
     ),
-    "lost before": lambda _, patch: patch.setattr("sitekeeper.sql.backup.listed", lost),
+    "lost before": lambda _, patch: patch.setattr("sitekeeper.sql.backup.list_files", lost),
     "lost with its lease": lost_with_its_lease,
-    "lost while it is pulled": lambda _, patch: patch.setattr("sitekeeper.store.pull_backup.listed", lost),
+    "lost while it is pulled": lambda _, patch: patch.setattr("sitekeeper.store.pull_backup.list_files", lost),
     "spoiled after the last byte": lambda _, patch: reading(patch, nonsense_after_the_last_byte),
 }
 
@@ -208,7 +208,7 @@ def test_the_set_is_published_without_it(night: Night, way: str, monkeypatch: py
     assert night.manifest("PR2")["consistency"] == "writer"
     outcome = night.drill("PR2", "snapshot", "-e", "drill_from=backup")
     assert outcome.code == 2
-    assert "none given" in outcome.error("PR2")
+    assert "no files were given" in outcome.error("PR2")
 
 
 def stuck(patch: pytest.MonkeyPatch, times: int, error: type[RemoteError | UnreachableError]) -> None:

@@ -203,7 +203,7 @@ def _lost(*_: object) -> None:
     raise IntegrityError("the scratch server lost it")
 
 
-@pytest.mark.parametrize("where", ["sitekeeper.windows.push.prove", "sitekeeper.sql.attach.online"])
+@pytest.mark.parametrize("where", ["sitekeeper.windows.push.prove", "sitekeeper.sql.attach.prove_online"])
 def test_what_a_scratch_server_lost_is_not_held_against_the_set(
     night: Night, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -34,7 +34,7 @@ from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
 from sitekeeper.engine.run.outcome import RunOutcome
 from sitekeeper.engine.run.run import Options, Run
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.engine.session import Opened
+from sitekeeper.engine.session import OpenContext
 
 WAIT = 20.0
 """How long a test waits for an event before it gives up, in seconds."""
@@ -421,7 +421,7 @@ class _Connector:
         self.stop = stop
         self.check = check
 
-    def open(self, host: str, progress: Any) -> Opened:
+    def open(self, host: str, progress: Any) -> OpenContext:
         error = self.stage.open_fails(host)
         if error is not None:
             raise error
@@ -433,7 +433,7 @@ class _Connector:
             if error is not None:
                 raise error
 
-        return Opened(stand, close, lambda: None)
+        return OpenContext(stand, close, lambda: None)
 
 
 def _inset(text: str, by: int) -> str:

@@ -18,7 +18,7 @@ from pypsrp.exceptions import WinRMTransportError
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp import connection, shell
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.session import PsrpSession
 
 from .recorded import Asked, Exchange, asked, dialogue, shell_of
@@ -118,9 +118,9 @@ class Replay:
         return answer.replace(exchange.asked.command, request.command) if exchange.asked.command else answer
 
 
-def target(resource: str = _PLAIN) -> Target:
+def target(resource: str = _PLAIN) -> PsrpTarget:
     """A host whose session configuration is the recorded one."""
-    return Target(
+    return PsrpTarget(
         host="PR1",
         server="recorded",
         port=5985,
@@ -137,7 +137,7 @@ def replayed(exchanges: list[Exchange]) -> Iterator[tuple[PsrpSession, Replay]]:
     """A session of ours whose every connection leads to the recorded machine."""
     transport = Replay(exchanges)
 
-    def wsman_of(to: Target) -> Any:
+    def wsman_of(to: PsrpTarget) -> Any:
         wsman: Any = connection.wsman_of(to)
         wsman.transport = transport
         return wsman

@@ -44,7 +44,7 @@ def test_a_dialogue_with_powershell(name: str) -> None:
     left = 0
     for exchanges in recorded.pools(name):
         with replayed(exchanges) as (session, windows):
-            assert session._opened().powershell == version == _last_version(exchanges)
+            assert session._open_shell().powershell == version == _last_version(exchanges)
             for one in recorded.pipelines(exchanges):
                 if all(
                     each.asked.operation != "Receive" for each in one
@@ -76,7 +76,7 @@ def _last_version(exchanges: list[recorded.Exchange]) -> str:
 
 
 def _start_and_stop(session: PsrpSession, windows: Replay) -> None:
-    shell = session._opened()
+    shell = session._open_shell()
     shell.stop(shell.start([Statement(Call("Get-Outer"))]))
     assert windows.seen[-1].operation == "Signal"
 
@@ -109,7 +109,7 @@ def test_a_dialogue_with_cmd(name: str) -> None:
         if create.asked.resource.startswith(recorded.POWERSHELL):
             continue
         with replayed(recorded.opened(create, rest)) as (session, windows):
-            shell = session._opened()
+            shell = session._open_shell()
             assert {one.shell for one in windows.seen[1:]} == {recorded.shell_of(create)}
             for one in recorded.pipelines(exchanges):
                 if one[0].status != 200:
@@ -152,7 +152,7 @@ def test_server_2008_r2_names_shell_and_command_by_itself() -> None:
     with replayed(exchanges) as (session, windows):
         run(session)
         assert {one.shell for one in windows.seen[1:]} == {given}
-        assert session._opened()._keeps_ids is False  # so it cannot be asked whether it knows a pipeline
+        assert session._open_shell()._keeps_ids is False  # so it cannot be asked whether it knows a pipeline
         answered = re.search(r"CommandId>([^<]+)<", exchanges[3].answer)
         assert {one.command for one in windows.seen if one.operation == "Signal"} == {answered[1] if answered else ""}
 

@@ -29,7 +29,7 @@ def test_a_shell_that_the_host_deleted() -> None:
         (exchanges,) = recorded.pools(name)
         (fault,) = [one for one in exchanges if one.status == 500]
         with replayed(exchanges) as (session, windows):
-            shell = session._opened()
+            shell = session._open_shell()
             windows.answer_next(fault)
             with pytest.raises(error):
                 shell.start([Statement(Call("Get-It"))])
@@ -40,7 +40,7 @@ def test_a_pipeline_that_the_host_does_not_know() -> None:
     (unknown,) = [one for one in exchanges if one.status == 500]
     for ask in ("_knows", "_receive"):
         with replayed(exchanges) as (session, _):
-            shell = session._opened()
+            shell = session._open_shell()
             shell._keeps_ids = True  # as this host does with every Command
             if ask == "_knows":
                 assert shell._knows(unknown.asked.command) is False
@@ -64,7 +64,7 @@ def test_a_shell_of_old_windows(name: str) -> None:
     """Without rsp:Shell; the older one writes ``uuid:`` before the id."""
     create = single(name, 200)
     with replayed(recorded.opened(create, [])) as (session, windows):
-        session._opened()
+        session._open_shell()
         session.close()
         assert {one.shell for one in windows.seen[1:]} == {recorded.shell_of(create)}
         assert [one.operation for one in windows.seen] == ["Create", "Receive", "Receive", "Delete"]

@@ -17,7 +17,7 @@ from sitekeeper.site.learning import machine_facts
 from sitekeeper.store.format.reg_file import parse
 from sitekeeper.transport.psrp import clixml
 from sitekeeper.transport.sql.errors import read_error
-from sitekeeper.windows.snapshot import _checked
+from sitekeeper.windows.snapshot import _prove_made
 from sitekeeper.windows.vss import tool_texts
 from sitekeeper.windows.vss.shadow_hosts import HostIntent
 
@@ -122,7 +122,7 @@ def test_writers() -> None:
         ids = re.findall(rf"Writer Id: {{({GUID})}}", text)
         states = [int(number) for number in re.findall(r"State: \[(\d+)\]", text)]
         errors = re.findall(r"Last error: (.+)$", text, re.MULTILINE)
-        ours = [(one.name, one.id, one.state, one.last_error) for one in tool_texts.writers(text)]
+        ours = [(one.name, one.id, one.state, one.last_error) for one in tool_texts.read_writers(text)]
         assert ours == list(zip(names, ids, states, errors, strict=True))
     count(Row.TRANSCRIPTS, len(found), "vssadmin")
 
@@ -134,7 +134,7 @@ def test_diskshadow(name: str) -> None:
     """Whether a set was made is judged by what was written down behind CREATE, never by these words."""
     (file,) = files(f"windows/text/diskshadow-*{name}.txt")
     text = text_of(file)
-    assert tool_texts.hresults(text) == re.findall(r"0x[0-9a-f]{8}", text)
+    assert tool_texts.find_hresults(text) == re.findall(r"0x[0-9a-f]{8}", text)
     volume = re.search(rf"Volume{{({GUID})}}", text)
     made = re.search(rf"shadow ID {{({GUID})}}", text), re.search(rf"shadow copy set ID {{({GUID})}}", text)
     where = HostIntent(
@@ -144,12 +144,12 @@ def test_diskshadow(name: str) -> None:
     )
     if made[0] and made[1] and volume:
         mark = f"run r1\r\nset {{{made[1][1]}}}\r\ncopy 0 {volume[1]} {{{made[0][1]}}}\r\n"
-        found = _checked({"Mark": mark, "Transcript": text, "ExitCode": 0}, where, "r1")
+        found = _prove_made({"Mark": mark, "Transcript": text, "ExitCode": 0}, where, "r1")
         assert (found.set_id, found.copies) == (made[1][1], ((0, volume[1], made[0][1]),))
     else:
         assert "failed" in name
         with pytest.raises(RemoteError, match="was not made") as refused:
-            _checked({"Mark": "", "Transcript": text, "ExitCode": 0}, where, "r1")
+            _prove_made({"Mark": "", "Transcript": text, "ExitCode": 0}, where, "r1")
         assert text.splitlines()[-1] in str(refused.value.hint)
     count(Row.TRANSCRIPTS, 1, "diskshadow")
 
@@ -209,9 +209,9 @@ def test_every_version_has_the_verbs_of_vssadmin_that_are_sent() -> None:
 def test_a_writer_that_rejected_means_what_its_event_says() -> None:
     (file,) = files("windows/events/event-vss-8229-writer-rejected.txt")
     text = text_of(file)
-    (code,) = tool_texts.hresults(text)
+    (code,) = tool_texts.find_hresults(text)
     assert "only a subset of the volumes" in text
-    assert tool_texts.MEANINGS[code].startswith("the set does not hold all volumes of a writer")
+    assert tool_texts.MEANINGS[code].startswith("the set does not contain all volumes of a writer")
     assert re.findall(rf"Writer Class Id: {{({GUID})}}", text) == [tool_texts.SQL_WRITER]
     count(Row.TRANSCRIPTS, 1, "event")
 
@@ -245,7 +245,7 @@ def test_errors_of_sql_server_in_the_wrapping_of_a_driver() -> None:
 def test_a_changed_transcript_is_read_otherwise() -> None:
     (file, _) = files("windows/text/vssadmin-list-writers-*.txt")
     text = text_of(file)
-    before = tool_texts.writers(text)
-    assert tool_texts.writers(text.replace("[7] Failed", "[1] Stable")) != before
+    before = tool_texts.read_writers(text)
+    assert tool_texts.read_writers(text.replace("[7] Failed", "[1] Stable")) != before
     with pytest.raises(ValueError, match="not to be read"):
-        tool_texts.writers(text.replace("   State: [7] Failed\n", ""))
+        tool_texts.read_writers(text.replace("   State: [7] Failed\n", ""))

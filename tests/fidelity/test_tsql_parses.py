@@ -90,7 +90,7 @@ def test_the_statements_on_whole_databases_are_t_sql_of_every_version() -> None:
         "verify": statements.verify(path),
         "restore": statements.restore(name, path, {"a": path, "odd ]'": path}),
         "checkdb": statements.checkdb(name),
-        "own": statements.own(name, "sa"),
+        "own": statements.change_owner(name, "sa"),
         "configure": ";".join(statements.configure("clr enabled", 1)),
         "trust": statements.set_option(name, "TRUSTWORTHY ON"),
         "broker": statements.set_option(name, "ENABLE_BROKER WITH ROLLBACK IMMEDIATE"),

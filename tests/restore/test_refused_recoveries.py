@@ -161,8 +161,8 @@ def _restart_once_setup_runs(ward: Ward, host: Host) -> None:
 
 
 def test_a_silent_setup_that_is_alive_is_told_as_such() -> None:
-    watch = setup._Watch(grew=0.0)
-    watch.saw({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 5.0)
+    watch = setup._StepWatch(grew=0.0)
+    watch.note({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 5.0)
     assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 100.0) == "two"
     assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 725.0) == (
         "still running, but its log has not grown for 12 min"

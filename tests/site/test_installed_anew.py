@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sitekeeper.site.recovery.installed_anew import SiteDatabase, why_not_anew
+from sitekeeper.site.recovery.installed_anew import DatabaseAge, why_not_anew
 
 TAKEN = datetime(2011, 3, 26, 2, tzinfo=UTC)
 
@@ -18,16 +18,16 @@ def _after(**passed: int) -> datetime:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (SiteDatabase(created=_after(days=2), oldest=_after(days=2, minutes=1)), ""),
-        (SiteDatabase(created=_after(days=2), oldest=None), ""),
-        (SiteDatabase(created=_after(days=2), oldest=_after(days=2, minutes=-50)), ""),  # summer time began since
-        (SiteDatabase(created=_after(days=-400), oldest=_after(days=5)), "created at 2010-02-19 02:00 UTC"),
-        (SiteDatabase(created=_after(days=2), oldest=_after(days=-9)), "status message of 2011-03-17 02:00 UTC"),
-        (SiteDatabase(created=_after(days=90), oldest=_after(days=60)), "restored from a backup"),
-        (SiteDatabase(problem="no such login"), "no such login"),
-        (SiteDatabase(), "cannot be told"),
+        (DatabaseAge(created=_after(days=2), oldest=_after(days=2, minutes=1)), ""),
+        (DatabaseAge(created=_after(days=2), oldest=None), ""),
+        (DatabaseAge(created=_after(days=2), oldest=_after(days=2, minutes=-50)), ""),  # summer time began since
+        (DatabaseAge(created=_after(days=-400), oldest=_after(days=5)), "created at 2010-02-19 02:00 UTC"),
+        (DatabaseAge(created=_after(days=2), oldest=_after(days=-9)), "status message of 2011-03-17 02:00 UTC"),
+        (DatabaseAge(created=_after(days=90), oldest=_after(days=60)), "restored from a backup"),
+        (DatabaseAge(problem="no such login"), "no such login"),
+        (DatabaseAge(), "cannot be told"),
     ],
 )
-def test_its_database_says_it(found: SiteDatabase, why: str) -> None:
+def test_its_database_says_it(found: DatabaseAge, why: str) -> None:
     said = why_not_anew(found, TAKEN)
     assert (why in said) if why else said == ""

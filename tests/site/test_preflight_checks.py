@@ -11,9 +11,9 @@ import pytest
 
 from sitekeeper.engine.errors import ErrorRecord, RemoteError
 from sitekeeper.engine.session import Answer
-from sitekeeper.model.site import Database, Machine, OtherDatabase, Service, SiteFacts, Volume
+from sitekeeper.model.site import Machine, OtherDatabase, ServiceFacts, SiteDatabase, SiteFacts, Volume
 from sitekeeper.site.readiness import site_checks
-from sitekeeper.site.readiness.found import Asked
+from sitekeeper.site.readiness.findings import Expectations
 
 D, E = "11111111-0000-0000-0000-00000000000d", "11111111-0000-0000-0000-00000000000e"
 STATES = {"SMS_SITE_COMPONENT_MANAGER": "Running", "SMS_EXECUTIVE": "Running", "SMS_SITE_BACKUP": "Stopped"}
@@ -70,7 +70,9 @@ def site(states: dict[str, str] = STATES, **changes: Any) -> SiteFacts:
         version="5",
         install_dir="D:\\SMS",
         machine=changes.pop("machine", machine()),
-        services=tuple(Service(name=name, state=state, start_mode="Auto", pid=1) for name, state in states.items()),
+        services=tuple(
+            ServiceFacts(name=name, state=state, start_mode="Auto", pid=1) for name, state in states.items()
+        ),
         services_to_stop=(),
         registry_keys=(),
         what=(),
@@ -79,8 +81,8 @@ def site(states: dict[str, str] = STATES, **changes: Any) -> SiteFacts:
     )
 
 
-def database(host: str = "PR1", others: tuple[OtherDatabase, ...] = ()) -> Database:
-    return Database(
+def database(host: str = "PR1", others: tuple[OtherDatabase, ...] = ()) -> SiteDatabase:
+    return SiteDatabase(
         host=host,
         server="S",
         instance="MSSQLSERVER",
@@ -117,7 +119,7 @@ def found(
         "store_free": 2000,
         "store_root": Path("/srv"),
     }
-    return [(one.name, one.status, one.said) for one in check(ctx, Asked(**(plain | changes)))]  # type: ignore[arg-type]  # of mixed types
+    return [(one.name, one.status, one.said) for one in check(ctx, Expectations(**(plain | changes)))]  # type: ignore[arg-type]  # of mixed types
 
 
 def statuses(*args: Any, **more: Any) -> dict[str, str]:

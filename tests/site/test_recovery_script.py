@@ -8,7 +8,7 @@ import pytest
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.site.recovery.script import Recovery, recovery_script, wishes_of
+from sitekeeper.site.recovery.script import Recovery, read_recovery_options, recovery_script
 
 GIVEN: dict[str, Any] = {"provider": "cm.corp.example", "sql_server": "sql.corp.example"}
 RECOVERY = Recovery(
@@ -27,7 +27,7 @@ RECOVERY = Recovery(
 def _keys(recovery: Recovery, **wishes: Any) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     section: dict[str, str] = {}
-    for line in recovery_script(recovery, wishes_of(GIVEN | wishes)).split("\r\n")[:-1]:
+    for line in recovery_script(recovery, read_recovery_options(GIVEN | wishes)).split("\r\n")[:-1]:
         if line.startswith("["):
             section = found.setdefault(line.strip("[]"), {})
         else:
@@ -85,13 +85,13 @@ def test_a_central_administration_site() -> None:
 )
 def test_what_an_operator_must_have_said(given: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        wishes_of(given)
+        read_recovery_options(given)
 
 
 @pytest.mark.parametrize("name", ["Site\r\nCDLatest=0", "B\u00fcro", " edge "])
 def test_nothing_that_would_be_another_line_or_another_text(name: str) -> None:
     with pytest.raises(UsageError, match="cannot hold SiteName"):
-        recovery_script(RECOVERY.model_copy(update={"site_name": name}), wishes_of(GIVEN))
+        recovery_script(RECOVERY.model_copy(update={"site_name": name}), read_recovery_options(GIVEN))
 
 
 def test_no_script_makes_a_primary_site_of_a_secondary_one() -> None:

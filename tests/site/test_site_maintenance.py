@@ -20,7 +20,7 @@ from sitekeeper.engine.errors import (
 )
 from sitekeeper.engine.language.validation import validated
 from sitekeeper.engine.origin import Origins
-from sitekeeper.model.site import Database, Machine, Service, SiteFacts
+from sitekeeper.model.site import Machine, ServiceFacts, SiteDatabase, SiteFacts
 from sitekeeper.site.maintenance import Maintenance, MaintenanceIntent, MaintenanceParams, MaintenanceResult
 
 NOW = dt.datetime(2026, 11, 24, 3, 0, tzinfo=dt.UTC)
@@ -144,7 +144,7 @@ class Ctx:
 def facts(database_host: str | None = None) -> Any:
     """Only what the module looks at."""
     sites: Any = SiteFacts
-    databases: Any = Database
+    databases: Any = SiteDatabase
     machine = Machine(
         name="PR1", caption="", version="6.3.9600", language=1033, installed="", booted="", guid="g", x64=True
     )
@@ -155,7 +155,7 @@ def facts(database_host: str | None = None) -> Any:
         machine=machine,
         database=database,
         services_to_stop=names,
-        services=tuple(Service(name=name, state="Running", start_mode="Auto", pid=8) for name in names),
+        services=tuple(ServiceFacts(name=name, state="Running", start_mode="Auto", pid=8) for name in names),
     )
 
 

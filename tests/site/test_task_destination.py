@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from sitekeeper.model.site import SiteFacts
-from sitekeeper.site.task.destination import _wrong
+from sitekeeper.site.task.destination import _find_faults
 
 OLD, NEW = (
     "C:\\Program Files (x86)\\Microsoft Configuration Manager",
@@ -41,10 +41,10 @@ def site_of(**facts: Any) -> SiteFacts:
 )
 def test_rules(product: Product, install: str, where: str, said: str) -> None:
     site = site_of(product=product, install_dir=install)
-    found = list(_wrong(where, site, exists=True))
+    found = list(_find_faults(where, site, exists=True))
     assert (said in "; ".join(found)) if said else not found
 
 
 def test_a_folder_that_does_not_exist() -> None:
     site = site_of(product="2012", install_dir=NEW)
-    assert list(_wrong("E:\\SMSBackup", site, exists=False)) == ["the folder does not exist"]
+    assert list(_find_faults("E:\\SMSBackup", site, exists=False)) == ["the folder does not exist"]

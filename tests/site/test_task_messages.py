@@ -34,13 +34,13 @@ def status(number: int) -> str:
 def test_only_begun_and_completed_once_is_good(numbers: list[int], why: str) -> None:
     told = messages.read("".join(status(one) for one in numbers))
     assert list(told.messages) == numbers
-    found = messages.wrong(told.messages)
+    found = messages.find_fault(told.messages)
     assert (why in found) if why else found == ""
 
 
 def test_the_newest_run_is_judged_by_itself() -> None:
     assert messages.newest([5055, 5043, 5055, 5056, 5035]) == [5055, 5056, 5035]
-    assert messages.wrong(messages.newest([5055, 5035, 5055])) != ""
+    assert messages.find_fault(messages.newest([5055, 5035, 5055])) != ""
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_the_newest_run_is_judged_by_itself() -> None:
 )
 def test_known_errors_say_what_to_do(text: str, kind: type[Exception], hint: str) -> None:
     told = messages.read(status(5055) + line(text))
-    error = messages.failure(told, messages.wrong(told.messages))
+    error = messages.build_error(told, messages.find_fault(told.messages))
     assert type(error) is kind
     assert hint in str(error.hint)
     assert text[:20] in error.message

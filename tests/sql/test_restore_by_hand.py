@@ -15,7 +15,7 @@ import yaml
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import SqlError
-from sitekeeper.sql.server.attached import refused
+from sitekeeper.sql.server.attached import explain_refusal
 
 from .conftest import ATTACHING, CHECKING, NAME, SCRATCH, Drill, MakeDrill, copied, facts, pushing
 
@@ -144,12 +144,12 @@ import os, sys
 from sitekeeper.sql import attach, restore
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import SqlError
-from sitekeeper.sql.attach import refused
+from sitekeeper.sql.attach import explain_refusal
 
 def killed(*_):
     os._exit(9)
 
-attach.online = restore.online = killed
+attach.prove_online = restore.prove_online = killed
 main(sys.argv[1:])
 """
 
@@ -300,5 +300,5 @@ def test_a_set_is_blamed_only_where_the_server_says_that_its_files_are_wrong(
     number: int, word: str, blames: str
 ) -> None:
     """1813 alone comes of whatever keeps a server from starting a database."""
-    error = refused(SqlError("it does not start", number=number), "sk_PR2_x")
+    error = explain_refusal(SqlError("it does not start", number=number), "sk_PR2_x")
     assert (error.word, error.blames) == (word, blames)

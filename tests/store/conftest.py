@@ -18,9 +18,9 @@ from hypothesis import settings
 
 from sitekeeper.engine.errors import ErrorRecord, RemoteError, UnreachableError
 from sitekeeper.engine.offline import OfflineWindow
-from sitekeeper.model.site import Machine, Part, Service, SiteFacts, Volume
+from sitekeeper.model.site import Machine, Part, ServiceFacts, SiteFacts, Volume
 from sitekeeper.model.store import Staging
-from sitekeeper.model.windows import Copy, ShadowSet, Watched
+from sitekeeper.model.windows import ShadowCopy, ShadowSet, WatchedService
 from sitekeeper.store.format.store_folder import Folder
 
 settings.register_profile("plain", deadline=None, database=None)  # no timings, nothing written
@@ -195,8 +195,10 @@ def part(
 
 def watched(
     state: str = "Stopped", names: Sequence[str] = SERVICES, boot: str = "20261101000000.000000+000"
-) -> tuple[Watched, ...]:
-    return tuple(Watched(name=name, state=state, pid=0 if state == "Stopped" else 44, boot=boot) for name in names)
+) -> tuple[WatchedService, ...]:
+    return tuple(
+        WatchedService(name=name, state=state, pid=0 if state == "Stopped" else 44, boot=boot) for name in names
+    )
 
 
 def shadow_set(**changes: Any) -> ShadowSet:
@@ -208,8 +210,8 @@ def shadow_set(**changes: Any) -> ShadowSet:
         taken_at="2026-11-24T00:00:00+00:00",
         consistency="files",
         copies=(
-            Copy(host="PR1", drive="D", index=0, volume=D_ID, name="D:\\", id=SHADOW_D),
-            Copy(host="PR1", drive="D", index=1, volume=E_ID, name="E:\\Mounts\\Log\\", id=SHADOW_E),
+            ShadowCopy(host="PR1", drive="D", index=0, volume=D_ID, name="D:\\", id=SHADOW_D),
+            ShadowCopy(host="PR1", drive="D", index=1, volume=E_ID, name="E:\\Mounts\\Log\\", id=SHADOW_E),
         ),
     )
     return plain.model_copy(update=changes)
@@ -233,7 +235,7 @@ def site_facts(**changes: Any) -> SiteFacts:
         version="4.0.6487.2000",
         install_dir="D:\\SMS",
         machine=machine,
-        services=tuple(Service(name=name, state="Running", start_mode="Auto", pid=1) for name in SERVICES),
+        services=tuple(ServiceFacts(name=name, state="Running", start_mode="Auto", pid=1) for name in SERVICES),
         services_to_stop=SERVICES,
         registry_keys=(),
         what=(),

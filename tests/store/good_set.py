@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.engine.offline import OfflineWindow
-from sitekeeper.model.site import Database, DatabaseFile
-from sitekeeper.model.store import Published, Staging
+from sitekeeper.model.site import DatabaseFile, SiteDatabase
+from sitekeeper.model.store import Staging, StoredSet
 from sitekeeper.store.format.store_folder import Folder, set_id_of
 from sitekeeper.store.publish import Publish, PublishParams
 from sitekeeper.store.pull import Pull, PullParams
@@ -20,8 +20,8 @@ def export(key: str, code: str = "") -> bytes:
     return b"\xff\xfe" + text.encode("utf-16-le")
 
 
-def database(files: tuple[str, ...] = ("D:\\Data\\CM.mdf", "E:\\Mounts\\Log\\CM.ldf")) -> Database:
-    return Database(
+def database(files: tuple[str, ...] = ("D:\\Data\\CM.mdf", "E:\\Mounts\\Log\\CM.ldf")) -> SiteDatabase:
+    return SiteDatabase(
         host="PR1",
         server="PR1",
         instance="MSSQLSERVER",
@@ -77,7 +77,7 @@ class Good:
         params = PullParams(set=self.staging, snapshot=self.snapshot, what=tuple(self.parts))
         Pull().apply(self.ctx, params, Pull().plan(self.ctx, params))
 
-    def publish(self) -> Published:
+    def publish(self) -> StoredSet:
         params = PublishParams(set=self.staging, site=self.site, snapshot=self.snapshot, accept=self.accept)
         return Publish().apply(self.ctx, params, Publish().plan(self.ctx, params))
 

@@ -15,7 +15,7 @@ from tests.store.good_set import published
 
 from sitekeeper.cli.main import main
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.store.format import catalogue, head_file, manifest_file
 from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.get import Get, GetParams
@@ -46,7 +46,7 @@ class Sets:
             ]
 
 
-def got(sets: Sets, kit: Any, work: Path, name: str = "PR1-000007") -> Gotten:
+def got(sets: Sets, kit: Any, work: Path, name: str = "PR1-000007") -> ExtractedSet:
     """As a play gets it."""
     ctx = kit.Context(None)
     ctx.vars = {"store": str(sets.store.root), "store_identity": str(sets.identity), "store_work": str(work)}

@@ -15,7 +15,7 @@ from sitekeeper.engine.errors import IntegrityError, PreflightError, SecretError
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.secrets import inline
 from sitekeeper.model.site import Machine
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.store.format import catalogue, manifest_file, marks_file
 from sitekeeper.store.format.manifest_file import Entry
 from sitekeeper.store.format.store_folder import Folder
@@ -44,7 +44,7 @@ def sealing(key: Any) -> dict[str, Any]:
     return {"store_compress": "zstd", "store_recipients": [str(key.to_public())]}
 
 
-def intent_of(plan: Plan[GetIntent, Gotten]) -> GetIntent:
+def intent_of(plan: Plan[GetIntent, ExtractedSet]) -> GetIntent:
     assert isinstance(plan.intent, GetIntent)
     return plan.intent
 
@@ -80,7 +80,7 @@ def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: A
     assert (folder / "SiteDBServer/CM.mdf").read_bytes() == b"data"
     assert ctx.told[-1] > 0
     # The outcome and the intent come back from the journal.
-    assert Gotten.model_validate_json(got.model_dump_json()) == got
+    assert ExtractedSet.model_validate_json(got.model_dump_json()) == got
     intent = GetIntent.model_validate_json(intent_of(plan).model_dump_json())
     assert Get().in_place(ctx, intent, got, 0)
     assert Get().undo(ctx, intent, None) == f"{folder} deleted"

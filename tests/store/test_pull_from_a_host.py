@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from sitekeeper.engine.errors import IntegrityError, RunInterruptedError, SpaceError, UnreachableError
-from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.model.store import PulledFiles, Staging
 from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.pull import Pull, PullParams
 from sitekeeper.store.pulling.streams import RESUMES
@@ -22,7 +22,7 @@ from sitekeeper.store.pulling.streams import RESUMES
 BIG = bytes(range(256)) * 40
 
 
-def pull(kit: Any, host: Any, staging: Staging, *parts: Any, ctx: Any = None, **more: Any) -> Pulled:
+def pull(kit: Any, host: Any, staging: Staging, *parts: Any, ctx: Any = None, **more: Any) -> PulledFiles:
     params = PullParams(set=staging, snapshot=more.pop("snapshot", kit.shadow_set()), what=parts, **more)
     module = Pull()
     ctx = ctx or kit.Context(host)

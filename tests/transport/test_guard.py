@@ -16,7 +16,7 @@ from sitekeeper.engine.secrets import inline
 from sitekeeper.transport import guard as guards
 from sitekeeper.transport.guard import HostGuard, send_beat
 from sitekeeper.transport.lease import HostLease
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper_lab.hierarchy import Hierarchy
 from sitekeeper_lab.server import Lab
@@ -42,7 +42,7 @@ class Stage:
 
     def connect(self) -> PsrpSession:
         machine, account = self.lab.machines[self.name], self.lab.hierarchy.accounts[0]
-        target = Target(
+        target = PsrpTarget(
             self.name,
             machine.wsman.address,
             machine.wsman.http_port or 0,

@@ -32,5 +32,5 @@ def test_the_site_server_is_waited_for_by_whoever_takes_back() -> None:
 
 
 def test_another_host_keeps_no_site_down() -> None:
-    with pytest.raises(UndoError, match="shadow copies may be left"):
+    with pytest.raises(UndoError, match="shadow copies may still exist"):
         _undone("SQL1")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
-from sitekeeper.model.site import Database, Volume
-from sitekeeper.model.windows import Watched
-from sitekeeper.windows.snapshot import _checked
+from sitekeeper.model.site import SiteDatabase, Volume
+from sitekeeper.model.windows import WatchedService
+from sitekeeper.windows.snapshot import _prove_made
 from sitekeeper.windows.vss import tool_texts
 from sitekeeper.windows.vss.proof import prove_database, prove_window
 from sitekeeper.windows.vss.shadow_hosts import HostIntent
@@ -50,7 +50,7 @@ def transcript(language: str, *writers: tuple[int, str], banner: str = BANNER) -
 @pytest.mark.parametrize("language", LABELS)
 @pytest.mark.parametrize("banner", ["", BANNER])
 def test_writers_by_their_places(language: str, banner: str) -> None:
-    found = tool_texts.writers(transcript(language, (1, "fine"), (8, "bad"), banner=banner))
+    found = tool_texts.read_writers(transcript(language, (1, "fine"), (8, "bad"), banner=banner))
     assert [(one.name, one.state, one.last_error) for one in found] == [("Writer 0", 1, "fine"), ("Writer 1", 8, "bad")]
     assert found[1].id == "00000001-1111-2222-3333-444444444444"
 
@@ -72,16 +72,16 @@ def test_writers_by_their_places(language: str, banner: str) -> None:
     ],
 )
 def test_no_error_in_any_language(writers: list[tuple[int, str]], bad: list[int]) -> None:
-    found = tool_texts.writers(transcript("en", *writers))
-    assert [found.index(one) for one in tool_texts.unhealthy(found)] == bad
+    found = tool_texts.read_writers(transcript("en", *writers))
+    assert [found.index(one) for one in tool_texts.find_unhealthy(found)] == bad
 
 
 @pytest.mark.parametrize("drop", [0, 3, 4])
 def test_a_writer_that_cannot_be_read_is_no_healthy_one(drop: int) -> None:
     lines = transcript("en", (8, "Retryable error"), banner="").splitlines()
     text = transcript("en", (1, "No error")) + "\n" + "\n".join(line for n, line in enumerate(lines) if n != drop)
-    with pytest.raises(ValueError, match="not to be read"):
-        tool_texts.writers(text)
+    with pytest.raises(ValueError, match="cannot be read"):
+        tool_texts.read_writers(text)
 
 
 @pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
@@ -91,16 +91,16 @@ def test_a_writer_that_cannot_be_read_is_no_healthy_one(drop: int) -> None:
 )
 def test_recorded_writers(name: str, number: int, bad: list[str]) -> None:
     text = (Path(str(RECORDED)) / "windows" / "text" / f"vssadmin-list-writers-{name}.txt").read_text()
-    found = tool_texts.writers(text)
+    found = tool_texts.read_writers(text)
     assert len(found) == number
-    assert [one.name for one in tool_texts.unhealthy(found)] == bad
+    assert [one.name for one in tool_texts.find_unhealthy(found)] == bad
 
 
 @pytest.mark.skipif(RECORDED is None, reason="no recordings: SITEKEEPER_RECORDED names their folder")
 @pytest.mark.parametrize("name", ["diskshadow-script-create-expose.txt", "diskshadow-script-with-writers-verbose.txt"])
 def test_recorded_transcripts_of_sets_that_were_made_have_no_error_code(name: str) -> None:
     text = (Path(str(RECORDED)) / "windows" / "text" / name).read_text(encoding="utf-8", errors="replace")
-    assert tool_texts.hresults(text) == []
+    assert tool_texts.find_hresults(text) == []
 
 
 V1, V2 = "11111111-0000-0000-0000-000000000001", "11111111-0000-0000-0000-000000000002"
@@ -118,7 +118,7 @@ def answer(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_mark() -> None:
-    mark = _checked(answer(), ONE, "r1")
+    mark = _prove_made(answer(), ONE, "r1")
     assert mark.copies == ((0, V1, S1), (1, V2, S2))
     assert mark.set_id == "5e75e75e-0000-0000-0000-000000000000"
 
@@ -139,16 +139,16 @@ def test_a_mark() -> None:
     ],
 )
 def test_anything_less_is_no_set_whatever_the_exit_code_says(changes: dict[str, Any]) -> None:
-    with pytest.raises(RemoteError, match="was not made on PR1"):
-        _checked(answer(**changes), ONE, "r1")
+    with pytest.raises(RemoteError, match="on PR1 failed"):
+        _prove_made(answer(**changes), ONE, "r1")
 
 
 def test_no_room_is_a_matter_of_space() -> None:
     with pytest.raises(SpaceError, match="no room"):
-        _checked(answer(Transcript="COM call failed 0x8004231F"), ONE, "r1")
+        _prove_made(answer(Transcript="COM call failed 0x8004231F"), ONE, "r1")
 
 
-DATABASE = Database(
+DATABASE = SiteDatabase(
     host="PR1",
     server="PR1",
     instance="INST",
@@ -187,14 +187,14 @@ def test_the_writers_document_names_this_database() -> None:
     [
         ({"Document": ""}, "no proof"),
         ({"Document": "<broken"}, "no proof"),
-        (document(), "did not take part"),
-        (document((MINE[0], "PR1", "CM_PR1", "yes")), "did not take part"),  # another instance
-        (document((MINE[0], MINE[1], "master", "yes")), "did not take part"),
-        (document((tool_texts.SMS_WRITER, *MINE[1:])), "did not take part"),
+        (document(), "did not back up"),
+        (document((MINE[0], "PR1", "CM_PR1", "yes")), "did not back up"),  # another instance
+        (document((MINE[0], MINE[1], "master", "yes")), "did not back up"),
+        (document((tool_texts.SMS_WRITER, *MINE[1:])), "did not back up"),
         (document((*MINE[:3], "no")), "failed"),
         (document(MINE, (*MINE[:3], "no")), "failed"),
         (document(MINE, kind="full"), "as a full backup"),
-        (document(MINE, kind=""), "and not as a copy"),
+        (document(MINE, kind=""), "not as a copy"),
     ],
 )
 def test_any_other_document_proves_nothing(given: dict[str, Any], says: str) -> None:
@@ -202,8 +202,8 @@ def test_any_other_document_proves_nothing(given: dict[str, Any], says: str) -> 
         prove_database(given, DATABASE)
 
 
-def seen(state: str = "Stopped", pid: int = 0, boot: str = "b", name: str = "S") -> tuple[Watched, ...]:
-    return (Watched(name=name, state=state, pid=pid, boot=boot),)
+def seen(state: str = "Stopped", pid: int = 0, boot: str = "b", name: str = "S") -> tuple[WatchedService, ...]:
+    return (WatchedService(name=name, state=state, pid=pid, boot=boot),)
 
 
 def test_a_window_that_held() -> None:
@@ -217,12 +217,14 @@ def test_a_window_that_held() -> None:
         (seen(), seen("Stop Pending"), "directly after the shadow copy was S Stop Pending"),
         (seen(pid=7), seen(), "directly before"),
         (seen(), seen(boot="c"), "restarted"),
-        (seen(boot=""), seen(boot=""), "last start"),
-        (seen(), seen(name="T"), "other services"),
-        ((), (), "nothing is known of s"),
-        (seen(name="T"), seen(name="T"), "nothing is known of s"),
+        (seen(boot=""), seen(boot=""), "boot time of the host"),
+        (seen(), seen(name="T"), "not the same ones"),
+        ((), (), "state of s around the shadow copy is not known"),
+        (seen(name="T"), seen(name="T"), "state of s around the shadow copy is not known"),
     ],
 )
-def test_a_window_that_did_not(before: tuple[Watched, ...], after: tuple[Watched, ...], says: str) -> None:
+def test_a_window_that_did_not(
+    before: tuple[WatchedService, ...], after: tuple[WatchedService, ...], says: str
+) -> None:
     with pytest.raises(IntegrityError, match=says):
         prove_window(before, after, ("s",))

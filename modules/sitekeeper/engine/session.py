@@ -185,7 +185,7 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenContext:
     """A context and how to end it."""
 
     context: Context
@@ -196,5 +196,5 @@ class Opened:
 class Connector(Protocol):
     """Makes contexts for hosts; connections are opened when first used."""
 
-    def open(self, host: str, progress: Callable[[int, int | None, str, str], None]) -> Opened:
+    def open(self, host: str, progress: Callable[[int, int | None, str, str], None]) -> OpenContext:
         """The context of a host of the inventory."""

@@ -48,7 +48,7 @@ class Volume(Record):
         return self.name
 
 
-class Service(Record):
+class ServiceFacts(Record):
     """A Windows service as it was found."""
 
     name: str
@@ -75,7 +75,7 @@ class OtherDatabase(Record):
     files: tuple[str, ...]
 
 
-class Database(Record):
+class SiteDatabase(Record):
     """The site database and its server."""
 
     host: str
@@ -152,14 +152,14 @@ class SiteFacts(Result):
     machine: Machine
     database_machine: Machine | None = None
     """Where the database has a host of its own."""
-    services: tuple[Service, ...]
+    services: tuple[ServiceFacts, ...]
     services_to_stop: tuple[str, ...]
     """In the order in which they are stopped, and started again."""
     volumes: tuple[Volume, ...]
     """Of the site server, closed over every file of the set that lies there."""
     database_volumes: tuple[Volume, ...] = ()
     """Of the database host, where it is another."""
-    database: Database | None = None
+    database: SiteDatabase | None = None
     registry_keys: tuple[RegistryKey, ...]
     what: tuple[Part, ...]
 
@@ -249,7 +249,7 @@ class TargetFacts(Result):
         return max(holding, key=lambda one: len(one.name)).free if holding else 0
 
 
-class Saved(Result):
+class SavedFiles(Result):
     """What is kept, and where."""
 
     folder: str = ""

@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from sitekeeper.engine.plan import Check, Known, Record, Result
-from sitekeeper.model.site import Database
+from sitekeeper.model.site import SiteDatabase
 
 
 class SqlFacts(Result):
     """A site database, and the rows of some of its tables at that moment."""
 
-    database: Database
+    database: SiteDatabase
     rows: dict[str, int] = Field(default_factory=dict)
     """By table name."""
 
@@ -37,7 +37,7 @@ class ScratchServer(Result):
     """The rules, each by its name."""
 
 
-class Made(Result):
+class AttachedDatabase(Result):
     """A database that this run attached or restored, under a name with its mark."""
 
     on: str
@@ -84,7 +84,7 @@ class CheckError(Record):
     object_id: int | None = None
 
 
-class Checked(Result):
+class CheckdbResult(Result):
     """What DBCC CHECKDB found; without errors the database is sound."""
 
     on: str

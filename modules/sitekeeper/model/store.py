@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sitekeeper.engine.plan import Check, Known, Record, Result
-from sitekeeper.model.site import Database, Machine, Service
-from sitekeeper.model.windows import Watched
+from sitekeeper.model.site import Machine, ServiceFacts, SiteDatabase
+from sitekeeper.model.windows import WatchedService
 
 
 class Staging(Result):
@@ -21,7 +21,7 @@ class Staging(Result):
     generation: Known[int] = 0
 
 
-class Pulled(Result):
+class PulledFiles(Result):
     """What was pulled into a set."""
 
     files: Known[int] = 0
@@ -32,7 +32,7 @@ class Pulled(Result):
         return {"bytes": self.bytes, "files": self.files}
 
 
-class Published(Result):
+class StoredSet(Result):
     """A set that is in the store, whole."""
 
     id: Known[str]
@@ -52,7 +52,7 @@ class Published(Result):
         }
 
 
-class Pruned(Result):
+class PruningResult(Result):
     """What a policy dropped."""
 
     site: str
@@ -64,7 +64,7 @@ class Pruned(Result):
         return {"dropped": len(self.dropped), "kept": self.kept}
 
 
-class Marked(Result):
+class MarkedSet(Result):
     """A set that was marked."""
 
     id: str
@@ -88,16 +88,16 @@ class Proof(Record):
     """What a set noted down about its own making; a drill judges it again."""
 
     consistency: str
-    before: tuple[Watched, ...] = ()
+    before: tuple[WatchedService, ...] = ()
     """Services directly before the shadow copy."""
-    after: tuple[Watched, ...] = ()
+    after: tuple[WatchedService, ...] = ()
     offline_from: str = ""
     """When the site went down (ISO 8601); empty where nobody noted it."""
     written: dict[str, int] = Field(default_factory=dict)
     """When each registry export was written, by its own host's clock (FILETIME), by its file in the set."""
 
 
-class Gotten(Result):
+class ExtractedSet(Result):
     """A set as plain files on the control host, every byte checked."""
 
     id: str
@@ -111,7 +111,7 @@ class Gotten(Result):
     """In the set's own layout: the set itself, or a private copy of what was sealed."""
     install_dir: str
     parent: str | None
-    database: Database | None
+    database: SiteDatabase | None
     machine: Machine
     row_counts: dict[str, int]
     database_files: tuple[LocalFile, ...]
@@ -120,7 +120,7 @@ class Gotten(Result):
     bytes: int
     """Of the whole set."""
     site_name: str = ""
-    services: tuple[Service, ...] = ()
+    services: tuple[ServiceFacts, ...] = ()
     """As they were before anything was stopped."""
     proof: Proof
     drilled: Literal["", "ok", "failed"] = ""

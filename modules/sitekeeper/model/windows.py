@@ -1,4 +1,4 @@
-"""What the Windows modules answer."""
+"""Results of the Windows modules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ServicesResult(Result):
     services: tuple[ServiceState, ...] = ()
 
 
-class Exported(Record):
+class RegistryExport(Record):
     """One registry export."""
 
     name: str
@@ -36,15 +36,15 @@ class Exported(Record):
 class RegistryResult(Result):
     """The exports made."""
 
-    exports: tuple[Exported, ...] = ()
+    exports: tuple[RegistryExport, ...] = ()
 
 
-class Copy(Record):
-    """One shadow copy, and where it is read."""
+class ShadowCopy(Record):
+    """One shadow copy, and where it can be read."""
 
     host: str
     drive: str
-    """Drive of the work folder that knows it."""
+    """Drive of the work folder where it is noted."""
     index: int
     volume: str
     """Id of the volume."""
@@ -53,7 +53,7 @@ class Copy(Record):
     id: str = ""
 
 
-class Watched(Record):
+class WatchedService(Record):
     """A service directly before and after the shadow copy."""
 
     name: str
@@ -63,12 +63,12 @@ class Watched(Record):
 
 
 class ShadowSet(Result):
-    """One shadow copy set, and what proves that it is one instant of a stopped site."""
+    """One shadow copy set, and the proof that it is one instant of a stopped site."""
 
     set_id: Known[str] = ""
-    copies: tuple[Copy, ...] = ()
-    before: tuple[Watched, ...] = ()
-    after: tuple[Watched, ...] = ()
+    copies: tuple[ShadowCopy, ...] = ()
+    before: tuple[WatchedService, ...] = ()
+    after: tuple[WatchedService, ...] = ()
     taken_at: Known[str] = ""
     """When it was made, by the control host's clock (ISO 8601, UTC)."""
     gap: float = 0.0
@@ -78,9 +78,9 @@ class ShadowSet(Result):
     generation: int = 0
     """Of the lease under which it was made."""
     database_set_id: Known[str] = ""
-    """The database host's own shadow copy set, where there is one."""
+    """The database host's own shadow copy set, if it has one."""
 
-    def copy_of(self, host: str, volume: str) -> Copy:
+    def copy_of(self, host: str, volume: str) -> ShadowCopy:
         """The copy of a volume."""
         for one in self.copies:
             if one.host == host and one.volume == volume:
@@ -89,12 +89,12 @@ class ShadowSet(Result):
 
 
 class FileToPush(Record):
-    """A local file that is to be put on a host; taken from any record that has these fields."""
+    """A local file to copy to a host; can be built from any record that has these fields."""
 
     file: str
-    """Its path, relative to the folder that is pushed from."""
+    """Its path, relative to the source folder."""
     name: str
-    """What it is called on the host: a bare name."""
+    """Its name on the host, without a path."""
     logical: str = ""
     """The logical name in its database."""
     kind: str = "data"
@@ -122,8 +122,8 @@ class PushedFile(Record):
     kind: str = "data"
 
 
-class Pushed(Result):
-    """Files that were put into a run's folder on a host, equal on both ends."""
+class PushedFiles(Result):
+    """Files that were copied into a run's folder on a host, equal on both ends."""
 
     on: Known[str] = ""
     """The host."""

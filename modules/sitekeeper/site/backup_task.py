@@ -31,7 +31,7 @@ from sitekeeper.model.store import Staging
 from sitekeeper.model.windows import ServiceState
 from sitekeeper.site.task import following
 from sitekeeper.site.task.destination import destination_of
-from sitekeeper.site.task.following import SERVICE, TaskIntent, Watch
+from sitekeeper.site.task.following import SERVICE, ServiceWatch, TaskIntent
 from sitekeeper.sql.server import status_messages
 from sitekeeper.store.format import catalogue, store_folder
 from sitekeeper.store.pulling import task_folder
@@ -170,16 +170,16 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
                 f"the destination of the backup task was changed meanwhile: {mark['Destination']} instead of {intent.destination}"
             )
         _start(ctx, intent)
-        watch = Watch()
+        watch = ServiceWatch()
         try:
             log = following.follow(ctx, intent, params.longest.total_seconds(), watch)
-            following.judged(ctx, log)
+            following.prove_log(ctx, log)
         except SitekeeperError as error:
             _put_back(ctx, intent, error)
             raise
         left = _services_up(ctx, intent)
-        watch.saw(ctx, all_running=True)
-        told = following.reported(ctx, intent, params.reported.total_seconds())
+        watch.note(ctx, all_running=True)
+        told = following.await_messages(ctx, intent, params.reported.total_seconds())
         found = task_folder.listed(ctx, intent.drive)
         lacks = task_folder.missing(found, intent.files, cd_latest=intent.cd_latest)
         if lacks:
@@ -215,9 +215,9 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         )
 
     def in_place(self, ctx: Context, intent: TaskIntent, outcome: TaskRun, generation: int) -> bool:
-        if _published(intent):
+        if _find_published(intent):
             return True
-        if _mark(ctx, intent) is None or following.unproven(ctx, intent):
+        if _mark(ctx, intent) is None or following.find_fault(ctx, intent):
             return False
         return task_folder.digest(task_folder.listed(ctx, intent.drive)) == str(outcome.listing)
 
@@ -225,9 +225,9 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         mark = _mark(ctx, intent)
         if mark is None:
             return "nothing was put aside"
-        _ended(ctx, intent, mark)
+        _await_end(ctx, intent, mark)
         _services_up(ctx, intent)
-        said = _settled(ctx, intent)
+        said = _settle_backups(ctx, intent)
         ctx.ps.change("Remove-SkFolder", Drive=intent.drive, Run=intent.run, Name="task")
         return said
 
@@ -288,13 +288,13 @@ def _put_back(ctx: Context, intent: TaskIntent, error: SitekeeperError) -> None:
     try:
         mark = _mark(ctx, intent)
         if mark is not None:
-            _ended(ctx, intent, mark)
+            _await_end(ctx, intent, mark)
         _services_up(ctx, intent)
     except SitekeeperError as second:
         error.hint = f"{error.hint or ''} (the site could not be put back at once: {second.message}; it is tried again)"
 
 
-def _ended(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> None:
+def _await_end(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> None:
     """No run of the task goes on: ours is stopped (Microsoft: stop and start the service to retry), another's is awaited."""
     until = ctx.clock.monotonic() + intent.timeout
     while True:
@@ -333,7 +333,7 @@ def _services_up(ctx: Context, intent: TaskIntent) -> tuple[str, ...]:
     return left
 
 
-def _settled(ctx: Context, intent: TaskIntent) -> str:
+def _settle_backups(ctx: Context, intent: TaskIntent) -> str:
     """What becomes of the backup that was put aside."""
     mark = _mark(ctx, intent)
     if mark is not None and not mark["HasRoot"]:
@@ -345,7 +345,7 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
         return "no previous backup is put aside"
     keep, said = "previous", "the previous backup is back in its place"
     if mark["HasArchive"] and mark["HasFolder"]:
-        published, why = _judged(ctx, intent, mark)
+        published, why = _judge(ctx, intent, mark)
         if not published and not why:
             return f"the new backup is good and stays, though not in the store; the previous one stays beside it: {mark['Archive']}"
         keep = "new" if published else "previous"
@@ -354,7 +354,7 @@ def _settled(ctx: Context, intent: TaskIntent) -> str:
     return said
 
 
-def _judged(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str, str]:
+def _judge(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str, str]:
     """The id of this run's set in the store, or why the new backup is not good; neither where it is good and not in the store.
 
     Raises:
@@ -363,12 +363,12 @@ def _judged(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str
     """
     try:
         try:
-            published = _published(intent)
+            published = _find_published(intent)
         except SpaceError as gone:
-            if following.unproven(ctx, intent):
+            if following.find_fault(ctx, intent):
                 raise gone from None
             return "", ""
-        return published, "" if published else following.unproven(ctx, intent)
+        return published, "" if published else following.find_fault(ctx, intent)
     except UnreachableError:
         raise  # asked once more
     except SitekeeperError as error:
@@ -379,7 +379,7 @@ def _judged(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str
         ) from None
 
 
-def _published(intent: TaskIntent) -> str:
+def _find_published(intent: TaskIntent) -> str:
     """The id of the set that this run put into the store; empty where there is none.
 
     A damaged set says nothing of any other, and what a sealed one is of needs no key.

@@ -12,24 +12,24 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import TargetFacts
-from sitekeeper.model.sql import Made
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.sql import AttachedDatabase
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.site.recovery import book_pages
-from sitekeeper.site.recovery.staging import Staged
+from sitekeeper.site.recovery.staging import StagedRecovery
 
 
 class BookParams(Params):
     """Of which recovery."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set."""
     target: TargetFacts
     """The machine."""
-    staged: Staged | None = None
+    staged: StagedRecovery | None = None
     """What was laid beside on it."""
     folder: str
     """Folder on the control host."""
-    database: Made | None = None
+    database: AttachedDatabase | None = None
     """The database that was brought up by hand."""
 
 
@@ -65,7 +65,7 @@ class Book(Module[BookParams, None, BookFiles]):
     def apply(self, ctx: Context, params: BookParams, plan: Plan[None, BookFiles]) -> BookFiles:
         book = plan.result
         staged, target = params.staged, params.target
-        place = book_pages.Place(
+        place = book_pages.RecoveryPlace(
             host=ctx.host,
             same_windows=target.same_windows,
             installed=target.installed,
@@ -88,9 +88,9 @@ class Book(Module[BookParams, None, BookFiles]):
         html = world.get_template("book.html.j2").render(
             got=got,
             place=place,
-            steps=list(book_pages.steps(got, place)),
-            again=list(book_pages.enter_again(got)),
-            gone=list(book_pages.gone(got)),
+            steps=list(book_pages.list_steps(got, place)),
+            again=list(book_pages.list_to_enter(got)),
+            gone=list(book_pages.list_lost(got)),
         )
         try:
             private_folder(Path(book.html).parent)
@@ -101,5 +101,5 @@ class Book(Module[BookParams, None, BookFiles]):
         return BookFiles(changed=True, html=book.html, text=book.text, msg=f"the recovery book: {book.html}")
 
 
-def _folder_of(made: Made | None) -> str:
+def _folder_of(made: AttachedDatabase | None) -> str:
     return str(PureWindowsPath(made.files[0]).parent) if made is not None and made.files else ""

@@ -9,14 +9,14 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Record, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.model.site import Database, Service, SiteFacts
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.site import ServiceFacts, SiteDatabase, SiteFacts
+from sitekeeper.model.store import ExtractedSet
 
 
 class CompareParams(Params):
     """What with what."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set."""
     site: SiteFacts
     """The site as it is now."""
@@ -33,14 +33,14 @@ class Difference(Record):
     now: str
 
 
-class Compared(Result):
+class Comparison(Result):
     """Every difference."""
 
     differences: tuple[Difference, ...] = ()
     checks: tuple[Check, ...] = ()
 
 
-class Compare(Module[CompareParams, None, Compared]):
+class Compare(Module[CompareParams, None, Comparison]):
     """Example::
 
     - site.compare: {set: "{{ got }}", site: "{{ site }}", expected: [machine.guid, machine.installed]}
@@ -48,10 +48,10 @@ class Compare(Module[CompareParams, None, Compared]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: CompareParams) -> Plan[None, Compared]:
+    def plan(self, ctx: Context, params: CompareParams) -> Plan[None, Comparison]:
         found = tuple(differences(params.set, params.site))
         names, expected = {one.name for one in found}, set(params.expected)
-        checks = tuple(_judged(one, expected) for one in found) + tuple(
+        checks = tuple(_judge(one, expected) for one in found) + tuple(
             Check(
                 name=name,
                 status="failed",
@@ -69,10 +69,10 @@ class Compare(Module[CompareParams, None, Compared]):
             refused.checks = checks
             raise refused
         told = ", ".join(sorted(names)) or "nothing"
-        return Plan(result=Compared(differences=found, checks=checks, msg=f"different from {params.set.id}: {told}"))
+        return Plan(result=Comparison(differences=found, checks=checks, msg=f"different from {params.set.id}: {told}"))
 
 
-def _judged(one: Difference, expected: set[str]) -> Check:
+def _judge(one: Difference, expected: set[str]) -> Check:
     said = f"{one.now or 'nothing'}, was {one.before or 'nothing'}"
     if expected & {one.name, "any"}:
         return Check(name=one.name, status="ok", said=f"{said}, as expected")
@@ -84,7 +84,7 @@ def _judged(one: Difference, expected: set[str]) -> Check:
     )
 
 
-def differences(got: Gotten, site: SiteFacts) -> Iterator[Difference]:
+def differences(got: ExtractedSet, site: SiteFacts) -> Iterator[Difference]:
     """What is different, by name."""
     pairs = {
         "site.code": (got.site, site.code),
@@ -123,19 +123,19 @@ def differences(got: Gotten, site: SiteFacts) -> Iterator[Difference]:
             yield Difference(name=name, before=was, now=is_now)
 
 
-def _text(database: Database | None, field: str) -> str:
+def _text(database: SiteDatabase | None, field: str) -> str:
     return "" if database is None else str(getattr(database, field))
 
 
-def _files(database: Database | None) -> str:
+def _files(database: SiteDatabase | None) -> str:
     return "" if database is None else ", ".join(sorted(file.path for file in database.files))
 
 
-def _logins(database: Database | None) -> str:
+def _logins(database: SiteDatabase | None) -> str:
     return "" if database is None else ", ".join(sorted(database.logins))
 
 
-def _services(services: tuple[Service, ...]) -> str:
+def _services(services: tuple[ServiceFacts, ...]) -> str:
     """ConfigMgr's own, with how they start; whether they run at the moment is no property of the site."""
     return ", ".join(
         sorted(f"{one.name} ({one.start_mode})" for one in services if one.name.upper().startswith("SMS_"))

@@ -15,21 +15,21 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import TargetFacts
-from sitekeeper.model.sql import Made
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.sql import AttachedDatabase
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.model.windows import FileToPush
 from sitekeeper.site.recovery.setup_state import READS_SERVICES, READS_SITE, refuse_in_use
 from sitekeeper.sql.server import dropping, statements
-from sitekeeper.sql.server.attached import in_order, online, refused
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
-from sitekeeper.windows.files.sending import Sending, prove, pushed_file, refuse_taken
+from sitekeeper.sql.server.attached import explain_refusal, prove_online, sort_files
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time
+from sitekeeper.windows.files.sending import Sending, predict_pushed_file, prove, refuse_taken
 from sitekeeper.windows.files.work_folder import work_dir_of
 
 
 class DatabaseParams(Params):
     """Which set, for which machine."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set, as plain files."""
     target: TargetFacts
     """The machine, as ``site.target`` found it."""
@@ -49,7 +49,7 @@ class DatabaseIntent(Record):
     """System drive of the site server, where setup's state is."""
 
 
-class Database(Module[DatabaseParams, DatabaseIntent, Made]):
+class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
     """Example::
 
     - site.database: {set: "{{ got }}", target: "{{ target }}"}
@@ -66,7 +66,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
     def machines(self, params: DatabaseParams) -> tuple[str, ...]:
         return (params.target.sql_host,)
 
-    def plan(self, ctx: Context, params: DatabaseParams) -> Plan[DatabaseIntent, Made]:
+    def plan(self, ctx: Context, params: DatabaseParams) -> Plan[DatabaseIntent, AttachedDatabase]:
         got, on = params.set, params.target.sql_host
         known = got.database
         if known is None or not got.database_files:
@@ -81,7 +81,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
         refuse_taken(there, root, ctx.run_id, names)
         folder = f"{root}\\{ctx.run_id}"
         paths = tuple(f"{folder}\\{name}" for name in names)
-        result = Made(
+        result = AttachedDatabase(
             changed=True,
             msg=f"{known.name} would be brought up from {got.id}",
             on=on,
@@ -105,7 +105,9 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
             ),
         )
 
-    def apply(self, ctx: Context, params: DatabaseParams, plan: Plan[DatabaseIntent, Made]) -> Made:
+    def apply(
+        self, ctx: Context, params: DatabaseParams, plan: Plan[DatabaseIntent, AttachedDatabase]
+    ) -> AttachedDatabase:
         intent, got = plan.intended, params.set
         there = changed_on(ctx, intent)
         files = tuple(FileToPush.model_validate(one) for one in got.database_files)
@@ -114,19 +116,22 @@ class Database(Module[DatabaseParams, DatabaseIntent, Made]):
             sending.send(one)
         prove(there, intent.root, intent.run, files)
         server = Server(there, intent.instance)
-        paths = [one.path for one in in_order(tuple(pushed_file(one, f"{intent.root}\\{intent.run}") for one in files))]
+        paths = [
+            one.path
+            for one in sort_files(tuple(predict_pushed_file(one, f"{intent.root}\\{intent.run}") for one in files))
+        ]
         try:
-            _, seconds = timed(
+            _, seconds = measure_time(
                 there, lambda: server.change(statements.attach(intent.name, paths), text="attaching", silent=True)
             )
         except SqlError as error:
-            raise refused(error, intent.name) from None
-        return online(server, plan.result, sending.seconds + seconds)
+            raise explain_refusal(error, intent.name) from None
+        return prove_online(server, plan.result, sending.seconds + seconds)
 
-    def in_place(self, ctx: Context, intent: DatabaseIntent, outcome: Made, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: DatabaseIntent, outcome: AttachedDatabase, generation: int) -> bool:
         return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
-    def undo(self, ctx: Context, intent: DatabaseIntent, outcome: Made | None) -> str:
+    def undo(self, ctx: Context, intent: DatabaseIntent, outcome: AttachedDatabase | None) -> str:
         if refuse_in_use(ctx, intent.drive, intent.run) == "done":
             return f"{intent.name} is the database of the recovered site now, and stays"
         there = changed_on(ctx, intent)

@@ -10,13 +10,13 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.model.sql import Made
-from sitekeeper.model.store import Gotten
-from sitekeeper.model.windows import Pushed
+from sitekeeper.model.sql import AttachedDatabase
+from sitekeeper.model.store import ExtractedSet
+from sitekeeper.model.windows import PushedFiles
 from sitekeeper.site.examination import age_questions, database_questions, file_questions
-from sitekeeper.site.examination.examined_set import Asked
+from sitekeeper.site.examination.examined_set import ExaminedSet
 
-QUESTIONS: tuple[Callable[[Asked], Iterator[Check]], ...] = (
+QUESTIONS: tuple[Callable[[ExaminedSet], Iterator[Check]], ...] = (
     file_questions.window,
     file_questions.layout,
     database_questions.questions,
@@ -39,11 +39,11 @@ OF_THE_DATABASE = frozenset(
 class ExamineParams(Params):
     """Which set, and where its database was brought up."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set."""
-    database: Made | None = None
+    database: AttachedDatabase | None = None
     """The database, attached or restored from it; None for a set that has none."""
-    pushed: Pushed | None = None
+    pushed: PushedFiles | None = None
     """How its files got there: with it the time of a whole restore is predicted."""
     on: str | None = None
     """The inventory host of that server; the play's own when left out."""
@@ -53,7 +53,7 @@ class ExamineParams(Params):
     """Ask nothing of the database: before it can be brought up."""
 
 
-class Examined(Result):
+class Examination(Result):
     """Every question and its answer."""
 
     checks: tuple[Check, ...] = ()
@@ -79,7 +79,7 @@ class Examined(Result):
         }
 
 
-class Examine(Module[ExamineParams, None, Examined]):
+class Examine(Module[ExamineParams, None, Examination]):
     """Example::
 
     - site.examine: {set: "{{ got }}", database: "{{ made }}", pushed: "{{ pushed }}", on: "{{ scratch }}", oldest: 2d}
@@ -87,10 +87,10 @@ class Examine(Module[ExamineParams, None, Examined]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: ExamineParams) -> Plan[None, Examined]:
+    def plan(self, ctx: Context, params: ExamineParams) -> Plan[None, Examination]:
         made, got = params.database, params.set
         there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
-        asked = Asked(
+        asked = ExaminedSet(
             got=got,
             session=None if made is None else there.sql(there.host, "master", made.instance),
             database=None if made is None else made.name,
@@ -103,7 +103,7 @@ class Examine(Module[ExamineParams, None, Examined]):
             check
             for ask in QUESTIONS
             if not (params.files_only and ask in OF_THE_DATABASE)
-            for check in _asked(ask, asked, unanswered)
+            for check in _ask(ask, asked, unanswered)
         )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
@@ -129,7 +129,7 @@ class Examine(Module[ExamineParams, None, Examined]):
             )
         )
         return Plan(
-            result=Examined(
+            result=Examination(
                 checks=checks,
                 set=got.id,
                 source="" if made is None else made.source,
@@ -142,7 +142,7 @@ class Examine(Module[ExamineParams, None, Examined]):
         )
 
 
-def _asked(ask: Callable[[Asked], Iterator[Check]], asked: Asked, unanswered: list[Check]) -> list[Check]:
+def _ask(ask: Callable[[ExaminedSet], Iterator[Check]], asked: ExaminedSet, unanswered: list[Check]) -> list[Check]:
     """One question; one that cannot even be asked has failed, and keeps none of the others.
 
     Where no server answered (its connection ended, a file could not be read) the set may be sound: it is ``unanswered``.

@@ -17,7 +17,13 @@ from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
 from sitekeeper.model.site import SiteFacts
-from sitekeeper.site.monitoring.declaration import How, Target, computer_of, how_of, undeclared
+from sitekeeper.site.monitoring.declaration import (
+    MaintenanceMethod,
+    MonitoredComputer,
+    computer_of,
+    explain_undeclared,
+    find_method,
+)
 from sitekeeper.site.monitoring.management_server import ask, begin, by_server, end, end_sessions
 from sitekeeper.transport.wmi import reading
 
@@ -39,7 +45,7 @@ class MaintenanceParams(Params):
     """What the console shows; the run's id is added."""
     wait: Duration = timedelta(0)
     """How long to wait once it has begun: agents hear of it with their next configuration, up to minutes later."""
-    how: How | Literal["none"] | None = None
+    how: MaintenanceMethod | Literal["none"] | None = None
     """How it is done, for all hosts of the site; the variable ``maintenance`` of each when left out."""
 
 
@@ -48,7 +54,7 @@ class MaintenanceIntent(Record):
 
     version: Literal[1] = 1
     run: str
-    targets: tuple[Target, ...]
+    targets: tuple[MonitoredComputer, ...]
     minutes: int
     comment: str
     services: tuple[str, ...]
@@ -102,7 +108,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
         minutes = math.ceil(params.duration.total_seconds() / 60)
         until = (ctx.clock.now() + timedelta(minutes=minutes)).astimezone(UTC).isoformat()
         found = {row["Computer"]: row for row in ask(ctx, targets)}
-        todo: list[Target] = []
+        todo: list[MonitoredComputer] = []
         states: list[MaintenanceState] = []
         for one in targets:
             row = found.get(one.computer)
@@ -112,7 +118,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
                     host=one.host,
                     hint="say `maintenance: none` for this host, or in `monitored_as` under which name it is monitored",
                 )
-            other = row is not None and row["On"] and not _passing(str(row["Comment"]), ctx.run_id, row)
+            other = row is not None and row["On"] and not _is_passing(str(row["Comment"]), ctx.run_id, row)
             if other and row is not None:
                 states.append(_state(one, row["Until"], already=True))
                 said.append(
@@ -149,7 +155,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
         for server, kind, targets in by_server(intent.targets):
             rows = begin(ctx, server, kind, targets, intent.minutes, intent.comment, intent.run)
             for one, row in zip(targets, rows, strict=True):
-                begun[one.computer] = _proved(one, row, intent.run)
+                begun[one.computer] = _prove(one, row, intent.run)
                 if row["Inside"] < row["Objects"]:
                     said = (
                         *said,
@@ -180,7 +186,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
         return all(row["On"] and _is_ours(str(row["Comment"]), intent.run) for row in rows)
 
     def undo(self, ctx: Context, intent: MaintenanceIntent, outcome: MaintenanceResult | None) -> str:
-        down = _not_running(ctx, intent.services)
+        down = _find_stopped(ctx, intent.services)
         if down:  # monitoring that begins anew now might take a site that stays down for one that was never up
             return f"left to end by itself at {_short(intent.until)}: {', '.join(down)} does not run"
         said = []
@@ -203,26 +209,28 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
         return "; ".join(said)
 
 
-def _targets(ctx: Context, params: MaintenanceParams) -> tuple[list[Target], list[str]]:
+def _targets(ctx: Context, params: MaintenanceParams) -> tuple[list[MonitoredComputer], list[str]]:
     """The computers of the site that are monitored, and what is to be said of the others."""
     database = params.site.database
     hosts = [ctx] if database is None or database.host == ctx.host else [ctx, ctx.of(database.host)]
-    targets: list[Target] = []
+    targets: list[MonitoredComputer] = []
     said: list[str] = []
-    own: How | None = None
+    own: MaintenanceMethod | None = None
     for where in hosts:
-        how = how_of(where, params.how) or own  # a database host is monitored as its site is, unless it says otherwise
+        how = (
+            find_method(where, params.how) or own
+        )  # a database host is monitored as its site is, unless it says otherwise
         if how is None:
-            raise undeclared(where.host)
+            raise explain_undeclared(where.host)
         own = how
         if how.kind == "none":
             said.append(f"{where.host} is declared not to be monitored")
         else:
-            targets.append(Target(host=where.host, computer=computer_of(where), how=how))
+            targets.append(MonitoredComputer(host=where.host, computer=computer_of(where), how=how))
     return targets, said
 
 
-def _proved(one: Target, row: dict[str, Any], run: str) -> MaintenanceState:
+def _prove(one: MonitoredComputer, row: dict[str, Any], run: str) -> MaintenanceState:
     if not row["On"]:
         raise RemoteError(
             f"{one.how.management_server} took the request, and {one.computer} is not in maintenance mode",
@@ -232,7 +240,7 @@ def _proved(one: Target, row: dict[str, Any], run: str) -> MaintenanceState:
     return _state(one, row["Until"], already=not _is_ours(str(row["Comment"]), run))
 
 
-def _state(one: Target, until: str, *, already: bool = False) -> MaintenanceState:
+def _state(one: MonitoredComputer, until: str, *, already: bool = False) -> MaintenanceState:
     return MaintenanceState(host=one.host, computer=one.computer, kind=one.how.kind, until=until, already=already)
 
 
@@ -240,13 +248,13 @@ def _is_ours(comment: str, run: str) -> bool:
     return comment.endswith(f" [sitekeeper {run}]")
 
 
-def _passing(comment: str, run: str, row: dict[str, Any]) -> bool:
+def _is_passing(comment: str, run: str, row: dict[str, Any]) -> bool:
     """Whether a mode is this run's, or the last minute of an earlier run's: Start-SkMaintenance takes both up."""
     left = datetime.fromisoformat(row["Until"]) - datetime.fromisoformat(row["Now"])
     return _is_ours(comment, run) or (" [sitekeeper " in comment and left <= timedelta(minutes=1))
 
 
-def _not_running(ctx: Context, services: tuple[str, ...]) -> list[str]:
+def _find_stopped(ctx: Context, services: tuple[str, ...]) -> list[str]:
     if not services:
         return []
     where = " OR ".join(f"Name='{name}'" for name in services)

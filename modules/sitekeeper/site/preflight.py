@@ -15,7 +15,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration, Size
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.site.readiness import site_checks
-from sitekeeper.site.readiness.found import Asked, Found
+from sitekeeper.site.readiness.findings import Expectations, Finding
 from sitekeeper.store.format.packed_files import wanted
 from sitekeeper.store.format.store_folder import Folder, store_of
 from sitekeeper.transport.wmi import reading
@@ -68,7 +68,7 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))
         store.fit()
-        asked = Asked(
+        asked = Expectations(
             site=params.site,
             size=size,
             seconds=seconds,
@@ -81,7 +81,7 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
             copies=1 if wanted(ctx.vars) is None else 2,
         )
         checks = tuple(
-            Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _all(ctx, asked)
+            Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _run_checks(ctx, asked)
         )
         failed = [one for one in checks if one.status == "failed"]
         told = f"{len(checks)} checks; {_size(size)} to come, in about {seconds / 60:.0f} min"
@@ -108,19 +108,19 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
         )
 
 
-def _all(ctx: Context, asked: Asked) -> Iterator[Found]:
+def _run_checks(ctx: Context, asked: Expectations) -> Iterator[Finding]:
     """Every check; one that cannot even be made has failed."""
     for check in site_checks.ALL:
-        yield from _tried(check, ctx, asked)
+        yield from _run_check(check, ctx, asked)
 
 
-def _tried(check: Callable[..., Iterator[Found]], ctx: Context, asked: Asked) -> list[Found]:
+def _run_check(check: Callable[..., Iterator[Finding]], ctx: Context, asked: Expectations) -> list[Finding]:
     try:
         return list(check(ctx, asked))
     except UnreachableError:
         raise
     except site_checks.CANNOT as error:
-        return [Found(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
+        return [Finding(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
 
 
 def _size(size: int) -> str:

@@ -6,7 +6,7 @@ from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Saved, TargetFacts
+from sitekeeper.model.site import SavedFiles, TargetFacts
 from sitekeeper.site.learning.machine_facts import VIEWS
 
 KEYS = ("SMS", "NAL")
@@ -19,7 +19,7 @@ class SaveParams(Params):
     """The machine, as ``site.target`` found it."""
 
 
-class Save(Module[SaveParams, None, Saved]):
+class Save(Module[SaveParams, None, SavedFiles]):
     """Example::
 
     - site.save: {target: "{{ target }}"}
@@ -32,15 +32,15 @@ class Save(Module[SaveParams, None, Saved]):
         rights="read the install folder and the registry keys",
     )
 
-    def plan(self, ctx: Context, params: SaveParams) -> Plan[None, Saved]:
+    def plan(self, ctx: Context, params: SaveParams) -> Plan[None, SavedFiles]:
         drive = params.target.drive
         folder = f"{drive}:\\sitekeeper\\{ctx.run_id}"
         return Plan(
-            result=Saved(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
+            result=SavedFiles(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
             changes=(Change(f"kept copies in {folder}", "none", "srvacct, SMS and NAL as they are"),),
         )
 
-    def apply(self, ctx: Context, params: SaveParams, plan: Plan[None, Saved]) -> Saved:
+    def apply(self, ctx: Context, params: SaveParams, plan: Plan[None, SavedFiles]) -> SavedFiles:
         drive, folder = params.target.drive, plan.result.folder
         accounts = tuple(str(name) for name in ctx.ps.change("Save-SkAccount", Drive=drive, Run=ctx.run_id))
         asked = [(name, view) for view in VIEWS for name in KEYS]
@@ -60,4 +60,4 @@ class Save(Module[SaveParams, None, Saved]):
                 ctx.ps.change("Export-SkRegistry", Drive=drive, Run=ctx.run_id, Name=name, View=view)
                 keys.append(f"{name} ({view})")
         told = f"{len(accounts)} files of srvacct, registry keys {', '.join(keys) or 'none'}"
-        return Saved(changed=True, folder=folder, accounts=accounts, keys=tuple(keys), msg=f"{told}, in {folder}")
+        return SavedFiles(changed=True, folder=folder, accounts=accounts, keys=tuple(keys), msg=f"{told}, in {folder}")

@@ -15,9 +15,9 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Duration
-from sitekeeper.model.store import Gotten
-from sitekeeper.site.recovery.script import wishes_of
-from sitekeeper.site.recovery.staging import Staged
+from sitekeeper.model.store import ExtractedSet
+from sitekeeper.site.recovery.script import read_recovery_options
+from sitekeeper.site.recovery.staging import StagedRecovery
 
 STEP_SECONDS = 120.0
 """Deadline of starting one step."""
@@ -46,9 +46,9 @@ TASK_HINT = (
 class SetupParams(Params):
     """Which set, staged where."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set."""
-    staged: Staged
+    staged: StagedRecovery
     """Where CD.Latest and the recovery script lie on the site server."""
     confirm: str
     """The site code, typed by the operator: ``-e confirm=PR2``."""
@@ -102,7 +102,7 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
                 f"setup would now recover {got.site} on {ctx.host}, which cannot be taken back",
                 hint=f"if that is what you want, type its code: -e confirm={got.site}",
             )
-        wishes_of(params.recovery or ctx.vars.get("recovery"))
+        read_recovery_options(params.recovery or ctx.vars.get("recovery"))
         change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
         return Plan(
             result=SetupResult(changed=True, msg=f"setup would recover {got.site}", site=Unknown("site.setup")),
@@ -120,14 +120,14 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
 
     def apply(self, ctx: Context, params: SetupParams, plan: Plan[SetupIntent, SetupResult]) -> SetupResult:
         intent = plan.intended
-        wishes = wishes_of(params.recovery or ctx.vars.get("recovery"))
+        wishes = read_recovery_options(params.recovery or ctx.vars.get("recovery"))
         kind = "CAS" if params.set.site_type == "cas" else "PRI"
         until = ctx.clock.monotonic() + params.timeout.total_seconds()
         began = ctx.clock.monotonic()
-        account = _started(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
+        account = _start_once(ctx, intent, "prerequisites", wishes.account, kind, wishes.sql_server, wishes.provider)
         _follow(ctx, intent, "prerequisites", until)
         ctx.clock.sleep(BETWEEN_SECONDS)
-        _started(ctx, intent, "setup", wishes.account)
+        _start_once(ctx, intent, "setup", wishes.account)
         tail = _follow(ctx, intent, "setup", until)
         seconds = ctx.clock.monotonic() - began
         return SetupResult(
@@ -140,7 +140,7 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
         )
 
 
-def _started(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
+def _start_once(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
     """Start a step. Where the answer is lost, what is on the host says whether it was started: it is never started twice."""
     try:
         return _start(ctx, intent, step, wanted, *names)
@@ -180,14 +180,14 @@ def _read(ctx: Context, intent: SetupIntent, step: str) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _StepWatch:
     """What is known of a step that is being followed: when its log last grew, and since when its program is gone."""
 
     grew: float
     length: int = -1
     gone: float | None = None
 
-    def saw(self, found: dict[str, Any] | None, now: float) -> None:
+    def note(self, found: dict[str, Any] | None, now: float) -> None:
         """Take in one look; None: the host could not be reached, which says nothing."""
         if found is None:
             return
@@ -217,14 +217,14 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
 
     """
     began, pause = ctx.clock.monotonic(), 0.2
-    watch = _Watch(began)
+    watch = _StepWatch(began)
     log = "ConfigMgrPrereq.log" if step == "prerequisites" else "ConfigMgrSetup.log"
     while True:
         found = _look(ctx, intent, step, until)
         if found is not None and found["Code"]:
             break
         now = ctx.clock.monotonic()
-        watch.saw(found, now)
+        watch.note(found, now)
         if watch.gone is not None and now - watch.gone >= GONE_SECONDS:
             raise RemoteError(
                 f"{step} is gone: no program of it runs on {ctx.host}, and it left no exit code (it was ended, or the host restarted)",

@@ -12,21 +12,21 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.model.site import Saved, TargetFacts
-from sitekeeper.model.store import Gotten
-from sitekeeper.site.recovery.script import Recovery, recovery_script, wishes_of
+from sitekeeper.model.site import SavedFiles, TargetFacts
+from sitekeeper.model.store import ExtractedSet
+from sitekeeper.site.recovery.script import Recovery, read_recovery_options, recovery_script
 from sitekeeper.site.recovery.setup_state import READS_SERVICES, READS_SITE, refuse_in_use
-from sitekeeper.site.recovery.staging import MEDIA, SCRIPT, Piece, Sender, Staged, pieces_of, refuse_full
+from sitekeeper.site.recovery.staging import MEDIA, SCRIPT, Piece, Sender, StagedRecovery, pieces_of, refuse_full
 
 
 class StageParams(Params):
     """Which set, for which machine."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set, as plain files."""
     target: TargetFacts
     """The machine."""
-    saved: Saved | None = None
+    saved: SavedFiles | None = None
     """What was kept of it, for the recovery book."""
     root: str | None = None
     """The operator's folder there; the variables ``restore_dir`` or ``sql_work_dir`` when left out."""
@@ -45,7 +45,7 @@ class StageIntent(Record):
     """Whether setup recovers the site from it; with 2007 a site is there from the beginning."""
 
 
-class Stage(Module[StageParams, StageIntent, Staged]):
+class Stage(Module[StageParams, StageIntent, StagedRecovery]):
     """Example::
 
     - site.stage: {set: "{{ got }}", target: "{{ target }}"}
@@ -59,7 +59,7 @@ class Stage(Module[StageParams, StageIntent, Staged]):
     )
     reversible = True
 
-    def plan(self, ctx: Context, params: StageParams) -> Plan[StageIntent, Staged]:
+    def plan(self, ctx: Context, params: StageParams) -> Plan[StageIntent, StagedRecovery]:
         got, target = params.set, params.target
         root = params.root or ctx.vars.get("restore_dir") or ctx.vars.get("sql_work_dir")
         if not isinstance(root, str):
@@ -81,7 +81,7 @@ class Stage(Module[StageParams, StageIntent, Staged]):
         size = sum(one.size() for one in pieces)
         refuse_full(ctx, target.free_of(root), size)
         files = sum(one.local is not None or bool(one.data) for one in pieces)
-        result = Staged(
+        result = StagedRecovery(
             changed=True,
             root=root,
             drive=target.drive,
@@ -89,7 +89,7 @@ class Stage(Module[StageParams, StageIntent, Staged]):
             media="" if old else f"{folder}\\{MEDIA}",
             backup=backup,
             script="" if old else f"{folder}\\{SCRIPT}",
-            saved=_kept_in(params.saved),
+            saved=_find_kept_folder(params.saved),
             accounts=bool(params.saved and params.saved.accounts),
             files=files,
             bytes=size,
@@ -102,7 +102,7 @@ class Stage(Module[StageParams, StageIntent, Staged]):
             intent=StageIntent(root=root, run=run, drive=target.drive, setup=not old),
         )
 
-    def apply(self, ctx: Context, params: StageParams, plan: Plan[StageIntent, Staged]) -> Staged:
+    def apply(self, ctx: Context, params: StageParams, plan: Plan[StageIntent, StagedRecovery]) -> StagedRecovery:
         intent = plan.intended
         began = ctx.clock.monotonic()
         Sender(ctx, intent.root, intent.run).send(_pieces(ctx, params, plan.result.folder, plan.result.backup))
@@ -110,10 +110,10 @@ class Stage(Module[StageParams, StageIntent, Staged]):
         told = f"{plan.result.files} files, {plan.result.bytes} bytes in {seconds:.1f} s beside the site: {plan.result.folder}"
         return plan.result.model_copy(update={"seconds": round(seconds, 3), "msg": told})
 
-    def in_place(self, ctx: Context, intent: StageIntent, outcome: Staged, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: StageIntent, outcome: StagedRecovery, generation: int) -> bool:
         return any(True for _ in ctx.ps.stream("Measure-SkStage", Root=intent.root, Run=intent.run))
 
-    def undo(self, ctx: Context, intent: StageIntent, outcome: Staged | None) -> str:
+    def undo(self, ctx: Context, intent: StageIntent, outcome: StagedRecovery | None) -> str:
         if intent.setup:
             refuse_in_use(ctx, intent.drive, ctx.run_id)
         ctx.ps.change("Remove-SkStage", Root=intent.root, Run=intent.run)
@@ -125,17 +125,17 @@ def _pieces(ctx: Context, params: StageParams, folder: str, backup: str) -> list
     old = params.set.product == "2007"
     pieces = list(pieces_of(params.set, backup=bool(backup), media=not old))
     if not old:
-        wishes = wishes_of(params.recovery or ctx.vars.get("recovery"))
+        wishes = read_recovery_options(params.recovery or ctx.vars.get("recovery"))
         text = recovery_script(_recovery(params.set, folder, backup), wishes)
         pieces.append(Piece(None, SCRIPT, text.encode("ascii")))
     return pieces
 
 
-def _kept_in(saved: Saved | None) -> str:
+def _find_kept_folder(saved: SavedFiles | None) -> str:
     return saved.folder if saved is not None and (saved.accounts or saved.keys) else ""
 
 
-def _recovery(got: Gotten, folder: str, backup: str) -> Recovery:
+def _recovery(got: ExtractedSet, folder: str, backup: str) -> Recovery:
     if got.database is None:
         raise UsageError(f"{got.id} has no database: nothing is recovered from it")
     return Recovery(

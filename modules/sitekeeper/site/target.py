@@ -8,8 +8,8 @@ from sitekeeper.engine.errors import PreflightError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Database, TargetFacts
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.site import SiteDatabase, TargetFacts
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.site.examination.examined_set import version_of_cd_latest
 from sitekeeper.site.learning.machine_facts import (
     KEYS,
@@ -23,7 +23,7 @@ from sitekeeper.site.learning.machine_facts import (
 )
 from sitekeeper.site.learning.site_facts import STOPPED_FOR_BACKUP
 from sitekeeper.site.recovery import target_rules
-from sitekeeper.site.recovery.installed_anew import SiteDatabase, site_database
+from sitekeeper.site.recovery.installed_anew import DatabaseAge, read_database_age
 from sitekeeper.sql.server import queries
 from sitekeeper.sql.server.site_database import read_over
 from sitekeeper.transport.sql.session import SqlSession
@@ -33,7 +33,7 @@ from sitekeeper.transport.wmi import reading
 class TargetParams(Params):
     """For which set."""
 
-    set: Gotten
+    set: ExtractedSet
     """The set."""
 
 
@@ -63,7 +63,7 @@ class Target(Module[TargetParams, None, TargetFacts]):
         machine = machine_of(ctx, answers[len(keys) :])
         there = str(installed["Setup"].get("Installation Directory") or "").rstrip("\\")
         server, instance, host, about, names, aged = _sql(ctx, got, ask_age=bool(there) and got.product == "2007")
-        seen = target_rules.Seen(
+        seen = target_rules.RecoveryMachine(
             got=got,
             expected=ctx.site_code(),
             machine=machine,
@@ -72,7 +72,7 @@ class Target(Module[TargetParams, None, TargetFacts]):
             installed=there,
             installed_code=str(installed["Identification"].get("Site Code") or ""),
             installed_version=str(installed["Setup"].get("Full Version") or ""),
-            installed_database=_registered(installed["SQL Server"], got.database),
+            installed_database=_read_registered(installed["SQL Server"], got.database),
             site_database=aged,
             sql_version=str(about.get("version", "")),
             sql_edition=str(about.get("edition", "")),
@@ -98,7 +98,7 @@ class Target(Module[TargetParams, None, TargetFacts]):
                 same_windows=seen.same_windows,
                 installed=seen.installed,
                 sql_host=host,
-                services=_to_stop(seen),
+                services=_list_to_stop(seen),
                 drive=str(one_of(answers[len(keys)], "Win32_OperatingSystem")["SystemDrive"])[0].upper(),
                 volumes=seen.volumes,
                 sql_server=server,
@@ -108,13 +108,13 @@ class Target(Module[TargetParams, None, TargetFacts]):
         )
 
 
-def _to_stop(seen: target_rules.Seen) -> tuple[str, ...]:
+def _list_to_stop(seen: target_rules.RecoveryMachine) -> tuple[str, ...]:
     there = {one.name.lower(): one.name for one in seen.services}
     wanted = STOPPED_FOR_BACKUP if seen.got.product == "2007" and seen.installed else ()
     return tuple(there[name.lower()] for name in wanted if name.lower() in there)
 
 
-def _registered(key: dict[str, Any], known: Database | None) -> str:
+def _read_registered(key: dict[str, Any], known: SiteDatabase | None) -> str:
     """The site database that the registry names, as a set names its own. Where it names no instance, the inventory may have."""
     if known is None:
         return ""
@@ -124,20 +124,20 @@ def _registered(key: dict[str, Any], known: Database | None) -> str:
 
 
 def _sql(
-    ctx: Context, got: Gotten, *, ask_age: bool
-) -> tuple[str, str, str, dict[str, Any], tuple[str, ...], SiteDatabase]:
+    ctx: Context, got: ExtractedSet, *, ask_age: bool
+) -> tuple[str, str, str, dict[str, Any], tuple[str, ...], DatabaseAge]:
     known = got.database
     if known is None:
-        return "", "", "", {}, (), SiteDatabase(problem="the set has no database")
+        return "", "", "", {}, (), DatabaseAge(problem="the set has no database")
     local = known.server.lower() == got.machine.name.lower()
     host = ctx.host if local else str(ctx.vars.get("database_host", known.host))
 
-    def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...], SiteDatabase]:
+    def read(session: SqlSession) -> tuple[dict[str, Any], tuple[str, ...], DatabaseAge]:
         about = session.query(queries.SERVER)[0]
         names = tuple(str(row["name"]) for row in session.query(queries.DATABASES))
-        aged = SiteDatabase()
+        aged = DatabaseAge()
         if ask_age:
-            aged = site_database(session, known.name, got.site, got.machine.name, ctx.clock.now())
+            aged = read_database_age(session, known.name, got.site, got.machine.name, ctx.clock.now())
         return about, names, aged
 
     about, names, aged = read_over(lambda: ctx.of(host).sql(known.server, "master", known.instance), read)

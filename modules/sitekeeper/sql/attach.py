@@ -12,11 +12,11 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.model.sql import Made
+from sitekeeper.model.sql import AttachedDatabase
 from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.server import dropping, mark, statements
-from sitekeeper.sql.server.attached import PushedDatabase, in_order, online, refused, take_back
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
+from sitekeeper.sql.server.attached import PushedDatabase, explain_refusal, prove_online, sort_files, undo_database
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time
 from sitekeeper.windows.files.work_folder import work_dir_of
 
 
@@ -35,7 +35,7 @@ class AttachIntent(PushedDatabase):
     """What the database will be called, and which files go with it."""
 
 
-class Attach(Module[AttachParams, AttachIntent, Made]):
+class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
     """Example::
 
     - sql.attach: {on: "{{ scratch }}", name: "sk_{{ site_code }}_{{ run.id }}", files: "{{ pushed.files }}"}
@@ -50,7 +50,7 @@ class Attach(Module[AttachParams, AttachIntent, Made]):
     )
     reversible = True
 
-    def plan(self, ctx: Context, params: AttachParams) -> Plan[AttachIntent, Made]:
+    def plan(self, ctx: Context, params: AttachParams) -> Plan[AttachIntent, AttachedDatabase]:
         there = changed_on(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
@@ -60,9 +60,9 @@ class Attach(Module[AttachParams, AttachIntent, Made]):
                 raise UsageError(f"{one.path} is not a file that this run has pushed", host=there.host)
         if dropping.exists(server, params.name) is not None:
             raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
-        paths = tuple(one.path for one in in_order(params.files))
+        paths = tuple(one.path for one in sort_files(params.files))
         return Plan(
-            result=Made(
+            result=AttachedDatabase(
                 changed=True,
                 msg=f"{len(paths)} files would be attached",
                 on=there.host,
@@ -78,18 +78,18 @@ class Attach(Module[AttachParams, AttachIntent, Made]):
             ),
         )
 
-    def apply(self, ctx: Context, params: AttachParams, plan: Plan[AttachIntent, Made]) -> Made:
+    def apply(self, ctx: Context, params: AttachParams, plan: Plan[AttachIntent, AttachedDatabase]) -> AttachedDatabase:
         intent = plan.intended
         server = Server(changed_on(ctx, intent), intent.instance)
         sql = statements.attach(intent.name, intent.files)
         try:
-            _, seconds = timed(server.there, lambda: server.change(sql, text="attaching", silent=True))
+            _, seconds = measure_time(server.there, lambda: server.change(sql, text="attaching", silent=True))
         except SqlError as error:
-            raise refused(error, intent.name) from None
-        return online(server, plan.result, seconds)
+            raise explain_refusal(error, intent.name) from None
+        return prove_online(server, plan.result, seconds)
 
-    def in_place(self, ctx: Context, intent: AttachIntent, outcome: Made, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: AttachIntent, outcome: AttachedDatabase, generation: int) -> bool:
         return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
-    def undo(self, ctx: Context, intent: AttachIntent, outcome: Made | None) -> str:
-        return take_back(changed_on(ctx, intent), intent, made=outcome is not None)
+    def undo(self, ctx: Context, intent: AttachIntent, outcome: AttachedDatabase | None) -> str:
+        return undo_database(changed_on(ctx, intent), intent, made=outcome is not None)

@@ -16,9 +16,9 @@ from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.model.sql import BackupFile
 from sitekeeper.sql.server import dropping, queries, statements
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
-from sitekeeper.transport.sql.session import Outcome
-from sitekeeper.windows.files.work_folder import listed, work_dir_of
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time, rate
+from sitekeeper.transport.sql.session import SqlOutcome
+from sitekeeper.windows.files.work_folder import list_files, work_dir_of
 
 DONE, VALID = 3014, 3262
 CLAIM = "made-by-sitekeeper.txt"
@@ -74,7 +74,7 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
     def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupIntent, BackupFile]:
         there = changed_on(ctx, params)
         server, root = Server(there, params.instance), work_dir_of(there)
-        listed(there, root, "")
+        list_files(there, root, "")
         rows = server.ask(queries.FILES, params.database)
         if not rows:
             raise UsageError(
@@ -108,14 +108,15 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         # SQL Server makes files, no folders.
         there.ps.change("Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=CLAIM, Offset=0, Data=b"")
         sql = statements.backup(intent.database, path, f"sitekeeper {intent.run}", compressed=params.compress)
-        outcome, seconds = timed(there, lambda: _explained(lambda: server.change(sql, text="backup")))
+        outcome, seconds = measure_time(there, lambda: _explain_errors(lambda: server.change(sql, text="backup")))
         if not outcome.has(DONE):
             raise IntegrityError(
                 f"the server never said that the backup of {intent.database} is done (3014)", host=there.host
             )
-        identity = _of_msdb(server, intent.database, path)
-        checked, verifying = timed(
-            there, lambda: _explained(lambda: server.run(server.session(), statements.verify(path), text="verifying"))
+        identity = _find_in_msdb(server, intent.database, path)
+        checked, verifying = measure_time(
+            there,
+            lambda: _explain_errors(lambda: server.run(server.session(), statements.verify(path), text="verifying")),
         )
         if not checked.has(VALID):
             raise IntegrityError(f"the server never said that {path} is valid (3262)", host=there.host)
@@ -130,7 +131,7 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         )
 
     def in_place(self, ctx: Context, intent: BackupIntent, outcome: BackupFile, generation: int) -> bool:
-        return intent.name in listed(changed_on(ctx, intent), intent.root, intent.run)
+        return intent.name in list_files(changed_on(ctx, intent), intent.root, intent.run)
 
     def undo(self, ctx: Context, intent: BackupIntent, outcome: BackupFile | None) -> str:
         there = changed_on(ctx, intent)
@@ -141,7 +142,7 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         return f"{intent.name} deleted on {there.host}"
 
 
-def _explained(work: Callable[[], Outcome]) -> Outcome:
+def _explain_errors(work: Callable[[], SqlOutcome]) -> SqlOutcome:
     try:
         return work()
     except SqlError as error:
@@ -149,7 +150,7 @@ def _explained(work: Callable[[], Outcome]) -> Outcome:
         raise
 
 
-def _of_msdb(server: Server, database: str, path: str) -> str:
+def _find_in_msdb(server: Server, database: str, path: str) -> str:
     """The server's own history, read over another connection, must know this file as a whole copy-only backup."""
     rows = server.ask(queries.BACKUP_OF_FILE, path, database="msdb")
     if rows and rows[0]["database_name"] == database and rows[0]["type"] == "D":

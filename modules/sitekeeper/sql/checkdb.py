@@ -10,9 +10,9 @@ from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.model.sql import Checked, CheckError
+from sitekeeper.model.sql import CheckdbResult, CheckError
 from sitekeeper.sql.server import queries, statements
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, rate, timed
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time, rate
 
 INFORMATION = 10
 """Rows up to this level are sums and advice."""
@@ -40,7 +40,7 @@ class CheckdbIntent(Record):
     name: str
 
 
-class Checkdb(Module[CheckdbParams, CheckdbIntent, Checked]):
+class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
     """Example::
 
     - sql.checkdb: {on: "{{ scratch }}", name: "{{ attached.name }}"}
@@ -49,20 +49,22 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, Checked]):
 
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
 
-    def plan(self, ctx: Context, params: CheckdbParams) -> Plan[CheckdbIntent, Checked]:
+    def plan(self, ctx: Context, params: CheckdbParams) -> Plan[CheckdbIntent, CheckdbResult]:
         there = changed_on(ctx, params)
         files = Server(there).ask(queries.FILES, params.name)
         size = sum(int(str(row["size_bytes"])) for row in files if row["type"] == "ROWS")
         return Plan(
-            result=Checked(changed=False, msg="would be checked", on=there.host, name=params.name, bytes=size),
+            result=CheckdbResult(changed=False, msg="would be checked", on=there.host, name=params.name, bytes=size),
             changes=(Change(f"database {params.name} on {there.host}", "not checked", "DBCC CHECKDB"),),
             intent=CheckdbIntent(on=there.host, name=params.name),
         )
 
-    def apply(self, ctx: Context, params: CheckdbParams, plan: Plan[CheckdbIntent, Checked]) -> Checked:
+    def apply(self, ctx: Context, params: CheckdbParams, plan: Plan[CheckdbIntent, CheckdbResult]) -> CheckdbResult:
         server = Server(changed_on(ctx, plan.intent))
         sql = statements.checkdb(params.name)
-        outcome, seconds = timed(server.there, lambda: server.run(server.session(), sql, text="CHECKDB", silent=True))
+        outcome, seconds = measure_time(
+            server.there, lambda: server.run(server.session(), sql, text="CHECKDB", silent=True)
+        )
         rows = [row for rowset in outcome.rowsets for row in rowset]
         errors = tuple(_error(row) for row in rows if int(str(row["Level"])) > INFORMATION)
         size = plan.result.bytes
@@ -71,15 +73,15 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, Checked]):
             update={"errors": errors, "seconds": seconds, "msg": told, "checks": _checks(errors, told)}
         )
         if errors and params.fail:
-            raise damaged(result)
+            raise explain_damage(result)
         return result
 
-    def made(self, ctx: Context, intent: CheckdbIntent) -> Checked | None:
+    def made(self, ctx: Context, intent: CheckdbIntent) -> CheckdbResult | None:
         """A check that was cut off found nothing, and is made again."""
         return None
 
 
-def damaged(result: Checked) -> IntegrityError:
+def explain_damage(result: CheckdbResult) -> IntegrityError:
     """Say what errors of CHECKDB mean for a backup."""
     shown = "; ".join(f"{one.number} {one.text}" for one in result.errors[:SHOWN])
     more = f" and {len(result.errors) - SHOWN} more" if len(result.errors) > SHOWN else ""

@@ -7,7 +7,7 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.model.site import Database, SiteFacts
+from sitekeeper.model.site import SiteDatabase, SiteFacts
 from sitekeeper.model.sql import SqlFacts
 from sitekeeper.sql.server.site_database import counts_of, database_of, read_over
 from sitekeeper.transport.sql.session import SqlSession
@@ -34,7 +34,7 @@ class Facts(Module[FactsParams, None, SqlFacts]):
         if known is None:
             raise UsageError(f"site {params.site.code} has no database")
 
-        def read(session: SqlSession) -> tuple[Database, dict[str, int]]:
+        def read(session: SqlSession) -> tuple[SiteDatabase, dict[str, int]]:
             database = database_of(
                 session, host=known.host, server=known.server, instance=known.instance, name=known.name
             )

@@ -9,11 +9,11 @@ from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
-from sitekeeper.model.sql import Made
+from sitekeeper.model.sql import AttachedDatabase
 from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.server import dropping, mark, statements
-from sitekeeper.sql.server.attached import PushedDatabase, online, take_back
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, timed
+from sitekeeper.sql.server.attached import PushedDatabase, prove_online, undo_database
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time
 from sitekeeper.windows.files.work_folder import work_dir_of
 
 DONE = 3014
@@ -49,7 +49,7 @@ class RestoreIntent(PushedDatabase):
     """Logical name to path."""
 
 
-class Restore(Module[RestoreParams, RestoreIntent, Made]):
+class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
     """Example::
 
     - sql.restore: {on: "{{ scratch }}", name: "sk_{{ site_code }}_{{ run.id }}", backup: "{{ pushed.files[0] }}"}
@@ -64,7 +64,7 @@ class Restore(Module[RestoreParams, RestoreIntent, Made]):
     )
     reversible = True
 
-    def plan(self, ctx: Context, params: RestoreParams) -> Plan[RestoreIntent, Made]:
+    def plan(self, ctx: Context, params: RestoreParams) -> Plan[RestoreIntent, AttachedDatabase]:
         there = changed_on(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
@@ -73,15 +73,15 @@ class Restore(Module[RestoreParams, RestoreIntent, Made]):
             raise UsageError(f"{path} is not a file that this run has pushed", host=there.host)
         if dropping.exists(server, params.name) is not None:
             raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
-        _refuse_other_than_whole(server, path)
+        _refuse_incomplete(server, path)
         try:
             files = server.ask(statements.file_list(path))
         except SqlError as error:
-            raise explained(error, path) from None
+            raise explain_error(error, path) from None
         moves = {str(row["LogicalName"]): f"{folder}\\{params.name}_{row['FileId']}.{_ending(row)}" for row in files}
         size = sum(int(str(row["Size"])) for row in files)
         return Plan(
-            result=Made(
+            result=AttachedDatabase(
                 changed=True,
                 msg=f"{len(moves)} files would be restored",
                 on=there.host,
@@ -107,26 +107,28 @@ class Restore(Module[RestoreParams, RestoreIntent, Made]):
             ),
         )
 
-    def apply(self, ctx: Context, params: RestoreParams, plan: Plan[RestoreIntent, Made]) -> Made:
+    def apply(
+        self, ctx: Context, params: RestoreParams, plan: Plan[RestoreIntent, AttachedDatabase]
+    ) -> AttachedDatabase:
         intent = plan.intended
         server = Server(changed_on(ctx, intent), intent.instance)
         sql = statements.restore(intent.name, intent.backup, intent.moves)
         try:
-            outcome, seconds = timed(server.there, lambda: server.change(sql, text="restoring", silent=True))
+            outcome, seconds = measure_time(server.there, lambda: server.change(sql, text="restoring", silent=True))
         except SqlError as error:
-            raise explained(error, intent.backup) from None
+            raise explain_error(error, intent.backup) from None
         if not outcome.has(DONE):
             raise IntegrityError(f"the server never said that {intent.name} is restored (3014)", host=server.host)
-        return online(server, plan.result, seconds)
+        return prove_online(server, plan.result, seconds)
 
-    def in_place(self, ctx: Context, intent: RestoreIntent, outcome: Made, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: RestoreIntent, outcome: AttachedDatabase, generation: int) -> bool:
         return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
-    def undo(self, ctx: Context, intent: RestoreIntent, outcome: Made | None) -> str:
-        return take_back(changed_on(ctx, intent), intent, made=outcome is not None)
+    def undo(self, ctx: Context, intent: RestoreIntent, outcome: AttachedDatabase | None) -> str:
+        return undo_database(changed_on(ctx, intent), intent, made=outcome is not None)
 
 
-def explained(error: SqlError, path: str) -> SqlError | IntegrityError:
+def explain_error(error: SqlError, path: str) -> SqlError | IntegrityError:
     """What it means that the server does not restore it."""
     if error.number in NO_BACKUP:
         damaged = IntegrityError(
@@ -140,11 +142,11 @@ def explained(error: SqlError, path: str) -> SqlError | IntegrityError:
     return error
 
 
-def _refuse_other_than_whole(server: Server, path: str) -> None:
+def _refuse_incomplete(server: Server, path: str) -> None:
     try:
         rows = server.ask(statements.header(path))
     except SqlError as error:
-        raise explained(error, path) from None
+        raise explain_error(error, path) from None
     if len(rows) != 1 or rows[0]["BackupType"] != _WHOLE or not rows[0]["HasBackupChecksums"] or rows[0]["IsDamaged"]:
         other = IntegrityError(
             f"{path} is not one whole backup of a database with checksums",

@@ -15,12 +15,12 @@ from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
-from sitekeeper.model.site import Database
+from sitekeeper.model.site import SiteDatabase
 from sitekeeper.model.sql import ScratchServer
 from sitekeeper.sql.server import dropping, mark, queries
 from sitekeeper.sql.server.server import WRITE_OUTPUT, Server
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.files.work_folder import listed, work_dir_of
+from sitekeeper.windows.files.work_folder import list_files, work_dir_of
 
 ROOM_FACTOR = 1.1
 """Beside the files themselves: the log of an upgrade, CHECKDB's snapshot."""
@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"\d+")
 class ScratchParams(Params):
     """For which database."""
 
-    database: Database | None = None
+    database: SiteDatabase | None = None
     """The set's: version, edition and size are held against it."""
     bytes: int = 0
     """How many bytes will be pushed; the database's own size when left out."""
@@ -55,7 +55,7 @@ class ScratchIntent(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScratchFacts:
     """What was read."""
 
     about: dict[str, object]
@@ -86,13 +86,15 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         there = changed_on(ctx, params)
         server = Server(there)
         if there.vars.get("scratch") is not True:
-            raise refused(there, [("inventory", f"{there.host} is not named as a scratch server (scratch: true)")])
+            raise build_refusal(
+                there, [("inventory", f"{there.host} is not named as a scratch server (scratch: true)")]
+            )
         root = work_dir_of(there)
         found = _read(server, root)
-        broken = [*_rules(found, there), *_fits(found, params)]
+        broken = [*_check_rules(found, there), *_check_fit(found, params)]
         if broken:
-            raise refused(there, broken)
-        dead, runs = _left_behind(found, ctx.run_id)
+            raise build_refusal(there, broken)
+        dead, runs = _find_left_behind(found, ctx.run_id)
         about = found.about
         told = f"{about['server']} {about['version']} is fit for a restore"
         told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
@@ -123,7 +125,7 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
         intent = plan.intended
         server = Server(changed_on(ctx, intent))
-        dead, runs = _left_behind(_read(server, intent.root), ctx.run_id)
+        dead, runs = _find_left_behind(_read(server, intent.root), ctx.run_id)
         for name in dead:
             dropping.drop(server, name, str(mark.run_of(name)))
         for run in runs:
@@ -135,13 +137,13 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         return None
 
 
-def _left_behind(found: Found, run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _find_left_behind(found: ScratchFacts, run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Databases and folders of other runs."""
     dead = tuple(name for name in found.databases if mark.run_of(name) not in {None, run_id})
     return dead, tuple(run for run in found.runs if run != run_id)
 
 
-def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
+def build_refusal(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
     """All broken rules at once."""
     error = PreflightError(
         f"{there.host} is not fit to try a restore on: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
@@ -160,19 +162,19 @@ def refused(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
     return error
 
 
-def _read(server: Server, root: str) -> Found:
+def _read(server: Server, root: str) -> ScratchFacts:
     there = server.there
     try:
-        runs = listed(there, root, "")
+        runs = list_files(there, root, "")
     except RemoteError:
         raise
     except SitekeeperError as error:
-        raise refused(there, [("work-folder", f"{error.message}: {error.hint}")]) from None
+        raise build_refusal(there, [("work-folder", f"{error.message}: {error.hint}")]) from None
     services = [str(row["Name"]) for row in there.ps.call("Get-WmiObject", Class="Win32_Service", Property=["Name"])]
     volumes = there.ps.call("Get-WmiObject", Class="Win32_Volume", Property=["Name", "FreeSpace"])
     on = [row for row in volumes if f"{root}\\".lower().startswith(str(row["Name"] or "?").lower())]
     volume = max(on, key=lambda row: len(str(row["Name"])), default=None)
-    return Found(
+    return ScratchFacts(
         about=server.ask(queries.SERVER)[0],
         databases=tuple(str(row["name"]) for row in server.ask(queries.DATABASES)),
         runs=tuple(runs),
@@ -181,7 +183,7 @@ def _read(server: Server, root: str) -> Found:
     )
 
 
-def _rules(found: Found, there: Context) -> Iterator[tuple[str, str]]:
+def _check_rules(found: ScratchFacts, there: Context) -> Iterator[tuple[str, str]]:
     """What holds for every restore."""
     if found.services or "site_code" in there.vars:
         yield "no-site", f"a part of a ConfigMgr site runs there ({', '.join(found.services) or 'by the inventory'})"
@@ -190,7 +192,7 @@ def _rules(found: Found, there: Context) -> Iterator[tuple[str, str]]:
         yield "no-database", f"it has databases of others: {', '.join(others)}"
 
 
-def _fits(found: Found, params: ScratchParams) -> Iterator[tuple[str, str]]:
+def _check_fit(found: ScratchFacts, params: ScratchParams) -> Iterator[tuple[str, str]]:
     """What depends on the database."""
     wanted = params.database
     size = params.bytes or (sum(one.bytes for one in wanted.files) if wanted is not None else 0)

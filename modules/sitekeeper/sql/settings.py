@@ -162,6 +162,6 @@ def _statements(setting: str, name: str, server: Server) -> tuple[str, ...]:
         case "broker priority":
             return (statements.set_option(name, "HONOR_BROKER_PRIORITY ON"),)
         case "owner":
-            return (statements.own(name, str(server.ask(queries.SA)[0]["name"])),)
+            return (statements.change_owner(name, str(server.ask(queries.SA)[0]["name"])),)
         case _:
             return statements.configure(setting, 1 if setting == CLR else LARGEST)

@@ -15,8 +15,8 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
 from sitekeeper.model.site import Part, SiteFacts, TaskRun
-from sitekeeper.model.store import Pulled, Staging
-from sitekeeper.model.windows import Copy
+from sitekeeper.model.store import PulledFiles, Staging
+from sitekeeper.model.windows import ShadowCopy
 from sitekeeper.store.format import entry_log
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.store_folder import store_error
@@ -39,7 +39,7 @@ class CollectParams(Params):
     """At most this many bytes a second."""
 
 
-class Collect(Module[CollectParams, None, Pulled]):
+class Collect(Module[CollectParams, None, PulledFiles]):
     """Example::
 
     - store.collect: {set: "{{ set }}", site: "{{ site }}", task: "{{ task }}"}
@@ -52,10 +52,10 @@ class Collect(Module[CollectParams, None, Pulled]):
     )
     on_host = False
 
-    def plan(self, ctx: Context, params: CollectParams) -> Plan[None, Pulled]:
+    def plan(self, ctx: Context, params: CollectParams) -> Plan[None, PulledFiles]:
         task = params.task
         change = Change(f"set {params.set.id} {task.site}Backup", "empty", f"{task.host}: {task.folder}")
-        result = Pulled(
+        result = PulledFiles(
             changed=True,
             files=task.files,
             bytes=task.bytes,
@@ -65,7 +65,7 @@ class Collect(Module[CollectParams, None, Pulled]):
         )
         return Plan(result=result, changes=(change,))
 
-    def apply(self, ctx: Context, params: CollectParams, plan: Plan[None, Pulled]) -> Pulled:
+    def apply(self, ctx: Context, params: CollectParams, plan: Plan[None, PulledFiles]) -> PulledFiles:
         task, started = params.task, ctx.clock.monotonic()
         root = Path(params.set.folder)
         part = Part(kind="files", host=ctx.host, volume="", path="", to=f"{task.site}Backup")
@@ -84,7 +84,7 @@ class Collect(Module[CollectParams, None, Pulled]):
         _same(task, task_folder.digest(task_folder.listed(ctx, task.drive)), "while it was read")
         source.ready(ctx.host)
         seconds = ctx.clock.monotonic() - started
-        return Pulled(
+        return PulledFiles(
             changed=True,
             files=puller.files,
             bytes=puller.bytes,
@@ -101,12 +101,12 @@ class _TaskFolder:
     site: SiteFacts
     task: TaskRun
 
-    def copy_of(self, part: Part) -> Copy:
-        return Copy(
+    def copy_of(self, part: Part) -> ShadowCopy:
+        return ShadowCopy(
             host=part.host, drive=self.task.drive, index=task_folder.INDEX, volume="", name=f"{self.task.folder}\\"
         )
 
-    def still_there(self, host: str, copy: Copy) -> None:
+    def still_there(self, host: str, copy: ShadowCopy) -> None:
         self.ready(host)
 
     def ready(self, host: str) -> None:

@@ -18,7 +18,7 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, SiteCode
-from sitekeeper.model.store import Gotten, Proof
+from sitekeeper.model.store import ExtractedSet, Proof
 from sitekeeper.store.format import catalogue, marks_file
 from sitekeeper.store.format.manifest_file import Manifest
 from sitekeeper.store.format.store_folder import Folder, store_error, store_of
@@ -55,7 +55,7 @@ class GetIntent(Record):
     """Empty: the set is used where it lies, and nothing is to be taken back."""
 
 
-class Get(Module[GetParams, GetIntent, Gotten]):
+class Get(Module[GetParams, GetIntent, ExtractedSet]):
     """Example::
 
     - store.get: {set: PR1, kind: snapshot, files: [database, registry]}
@@ -69,7 +69,7 @@ class Get(Module[GetParams, GetIntent, Gotten]):
     _found: Opened | None = None
     """What ``plan`` opened: a sealed set is opened once."""
 
-    def plan(self, ctx: Context, params: GetParams) -> Plan[GetIntent, Gotten]:
+    def plan(self, ctx: Context, params: GetParams) -> Plan[GetIntent, ExtractedSet]:
         store = Folder(store_of(ctx, params.store))
         choice = catalogue.find(store, params.set, params.kind)
         folder = choice.folder
@@ -95,7 +95,7 @@ class Get(Module[GetParams, GetIntent, Gotten]):
         intent = GetIntent(id=found.manifest.id, folder=str(target or ""))
         return Plan(result=result, changes=(change,), intent=intent)
 
-    def apply(self, ctx: Context, params: GetParams, plan: Plan[GetIntent, Gotten]) -> Gotten:
+    def apply(self, ctx: Context, params: GetParams, plan: Plan[GetIntent, ExtractedSet]) -> ExtractedSet:
         found = self._found
         if found is None:
             raise ValueError("apply without plan")
@@ -118,10 +118,10 @@ class Get(Module[GetParams, GetIntent, Gotten]):
             raise
         return plan.result.model_copy(update={"changed": True, "folder": str(target)})
 
-    def in_place(self, ctx: Context, intent: GetIntent, outcome: Gotten, generation: int) -> bool:
+    def in_place(self, ctx: Context, intent: GetIntent, outcome: ExtractedSet, generation: int) -> bool:
         return Path(str(outcome.folder)).is_dir()  # it appeared whole, by one rename
 
-    def undo(self, ctx: Context, intent: GetIntent, outcome: Gotten | None) -> str:
+    def undo(self, ctx: Context, intent: GetIntent, outcome: ExtractedSet | None) -> str:
         if not intent.folder:
             return f"{intent.id} was used where it lies"
         removed = False
@@ -150,12 +150,12 @@ def work_folder(ctx: Context, given: str | None) -> Path:
     return Path(path).expanduser().absolute()
 
 
-def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) -> Gotten:
+def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) -> ExtractedSet:
     manifest = found.manifest
     last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
     said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
-    return Gotten(
+    return ExtractedSet(
         changed=False,
         partial="",
         msg=f"{manifest.id}: {manifest.files} files, {manifest.bytes} bytes, taken {manifest.taken_at}{said}",

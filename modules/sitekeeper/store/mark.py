@@ -7,7 +7,7 @@ from typing import Literal
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
-from sitekeeper.model.store import Marked
+from sitekeeper.model.store import MarkedSet
 from sitekeeper.store.format import marks_file
 from sitekeeper.store.format.store_folder import Folder, store_of
 
@@ -27,7 +27,7 @@ class MarkParams(Params):
     """Folder of the store; the variable ``store`` when left out."""
 
 
-class Mark(Module[MarkParams, None, Marked]):
+class Mark(Module[MarkParams, None, MarkedSet]):
     """Example::
 
     - store.mark: {set: PR1-000007, drilled: ok}
@@ -35,22 +35,22 @@ class Mark(Module[MarkParams, None, Marked]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: MarkParams) -> Plan[None, Marked]:
+    def plan(self, ctx: Context, params: MarkParams) -> Plan[None, MarkedSet]:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
         before = marks_file.read(folder)[0].drill(params.source)
         if before is not None and (before.run, before.result) == (run, params.drilled):
-            return Plan(result=Marked(id=folder.name, msg=f"{folder.name} is marked already"))
+            return Plan(result=MarkedSet(id=folder.name, msg=f"{folder.name} is marked already"))
         of = "" if params.source == "files" else " from its backup"
         change = Change(
             f"set {folder.name}",
             f"drilled{of}: {before.result if before else 'never'}",
             f"drilled{of}: {params.drilled}",
         )
-        result = Marked(changed=True, id=folder.name, msg=f"{folder.name}: drill{of} {params.drilled}, run {run}")
+        result = MarkedSet(changed=True, id=folder.name, msg=f"{folder.name}: drill{of} {params.drilled}, run {run}")
         return Plan(result=result, changes=(change,))
 
-    def apply(self, ctx: Context, params: MarkParams, plan: Plan[None, Marked]) -> Marked:
+    def apply(self, ctx: Context, params: MarkParams, plan: Plan[None, MarkedSet]) -> MarkedSet:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
         seen = marks_file.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)

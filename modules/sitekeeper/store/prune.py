@@ -12,7 +12,7 @@ from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import SiteCode
-from sitekeeper.model.store import Pruned
+from sitekeeper.model.store import PruningResult
 from sitekeeper.store.format.store_folder import Folder, store_of
 from sitekeeper.store.keeping import pruning, trash
 from sitekeeper.store.keeping.retention import policy_of
@@ -27,7 +27,7 @@ class PruneParams(Params):
     """Folder of the store; the variable ``store`` when left out."""
 
 
-class Prune(Module[PruneParams, None, Pruned]):
+class Prune(Module[PruneParams, None, PruningResult]):
     """Example::
 
     - store.prune: {}
@@ -35,7 +35,7 @@ class Prune(Module[PruneParams, None, Pruned]):
 
     on_host = False
 
-    def plan(self, ctx: Context, params: PruneParams) -> Plan[None, Pruned]:
+    def plan(self, ctx: Context, params: PruneParams) -> Plan[None, PruningResult]:
         site = params.site or ctx.site_code()
         if site is None:
             raise UsageError(f"{ctx.host} has no site of its own", hint="name one: store.prune: {site: PR1}")
@@ -45,7 +45,7 @@ class Prune(Module[PruneParams, None, Pruned]):
         goes = [one for one in judged if one.goes]
         damaged = [one for one in judged if one.damage]
         why = "no policy: nothing goes" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
-        result = Pruned(
+        result = PruningResult(
             changed=bool(goes),
             site=site,
             dropped=tuple(one.folder.name for one in goes),
@@ -59,7 +59,7 @@ class Prune(Module[PruneParams, None, Pruned]):
             changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))
         return Plan(result=result, changes=tuple(changes))
 
-    def apply(self, ctx: Context, params: PruneParams, plan: Plan[None, Pruned]) -> Pruned:
+    def apply(self, ctx: Context, params: PruneParams, plan: Plan[None, PruningResult]) -> PruningResult:
         store = Folder(store_of(ctx, params.store))
         for name in plan.result.dropped:
             trash.drop(store, store.path(name))

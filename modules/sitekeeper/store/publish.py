@@ -15,7 +15,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.model.sql import SqlFacts
-from sitekeeper.model.store import Published, Staging
+from sitekeeper.model.store import Staging, StoredSet
 from sitekeeper.model.windows import ShadowSet
 from sitekeeper.store.format import catalogue, entry_log, manifest_file, store_folder
 from sitekeeper.store.keeping import complete
@@ -49,7 +49,7 @@ class PublishParams(Params):
     """``separate``: a set without its database at the same instant is what was wanted, and no partial failure."""
 
 
-class Publish(Module[PublishParams, PublishIntent, Published]):
+class Publish(Module[PublishParams, PublishIntent, StoredSet]):
     """Example::
 
     - store.publish: {set: "{{ set }}", site: "{{ site }}", snapshot: "{{ snapshot }}"}
@@ -60,8 +60,8 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
         functions=("Test-SkShadowSet", "Read-SkLease"),
     )
 
-    def plan(self, ctx: Context, params: PublishParams) -> Plan[PublishIntent, Published]:
-        result = Published(
+    def plan(self, ctx: Context, params: PublishParams) -> Plan[PublishIntent, StoredSet]:
+        result = StoredSet(
             changed=True,
             msg=f"set {params.set.id} would be published",
             id=params.set.id,
@@ -76,10 +76,10 @@ class Publish(Module[PublishParams, PublishIntent, Published]):
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id, accept=params.accept)
         return Plan(result=result, changes=(change,), intent=intent)
 
-    def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
+    def made(self, ctx: Context, intent: PublishIntent) -> StoredSet | None:
         return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
 
-    def apply(self, ctx: Context, params: PublishParams, plan: Plan[PublishIntent, Published]) -> Published:
+    def apply(self, ctx: Context, params: PublishParams, plan: Plan[PublishIntent, StoredSet]) -> StoredSet:
         site, snapshot = params.site, params.snapshot
         store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, known(params.set.id), ctx.run_id, params.accept)

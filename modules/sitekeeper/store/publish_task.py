@@ -11,7 +11,7 @@ from sitekeeper.engine.plan import Change, Plan, known
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts, TaskRun
 from sitekeeper.model.sql import SqlFacts
-from sitekeeper.model.store import Published, Staging
+from sitekeeper.model.store import Staging, StoredSet
 from sitekeeper.store.format import entry_log, manifest_file, reg_file, store_folder
 from sitekeeper.store.keeping import complete
 from sitekeeper.store.publishing.publication import (
@@ -44,7 +44,7 @@ class PublishTaskParams(Params):
     """Row counts of the live database near that time, kept in the manifest for drills."""
 
 
-class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
+class PublishTask(Module[PublishTaskParams, PublishIntent, StoredSet]):
     """Example::
 
     - store.publish_task: {set: "{{ set }}", site: "{{ site }}", task: "{{ task }}"}
@@ -54,8 +54,8 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
         cmdlets={"Get-WmiObject": reading("Win32_OperatingSystem", "Win32_Service")}, functions=("Read-SkLease",)
     )
 
-    def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[PublishIntent, Published]:
-        result = Published(
+    def plan(self, ctx: Context, params: PublishTaskParams) -> Plan[PublishIntent, StoredSet]:
+        result = StoredSet(
             changed=True,
             msg=f"set {params.set.id} would be published",
             id=params.set.id,
@@ -72,10 +72,10 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, Published]):
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
         return Plan(result=result, changes=(change,), intent=intent)
 
-    def made(self, ctx: Context, intent: PublishIntent) -> Published | None:
+    def made(self, ctx: Context, intent: PublishIntent) -> StoredSet | None:
         return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run)
 
-    def apply(self, ctx: Context, params: PublishTaskParams, plan: Plan[PublishIntent, Published]) -> Published:
+    def apply(self, ctx: Context, params: PublishTaskParams, plan: Plan[PublishIntent, StoredSet]) -> StoredSet:
         store = store_folder.Folder(Path(params.set.store))
         done = published_before(store, known(params.set.id), ctx.run_id)
         if done is not None:

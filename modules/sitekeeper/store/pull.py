@@ -16,8 +16,8 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many, Size
 from sitekeeper.model.site import Part
-from sitekeeper.model.store import Pulled, Staging
-from sitekeeper.model.windows import Copy, ShadowSet
+from sitekeeper.model.store import PulledFiles, Staging
+from sitekeeper.model.windows import ShadowCopy, ShadowSet
 from sitekeeper.store.format import entry_log
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.store_folder import store_error
@@ -42,7 +42,7 @@ class PullParams(Params):
     """At most this many bytes a second."""
 
 
-class Pull(Module[PullParams, None, Pulled]):
+class Pull(Module[PullParams, None, PulledFiles]):
     """Example::
 
     - store.pull: {set: "{{ set }}", snapshot: "{{ snapshot }}", what: "{{ site.what }}"}
@@ -55,7 +55,7 @@ class Pull(Module[PullParams, None, Pulled]):
     )
     on_host = False
 
-    def plan(self, ctx: Context, params: PullParams) -> Plan[None, Pulled]:
+    def plan(self, ctx: Context, params: PullParams) -> Plan[None, PulledFiles]:
         lost = [part for part in params.what if _copy(params.snapshot, part) is None and part.kind != "database"]
         if lost:
             raise IntegrityError(
@@ -73,11 +73,13 @@ class Pull(Module[PullParams, None, Pulled]):
         )
         files, size = _measured(ctx, params, wanted) if ctx.check else (0, 0)
         return Plan(
-            result=Pulled(changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"),
+            result=PulledFiles(
+                changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"
+            ),
             changes=(*changes, *((Change("size to come", "0", f"{files} files, {size} bytes"),) if ctx.check else ())),
         )
 
-    def apply(self, ctx: Context, params: PullParams, plan: Plan[None, Pulled]) -> Pulled:
+    def apply(self, ctx: Context, params: PullParams, plan: Plan[None, PulledFiles]) -> PulledFiles:
         wanted = [part for part in params.what if _copy(params.snapshot, part) is not None]
         started = ctx.clock.monotonic()
         try:
@@ -102,7 +104,7 @@ class Pull(Module[PullParams, None, Pulled]):
                 hint="Windows drops shadow copies when their storage is full (volsnap events 25 and 36), or somebody deleted it",
             ) from None
         seconds = ctx.clock.monotonic() - started
-        return Pulled(
+        return PulledFiles(
             changed=True,
             files=puller.files,
             bytes=puller.bytes,
@@ -111,7 +113,7 @@ class Pull(Module[PullParams, None, Pulled]):
         )
 
 
-def _copy(snapshot: ShadowSet, part: Part) -> Copy | None:
+def _copy(snapshot: ShadowSet, part: Part) -> ShadowCopy | None:
     try:
         return snapshot.copy_of(part.host, part.volume)
     except KeyError:
@@ -131,7 +133,7 @@ def _measured(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple
     return files, size
 
 
-def _alive(ctx: Context, copy: Copy) -> set[str]:
+def _alive(ctx: Context, copy: ShadowCopy) -> set[str]:
     """Ids of the run's shadow copies that exist on a host."""
     rows = ctx.ps.call("Test-SkShadowSet", Drive=copy.drive, Run=ctx.run_id)
     return {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
@@ -158,10 +160,10 @@ class _Shadows:
     def _of(self, host: str) -> Context:
         return self.ctx if host == self.ctx.host else self.ctx.of(host)
 
-    def copy_of(self, part: Part) -> Copy:
+    def copy_of(self, part: Part) -> ShadowCopy:
         return self.snapshot.copy_of(part.host, part.volume)
 
-    def still_there(self, host: str, copy: Copy) -> None:
+    def still_there(self, host: str, copy: ShadowCopy) -> None:
         if copy.id not in _alive(self._of(host), copy):
             raise IntegrityError(
                 "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more room"

@@ -19,13 +19,13 @@ from sitekeeper.engine.plan import Change, Plan
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Size
 from sitekeeper.model.sql import BackupFile
-from sitekeeper.model.store import Pulled, Staging
+from sitekeeper.model.store import PulledFiles, Staging
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.names import stored_path
 from sitekeeper.store.keeping.extract import BACKUPS
 from sitekeeper.store.pulling.streams import Streams
 from sitekeeper.store.pulling.tree import Found
-from sitekeeper.windows.files.work_folder import listed
+from sitekeeper.windows.files.work_folder import list_files
 
 
 class PullBackupParams(Params):
@@ -39,7 +39,7 @@ class PullBackupParams(Params):
     """At most this many bytes a second."""
 
 
-class PullBackup(Module[PullBackupParams, None, Pulled]):
+class PullBackup(Module[PullBackupParams, None, PulledFiles]):
     """Example::
 
     - store.pull_backup: {set: "{{ set }}", backup: "{{ bak }}"}
@@ -49,23 +49,23 @@ class PullBackup(Module[PullBackupParams, None, Pulled]):
     on_host = False
     stands_alone = True
 
-    def plan(self, ctx: Context, params: PullBackupParams) -> Plan[None, Pulled]:
+    def plan(self, ctx: Context, params: PullBackupParams) -> Plan[None, PulledFiles]:
         change = Change(f"set {params.set.id} {_place(params.backup)}", "not there", f"{params.backup.path}")
         return Plan(
-            result=Pulled(
+            result=PulledFiles(
                 changed=True, files=1, bytes=params.backup.bytes, msg=f"{params.backup.name} would be pulled"
             ),
             changes=(change,),
         )
 
-    def apply(self, ctx: Context, params: PullBackupParams, plan: Plan[None, Pulled]) -> Pulled:
+    def apply(self, ctx: Context, params: PullBackupParams, plan: Plan[None, PulledFiles]) -> PulledFiles:
         backup, staging = params.backup, Path(params.set.folder)
         there = ctx if backup.on == ctx.host else ctx.of(backup.on)
         root, run, name = backup.path.rsplit("\\", 2)
         started = ctx.clock.monotonic()
 
         def size() -> int:
-            found = listed(there, root, run).get(name)
+            found = list_files(there, root, run).get(name)
             if found is None:
                 raise IntegrityError(f"{backup.path} is not on {backup.on} any more", host=backup.on)
             return found
@@ -89,7 +89,7 @@ class PullBackup(Module[PullBackupParams, None, Pulled]):
                     (staging / BACKUPS).rmdir()
                 raise
         seconds = ctx.clock.monotonic() - started
-        return Pulled(
+        return PulledFiles(
             changed=True,
             files=streams.files,
             bytes=streams.bytes,

@@ -44,7 +44,7 @@ def keys_of(given: object) -> Keys | None:
     if given is None:
         return None
     if isinstance(given, Secret):
-        return _parsed(given.reference, given.reveal())
+        return _parse(given.reference, given.reveal())
     text = str(given)
     if MARK in text.upper():
         raise SecretError(
@@ -54,7 +54,7 @@ def keys_of(given: object) -> Keys | None:
     try:
         if file.stat().st_mode & 0o077:
             raise SecretError(f"identity file {file} may be read by others", hint=f"chmod 600 {file}")
-        return _parsed(f"file:{file}", file.read_text(encoding="ascii"))
+        return _parse(f"file:{file}", file.read_text(encoding="ascii"))
     except OSError as error:
         raise SecretError(f"identity file {file}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -63,7 +63,7 @@ def keys_of(given: object) -> Keys | None:
         ) from None
 
 
-def _parsed(reference: str, text: str) -> Keys:
+def _parse(reference: str, text: str) -> Keys:
     """Every line is a key, but empty ones and those that begin with ``#``: the form that ``age-keygen`` writes."""
     lines = [line.strip() for line in text.splitlines()]
     found = []

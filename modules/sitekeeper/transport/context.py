@@ -13,7 +13,7 @@ from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import SECRET_VARIABLES, Secret, inline
-from sitekeeper.engine.session import Opened
+from sitekeeper.engine.session import OpenContext
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.templates.layers import Layers, lazy
 from sitekeeper.transport.guard import GuardSilence, HostGuard, send_beat
@@ -160,7 +160,7 @@ class HostContext:
             port=None if named and "sql_port" not in values else number("sql_port", 1433),
             instance=named,
             database=database,
-            user=None if user is None or ticket else opened(user),
+            user=None if user is None or ticket else reveal_text(user),
             password=None if ticket else password,
             kerberos=ticket,
             principal=values.get("sql_principal"),
@@ -174,12 +174,12 @@ class HostContext:
         )
 
 
-def opened(value: Any) -> str:
+def reveal_text(value: Any) -> str:
     """A connection variable as text, where it may be a secret too."""
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def at_hand(secret: Secret) -> None:
+def check_secret(secret: Secret) -> None:
     """Find out whether a secret can be had, and forget it.
 
     Raises:
@@ -236,7 +236,7 @@ class HostConnector:
             filled[name] = value
         return filled
 
-    def open(self, host: str, progress: Progress) -> Opened:
+    def open(self, host: str, progress: Progress) -> OpenContext:
         """The context of a host."""
         context = HostContext(host, self, progress, {})
-        return Opened(context, context.close, context.cancel)
+        return OpenContext(context, context.close, context.cancel)

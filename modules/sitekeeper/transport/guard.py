@@ -162,7 +162,7 @@ class HostGuard:
 
     def beat(self) -> Beat:
         """Tell it, and all others of the run on this host, that we live."""
-        return _again(lambda: send_beat(self._session, self._lease, self._run))
+        return _retry(lambda: send_beat(self._session, self._lease, self._run))
 
     def state(self) -> GuardState:
         """What became of it; of the last one that was armed."""
@@ -194,7 +194,7 @@ class HostGuard:
             return  # why it was not armed is told; what is left of it starts what is stopped, and that is nothing yet
 
     def _remove(self, number: int) -> None:
-        _again(lambda: self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number))
+        _retry(lambda: self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number))
         if number in self._made:
             self._made.remove(number)
 
@@ -210,7 +210,7 @@ class HostGuard:
         )
 
 
-def _again(work: Callable[[], T]) -> T:
+def _retry(work: Callable[[], T]) -> T:
     """Once more after a lost connection: for what does no harm twice."""
     try:
         return work()

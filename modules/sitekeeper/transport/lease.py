@@ -75,12 +75,12 @@ class HostLease:
             )
             self._generation = int(row["Generation"])
         except RemoteError as error:
-            raise self._explained(error) from None
+            raise self._explain(error) from None
         finally:
             self.changing = False
         self._taken = self._clock.monotonic()
         self._lost = False
-        self._session.use_fence(self._fence, self._renewed)
+        self._session.use_fence(self._fence, self._renew)
         return self._generation
 
     def give_back(self) -> None:
@@ -98,7 +98,7 @@ class HostLease:
         self._asked = self._lost = False
         self._session.drop_fence()
 
-    def _renewed(self) -> bool:
+    def _renew(self) -> bool:
         """The fence said no. Renews a lease that is still written down as ours and has only run out: the host's clock was set.
 
         Otherwise somebody else may have changed the host, and the change that was to be made must not be.
@@ -129,7 +129,7 @@ class HostLease:
             },
         )
 
-    def _explained(self, error: RemoteError) -> Exception:
+    def _explain(self, error: RemoteError) -> Exception:
         word = error.record.short_id if error.record else ""
         if word == "SkLeaseHeld":
             return LimitError(

@@ -1,4 +1,4 @@
-"""Exports the site's registry keys into the work folder, inside the window, so that the shadow copy holds them."""
+"""Exports the site's registry keys into the work folder, while the site is offline, so that the shadow copy contains them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Answer, Call, Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import RegistryKey, SiteFacts
-from sitekeeper.model.windows import Exported, RegistryResult
+from sitekeeper.model.windows import RegistryExport, RegistryResult
 
 
 class RegistryParams(Params):
@@ -48,22 +48,24 @@ class Registry(Module[RegistryParams, RegistryIntent, RegistryResult]):
     reversible = True
 
     def plan(self, ctx: Context, params: RegistryParams) -> Plan[RegistryIntent, RegistryResult]:
-        answers = _asked(ctx, params.site.drive, ctx.run_id, params.export)
+        answers = _ask_keys(ctx, params.site.drive, ctx.run_id, params.export)
         for key, answer in zip(params.export, answers, strict=True):
-            if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not exported
+            if answer.errors or not answer.output:  # looks like a key that does not exist, which would not be exported
                 said = answer.errors[0] if answer.errors else None
                 raise RemoteError(
-                    f"cannot tell whether {key} exists: {said.message if said else 'no answer'}", record=said
+                    f"{key} cannot be read: {said.message if said else 'the host returned nothing'}", record=said
                 )
         found = [bool(answer.output[0]["Key"]) for answer in answers]
         if not any(there for key, there in zip(params.export, found, strict=True) if key.name == "SMS"):
-            raise IntegrityError("no SMS key in any registry view: this is no site server")
+            raise IntegrityError(
+                f"{ctx.host} is not a site server: the registry key SMS does not exist in any view", host=ctx.host
+            )
         keys = tuple(key for key, there in zip(params.export, found, strict=True) if there)
         changes = tuple(
             Change(f"registry {key}", "not exported", f"{params.site.drive}:\\sitekeeper\\{ctx.run_id}\\registry")
             for key in keys
         )
-        predicted = tuple(Exported(name=key.name, view=key.view, found=True, bytes=0) for key in keys)
+        predicted = tuple(RegistryExport(name=key.name, view=key.view, found=True, bytes=0) for key in keys)
         return Plan(
             result=RegistryResult(changed=True, exports=predicted, msg=f"{len(keys)} keys would be exported"),
             changes=changes,
@@ -75,18 +77,18 @@ class Registry(Module[RegistryParams, RegistryIntent, RegistryResult]):
 
     def apply(self, ctx: Context, params: RegistryParams, plan: Plan[RegistryIntent, RegistryResult]) -> RegistryResult:
         intent = plan.intended
-        exports: list[Exported] = []
+        exports: list[RegistryExport] = []
         for key in intent.keys:
             (row,) = ctx.ps.change(
                 "Export-SkRegistry", Drive=intent.drive, Run=intent.run, Name=key.name, View=key.view
             )
             if not row["Found"] or not row["Bytes"]:
-                raise IntegrityError(f"the export of {key} is empty")
-            exports.append(Exported(name=key.name, view=key.view, found=True, bytes=int(row["Bytes"])))
+                raise IntegrityError(f"the export of {key} on {ctx.host} is empty", host=ctx.host)
+            exports.append(RegistryExport(name=key.name, view=key.view, found=True, bytes=int(row["Bytes"])))
         return RegistryResult(changed=True, exports=tuple(exports), msg=f"{len(exports)} keys exported")
 
     def in_place(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult, generation: int) -> bool:
-        answers = _asked(ctx, intent.drive, intent.run, outcome.exports)
+        answers = _ask_keys(ctx, intent.drive, intent.run, outcome.exports)
         return all(bool(answer.output and answer.output[0]["Export"]) for answer in answers)
 
     def undo(self, ctx: Context, intent: RegistryIntent, outcome: RegistryResult | None) -> str:
@@ -94,8 +96,8 @@ class Registry(Module[RegistryParams, RegistryIntent, RegistryResult]):
         return "exports deleted"
 
 
-def _asked(ctx: Context, drive: str, run: str, keys: Sequence[RegistryKey | Exported]) -> list[Answer]:
-    """Of each key, whether it exists and whether the run has exported it."""
+def _ask_keys(ctx: Context, drive: str, run: str, keys: Sequence[RegistryKey | RegistryExport]) -> list[Answer]:
+    """Ask of each key whether it exists and whether the run has exported it."""
     return ctx.ps.read(
         [Call("Test-SkRegistry", {"Drive": drive, "Run": run, "Name": one.name, "View": one.view}) for one in keys]
     )

@@ -1,4 +1,4 @@
-"""Stops or starts services in order, waits until they are there, and puts back what was."""
+"""Stops or starts services in order, waits until they are in that state, and puts the old state back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sitekeeper.engine.errors import (
     UndoError,
     UsageError,
 )
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record
 from sitekeeper.engine.session import Context
@@ -20,31 +21,31 @@ from sitekeeper.engine.types import Duration, Many
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.services.control import came_up, going_down, start_all, states, stop_one
+from sitekeeper.windows.services.control import close_offline_window, open_offline_window, start_all, states, stop_one
 
 NEVER_STOPPED = frozenset({"sms_site_vss_writer", "sqlwriter", "vss", "sms_site_backup"})
 """They make the backup: stopping them loses the writers (Microsoft Learn, "Back up a site")."""
 
 
 class ServiceParams(Params):
-    """Which services, and how they shall be."""
+    """Which services, and the state they must have."""
 
     names: Many[str]
     """Service names (not display names), in the order of work."""
     state: Literal["stopped", "started"]
-    """What they shall be."""
+    """The state they must have afterwards."""
     timeout: Duration = timedelta(minutes=20)
     """How long one service may take to stop or start."""
     undo_timeout: Duration = timedelta(minutes=30)
-    """How long one service may take when it is put back: a hung stop is waited out, nothing is ever killed."""
+    """How long one service may take when it is put back. A stop that hangs is waited for; nothing is ever killed."""
     settle: Duration = timedelta(seconds=10)
     """How long a started service must keep running in one process before it counts as started."""
     site: SiteFacts | None = None
-    """The site that they belong to: settled then also means that its log grows and no inbox only rises."""
+    """The site they belong to. With it, settled also means: its log grows, and no inbox only grows."""
 
 
 class ServiceIntent(Record):
-    """What was found, before anything was changed."""
+    """The state before anything was changed."""
 
     version: Literal[1] = 1
     names: tuple[str, ...]
@@ -55,7 +56,7 @@ class ServiceIntent(Record):
     drive: str = ""
     path: str = ""
     beside: tuple[str, ...] = ()
-    """Other hosts of the site: what is to be made there must be possible before anything is stopped here."""
+    """Other hosts of the site. Changes there must be possible before anything is stopped here."""
 
 
 class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
@@ -81,12 +82,12 @@ class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
     def plan(self, ctx: Context, params: ServiceParams) -> Plan[ServiceIntent, ServicesResult]:
         for name in params.names:
             if params.state == "stopped" and name.lower() in NEVER_STOPPED:
-                raise UsageError(f"{name} is never stopped: it takes part in the backup")
+                raise UsageError(f"{name} must not be stopped: it takes part in the backup")
         found = states(ctx, params.names)
         wanted = "Stopped" if params.state == "stopped" else "Running"
         changes = tuple(Change(f"service {one.name}", one.state, wanted) for one in found if one.state != wanted)
         if not changes:
-            return Plan(result=ServicesResult(services=found, msg=f"all are {wanted} already"))
+            return Plan(result=ServicesResult(services=found, msg=f"all services are {wanted} already"))
         predicted = tuple(one.model_copy(update={"state": wanted, "pid": 0}) for one in found)
         site = params.site
         return Plan(
@@ -121,7 +122,7 @@ class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
         if intent.state == "started":
             start_all(ctx, intent.names, timeout, intent.settle, intent.drive, intent.path)
         else:
-            going_down(ctx)
+            open_offline_window(ctx)
             try:
                 for name in intent.names:
                     stop_one(ctx, name, timeout, heed=True)
@@ -133,11 +134,11 @@ class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
         )
 
     def _put_back(self, ctx: Context, intent: ServiceIntent, error: SitekeeperError) -> None:
-        """Start again what was stopped, at once: the failure may be all that this run still does."""
+        """Start the stopped services at once: this run may do nothing more after the failure."""
         try:
             self.undo(ctx, intent, None)
         except SitekeeperError as second:
-            error.hint = f"putting the services back failed too: {second.message}; it is tried again"
+            error.hint = f"the services could not be started again either: {second.message}; the undo tries once more"
 
     def in_place(self, ctx: Context, intent: ServiceIntent, outcome: ServicesResult, generation: int) -> bool:
         wanted = "Stopped" if intent.state == "stopped" else "Running"
@@ -150,20 +151,21 @@ class Service(Module[ServiceParams, ServiceIntent, ServicesResult]):
             for one in reversed(intent.found):
                 if one.state == "Stopped":
                     stop_one(ctx, one.name, intent.timeout)
-            return "stopped again what was stopped before"
+            return "services that were stopped before are stopped again"
         names = tuple(one.name for one in running)
         try:
             try:
                 start_all(ctx, names, intent.timeout, intent.settle, intent.drive, intent.path)
-            except LimitError:  # another run came in between and is gone again: what we stopped is started all the same
+            except LimitError:  # another run came in between and is over: start what we stopped all the same
                 ctx.lease.take()
                 start_all(ctx, names, intent.timeout, intent.settle, intent.drive, intent.path)
         except RemoteTimeoutError as error:
             raise UndoError(
-                f"{error.message}; look at the service on the host",
-                hint="a service that hangs in Stop Pending is never killed by us",
+                error.message,
+                hint="look at the service on the host; sitekeeper does not kill a service that hangs in Stop Pending",
             ) from None
-        seconds = came_up(ctx)
-        return f"running again and settled: {', '.join(one.name for one in running) or 'nothing was running'}" + (
-            f" (offline for {seconds:.1f} s)" if seconds else ""
+        seconds = close_offline_window(ctx)
+        return (
+            f"running again and settled: {', '.join(one.name for one in running) or 'none, no service was running before'}"
+            + (f" (offline for {show_duration(seconds)})" if seconds else "")
         )

@@ -1,4 +1,4 @@
-"""Makes one shadow copy set over all volumes of the site, of files and database, and proves that it is one."""
+"""Makes one shadow copy set of all volumes of the site, files and database, and proves that it is consistent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
-from sitekeeper.model.windows import Copy, ShadowSet, Watched
+from sitekeeper.model.windows import ShadowCopy, ShadowSet, WatchedService
 from sitekeeper.windows.vss import tool_texts
 from sitekeeper.windows.vss.proof import prove_database, prove_window
-from sitekeeper.windows.vss.shadow_hosts import HostIntent, refuse_old, sql_writer_allowed, with_vshadow
+from sitekeeper.windows.vss.shadow_hosts import HostIntent, allows_sql_writer, choose_vshadow, refuse_old
 
 MAX_GAP_SECONDS = 60.0
-"""Between the shadow copies of site server and database host: more and they are not one moment of the site."""
+"""Between the shadow copies of site server and database host; if it takes longer, they are not of one moment."""
 SNAPSHOT_SECONDS = 900.0
 """Deadline of one shadow copy set."""
 NO_ROOM = frozenset({"0x8004231f", "0x80042317"})
@@ -34,13 +34,13 @@ class SnapshotParams(Params):
     """Of which site."""
 
     site: SiteFacts
-    """The site: its volumes, its database and the services that must be down."""
+    """The site: its volumes, its database and the services that must be stopped."""
     services: Many[str] = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
-    """Services whose state is read directly before and after: all must be Stopped both times."""
+    """Services whose state is read directly before and after; all must be Stopped both times."""
 
 
 class SnapshotIntent(Record):
-    """Enough to find our shadow copies by what the host itself wrote down."""
+    """What is needed to find our shadow copies by what the host itself noted."""
 
     version: Literal[1] = 1
     run: str
@@ -82,18 +82,18 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
                     old=machine.old if machine else False,
                 )
             )
-        hosts = [with_vshadow(ctx, one) if one.old else one for one in hosts]
+        hosts = [choose_vshadow(ctx, one) if one.old else one for one in hosts]
         for one in hosts:
             refuse_old(one)
         copies = tuple(
-            Copy(host=one.host, drive=one.drive, index=number, volume=volume.id, name=volume.name)
+            ShadowCopy(host=one.host, drive=one.drive, index=number, volume=volume.id, name=volume.name)
             for one in hosts
             for number, volume in enumerate(one.volumes)
         )
         unknown = Unknown("windows.snapshot")
         result = ShadowSet(
             changed=True,
-            msg=f"a shadow copy set over {len(copies)} volumes",
+            msg=f"one shadow copy set of {len(copies)} volumes",
             copies=copies,
             set_id=unknown,
             taken_at=unknown,
@@ -108,7 +108,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         return Plan(
             result=result,
             changes=tuple(
-                Change(f"volume {copy.host}:{copy.name}", "no copy", "in one shadow copy set") for copy in copies
+                Change(f"volume {copy.host}:{copy.name}", "no shadow copy", "in one shadow copy set") for copy in copies
             ),
             intent=SnapshotIntent(run=ctx.run_id, hosts=tuple(hosts)),
         )
@@ -116,7 +116,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
     def apply(self, ctx: Context, params: SnapshotParams, plan: Plan[SnapshotIntent, ShadowSet]) -> ShadowSet:
         intent = plan.intended
         site: SiteFacts = params.site
-        made: list[tuple[float, dict[str, Any], tool_texts.Mark]] = []
+        made: list[tuple[float, dict[str, Any], tool_texts.ShadowMark]] = []
         taken_at = ctx.clock.now()
         for one in intent.hosts:
             where = ctx if one.host == ctx.host else ctx.of(one.host)
@@ -124,24 +124,24 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
                 where.lease.take()
             holds_database = site.database is not None and site.database.host == one.host
             answer = self._make(where, one, params, verify_sql=holds_database and not one.old)
-            made.append((ctx.clock.monotonic(), answer, _checked(answer, one, intent.run)))
+            made.append((ctx.clock.monotonic(), answer, _prove_made(answer, one, intent.run)))
             if holds_database and not one.old and site.database is not None:
                 prove_database(answer, site.database)
         gap = made[-1][0] - made[0][0]
         if gap > MAX_GAP_SECONDS:
             raise IntegrityError(
-                f"{gap:.0f} s between the shadow copies of site server and database host (at most {MAX_GAP_SECONDS:.0f})"
+                f"the shadow copies of site server and database host are {gap:.0f} s apart, at most {MAX_GAP_SECONDS:.0f} s are allowed"
             )
-        before, after = _watched(made[0][1]["Before"]), _watched(made[0][1]["After"])
+        before, after = _read_services(made[0][1]["Before"]), _read_services(made[0][1]["After"])
         prove_window(before, after, (*params.services, *site.services_to_stop))
         copies = tuple(
-            Copy(host=one.host, drive=one.drive, index=number, volume=volume, name=_name_of(one, volume), id=copy)
+            ShadowCopy(host=one.host, drive=one.drive, index=number, volume=volume, name=_name_of(one, volume), id=copy)
             for one, (_, _, mark) in zip(intent.hosts, made, strict=True)
             for number, volume, copy in mark.copies
         )
         return ShadowSet(
             changed=True,
-            msg=f"shadow copy set {made[0][2].set_id} over {len(copies)} volumes",
+            msg=f"shadow copy set {made[0][2].set_id} of {len(copies)} volumes",
             set_id=made[0][2].set_id,
             copies=copies,
             before=before,
@@ -166,7 +166,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
                     Run=ctx.run_id,
                     Volume=ids,
                     Service=services,
-                    SqlWriter=sql_writer_allowed(ctx),
+                    SqlWriter=allows_sql_writer(ctx),
                 )
             elif one.old:
                 rows = ctx.ps.change(
@@ -193,11 +193,12 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             code = error.record.short_id.removeprefix("SkShadowCopy") if error.record else ""
             if code in {"6", "8"}:
                 raise SpaceError(
-                    f"no room for a shadow copy (Win32_ShadowCopy.Create: {code})", hint="vssadmin resize shadowstorage"
+                    f"{one.host} has no room for a shadow copy (Win32_ShadowCopy.Create: {code})",
+                    hint="enlarge the shadow storage: vssadmin resize shadowstorage",
                 ) from None
             raise
         if len(rows) != 1:
-            raise IntegrityError("the host answered nothing about its shadow copies")
+            raise IntegrityError(f"{one.host} reported nothing about its shadow copies")
         return dict(rows[0])
 
     def covers(self, intent: SnapshotIntent) -> Covers:
@@ -227,53 +228,55 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             except SitekeeperError as error:
                 errors.append(error)
         for failed in errors:
-            # The engine tries again, for an undo may be done twice. A busy site server keeps its services waiting anyway;
-            # for another host that is busy with its copies no site is kept down.
+            # The engine tries again: an undo may be done twice. A busy site server keeps its services waiting anyway; another
+            # host that is busy with its shadow copies is no reason to keep the site offline.
             if isinstance(failed, UnreachableError) or (isinstance(failed, BusyError) and failed.host == ctx.host):
                 raise failed
         if errors:
-            raise UndoError(f"shadow copies may be left: {errors[0].message}", hint=_what_to_do(errors[0], intent.run))
-        return "shadow copies and their links dropped"
+            raise UndoError(
+                f"shadow copies may still exist: {errors[0].message}", hint=_what_to_do(errors[0], intent.run)
+            )
+        return "shadow copies and their links deleted"
 
 
 def _what_to_do(error: SitekeeperError, run: str) -> str:
     folder = f"sitekeeper\\{run}\\shadow"
     if isinstance(error, RemoteError) and error.record is not None and error.record.short_id == "SkShadowCopyUnmarked":
         return (
-            "delete them on the host if no other program made them (vssadmin delete shadows /shadow={ID}), otherwise "
-            f"{folder}\\before.txt; then: sitekeeper rollback {run}"
+            "if no other program made them, delete them on the host (vssadmin delete shadows /shadow={ID}), otherwise delete "
+            f"{folder}\\before.txt; then run `sitekeeper rollback {run}`"
         )
-    return f"their ids are in {folder}\\mark.txt on the host"
+    return f"delete them on the host: their ids are in {folder}\\mark.txt"
 
 
-def _checked(answer: dict[str, Any], one: HostIntent, run: str) -> tool_texts.Mark:
-    """What the script wrote down, complete; anything less is a failure, whatever diskshadow's exit code says."""
-    mark = tool_texts.mark(str(answer["Mark"]))
+def _prove_made(answer: dict[str, Any], one: HostIntent, run: str) -> tool_texts.ShadowMark:
+    """Read the mark of the script. If anything is missing in it, the set failed, whatever diskshadow's exit code is."""
+    mark = tool_texts.read_mark(str(answer["Mark"]))
     transcript = str(answer["Transcript"])
-    codes = tool_texts.hresults(transcript)
+    codes = tool_texts.find_hresults(transcript)
     wanted = {volume.id for volume in one.volumes}
     have = {volume for _, volume, _ in mark.copies}
     if mark.run == run and mark.set_id and wanted == have and answer["ExitCode"] == 0 and not codes:
         return mark
-    said = f" ({codes[0]}: {tool_texts.MEANINGS.get(codes[0], 'see the events of the host')})" if codes else ""
+    said = f" ({codes[0]}: {tool_texts.MEANINGS.get(codes[0], 'read the event logs of the host')})" if codes else ""
     tail = " / ".join(line.strip() for line in transcript.splitlines()[-3:] if line.strip())
-    text = f"the shadow copy set was not made on {one.host}{said}"
+    text = f"the shadow copy set on {one.host} failed{said}"
     tool = "vshadow" if one.vshadow else "diskshadow"
-    hint = f"{tool} ended with {answer['ExitCode']}; its last words: {tail or 'none'}"
+    hint = f"{tool} finished with exit code {answer['ExitCode']}; its last lines: {tail or 'none'}"
     if NO_ROOM.intersection(codes):
         raise SpaceError(text, hint=hint)
     raise RemoteError(text, hint=hint)
 
 
 def _has_sms_writer(ctx: Context) -> bool:
-    """Whether the SMS Writer is registered: excluding a writer that is not there may be an error."""
+    """Whether the SMS Writer is registered: to exclude a writer that does not exist may be an error."""
     (row,) = ctx.ps.call("Get-SkVssWriter")
     return tool_texts.SMS_WRITER in str(row["Text"]).lower()
 
 
-def _watched(rows: Any) -> tuple[Watched, ...]:
+def _read_services(rows: Any) -> tuple[WatchedService, ...]:
     return tuple(
-        Watched(name=str(row["Name"]), state=str(row["State"]), pid=int(row["Pid"] or 0), boot=str(row["Boot"]))
+        WatchedService(name=str(row["Name"]), state=str(row["State"]), pid=int(row["Pid"] or 0), boot=str(row["Boot"]))
         for row in (rows if isinstance(rows, list) else [rows])
         if row
     )
@@ -283,7 +286,7 @@ def _consistency(site: SiteFacts, hosts: list[HostIntent]) -> Literal["writer", 
     if site.database is None:
         return "files"
     holder = next(one for one in hosts if one.host == site.database.host)
-    # vshadow with the SQL writer may well have frozen the database, but leaves nothing that proves it.
+    # vshadow with the SQL writer may have frozen the database, but leaves no proof of it.
     return "crash" if holder.old else "writer"
 
 

@@ -1,4 +1,4 @@
-"""Sets how services start, automatically, by hand or not at all, and puts back how each did before."""
+"""Sets the start mode of services (Automatic, Manual, Disabled); undo sets the former mode of each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.windows import ServicesResult, ServiceState
 from sitekeeper.transport.wmi import reading
-from sitekeeper.windows.services.control import quoted, states
+from sitekeeper.windows.services.control import check_service_name, states
 
 Mode = Literal["Automatic", "Manual", "Disabled"]
 READ_AS = {"Automatic": "Auto", "Manual": "Manual", "Disabled": "Disabled"}
-"""Win32_Service.StartMode of a service that ChangeStartMode has set so: what is written Automatic is read Auto."""
+"""Win32_Service.StartMode after ChangeStartMode: what is written as Automatic is read as Auto."""
 WRITTEN: dict[str, Mode] = {"Auto": "Automatic", "Manual": "Manual", "Disabled": "Disabled"}
 REFUSED = {
     2: "access denied",
@@ -29,16 +29,16 @@ REFUSED = {
 
 
 class StartupParams(Params):
-    """Which services, and how they shall start."""
+    """Which services, and their start mode."""
 
     names: Many[str]
     """Service names (not display names)."""
     mode: Mode
-    """How they shall start from now on; whether they run now is not touched."""
+    """Their start mode from now on. Running services keep running."""
 
 
 class StartupIntent(Record):
-    """How they started before."""
+    """Their start modes before."""
 
     version: Literal[1] = 1
     mode: Mode
@@ -70,14 +70,15 @@ class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
         drivers = [one.name for one in found if one.start_mode not in WRITTEN]
         if drivers:  # Boot and System are of drivers only
             raise UsageError(
-                f"{', '.join(drivers)}: how it starts could not be put back", hint="only services, no drivers"
+                f"{', '.join(drivers)}: this start mode could not be restored",
+                hint="name services only, no drivers",
             )
         wanted = READ_AS[params.mode]
         changes = tuple(
             Change(f"start of service {one.name}", one.start_mode, wanted) for one in found if one.start_mode != wanted
         )
         if not changes:
-            return Plan(result=ServicesResult(services=found, msg=f"all are {wanted} already"))
+            return Plan(result=ServicesResult(services=found, msg=f"start mode is {wanted} already"))
         predicted = tuple(one.model_copy(update={"start_mode": wanted}) for one in found)
         return Plan(
             result=ServicesResult(
@@ -94,7 +95,10 @@ class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
         now = states(ctx, [one.name for one in intent.found])
         wrong = [one.name for one in now if one.start_mode != READ_AS[intent.mode]]
         if wrong:
-            raise RemoteError(f"{', '.join(wrong)} was set to {intent.mode}, and is not", hint="does a policy set it?")
+            raise RemoteError(
+                f"{', '.join(wrong)}: the start mode was set to {intent.mode}, but reads otherwise",
+                hint="does a group policy set it?",
+            )
         return ServicesResult(changed=True, services=now, msg=plan.result.msg)
 
     def in_place(self, ctx: Context, intent: StartupIntent, outcome: ServicesResult, generation: int) -> bool:
@@ -102,7 +106,7 @@ class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
         return all(one.start_mode == READ_AS[intent.mode] for one in now)
 
     def undo(self, ctx: Context, intent: StartupIntent, outcome: ServicesResult | None) -> str:
-        """Each is put back by itself: one that somebody has deleted meanwhile keeps none of the others disabled."""
+        """Restore each service on its own: if one was deleted meanwhile, the others are restored all the same."""
         errors = []
         for one in intent.found:
             try:
@@ -110,14 +114,17 @@ class Startup(Module[StartupParams, StartupIntent, ServicesResult]):
             except RemoteError as error:
                 errors.append(error.message)
         if errors:
-            raise UndoError("; ".join(errors), hint="set how they start in the console of services")
-        return "start again as before: " + ", ".join(f"{one.name} ({one.start_mode})" for one in intent.found)
+            raise UndoError("; ".join(errors), hint="set the start mode of these services in services.msc")
+        return "start modes restored: " + ", ".join(f"{one.name} ({one.start_mode})" for one in intent.found)
 
 
 def _set(ctx: Context, name: str, mode: Mode) -> None:
     answer = ctx.ps.change(
-        "Invoke-WmiMethod", Path=f"Win32_Service.Name='{quoted(name)}'", Name="ChangeStartMode", ArgumentList=[mode]
+        "Invoke-WmiMethod",
+        Path=f"Win32_Service.Name='{check_service_name(name)}'",
+        Name="ChangeStartMode",
+        ArgumentList=[mode],
     )
     code = int(answer[0]["ReturnValue"]) if answer else 0
     if code != 0:
-        raise RemoteError(f"{name} cannot be set to {mode}: {REFUSED.get(code, f'code {code}')}")
+        raise RemoteError(f"the start mode of {name} cannot be set to {mode}: {REFUSED.get(code, f'code {code}')}")

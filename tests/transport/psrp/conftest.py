@@ -11,7 +11,7 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
 from sitekeeper_lab.wsman import Account, Faults, WsmanServer
@@ -113,7 +113,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     server = WsmanServer(engine, faults=faults, http_port=0, accounts=[Account("LAB", "keeper", "Pa55")])
     before = set(threading.enumerate())
     server.start()
-    target = Target(
+    target = PsrpTarget(
         host="PR1",
         server=server.address,
         port=int(server.http_port or 0),

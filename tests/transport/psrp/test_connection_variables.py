@@ -11,7 +11,7 @@ from pypsrp.exceptions import WSManFaultError
 from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.transport.psrp.connection import explained, target_of, wsman_of
+from sitekeeper.transport.psrp.connection import explain_error, target_of, wsman_of
 
 HERE = Origin(str(Path("hosts.yml")), 3, 1)
 LINE = Origin(str(Path("hosts.yml")), 9, 5)
@@ -93,14 +93,14 @@ def test_refused_at_its_line(variables: dict[str, Any], says: str) -> None:
 def test_a_quota_is_told_by_its_subcode_alone() -> None:
     """Windows sends no number with this fault where it sends one with every other."""
     fault = WSManFaultError("w:QuotaLimit", None, "in any language", None, None, None)
-    told = explained(fault, target(user="LAB\\keeper"))
+    told = explain_error(fault, target(user="LAB\\keeper"))
     assert isinstance(told, RemoteError)
     assert "a quota of WinRM is used up for LAB\\keeper" in told.message
     assert "MaxShellsPerUser" in str(told.hint)
 
 
 def test_kerberos_without_its_packages_says_what_to_install() -> None:
-    told = explained(ImportError("No module named 'krb5'"), target(psrp_auth="kerberos"))
+    told = explain_error(ImportError("No module named 'krb5'"), target(psrp_auth="kerberos"))
     assert isinstance(told, AuthError)
     assert "krb5" in told.message
     assert "sitekeeper[kerberos]" in str(told.hint)

@@ -11,7 +11,7 @@ import pytest
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import AuthError
 from sitekeeper.engine.secrets import Secret
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.shell import Shell
 from sitekeeper_lab.wsman.accounts import Account
 from sitekeeper_lab.wsman.server import WsmanServer
@@ -24,7 +24,7 @@ from .conftest import MODERN, Engine
 )
 def test_its_connection_is_closed(user: str | None, password: str | None) -> None:
     with WsmanServer(Engine(MODERN), accounts=[Account("LAB", "keeper", "Pa55")], http_port=0) as server:
-        target = Target(
+        target = PsrpTarget(
             host="PR1",
             server=server.address,
             port=int(server.http_port or 0),

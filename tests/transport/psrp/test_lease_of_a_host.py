@@ -155,7 +155,7 @@ def test_a_run_that_another_process_took_up_is_left_to_it() -> None:
     mine.take()
     lease(file, owner="another process").take()
     assert file.held == ("run-a", "another process", 1)
-    assert mine._renewed() is False
+    assert mine._renew() is False
     with pytest.raises(LimitError, match="taken up by another process"):
         mine.take()
     assert file.held == ("run-a", "another process", 1)

@@ -11,7 +11,7 @@ from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp import shell
-from sitekeeper.transport.psrp.connection import Target, wsman_of
+from sitekeeper.transport.psrp.connection import PsrpTarget, wsman_of
 from sitekeeper.transport.psrp.shell import Shell
 from sitekeeper_lab.wsman.accounts import Account
 from sitekeeper_lab.wsman.limits import Limits
@@ -20,8 +20,8 @@ from sitekeeper_lab.wsman.server import WsmanServer
 from .conftest import MODERN, Engine
 
 
-def target_of(server: WsmanServer) -> Target:
-    return Target(
+def target_of(server: WsmanServer) -> PsrpTarget:
+    return PsrpTarget(
         host="PR1",
         server=server.address,
         port=int(server.http_port or 0),

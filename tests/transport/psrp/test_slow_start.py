@@ -12,7 +12,7 @@ from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp import shell
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.shell import Shell
 from sitekeeper_lab.engines.api import Pipeline
 from sitekeeper_lab.wsman import records
@@ -74,10 +74,10 @@ class SlowEngine:
 
 
 @pytest.fixture(name="target")
-def slow_host(request: pytest.FixtureRequest) -> Iterator[Target]:
+def slow_host(request: pytest.FixtureRequest) -> Iterator[PsrpTarget]:
     accounts = [Account("LAB", "keeper", "Pa55")]
     with WsmanServer(SlowEngine(request.param), accounts=accounts, http_port=0) as server:
-        yield Target(
+        yield PsrpTarget(
             host="PR1",
             server=server.address,
             port=int(server.http_port or 0),
@@ -91,21 +91,21 @@ def slow_host(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 @pytest.mark.parametrize("target", [2.5], indirect=True)
-def test_it_is_waited_for(target: Target) -> None:
+def test_it_is_waited_for(target: PsrpTarget) -> None:
     opened = Shell(target, SystemClock())
     assert opened.powershell == MODERN["PSCompatibleVersions"].split(", ")[-1]
     opened.close()
 
 
 @pytest.mark.parametrize("target", [3600.0], indirect=True)
-def test_but_not_for_ever(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_but_not_for_ever(target: PsrpTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "OPEN_SECONDS", 2.0)
     with pytest.raises(RemoteTimeoutError, match="PowerShell did not start within 2 s"):
         Shell(target, SystemClock())
 
 
 @pytest.mark.parametrize("target", [0.0], indirect=True)
-def test_a_host_that_answers_is_not_late_because_we_slept(target: Target) -> None:
+def test_a_host_that_answers_is_not_late_because_we_slept(target: PsrpTarget) -> None:
     class Asleep(SystemClock):
         """A control host that is suspended for an hour whenever somebody looks at the time."""
 

@@ -27,7 +27,7 @@ from sitekeeper.engine.run.outcome import RunOutcome
 from sitekeeper.engine.run.rollback import Rollback
 from sitekeeper.engine.run.run import Options, Run
 from sitekeeper.engine.session import Connector, Context
-from sitekeeper.transport.context import HostConnector, at_hand
+from sitekeeper.transport.context import HostConnector, check_secret
 
 
 def vault_password(file: str | None) -> secrets.Secret | None:
@@ -150,7 +150,7 @@ def person() -> str:
 
 def find_secrets(run: OpenRun, inventory: Inventory) -> None:
     """Say which secrets are missing, all of them, before anything is begun."""
-    resume.secrets_at_hand(run, inventory, at_hand)
+    resume.secrets_at_hand(run, inventory, check_secret)
 
 
 @contextmanager

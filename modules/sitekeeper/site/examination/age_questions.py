@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from sitekeeper.engine.plan import Check
-from sitekeeper.model.store import Gotten
-from sitekeeper.site.examination.examined_set import Asked
+from sitekeeper.model.store import ExtractedSet
+from sitekeeper.site.examination.examined_set import ExaminedSet
 
 
-def age(asked: Asked) -> Iterator[Check]:
+def age(asked: ExaminedSet) -> Iterator[Check]:
     """How old the set is, and what that means for this kind of site."""
     passed = asked.now - asked.taken
     said = f"{passed.total_seconds() / 3600:.1f} h old"
@@ -35,7 +35,7 @@ def retention(text: str) -> timedelta:
     return timedelta(**{units[unit]: int(number)})
 
 
-def _meaning(got: Gotten, passed: timedelta, kept: timedelta) -> tuple[str, bool]:
+def _meaning(got: ExtractedSet, passed: timedelta, kept: timedelta) -> tuple[str, bool]:
     since = f"the last {passed.total_seconds() / 3600:.0f} h"
     if got.product == "2007":
         return (

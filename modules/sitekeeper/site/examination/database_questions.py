@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sitekeeper.engine.plan import Check
-from sitekeeper.site.examination.examined_set import SKEW, Asked
+from sitekeeper.site.examination.examined_set import SKEW, ExaminedSet
 from sitekeeper.site.learning.build import build_of
 from sitekeeper.sql.server import queries
 
@@ -14,7 +14,7 @@ SILENCE = timedelta(days=1)
 """How long before the backup a site may have written its last status message: components report several times an hour."""
 
 
-def questions(asked: Asked) -> Iterator[Check]:
+def questions(asked: ExaminedSet) -> Iterator[Check]:
     """What ConfigMgr's own views answer in the restored database."""
     if asked.session is None or asked.database is None:
         if asked.got.database is not None:
@@ -49,7 +49,7 @@ def questions(asked: Asked) -> Iterator[Check]:
     yield _version(asked, str(mine["Version"]))
 
 
-def _version(asked: Asked, version: str) -> Check:
+def _version(asked: ExaminedSet, version: str) -> Check:
     if build_of(version) != build_of(asked.got.version):
         return Check(
             name="version",
@@ -60,7 +60,7 @@ def _version(asked: Asked, version: str) -> Check:
     return Check(name="version", status="ok", said=version)
 
 
-def counts(asked: Asked) -> Iterator[Check]:
+def counts(asked: ExaminedSet) -> Iterator[Check]:
     """Rows of the tables that were counted: inside the window, where the set's database is of it too."""
     if asked.session is None or asked.database is None:
         return
@@ -92,7 +92,7 @@ def counts(asked: Asked) -> Iterator[Check]:
         )
 
 
-def _of_two_moments(asked: Asked) -> str:
+def _of_two_moments(asked: ExaminedSet) -> str:
     """Why a difference means nothing bad, where the site was running between the counting and what was counted."""
     if asked.later:
         return "The backup was written after the window, in which rows were counted: the running site may have written these."
@@ -101,7 +101,7 @@ def _of_two_moments(asked: Asked) -> str:
     return ""
 
 
-def instant(asked: Asked) -> Iterator[Check]:
+def instant(asked: ExaminedSet) -> Iterator[Check]:
     """A living site writes status messages all the time: there must be one of its own of shortly before the backup.
 
     Where there is none, the database is of another time: only a clock that was a day wrong could feign that, and the clock
@@ -154,7 +154,7 @@ def _moment(rows: Sequence[Mapping[str, object]]) -> datetime | None:
     return last.replace(tzinfo=UTC) if isinstance(last, datetime) else None
 
 
-def collation(asked: Asked) -> Iterator[Check]:
+def collation(asked: ExaminedSet) -> Iterator[Check]:
     """The database sorts as it did: it is part of its files, so another one means other files."""
     if asked.session is None or asked.database is None or asked.got.database is None:
         return

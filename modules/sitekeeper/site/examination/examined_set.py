@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.site.learning.build import file_version
 from sitekeeper.transport.sql.session import SqlSession
 
@@ -16,10 +16,10 @@ SETUP_OF_CD_LATEST = "SMSSETUP/BIN/X64/setup.exe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ExaminedSet:
     """What is examined."""
 
-    got: Gotten
+    got: ExtractedSet
     session: SqlSession | None
     """To the server that the database was brought up on."""
     database: str | None
@@ -52,21 +52,21 @@ class Asked:
         return datetime.fromisoformat(self.got.taken_at)
 
 
-def folder_of(got: Gotten) -> Path:
+def folder_of(got: ExtractedSet) -> Path:
     """The plain files of a set."""
     return Path(str(got.folder))
 
 
-def version_of_cd_latest(got: Gotten) -> str:
+def version_of_cd_latest(got: ExtractedSet) -> str:
     """The version of the setup in a set's CD.Latest; empty where there is none."""
     for root in (f"{got.files_root}SiteServer/SMSServer/CD.Latest", f"{got.files_root}CD.Latest"):
-        program = found_in(folder_of(got), f"{root}/{SETUP_OF_CD_LATEST}")
+        program = find_in(folder_of(got), f"{root}/{SETUP_OF_CD_LATEST}")
         if program is not None:
             return file_version(program.read_bytes())
     return ""
 
 
-def found_in(folder: Path, name: str) -> Path | None:
+def find_in(folder: Path, name: str) -> Path | None:
     """A file or folder below a folder, whatever the case of its name: Windows does not tell case apart."""
     at = folder
     for part in name.split("/"):

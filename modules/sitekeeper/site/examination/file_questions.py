@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Check
-from sitekeeper.site.examination.examined_set import SKEW, Asked, found_in, version_of_cd_latest
+from sitekeeper.site.examination.examined_set import SKEW, ExaminedSet, find_in, version_of_cd_latest
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
 from sitekeeper.store.format import reg_file
 from sitekeeper.store.keeping.complete import FOLDERS
@@ -22,7 +22,7 @@ _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _HIVE = b"regf"
 
 
-def window(asked: Asked) -> Iterator[Check]:
+def window(asked: ExaminedSet) -> Iterator[Check]:
     """The site stood still while it was copied: what the set itself noted down is judged again."""
     got = asked.got
     if got.kind == "task":
@@ -49,7 +49,7 @@ def window(asked: Asked) -> Iterator[Check]:
     yield Check(name="window", status="ok", said=f"services stopped before and after, one boot; {how}")
 
 
-def layout(asked: Asked) -> Iterator[Check]:
+def layout(asked: ExaminedSet) -> Iterator[Check]:
     """Everything that a recovery reads is there."""
     missing = [name for name in FOLDERS if not _folder(asked, name)]
     got = asked.got
@@ -68,13 +68,13 @@ def layout(asked: Asked) -> Iterator[Check]:
         yield Check(name="layout", status="ok", said=f"{', '.join(FOLDERS)}; {len(have)} database files")
 
 
-def _folder(asked: Asked, name: str) -> bool:
+def _folder(asked: ExaminedSet, name: str) -> bool:
     """Windows does not tell case apart: 2007's task writes INBOXES, setup inboxes."""
     base = asked.folder / asked.files
     return base.is_dir() and any(one.is_dir() and one.name.lower() == name for one in base.iterdir())
 
 
-def registry(asked: Asked) -> Iterator[Check]:
+def registry(asked: ExaminedSet) -> Iterator[Check]:
     """The exports are whole, of this site, and were written inside the window."""
     codes: set[str] = set()
     told = []
@@ -103,7 +103,7 @@ def registry(asked: Asked) -> Iterator[Check]:
             consequence="The registry keys are not this site's.",
         )
         return
-    strays = [f"{file} of {when:%Y-%m-%d %H:%M}" for file, when in _outside_window(asked)]
+    strays = [f"{file} of {when:%Y-%m-%d %H:%M}" for file, when in _find_outside_window(asked)]
     if strays:
         yield Check(
             name="registry",
@@ -115,7 +115,7 @@ def registry(asked: Asked) -> Iterator[Check]:
         yield Check(name="registry", status="ok", said="; ".join(told))
 
 
-def _outside_window(asked: Asked) -> Iterator[tuple[str, datetime]]:
+def _find_outside_window(asked: ExaminedSet) -> Iterator[tuple[str, datetime]]:
     proof = asked.got.proof
     if asked.got.kind == "task":
         return
@@ -127,12 +127,12 @@ def _outside_window(asked: Asked) -> Iterator[tuple[str, datetime]]:
             yield file, when
 
 
-def control_file(asked: Asked) -> Iterator[Check]:
+def control_file(asked: ExaminedSet) -> Iterator[Check]:
     """2007 keeps the site's own description in the master site control file; later it is in the database."""
     if asked.got.product != "2007":
         return
     file = asked.folder / CONTROL_FILE
-    found = found_in(asked.folder, f"{asked.files}/{CONTROL_FILE}")
+    found = find_in(asked.folder, f"{asked.files}/{CONTROL_FILE}")
     if found is None:
         yield Check(
             name="control file",
@@ -154,7 +154,7 @@ def control_file(asked: Asked) -> Iterator[Check]:
         yield Check(name="control file", status="ok", said=f"{len(data)} bytes, of {asked.got.site}")
 
 
-def identity(asked: Asked) -> Iterator[Check]:
+def identity(asked: ExaminedSet) -> Iterator[Check]:
     """Whether it can be told one day that the machine is still the same."""
     machine = asked.got.machine
     if machine.guid and machine.name and machine.installed:
@@ -168,7 +168,7 @@ def identity(asked: Asked) -> Iterator[Check]:
     )
 
 
-def cd_latest(asked: Asked) -> Iterator[Check]:
+def cd_latest(asked: ExaminedSet) -> Iterator[Check]:
     """Current branch is recovered by the setup of its own build, from a copy of CD.Latest."""
     if asked.got.product == "2007":
         return
@@ -177,7 +177,7 @@ def cd_latest(asked: Asked) -> Iterator[Check]:
         (
             found
             for root in (f"{asked.files}/CD.Latest", f"{asked.got.files_root}CD.Latest")
-            if (found := found_in(asked.folder, root))
+            if (found := find_in(asked.folder, root))
         ),
         None,
     )

@@ -22,7 +22,7 @@ _SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AssumptionResult:
     """One belief, and what the host answered."""
 
     believed: str
@@ -31,21 +31,21 @@ class Seen:
     saw: str
 
 
-def ask_all(ctx: Context) -> Iterator[Seen]:
+def ask_all(ctx: Context) -> Iterator[AssumptionResult]:
     """Every belief; a question that fails is one that differs.
 
     Raises:
         UnreachableError, AuthError: the host cannot be asked anything.
 
     """
-    for believed, ask in _BELIEFS:
+    for believed, ask in _ASSUMPTIONS:
         try:
             status, saw = ask(ctx)
         except (UnreachableError, AuthError):
             raise
         except SitekeeperError as error:
             status, saw = "differs", error.message
-        yield Seen(believed, status, saw)
+        yield AssumptionResult(believed, status, saw)
 
 
 _Answer = tuple[Literal["ok", "differs", "unknown"], str]
@@ -79,28 +79,28 @@ def _services(ctx: Context) -> _Answer:
 
 
 def _writers(ctx: Context) -> _Answer:
-    found = _listed(ctx)
+    found = _list_writers(ctx)
     if not any(one.id == tool_texts.SQL_WRITER for one in found):
         return "differs", f"{len(found)} writers, SqlServerWriter is not among them by its id"
     return "ok", f"{len(found)} writers, SqlServerWriter among them"
 
 
 def _no_error(ctx: Context) -> _Answer:
-    texts = {one.last_error for one in _listed(ctx) if one.state == tool_texts.STABLE}
+    texts = {one.last_error for one in _list_writers(ctx) if one.state == tool_texts.STABLE}
     if len(texts) == 1:
         return "ok", f"{texts.pop()!r} of every stable writer"
     return ("unknown" if not texts else "differs"), f"{len(texts)} texts: {', '.join(sorted(map(repr, texts)))}"
 
 
-def _listed(ctx: Context) -> list[tool_texts.Writer]:
+def _list_writers(ctx: Context) -> list[tool_texts.Writer]:
     (row,) = ctx.ps.call("Get-SkVssWriter")
     try:
-        return tool_texts.writers(str(row["Text"]))
+        return tool_texts.read_writers(str(row["Text"]))
     except ValueError as error:
         raise RemoteError(str(error)) from None
 
 
-def _unbounded(ctx: Context) -> _Answer:
+def _shadow_storage(ctx: Context) -> _Answer:
     rows = ctx.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
     most = sorted({int(row["MaxSpace"]) for row in rows})
     big = [one for one in most if one >= _MOST]
@@ -121,7 +121,7 @@ def _lease(ctx: Context) -> _Answer:
     return "ok", f"held by run {rows[0]['Run']} until {rows[0]['Expires']}" if rows else "free"
 
 
-_BELIEFS: tuple[tuple[str, Callable[[Context], _Answer]], ...] = (
+_ASSUMPTIONS: tuple[tuple[str, Callable[[Context], _Answer]], ...] = (
     ("our functions load, and the lease can be read", _lease),
     ("the clock is near ours", _clock),
     ("the registry names site and database: Identification, SQL Server", _registry),
@@ -129,5 +129,5 @@ _BELIEFS: tuple[tuple[str, Callable[[Context], _Answer]], ...] = (
     ("component manager and executive are the services to stop", _services),
     ("vssadmin lists every writer by an id and a state number", _writers),
     ("vssadmin writes one text for every writer without an error", _no_error),
-    ("unbounded shadow storage reads as 2^64-1", _unbounded),
+    ("unbounded shadow storage reads as 2^64-1", _shadow_storage),
 )

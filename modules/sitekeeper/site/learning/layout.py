@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.session import Context
-from sitekeeper.model.site import Database, Part, Volume
+from sitekeeper.model.site import Part, SiteDatabase, Volume
 from sitekeeper.store.format.names import stored_path
 
 
@@ -49,7 +49,7 @@ def parts_of(
     install: str,
     used: Sequence[Volume],
     inner: Sequence[Volume],
-    database: Database | None,
+    database: SiteDatabase | None,
     elsewhere: Sequence[Volume],
 ) -> tuple[Part, ...]:
     """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""

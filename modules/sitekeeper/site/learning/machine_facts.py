@@ -9,7 +9,7 @@ from typing import Any
 
 from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.session import Answer, Call, Context
-from sitekeeper.model.site import Machine, Service, Volume
+from sitekeeper.model.site import Machine, ServiceFacts, Volume
 
 VIEWS = ("native", "wow")
 LOCAL_DISK = 3
@@ -101,7 +101,7 @@ def volumes_of_machine(answer: Answer) -> list[Volume]:
     return found
 
 
-def services_of(answer: Answer) -> tuple[Service, ...]:
+def services_of(answer: Answer) -> tuple[ServiceFacts, ...]:
     """The services, from the rows of Win32_Service.
 
     Raises:
@@ -112,7 +112,7 @@ def services_of(answer: Answer) -> tuple[Service, ...]:
         raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
     wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
     return tuple(
-        Service(
+        ServiceFacts(
             name=str(row["Name"]),
             state=str(row["State"]),
             start_mode=str(row["StartMode"]),

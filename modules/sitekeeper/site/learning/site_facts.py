@@ -8,7 +8,7 @@ from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError, InventoryError
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Database, Machine, RegistryKey, SiteFacts, Volume
+from sitekeeper.model.site import Machine, RegistryKey, SiteDatabase, SiteFacts, Volume
 from sitekeeper.site.learning.layout import parts_of, root_of, volumes_inside, volumes_of
 from sitekeeper.site.learning.machine_facts import (
     KEYS,
@@ -112,7 +112,7 @@ def _version(ctx: Context, install: str) -> tuple[str, Any]:
 
 def _database(
     ctx: Context, sql: dict[str, Any], machine: Machine, mounted: Sequence[Volume]
-) -> tuple[Database | None, Machine | None, list[Volume]]:
+) -> tuple[SiteDatabase | None, Machine | None, list[Volume]]:
     """The site database; and where it has a host of its own, that machine and the volumes of the files there."""
     if ctx.vars.get("site_type") == "secondary" and not sql.get("Database Name"):
         return None, None, []
@@ -145,5 +145,5 @@ def _database(
     return database, machine_of(other, answers), volumes
 
 
-def _files_on(database: Database | None, host: str) -> list[str]:
+def _files_on(database: SiteDatabase | None, host: str) -> list[str]:
     return [file.path for file in database.files] if database is not None and database.host == host else []

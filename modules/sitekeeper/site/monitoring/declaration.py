@@ -14,39 +14,39 @@ VARIABLE = "maintenance"
 """The inventory variable that says how."""
 NAME = "monitored_as"
 """The inventory variable for a host that Operations Manager knows under another name than its own."""
-Kind = Literal["scom", "opsmgr2007", "agent", "none"]
+MethodKind = Literal["scom", "opsmgr2007", "agent", "none"]
 WAYS = (
     "{management_server: <host of the inventory>, kind: scom} (2012 and later) or kind: opsmgr2007, {kind: agent} (the host's "
     "own agent, 2016 and later), or none (nothing monitors it)"
 )
 
 
-class How(Record):
+class MaintenanceMethod(Record):
     """One way into maintenance mode."""
 
-    kind: Kind
+    kind: MethodKind
     management_server: str = ""
     """Inventory name of the management server (2007: the root management server)."""
 
     @model_validator(mode="after")
-    def _server_where_one_is_asked(self) -> How:
+    def _check_server(self) -> MaintenanceMethod:
         if (self.kind in {"scom", "opsmgr2007"}) != bool(self.management_server):
             needed = "takes no" if self.management_server else "needs a"
             raise ValueError(f"kind {self.kind} {needed} management_server")
         return self
 
 
-class Target(Record):
+class MonitoredComputer(Record):
     """One computer, and how it gets there."""
 
     host: str
     """Inventory name."""
     computer: str
     """Fully qualified: what Operations Manager calls it."""
-    how: How
+    how: MaintenanceMethod
 
 
-def how_of(where: Context, given: Any = None) -> How | None:
+def find_method(where: Context, given: Any = None) -> MaintenanceMethod | None:
     """The way of a host: what the task says, or its variable; None where neither is there.
 
     Raises:
@@ -54,15 +54,15 @@ def how_of(where: Context, given: Any = None) -> How | None:
 
     """
     value = given if given is not None else where.vars.get(VARIABLE)
-    if value is None or isinstance(value, How):
+    if value is None or isinstance(value, MaintenanceMethod):
         return value
     try:
-        return How.model_validate({"kind": value} if isinstance(value, str) else value)
+        return MaintenanceMethod.model_validate({"kind": value} if isinstance(value, str) else value)
     except ValidationError as error:
-        raise _wrong(where, given, f"{value!r}: {error.errors()[0]['msg']}") from None
+        raise _build_error(where, given, f"{value!r}: {error.errors()[0]['msg']}") from None
 
 
-def undeclared(host: str) -> UsageError:
+def explain_undeclared(host: str) -> UsageError:
     """Nobody said how."""
     return UsageError(
         f"nothing says how {host} gets into maintenance mode",
@@ -71,7 +71,7 @@ def undeclared(host: str) -> UsageError:
     )
 
 
-def _wrong(where: Context, given: Any, text: str) -> InventoryError | UsageError:
+def _build_error(where: Context, given: Any, text: str) -> InventoryError | UsageError:
     kind, what = (InventoryError, VARIABLE) if given is None else (UsageError, "how")
     return kind(f"{what} cannot be read: {text}", host=where.host, hint=f"it is {WAYS}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sitekeeper.engine.errors import RemoteError, UnreachableError, UsageError
 from sitekeeper.engine.session import Context, Session
-from sitekeeper.site.monitoring.declaration import Target
+from sitekeeper.site.monitoring.declaration import MonitoredComputer
 
 ACT_WITHIN = timedelta(seconds=60)
 """Asked later than this, a server does nothing: we were suspended in between, and may not hold the site any more."""
@@ -25,9 +25,9 @@ class LateError(RemoteError):
     """The server was asked too late and did nothing: this process was held up after the site had said yes."""
 
 
-def by_server(targets: Sequence[Target]) -> Iterator[tuple[str, str, list[Target]]]:
+def by_server(targets: Sequence[MonitoredComputer]) -> Iterator[tuple[str, str, list[MonitoredComputer]]]:
     """(server, kind, targets) of each management server."""
-    groups: dict[tuple[str, str], list[Target]] = {}
+    groups: dict[tuple[str, str], list[MonitoredComputer]] = {}
     for one in targets:
         if one.how.management_server:
             groups.setdefault((one.how.management_server, one.how.kind), []).append(one)
@@ -35,7 +35,7 @@ def by_server(targets: Sequence[Target]) -> Iterator[tuple[str, str, list[Target
         yield server, kind, members
 
 
-def ask(ctx: Context, targets: Sequence[Target]) -> list[Row]:
+def ask(ctx: Context, targets: Sequence[MonitoredComputer]) -> list[Row]:
     """How it is with the targets that have a management server."""
     rows: list[Row] = []
     for server, kind, members in by_server(targets):
@@ -46,7 +46,7 @@ def ask(ctx: Context, targets: Sequence[Target]) -> list[Row]:
 
 
 def begin(
-    ctx: Context, server: str, kind: str, targets: Sequence[Target], minutes: int, comment: str, run: str
+    ctx: Context, server: str, kind: str, targets: Sequence[MonitoredComputer], minutes: int, comment: str, run: str
 ) -> list[Row]:
     """Begin maintenance mode; answers how it is then.
 
@@ -58,7 +58,7 @@ def begin(
     return _change(ctx, server, kind, targets, "Start-SkMaintenance", arguments)
 
 
-def end(ctx: Context, server: str, kind: str, targets: Sequence[Target], run: str) -> list[Row]:
+def end(ctx: Context, server: str, kind: str, targets: Sequence[MonitoredComputer], run: str) -> list[Row]:
     """Let a run's maintenance modes end; answers how it is then. It may be asked twice, so a lost connection is tried again."""
     for _ in range(ATTEMPTS - 1):
         try:
@@ -68,13 +68,15 @@ def end(ctx: Context, server: str, kind: str, targets: Sequence[Target], run: st
     return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
 
 
-def end_sessions(ctx: Context, targets: Sequence[Target]) -> None:
+def end_sessions(ctx: Context, targets: Sequence[MonitoredComputer]) -> None:
     """Give the sessions back: a server allows a user only some (five, before Windows Server 2012)."""
     for server, _, _ in by_server(targets):
         _session(ctx, server).close()
 
 
-def _change(ctx: Context, server: str, kind: str, targets: Sequence[Target], command: str, arguments: Row) -> list[Row]:
+def _change(
+    ctx: Context, server: str, kind: str, targets: Sequence[MonitoredComputer], command: str, arguments: Row
+) -> list[Row]:
     session = _session(ctx, server)
     computers = [one.computer for one in targets]
     try:

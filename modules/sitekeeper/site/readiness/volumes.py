@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import Volume
-from sitekeeper.site.readiness.found import Asked, Found
+from sitekeeper.site.readiness.findings import Expectations, Finding
 from sitekeeper.windows.vss import shadow_hosts
 
 
-def volumes(ctx: Context, asked: Asked) -> Iterator[Found]:
+def volumes(ctx: Context, asked: Expectations) -> Iterator[Finding]:
     """One shadow copy set must be able to hold them all."""
     site = asked.site
     bad = [
@@ -19,7 +19,7 @@ def volumes(ctx: Context, asked: Asked) -> Iterator[Found]:
         if volume.file_system.upper() not in {"NTFS", "REFS"}
     ]
     if bad:
-        yield Found("volumes", "failed", f"not NTFS: {', '.join(bad)}", "shadow copies need NTFS")
+        yield Finding("volumes", "failed", f"not NTFS: {', '.join(bad)}", "shadow copies need NTFS")
         return
     hosts = [(ctx, site.machine, site.drive, site.volumes)]
     if site.database is not None and site.database_machine is not None:
@@ -29,38 +29,38 @@ def volumes(ctx: Context, asked: Asked) -> Iterator[Found]:
         if machine.old:
             yield _old_volumes(where, drive, mounted)
         else:
-            yield Found("volumes", "ok", f"{_names(mounted)} in one shadow copy set")
+            yield Finding("volumes", "ok", f"{_names(mounted)} in one shadow copy set")
 
 
-def _old_volumes(ctx: Context, drive: str, mounted: tuple[Volume, ...]) -> Found:
+def _old_volumes(ctx: Context, drive: str, mounted: tuple[Volume, ...]) -> Finding:
     """Server 2003: several volumes only with a vshadow.exe that works; without any, one volume through WMI."""
     tool = shadow_hosts.look(ctx, drive, trial=True)
-    shadow_hosts.sql_writer_allowed(ctx)
+    shadow_hosts.allows_sql_writer(ctx)
     if tool.found and not tool.closed:
-        return Found(
+        return Finding(
             "volumes",
             "failed",
             f"{ctx.host}: {tool.folder} is open to others: vshadow.exe is not started from there",
             "give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
         )
     if tool.found and tool.code != 0:
-        return Found(
+        return Finding(
             "volumes",
             "failed",
             f"{ctx.host}: vshadow.exe does not work, it ends with {tool.code}",
             "it must be the build of the VSS 7.2 SDK for this processor: run vshadow.exe -ws on the host",
         )
     if tool.found:
-        return Found("volumes", "ok", f"{_names(mounted)} in one shadow copy set, by vshadow")
+        return Finding("volumes", "ok", f"{_names(mounted)} in one shadow copy set, by vshadow")
     if len(mounted) > 1:
-        return Found(
+        return Finding(
             "volumes",
             "failed",
             f"Server 2003 copies one volume at a time, and the files on {ctx.host} lie on {_names(mounted)}",
             f"put vshadow.exe into {tool.folder} (docs/server-2003.md), move the database to the volume of the site, or use "
             "ConfigMgr's own backup task",
         )
-    return Found("volumes", "ok", f"{_names(mounted)} in one shadow copy, through WMI")
+    return Finding("volumes", "ok", f"{_names(mounted)} in one shadow copy, through WMI")
 
 
 def _names(mounted: tuple[Volume, ...]) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sitekeeper.engine.plan import Record
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.store import ExtractedSet
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
 
 
-class Step(Record):
+class BookStep(Record):
     """One step."""
 
     who: str
@@ -23,7 +23,7 @@ class Step(Record):
     """Commands and places, word for word."""
 
 
-class Place(Record):
+class RecoveryPlace(Record):
     """What is known of the machine that is recovered onto, and where things lie on it."""
 
     host: str
@@ -45,30 +45,30 @@ class Place(Record):
     """Folder of the database that was brought up by hand; empty where none was."""
 
 
-def steps(got: Gotten, place: Place) -> Iterator[Step]:
+def list_steps(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     """What is done, in order."""
-    yield Step(
+    yield BookStep(
         who="operator",
         what="Tell the administrators of the parent and of all child sites that this site is being recovered.",
         how="Do not uninstall the old site in their consoles: that removes its entry, and its data with it.",
     )
     yield from _steps_2007(got, place) if got.product == "2007" else _steps_setup(got, place)
-    yield Step(
+    yield BookStep(
         who="sitekeeper",
         what="Compare the recovered site with the set.",
         how=f"sitekeeper run playbooks/compare.yml -i INVENTORY --limit {place.host} -e set={got.id}",
     )
     if place.folder:
-        yield Step(
+        yield BookStep(
             who="operator",
             what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
             how=place.folder,
         )
 
 
-def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
+def _steps_2007(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     if not place.installed:
-        yield Step(
+        yield BookStep(
             who="operator",
             what="Install ConfigMgr 2007 anew, exactly as it was.",
             how=f"Server name {got.machine.name}, site code {got.site}, version {got.version}, folder {got.install_dir}, the same drives; "
@@ -76,64 +76,64 @@ def _steps_2007(got: Gotten, place: Place) -> Iterator[Step]:
         )
     needless = " (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""
     kept = f"{place.saved}\\srvacct" if place.accounts else "a folder that only administrators can read"
-    yield Step(
+    yield BookStep(
         who="sitekeeper" if place.accounts else "operator",
         what="Put the new srvacct folder aside before anything is restored.",
         how=(f"It is kept in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
     )
-    yield Step(
+    yield BookStep(
         who="operator",
         what="Run the Site Repair Wizard on the site server itself, and give it the backup of the task.",
         how=f"Start menu, ConfigMgr Site Repair Wizard; site backup: {place.backup or 'copy the set of kind task there first'}",
     )
     if not place.same_windows:
-        yield Step(
+        yield BookStep(
             who="operator",
             what="Put the new srvacct folder back over the restored one.",
             how="The keys that open the old one were in the old Windows (KB 2509330). "
             f"Stop the services, copy it from {kept} back to {got.install_dir}\\srvacct.",
         )
-    yield Step(
+    yield BookStep(
         who="operator",
         what="Reset the site. It is mandatory after the Site Repair Wizard.",
         how="Start menu, ConfigMgr Setup: perform site maintenance or reset; then read ConfigMgrSetup.log at the root of the system drive. "
         "Export custom status filter rules before: a reset may set them to their defaults.",
     )
     if not place.same_windows:
-        yield Step(
+        yield BookStep(
             who="operator",
             what="For every account in the console: clear its password, apply, set it again.",
             how="network access account, site address accounts, database and client push accounts",
         )
 
 
-def _steps_setup(got: Gotten, place: Place) -> Iterator[Step]:
-    yield Step(
+def _steps_setup(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
+    yield BookStep(
         who="operator",
         what="See that nothing of an earlier installation is left on the server.",
         how=r"No key HKLM\SOFTWARE\Microsoft\SMS, no keys SMS* below HKLM\SYSTEM\CurrentControlSet\Services, no console; "
         "restart after cleaning.",
     )
     if got.kind == "snapshot":
-        yield Step(
+        yield BookStep(
             who="sitekeeper",
             what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
             how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup. "
             f"Its files are and stay in {place.database}: never delete that folder.",
         )
-    yield Step(
+    yield BookStep(
         who="sitekeeper",
         what="Run setup from the copy of CD.Latest, outside of the install folder, as the account of the task sitekeeper-setup.",
         how=f'"{place.media}\\SMSSETUP\\BIN\\X64\\setup.exe" /script "{place.script}"',
     )
-    yield Step(
+    yield BookStep(
         who="operator",
         what="Work through what setup lists at its end.",
         how="ConfigMgrPostRecoveryActions.html at the root of the system drive of the site server",
     )
 
 
-def enter_again(got: Gotten) -> Iterator[str]:
+def list_to_enter(got: ExtractedSet) -> Iterator[str]:
     """What is in no backup and must be entered or made again."""
     yield "the passwords of all accounts"
     if got.product != "2007":
@@ -147,7 +147,7 @@ def enter_again(got: Gotten) -> Iterator[str]:
         yield "the installation media of this very version: 2012 has no CD.Latest"
 
 
-def gone(got: Gotten) -> Iterator[str]:
+def list_lost(got: ExtractedSet) -> Iterator[str]:
     """What cannot come back."""
     yield f"what was changed after {got.taken_at}, as far as no other site of the hierarchy has it"
     if got.product == "2007":
@@ -155,11 +155,11 @@ def gone(got: Gotten) -> Iterator[str]:
     yield "logs of other site systems; WSUS (SUSDB) unless it is backed up by itself"
 
 
-def as_text(got: Gotten, place: Place) -> str:
+def as_text(got: ExtractedSet, place: RecoveryPlace) -> str:
     """The book without any markup, for whoever has only a console."""
     lines = [f"Recovery of site {got.site} on {place.host}, from set {got.id} of {got.taken_at}", ""]
-    for number, step in enumerate(steps(got, place), 1):
+    for number, step in enumerate(list_steps(got, place), 1):
         lines += [f"{number}. [{step.who}] {step.what}", *([f"   {step.how}"] if step.how else []), ""]
-    for title, rows in (("To be entered again", enter_again(got)), ("Cannot come back", gone(got))):
+    for title, rows in (("To be entered again", list_to_enter(got)), ("Cannot come back", list_lost(got))):
         lines += [f"{title}:", *(f"  - {row}" for row in rows), ""]
     return "\n".join(lines)

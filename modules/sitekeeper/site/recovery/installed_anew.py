@@ -23,7 +23,7 @@ SUMMER_TIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteDatabase:
+class DatabaseAge:
     """How old the database of the site that is installed is; times in UTC, by our own clock."""
 
     created: datetime | None = None
@@ -33,30 +33,30 @@ class SiteDatabase:
     """Why it cannot be told."""
 
 
-def site_database(session: SqlSession, name: str, site: str, server: str, now: datetime) -> SiteDatabase:
+def read_database_age(session: SqlSession, name: str, site: str, server: str, now: datetime) -> DatabaseAge:
     """Ask its SQL Server about the database of a site on a site server."""
     try:
         rows = session.query(queries.CREATED, name)
         if not rows:
-            return SiteDatabase(problem=f"there is no database {name}, or the login may not see it")
+            return DatabaseAge(problem=f"there is no database {name}, or the login may not see it")
         (message,) = session.query(queries.first_message(name), *queries.own_messages(site, server))
         (all_of_them,) = session.query(queries.messages(name))
     except SqlError as error:
-        return SiteDatabase(problem=error.message)
+        return DatabaseAge(problem=error.message)
     local, utc, created, oldest = (*(rows[0][key] for key in ("local", "utc", "created")), message["first"])
     if not (isinstance(local, datetime) and isinstance(utc, datetime) and isinstance(created, datetime)):
-        return SiteDatabase(problem=f"the server does not say when {name} was created")
+        return DatabaseAge(problem=f"the server does not say when {name} was created")
     if oldest is None and all_of_them["number"]:
-        return SiteDatabase(problem=f"{name} has status messages, but none that is known to be of {server} itself")
+        return DatabaseAge(problem=f"{name} has status messages, but none that is known to be of {server} itself")
     east = timedelta(seconds=round((local - utc).total_seconds() / QUARTER) * QUARTER)
     ahead = utc.replace(tzinfo=UTC) - now
-    return SiteDatabase(
+    return DatabaseAge(
         created=created.replace(tzinfo=UTC) - east - ahead,
         oldest=oldest.replace(tzinfo=UTC) - ahead if isinstance(oldest, datetime) else None,
     )
 
 
-def why_not_anew(found: SiteDatabase, taken: datetime) -> str:
+def why_not_anew(found: DatabaseAge, taken: datetime) -> str:
     """Why the site cannot be taken for one that was installed anew after a set was taken; empty where it can."""
     if found.problem or found.created is None:
         return f"cannot be told from a living site: {found.problem}"

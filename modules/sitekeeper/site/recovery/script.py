@@ -22,7 +22,7 @@ _FQDN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _KEY = re.compile(r"Eval|[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", re.IGNORECASE)
 
 
-class Wishes(Record):
+class RecoveryOptions(Record):
     """What an operator decides about a recovery, as the variable ``recovery`` of the site gives it."""
 
     product_id: str = "Eval"
@@ -41,7 +41,7 @@ class Wishes(Record):
     """Account that the task which runs setup must have; empty: whichever it has, but not SYSTEM."""
 
 
-def wishes_of(given: object) -> Wishes:
+def read_recovery_options(given: object) -> RecoveryOptions:
     """Read the variable ``recovery``.
 
     Raises:
@@ -53,10 +53,10 @@ def wishes_of(given: object) -> Wishes:
             "nothing is said of how this site is recovered",
             hint="variable recovery: {provider: <full name>, sql_server: <full name>, product_id: <key or Eval>}",
         )
-    unknown = sorted({str(name) for name in given} - set(Wishes.model_fields))
+    unknown = sorted({str(name) for name in given} - set(RecoveryOptions.model_fields))
     if unknown:
         raise UsageError(
-            f"recovery does not know {', '.join(unknown)}", hint=f"it knows {', '.join(Wishes.model_fields)}"
+            f"recovery does not know {', '.join(unknown)}", hint=f"it knows {', '.join(RecoveryOptions.model_fields)}"
         )
     missing = sorted({"provider", "sql_server"} - set(given))
     if missing:
@@ -67,7 +67,7 @@ def wishes_of(given: object) -> Wishes:
             hint="write it as it is, or give Eval and enter the key afterwards",
         )
     try:
-        wishes = Wishes(**given)
+        wishes = RecoveryOptions(**given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in ("recovery", *first["loc"]))
@@ -99,7 +99,7 @@ class Recovery(Record):
     """The ``<code>Backup`` folder of the task, for option 10."""
 
 
-def recovery_script(recovery: Recovery, wishes: Wishes) -> str:
+def recovery_script(recovery: Recovery, wishes: RecoveryOptions) -> str:
     """The file's text, ASCII with Windows' line ends.
 
     Raises:
@@ -121,7 +121,7 @@ def recovery_script(recovery: Recovery, wishes: Wishes) -> str:
     return "\r\n".join([*lines, ""])
 
 
-def _sections(recovery: Recovery, wishes: Wishes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _sections(recovery: Recovery, wishes: RecoveryOptions) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     central = recovery.site_type == "cas"
     yield "Identification", [("Action", "RecoverCCAR" if central else "RecoverPrimarySite"), ("CDLatest", "1")]
     options = [("ServerRecoveryOptions", "1"), ("DatabaseRecoveryOptions", str(recovery.option))]

@@ -11,7 +11,7 @@ from pathlib import Path
 from sitekeeper.engine.errors import IntegrityError, SpaceError, UnreachableError
 from sitekeeper.engine.plan import Result
 from sitekeeper.engine.session import Context
-from sitekeeper.model.store import Gotten
+from sitekeeper.model.store import ExtractedSet
 
 CHUNK = 192 * 1024
 """Bytes of one call: base64 of it, and a protocol around that, must stay far below what a shell of Server 2008 R2 may hold."""
@@ -21,7 +21,7 @@ SCRIPT = "recover.ini"
 MEDIA = "CD.Latest"
 
 
-class Staged(Result):
+class StagedRecovery(Result):
     """What lies beside a site."""
 
     root: str = ""
@@ -60,7 +60,7 @@ class Piece:
         return self.local.stat().st_size if self.local is not None else len(self.data)
 
 
-def pieces_of(got: Gotten, *, backup: bool, media: bool) -> Iterator[Piece]:
+def pieces_of(got: ExtractedSet, *, backup: bool, media: bool) -> Iterator[Piece]:
     """Everything of a set that a recovery reads, folders before what is in them.
 
     Raises:

@@ -40,16 +40,16 @@ def destination_of(ctx: Context, site: SiteFacts) -> tuple[str, bool]:
         )
     (row,) = places.values()
     destination = str(row["Destination"])
-    wrong = list(_wrong(destination, site, exists=bool(row["Exists"])))
+    wrong = list(_find_faults(destination, site, exists=bool(row["Exists"])))
     if wrong:
         raise PreflightError(
             f"the backup task of {site.code} writes to {destination!r}: {'; '.join(wrong)}",
             hint="correct the destination in the task's properties in the console",
         )
-    return destination, _room(ctx, destination, site)
+    return destination, _check_room(ctx, destination, site)
 
 
-def _wrong(destination: str, site: SiteFacts, *, exists: bool) -> Iterator[str]:
+def _find_faults(destination: str, site: SiteFacts, *, exists: bool) -> Iterator[str]:
     if not destination:
         yield "no destination was ever given"
         return
@@ -72,7 +72,7 @@ def _wrong(destination: str, site: SiteFacts, *, exists: bool) -> Iterator[str]:
         yield "the folder does not exist"
 
 
-def _room(ctx: Context, destination: str, site: SiteFacts) -> bool:
+def _check_room(ctx: Context, destination: str, site: SiteFacts) -> bool:
     """Refuse a destination on no local disk, or one that cannot even hold the database; whether it shares a volume."""
     rows = ctx.ps.call("Get-WmiObject", Class="Win32_Volume")
     volumes = [

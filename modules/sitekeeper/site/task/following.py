@@ -55,7 +55,7 @@ class TaskIntent(Record):
 
 
 @dataclass(slots=True)
-class Log:
+class TaskLog:
     """The task's log since the run began."""
 
     ctx: Context
@@ -68,7 +68,7 @@ class Log:
         self._at = self.intent.log_length
         self._grew = self.ctx.clock.monotonic()
 
-    def more(self) -> messages.Told:
+    def more(self) -> messages.LogExcerpt:
         """Read on to the log's end; what it says by now."""
         while True:
             (row,) = self.ctx.ps.call("Read-SkTaskLog", Drive=self.intent.drive, Path=self.intent.path, Offset=self._at)
@@ -87,13 +87,13 @@ class Log:
 
 
 @dataclass(slots=True)
-class Watch:
+class ServiceWatch:
     """When the services were down, as far as somebody looked."""
 
     down: tuple[str, float] | None = None
     up: tuple[str, float] | None = None
 
-    def saw(self, ctx: Context, *, all_running: bool) -> None:
+    def note(self, ctx: Context, *, all_running: bool) -> None:
         """Note one look."""
         now = (ctx.clock.now().astimezone(UTC).isoformat(), ctx.clock.monotonic())
         if not all_running and self.down is None:
@@ -102,18 +102,18 @@ class Watch:
             self.up = now
 
 
-def follow(ctx: Context, intent: TaskIntent, longest: float, watch: Watch) -> Log:
+def follow(ctx: Context, intent: TaskIntent, longest: float, watch: ServiceWatch) -> TaskLog:
     """Watch the task until its service has stopped.
 
     Raises:
         RemoteTimeoutError: it does not end. RunInterruptedError: the operator stopped the run.
 
     """
-    log = Log(ctx, intent)
+    log = TaskLog(ctx, intent)
     begun = ctx.clock.monotonic()
     while True:
         found = states(ctx, (SERVICE, *intent.running))
-        watch.saw(ctx, all_running=all(one.state == "Running" for one in found[1:]))
+        watch.note(ctx, all_running=all(one.state == "Running" for one in found[1:]))
         told = log.more()
         if found[0].state == "Stopped":
             return log
@@ -131,7 +131,7 @@ def follow(ctx: Context, intent: TaskIntent, longest: float, watch: Watch) -> Lo
         ctx.clock.sleep(min(1.0, 0.1 + passed / 20), ctx.stop)
 
 
-def judged(ctx: Context, log: Log) -> messages.Told:
+def prove_log(ctx: Context, log: TaskLog) -> messages.LogExcerpt:
     """The whole log of a run that has ended well.
 
     Raises:
@@ -141,15 +141,15 @@ def judged(ctx: Context, log: Log) -> messages.Told:
     until = ctx.clock.monotonic() + PATIENCE
     while True:
         told = log.more()
-        why = messages.wrong(told.messages)
+        why = messages.find_fault(told.messages)
         if not why:
             return told
         if ctx.clock.monotonic() > until or any(one in messages.FAILURES for one in told.messages):
-            raise messages.failure(told, why)
+            raise messages.build_error(told, why)
         ctx.clock.sleep(0.5, ctx.stop)
 
 
-def reported(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMessage]:
+def await_messages(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMessage]:
     """The run's status messages, once the site has taken them into its database.
 
     Raises:
@@ -159,7 +159,7 @@ def reported(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMes
     until = ctx.clock.monotonic() + longest
     while True:
         found = status_messages.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
-        why = messages.wrong([one.message for one in found])
+        why = messages.find_fault([one.message for one in found])
         if not why:
             return found
         if ctx.clock.monotonic() > until or any(one.message in messages.FAILURES for one in found):
@@ -172,7 +172,7 @@ def reported(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMes
         ctx.clock.sleep(0.5, ctx.stop)
 
 
-def unproven(ctx: Context, intent: TaskIntent) -> str:
+def find_fault(ctx: Context, intent: TaskIntent) -> str:
     """Why the backup that lies there now is not whole and good; empty where log, messages and files all say that it is.
 
     The newest run counts, whoever began it: a good backup of somebody else's is no reason to put an older one in its place.
@@ -183,17 +183,17 @@ def unproven(ctx: Context, intent: TaskIntent) -> str:
     """
     if states(ctx, (SERVICE,))[0].state != "Stopped":
         raise LimitError("the site's backup task runs")
-    why = messages.wrong(messages.newest(Log(ctx, intent).more().messages))
+    why = messages.find_fault(messages.newest(TaskLog(ctx, intent).more().messages))
     if not why:
         found = status_messages.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
-        why = messages.wrong(messages.newest([one.message for one in found]))
+        why = messages.find_fault(messages.newest([one.message for one in found]))
     if not why:
         lacks = task_folder.missing(task_folder.listed(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest)
         why = f"it lacks {', '.join(lacks)}" if lacks else ""
     return why
 
 
-def proof_of(intent: TaskIntent, told: Sequence[StatusMessage], watch: Watch) -> TaskProof:
+def proof_of(intent: TaskIntent, told: Sequence[StatusMessage], watch: ServiceWatch) -> TaskProof:
     """What the manifest keeps of a good run. The services were down within 5055 and 5035, whoever saw it."""
     started = next(one for one in told if one.message == messages.STARTED)
     completed = next(one for one in told if one.message == messages.COMPLETED)

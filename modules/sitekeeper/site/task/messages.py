@@ -33,7 +33,7 @@ _LINE = re.compile(r"<!\[LOG\[(.*?)\]LOG\]!>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LogExcerpt:
     """What a stretch of the log says."""
 
     messages: tuple[int, ...]
@@ -42,17 +42,17 @@ class Told:
     """Its last line, to be shown."""
 
 
-def read(text: str) -> Told:
+def read(text: str) -> LogExcerpt:
     """Numbers of a stretch of smsbkup.log."""
     lines = _LINE.findall(text)
-    return Told(
+    return LogExcerpt(
         tuple(int(one) for one in _MESSAGE.findall(text)),
         tuple(int(one) for one in _WIN32.findall(text)),
         str(lines[-1])[:200] if lines else "",
     )
 
 
-def wrong(messages: Sequence[int]) -> str:
+def find_fault(messages: Sequence[int]) -> str:
     """Why these messages are not those of one good run; empty if they are."""
     begun = [at for at, one in enumerate(messages) if one == STARTED]
     if not begun:
@@ -73,7 +73,7 @@ def newest(messages: Sequence[int]) -> Sequence[int]:
     return messages[begun[-1] :] if begun else messages
 
 
-def failure(told: Told, why: str) -> SitekeeperError:
+def build_error(told: LogExcerpt, why: str) -> SitekeeperError:
     """The error for a run that came to a bad end: what it said, and what to do."""
     known = [one for one in told.errors if one in ADVICE]
     errors = f", Windows error {', '.join(str(one) for one in dict.fromkeys(told.errors))}" if told.errors else ""

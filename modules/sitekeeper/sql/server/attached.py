@@ -7,7 +7,7 @@ from typing import Literal
 from sitekeeper.engine.errors import IntegrityError, SqlError
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
-from sitekeeper.model.sql import Made
+from sitekeeper.model.sql import AttachedDatabase
 from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.server import dropping, queries
 from sitekeeper.sql.server.server import Server, rate
@@ -36,7 +36,7 @@ class PushedDatabase(Record):
     files: tuple[str, ...]
 
 
-def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
+def sort_files(files: tuple[PushedFile, ...]) -> list[PushedFile]:
     """The primary data file first, logs last. A set lists data files in the order of the database's own.
 
     "If PRIMARY is not specified, the first file listed in the CREATE DATABASE statement becomes the primary file" (Microsoft).
@@ -44,7 +44,7 @@ def in_order(files: tuple[PushedFile, ...]) -> list[PushedFile]:
     return sorted(files, key=lambda one: one.kind == "log")
 
 
-def take_back(there: Context, intent: PushedDatabase, *, made: bool) -> str:
+def undo_database(there: Context, intent: PushedDatabase, *, made: bool) -> str:
     """Drop the database and what is left of its files, after a change that was made, half made or never sent."""
     server = Server(there, intent.instance)
     if not made:
@@ -55,7 +55,7 @@ def take_back(there: Context, intent: PushedDatabase, *, made: bool) -> str:
     return f"database {intent.name} {'dropped' if dropped else 'was not there'}"
 
 
-def online(server: Server, predicted: Made, seconds: float) -> Made:
+def prove_online(server: Server, predicted: AttachedDatabase, seconds: float) -> AttachedDatabase:
     """Prove that the database is there and started, with exactly these files.
 
     Raises:
@@ -82,7 +82,7 @@ def online(server: Server, predicted: Made, seconds: float) -> Made:
     )
 
 
-def refused(error: SqlError, name: str) -> SqlError | IntegrityError:
+def explain_refusal(error: SqlError, name: str) -> SqlError | IntegrityError:
     """What it means that the server does not start the database."""
     if error.number in TORN or error.number == NOT_STARTED:
         torn = IntegrityError(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sitekeeper.engine.errors import RemoteTimeoutError, RunInterruptedError, SitekeeperError, UnreachableError
 from sitekeeper.engine.session import Context
 from sitekeeper.sql.server import queries
-from sitekeeper.transport.sql.session import Outcome, SqlCancelled, SqlMessage, SqlSession
+from sitekeeper.transport.sql.session import SqlCancelled, SqlMessage, SqlOutcome, SqlSession
 
 SILENT_SECONDS = 12 * 3600
 """How long CHECKDB and an attach with its upgrade may say nothing; the task's own deadline ends them before."""
@@ -43,7 +43,7 @@ class Server:
         except UnreachableError:
             return self.session(database).query(sql, *params)
 
-    def change(self, sql: str, *, text: str, silent: bool = False) -> Outcome:
+    def change(self, sql: str, *, text: str, silent: bool = False) -> SqlOutcome:
         """Run a changing statement right after the host's fence has said yes; never sent twice.
 
         Raises:
@@ -54,23 +54,23 @@ class Server:
         self.there.ps.change("Write-Output", InputObject="fence")
         return self.run(session, sql, text=text, silent=silent)
 
-    def run(self, session: SqlSession, sql: str, *, text: str, silent: bool = False) -> Outcome:
+    def run(self, session: SqlSession, sql: str, *, text: str, silent: bool = False) -> SqlOutcome:
         """Run a long statement and tell how far it is: by its own messages, or by what another session sees of it."""
 
-        def heard(message: SqlMessage) -> None:
+        def on_message(message: SqlMessage) -> None:
             if message.number == PROGRESS and (digits := "".join(filter(str.isdigit, message.text))):
                 self.there.progress(min(int(digits), 100), 100, "%", text)
 
-        watch = Watch(self, session, text, asks=silent)
+        watch = StatementWatch(self, session, text, asks=silent)
         with watch:
             try:
-                return session.execute(sql, heard=heard, silent=SILENT_SECONDS if silent else None)
+                return session.execute(sql, on_message=on_message, silent=SILENT_SECONDS if silent else None)
             except SqlCancelled:
                 watch.explain()
                 raise
 
 
-class Watch:
+class StatementWatch:
     """While a long statement runs: its percent, asked by another session, and its end when its time is over."""
 
     def __init__(self, server: Server, session: SqlSession, text: str, *, asks: bool) -> None:
@@ -100,7 +100,7 @@ class Watch:
             raise RemoteTimeoutError(f"{self._overdue} (during {self._text})", host=there.host) from None
 
     def _run(self) -> None:
-        asked = now(self._server)
+        asked = read_clock(self._server)
         while not self._ended.wait(LOOK):
             try:
                 asked = self._look(asked)
@@ -111,12 +111,12 @@ class Watch:
         """One look at the deadline and the operator, now and then at the percent; returns when that was last asked for."""
         there = self._server.there
         deadline = there.ps.deadline  # it bounds every call of the task, and so this statement
-        if deadline is not None and now(self._server) >= deadline[0]:
+        if deadline is not None and read_clock(self._server) >= deadline[0]:
             self._overdue = deadline[1]
         if self._overdue or there.stop.is_set():
             self._session.cancel()
-        elif self._asks and now(self._server) - asked > TOLD_AFTER:
-            asked = now(self._server)
+        elif self._asks and read_clock(self._server) - asked > TOLD_AFTER:
+            asked = read_clock(self._server)
             self._ask()
         return asked
 
@@ -128,12 +128,12 @@ class Watch:
             self._asks = False  # only the progress is not shown
 
 
-def now(server: Server) -> float:
+def read_clock(server: Server) -> float:
     """Monotonic seconds."""
     return server.there.clock.monotonic()
 
 
-def timed(there: Context, work: Callable[[], Outcome]) -> tuple[Outcome, float]:
+def measure_time(there: Context, work: Callable[[], SqlOutcome]) -> tuple[SqlOutcome, float]:
     """What it answers, and the seconds that it took."""
     began = there.clock.monotonic()
     return work(), there.clock.monotonic() - began

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from sitekeeper.engine.errors import SqlError, UnreachableError
-from sitekeeper.model.site import Database, DatabaseFile, OtherDatabase
+from sitekeeper.model.site import DatabaseFile, OtherDatabase, SiteDatabase
 from sitekeeper.sql.server import queries
 from sitekeeper.transport.sql.session import SqlSession
 
@@ -27,7 +27,7 @@ def read_over(connect: Callable[[], SqlSession], read: Callable[[SqlSession], T]
         return read(connect())
 
 
-def database_of(session: SqlSession, *, host: str, server: str, instance: str, name: str) -> Database:
+def database_of(session: SqlSession, *, host: str, server: str, instance: str, name: str) -> SiteDatabase:
     """Everything about a database that its backup and its recovery need to know.
 
     Raises:
@@ -52,7 +52,7 @@ def database_of(session: SqlSession, *, host: str, server: str, instance: str, n
     others: dict[str, list[str]] = {}
     for one in session.query(queries.OTHER_FILES, name):
         others.setdefault(str(one["database_name"]), []).append(str(one["path"]))
-    return Database(
+    return SiteDatabase(
         host=host,
         server=server,
         instance=instance,

@@ -89,7 +89,7 @@ OPTIONS = ("TRUSTWORTHY ON", "ENABLE_BROKER WITH ROLLBACK IMMEDIATE", "HONOR_BRO
 """HONOR_BROKER_PRIORITY: 2008 and later."""
 
 
-def own(name: str, login: str) -> str:
+def change_owner(name: str, login: str) -> str:
     """Give a database an owner."""
     return f"ALTER AUTHORIZATION ON DATABASE::{quote_name(name)} TO {quote_name(login)}"
 

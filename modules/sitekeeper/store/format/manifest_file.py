@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.plan import Record
-from sitekeeper.model.site import Database, Machine, Service, TaskProof, Volume
-from sitekeeper.model.windows import Watched
+from sitekeeper.model.site import Machine, ServiceFacts, SiteDatabase, TaskProof, Volume
+from sitekeeper.model.windows import WatchedService
 
 RecordT = TypeVar("RecordT", bound=Record)
 NAME = "manifest.json"
@@ -79,13 +79,13 @@ class Manifest(Record):
     writer: one shadow copy set, database frozen by its writer. crash: one instant, no writer. separate: not one instant."""
     gap: float
     shadow_set: str
-    before: tuple[Watched, ...]
-    after: tuple[Watched, ...]
+    before: tuple[WatchedService, ...]
+    after: tuple[WatchedService, ...]
     machine: Machine
     database_machine: Machine | None = None
     volumes: tuple[Volume, ...]
-    services: tuple[Service, ...]
-    database: Database | None
+    services: tuple[ServiceFacts, ...]
+    database: SiteDatabase | None
     row_counts: dict[str, int] = Field(default_factory=dict)
     registry: tuple[RegistryCount, ...]
     feeds: tuple[str, ...]

@@ -9,7 +9,7 @@ from typing import Literal
 from sitekeeper.engine.errors import IntegrityError, LimitError
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
-from sitekeeper.model.store import Published
+from sitekeeper.model.store import StoredSet
 from sitekeeper.model.windows import ShadowSet
 from sitekeeper.store.format import catalogue, entry_log, head_file, manifest_file, store_folder
 
@@ -28,11 +28,11 @@ class PublishIntent(Record):
     """What the set may lack without being worth less."""
 
 
-def _result(set_: catalogue.Kept, accept: tuple[str, ...], msg: str) -> Published:
+def _result(set_: catalogue.Kept, accept: tuple[str, ...], msg: str) -> StoredSet:
     facts = set_.facts
     torn = set_.consistency == "separate" and "separate" not in accept
     partial = f"{set_.id} has no database of the same instant" if torn else ""
-    return Published(
+    return StoredSet(
         changed=True,
         id=set_.id,
         folder=str(set_.folder),
@@ -62,7 +62,7 @@ def pulled(staging: Path) -> tuple[manifest_file.Entry, ...]:
 
 def published_before(
     store: store_folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()
-) -> Published | None:
+) -> StoredSet | None:
     """The set, if this run had published it already before it was cut off."""
     folder = store.path(set_id)
     if not folder.is_dir():

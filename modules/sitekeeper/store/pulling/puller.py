@@ -13,7 +13,7 @@ from typing import Protocol
 from sitekeeper.engine.errors import IntegrityError, UnreachableError
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import Part
-from sitekeeper.model.windows import Copy
+from sitekeeper.model.windows import ShadowCopy
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.manifest_file import Entry
 from sitekeeper.store.format.names import relative_to, stored_path
@@ -29,10 +29,10 @@ BATCH_TEXT = 40_000
 class Source(Protocol):
     """Where files are read, and what must hold while they are."""
 
-    def copy_of(self, part: Part) -> Copy:
+    def copy_of(self, part: Part) -> ShadowCopy:
         """Where a part is read."""
 
-    def still_there(self, host: str, copy: Copy) -> None:
+    def still_there(self, host: str, copy: ShadowCopy) -> None:
         """Asked after a lost connection.
 
         Raises:
@@ -64,7 +64,7 @@ class Puller(Streams):
         """The context of a host."""
         return self.ctx if host == self.ctx.host else self.ctx.of(host)
 
-    def listing(self, part: Part) -> tuple[Copy, list[Found]]:
+    def listing(self, part: Part) -> tuple[ShadowCopy, list[Found]]:
         """Everything that a part holds there."""
         copy = self.source.copy_of(part)
         last: UnreachableError | None = None
@@ -78,7 +78,7 @@ class Puller(Streams):
                 last = error
         raise last or UnreachableError("no listing")
 
-    def part(self, part: Part, copy: Copy, found: Sequence[Found]) -> None:
+    def part(self, part: Part, copy: ShadowCopy, found: Sequence[Found]) -> None:
         """Make the folders, note the links, and stream the files."""
         files: list[tuple[Found, str]] = []
         folders: list[tuple[Path, int]] = []
@@ -121,7 +121,7 @@ class Puller(Streams):
         for folder, modified in reversed(folders):
             set_time(folder, modified)
 
-    def _batch(self, part: Part, copy: Copy, targets: list[Target]) -> None:
+    def _batch(self, part: Part, copy: ShadowCopy, targets: list[Target]) -> None:
         ps = self.of(part.host).ps
 
         def ask(left: Sequence[Target]) -> Iterator[object]:

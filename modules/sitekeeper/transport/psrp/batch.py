@@ -41,7 +41,7 @@ class Batch:
             elif isinstance(value, str) and value.startswith(self._marker):
                 number = int(value.removeprefix(self._marker))
                 while len(answers) < number:
-                    answers.append(Answer((), (_vanished(calls[len(answers)].command),)))
+                    answers.append(Answer((), (_build_no_answer(calls[len(answers)].command),)))
                 answers.append(Answer(tuple(ours), tuple(errors)))
                 ours, errors = [], []
             else:
@@ -49,7 +49,7 @@ class Batch:
         if len(answers) < len(calls):  # the pipeline ended in the middle, by the last record
             ending = strays.pop() if strays else None
             while len(answers) < len(calls):
-                record = ending or _vanished(calls[len(answers)].command)
+                record = ending or _build_no_answer(calls[len(answers)].command)
                 answers.append(Answer(tuple(ours), (*errors, record)))
                 ours, errors = [], []
         return answers, _attribute(answers, strays)
@@ -71,5 +71,5 @@ def _attribute(answers: list[Answer], strays: list[ErrorRecord]) -> ErrorRecord 
     return None
 
 
-def _vanished(command: str) -> ErrorRecord:
+def _build_no_answer(command: str) -> ErrorRecord:
     return ErrorRecord(f"{command} left no answer", "SkNoAnswer", 0)

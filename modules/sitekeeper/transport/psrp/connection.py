@@ -76,7 +76,7 @@ _CHOICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PsrpTarget:
     """Everything that is needed to reach a host. The password is a Secret until the connection is made."""
 
     host: str
@@ -103,7 +103,7 @@ class Target:
     password_origin: Origin | None = field(default=None)
 
 
-def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: Mapping[str, Origin]) -> Target:
+def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: Mapping[str, Origin]) -> PsrpTarget:
     """A host's Target from its variables (``ansible_host``, ``ansible_port``, ``ansible_psrp_*`` ...).
 
     Raises:
@@ -155,7 +155,7 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     if password is not None and not isinstance(password, Secret):
         raise InventoryError("ansible_password must be a text or a secret", host=host, origin=origin)
     operation = number("ansible_psrp_operation_timeout", 20)
-    return Target(
+    return PsrpTarget(
         host=host,
         server=str(variables.get("ansible_host", variables.get("ansible_psrp_host", host))),
         port=port or (5986 if ssl else 5985),
@@ -196,7 +196,7 @@ def number_of(variables: Mapping[str, Any], name: str, default: int, *, host: st
     return value
 
 
-def wsman_of(target: Target) -> WSMan:
+def wsman_of(target: PsrpTarget) -> WSMan:
     """A pypsrp connection that has not been used yet. Reveals the password: the only place that does."""
     extra: dict[str, Any] = dict(target.passed_on)
     if target.auth == "certificate":
@@ -220,7 +220,7 @@ def wsman_of(target: Target) -> WSMan:
         **extra,
     )
     build = wsman.transport._build_session  # noqa: SLF001 - it is called late, with each new login, and has no public name
-    setattr(wsman.transport, "_build_session", lambda: _with_closing_adapters(build()))  # noqa: B010 - no method to override
+    setattr(wsman.transport, "_build_session", lambda: _mount_closing_adapters(build()))  # noqa: B010 - no method to override
     return wsman
 
 
@@ -250,13 +250,13 @@ class ClosingAdapter(BaseAdapter):
         self._inner.close()
 
 
-def _with_closing_adapters(session: requests.Session) -> requests.Session:
+def _mount_closing_adapters(session: requests.Session) -> requests.Session:
     for prefix, adapter in list(session.adapters.items()):
         session.mount(prefix, ClosingAdapter(adapter))
     return session
 
 
-def explained(error: Exception, target: Target) -> SitekeeperError:
+def explain_error(error: Exception, target: PsrpTarget) -> SitekeeperError:
     """What a failed connection means, and what to do about it."""
     where = f"{target.server}:{target.port}"
     if isinstance(error, SitekeeperError):
@@ -317,7 +317,7 @@ def is_quota(error: Exception) -> bool:
     return isinstance(error, WSManFaultError) and str(error.code).endswith("QuotaLimit")
 
 
-def _fault(error: WSManFaultError, target: Target, where: str) -> SitekeeperError:
+def _fault(error: WSManFaultError, target: PsrpTarget, where: str) -> SitekeeperError:
     if error.code == 5:
         return AuthError(
             f"{target.user} has no right to use WinRM on {where}",

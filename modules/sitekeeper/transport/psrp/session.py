@@ -21,7 +21,7 @@ from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Answer, Call, Session
 from sitekeeper.transport.psrp import clixml, fragments, functions
 from sitekeeper.transport.psrp.batch import Batch
-from sitekeeper.transport.psrp.connection import Target
+from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.request import Statement
 from sitekeeper.transport.psrp.shell import Shell, ShellExpiredError, ShellGoneError
 
@@ -40,7 +40,7 @@ Fence = Callable[[], Call]
 class PsrpSession:
     """Commands on one host. Opened on first use; a lost shell is opened again; only ``cancel`` is for other threads."""
 
-    def __init__(self, target: Target, clock: Clock) -> None:
+    def __init__(self, target: PsrpTarget, clock: Clock) -> None:
         self.target = target
         self._fence: Fence | None = None
         """The first statement of every change; without one nothing can be changed."""
@@ -85,42 +85,42 @@ class PsrpSession:
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
         """Run one reading command."""
-        output, errors = self._read([Statement(self._allowed(command, args))])
+        output, errors = self._read([Statement(self._check_allowed(command, args))])
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
         return output
 
     def read(self, calls: Sequence[Call]) -> list[Answer]:
         """Run several reading commands in one pipeline; a marker after each tells whose output and errors came."""
         batch = Batch(calls)
-        output, strays = self._read(batch.statements(lambda call: self._allowed(call.command, dict(call.args))))
+        output, strays = self._read(batch.statements(lambda call: self._check_allowed(call.command, dict(call.args))))
         answers, unclaimed = batch.answers(output, strays)
         if unclaimed is not None:
-            raise self._refused(calls[0].command, unclaimed)
+            raise self._build_error(calls[0].command, unclaimed)
         return answers
 
     def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         """Run one changing command behind the fence; never sent twice."""
         if self._fence is None:
             raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
-        output, errors = self._fenced(self._fence, command, args, deadline or CALL_SECONDS)
-        lost = _lease_lost(errors)
+        output, errors = self._run_fenced(self._fence, command, args, deadline or CALL_SECONDS)
+        lost = _find_lost_lease(errors)
         if lost is not None and self._renew is not None and self._renew():
             # The fence stopped the pipeline: nothing ran.
-            output, errors = self._fenced(self._fence, command, args, deadline or CALL_SECONDS)
-            lost = _lease_lost(errors)
+            output, errors = self._run_fenced(self._fence, command, args, deadline or CALL_SECONDS)
+            lost = _find_lost_lease(errors)
         if lost is not None:
             raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
         if errors and errors[0].short_id == "SkLeaseBusy":
             raise BusyError(f"{command}: {errors[0].message}", host=self.target.host)
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
         return output
 
     def change_beside(self, home: Session, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         """Run one changing command without a lease here, right after the fence of ``home`` has said yes; never sent twice."""
-        call = self._allowed(command, args)
-        self._ready(command)
+        call = self._check_allowed(command, args)
+        self._load_functions(command)
         home.change("Write-Output", InputObject="fence")
         try:
             output, errors = self._run([Statement(call)], deadline or CALL_SECONDS, command)
@@ -130,16 +130,20 @@ class PsrpSession:
                 f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
             ) from None
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
         return output
 
-    def _fenced(
+    def _run_fenced(
         self, fence: Fence, command: str, args: dict[str, Any], seconds: float
     ) -> tuple[list[Any], list[ErrorRecord]]:
         """The fence, the change, and the end of the fence: the host's lock is held from the first to the last."""
-        statements = [Statement(fence()), Statement(self._allowed(command, args)), Statement(Call("Clear-SkFence"))]
+        statements = [
+            Statement(fence()),
+            Statement(self._check_allowed(command, args)),
+            Statement(Call("Clear-SkFence")),
+        ]
         for statement in statements:
-            self._ready(statement.call.command)
+            self._load_functions(statement.call.command)
         ended = False
         try:
             output, errors = self._run(statements, seconds, command)
@@ -164,12 +168,12 @@ class PsrpSession:
 
     def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
         """Run one reading command and hand on its objects as they come."""
-        call = self._allowed(command, args)
-        self._ready(command)
-        shell = self._opened()
+        call = self._check_allowed(command, args)
+        self._load_functions(command)
+        shell = self._open_shell()
         errors: list[ErrorRecord] = []
         try:
-            shell, pipeline = self._begun(shell, [Statement(call)])
+            shell, pipeline = self._begin(shell, [Statement(call)])
             finished = False
             try:
                 # Deadline per message: a stream may take hours, but not stand still.
@@ -187,9 +191,9 @@ class PsrpSession:
         except TimeoutError:
             self._drop()
             text = f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)"
-            raise self._overdue(text, command) from None
+            raise self._build_overdue(text, command) from None
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
 
     def cancel(self) -> None:
         """Stop what is running, from any thread: a signal over a connection of its own."""
@@ -212,14 +216,14 @@ class PsrpSession:
             RemoteError: with the record. UnreachableError: lost, and unknown whether it was done.
 
         """
-        self._ready(command)
+        self._load_functions(command)
         try:
             output, errors = self._run([Statement(Call(command, args))], CALL_SECONDS)
         except ShellGoneError:
             self._drop()
             raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
         return output
 
     def ask(self, command: str, /, **args: Any) -> list[Any]:
@@ -231,10 +235,10 @@ class PsrpSession:
         """
         output, errors = self._read([Statement(Call(command, args))])
         if errors:
-            raise self._refused(command, errors[0])
+            raise self._build_error(command, errors[0])
         return output
 
-    def _allowed(self, command: str, args: dict[str, Any]) -> Call:
+    def _check_allowed(self, command: str, args: dict[str, Any]) -> Call:
         if self._needs is not None and not self._needs.allows(command, args):
             raise SitekeeperError(
                 f"a module sent {command} without declaring it so in its needs", host=self.target.host
@@ -244,7 +248,7 @@ class PsrpSession:
     def _read(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
         for attempt in range(1, READ_ATTEMPTS + 1):
             for statement in statements:
-                self._ready(statement.call.command)
+                self._load_functions(statement.call.command)
             try:
                 return self._run(statements, CALL_SECONDS)
             except ShellGoneError:
@@ -258,20 +262,20 @@ class PsrpSession:
         until = self._clock.monotonic() + seconds
         return until if self._bound is None else min(until, self._bound[0])
 
-    def _overdue(self, text: str, command: str) -> RemoteTimeoutError:
+    def _build_overdue(self, text: str, command: str) -> RemoteTimeoutError:
         """The error of a deadline that fired, which says its own name."""
         if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
             text = f"{self._bound[1]} (during {command})"
         return RemoteTimeoutError(text, host=self.target.host)
 
-    def _opened_in_time(self, command: str) -> Shell:
+    def _open_in_time(self, command: str) -> Shell:
         if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
             raise RemoteTimeoutError(f"{self._bound[1]} (before {command})", host=self.target.host)
-        return self._opened()
+        return self._open_shell()
 
     def _run(self, statements: list[Statement], seconds: float, name: str = "") -> tuple[list[Any], list[ErrorRecord]]:
         name = name or statements[-1].call.command
-        shell, pipeline = self._begun(self._opened_in_time(name), statements)
+        shell, pipeline = self._begin(self._open_in_time(name), statements)
         output: list[Any] = []
         errors: list[ErrorRecord] = []
         deadline = self._until(seconds)
@@ -281,14 +285,16 @@ class PsrpSession:
                 if value is not _NOTHING:
                     output.append(value)
         except TimeoutError:
-            self._hung(shell, pipeline)
-            raise self._overdue(f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name) from None
+            self._stop_hung(shell, pipeline)
+            raise self._build_overdue(
+                f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name
+            ) from None
         finally:
             self._running = None
         shell.end(pipeline)
         return output, errors
 
-    def _begun(self, shell: Shell, statements: list[Statement]) -> tuple[Shell, str]:
+    def _begin(self, shell: Shell, statements: list[Statement]) -> tuple[Shell, str]:
         """Start a pipeline, in a new shell if the host had deleted the one that we had.
 
         One that was cancelled before its start was confirmed is stopped at once.
@@ -299,7 +305,7 @@ class PsrpSession:
             try:
                 pipeline = shell.start(statements)
             except ShellExpiredError:
-                shell = self._anew(statements)
+                shell = self._reopen(statements)
                 with self._lock:
                     self._starting = True
                 pipeline = shell.start(statements)
@@ -314,13 +320,13 @@ class PsrpSession:
             shell.stop(pipeline)
         return shell, pipeline
 
-    def _anew(self, statements: list[Statement]) -> Shell:
+    def _reopen(self, statements: list[Statement]) -> Shell:
         """A new shell for statements that did not start, with our functions if they need them."""
         self._drop()
         for statement in statements:
             if not statement.is_script:
-                self._ready(statement.call.command)
-        return self._opened()
+                self._load_functions(statement.call.command)
+        return self._open_shell()
 
     @staticmethod
     def _value(message: fragments.Message, errors: list[ErrorRecord]) -> Any:
@@ -341,23 +347,23 @@ class PsrpSession:
                 )
         return _NOTHING
 
-    def _opened(self) -> Shell:
+    def _open_shell(self) -> Shell:
         if self._shell is None:
             self._shell = Shell(self.target, self._clock)
             self._loaded = False
         return self._shell
 
-    def _ready(self, command: str) -> None:
+    def _load_functions(self, command: str) -> None:
         """Load our functions into the session before one of them is called for the first time."""
-        self._opened()
+        self._open_shell()
         if self._loaded or command not in functions.sources():
             return
-        if self.target.configuration.lower() != PLAIN.lower() and self._installed():
+        if self.target.configuration.lower() != PLAIN.lower() and self._has_functions():
             self._loaded = True
             return
         _, errors = self._set_up([Statement(Call(text), is_script=True) for text in functions.sources().values()])
         if errors:
-            raise self._refused("loading our functions", errors[0])
+            raise self._build_error("loading our functions", errors[0])
         self._loaded = True
 
     def _set_up(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
@@ -370,7 +376,7 @@ class PsrpSession:
                     break
         raise UnreachableError("the connection was lost while setting up", host=self.target.host)
 
-    def _installed(self) -> bool:
+    def _has_functions(self) -> bool:
         """Whether the endpoint has our functions built in, as those of ``sitekeeper jea build`` do.
 
         Raises:
@@ -381,7 +387,7 @@ class PsrpSession:
         if errors and errors[0].category == OBJECT_NOT_FOUND:
             return False
         if errors:
-            raise self._refused("Get-SkRole", errors[0])
+            raise self._build_error("Get-SkRole", errors[0])
         if output[0]["Functions"] != functions.fingerprint():
             raise UsageError(
                 f"the endpoint {self.target.configuration} has the functions of another version of sitekeeper",
@@ -396,12 +402,12 @@ class PsrpSession:
             self._shell.abandon()
             self._shell = None
 
-    def _hung(self, shell: Shell, pipeline: str) -> None:
+    def _stop_hung(self, shell: Shell, pipeline: str) -> None:
         """What does not end may not heed a stop either, and the pool has one runspace: the next call gets a new shell."""
         shell.stop(pipeline)
         self._drop()
 
-    def _refused(self, command: str, record: ErrorRecord) -> RemoteError:
+    def _build_error(self, command: str, record: ErrorRecord) -> RemoteError:
         return RemoteError(f"{command}: {record.message} [{record.short_id}]", record=record, host=self.target.host)
 
 
@@ -412,5 +418,5 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-def _lease_lost(errors: list[ErrorRecord]) -> ErrorRecord | None:
+def _find_lost_lease(errors: list[ErrorRecord]) -> ErrorRecord | None:
     return next((record for record in errors if record.short_id == "SkLeaseLost"), None)

@@ -28,7 +28,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import RemoteTimeoutError
 from sitekeeper.transport.psrp import fragments, request
-from sitekeeper.transport.psrp.connection import LOGIN_FAILED, Target, explained, is_quota, wsman_of
+from sitekeeper.transport.psrp.connection import LOGIN_FAILED, PsrpTarget, explain_error, is_quota, wsman_of
 from sitekeeper.transport.psrp.request import Statement
 
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs whole messages at DEBUG and tracebacks at ERROR
@@ -65,7 +65,7 @@ class ShellExpiredError(ShellGoneError):
 class Shell:
     """An open pool. Not thread-safe: one thread owns it."""
 
-    def __init__(self, target: Target, clock: Clock) -> None:
+    def __init__(self, target: PsrpTarget, clock: Clock) -> None:
         self.target = target
         self._clock = clock
         self._wsman: WSMan = wsman_of(target)
@@ -90,13 +90,13 @@ class Shell:
                 lost += 1
                 refused = isinstance(error, requests.exceptions.SSLError | requests.exceptions.ConnectTimeout)
                 late = lost == OPEN_ATTEMPTS or self._clock.monotonic() > until
-                if refused or late or _never_connected(error):
+                if refused or late or _is_unsent(error):
                     self._wsman.close()
-                    raise explained(error, self.target) from None
+                    raise explain_error(error, self.target) from None
             except _NOT_OPENED as error:
                 if not is_quota(error) or self._clock.monotonic() > free_until:
                     self._wsman.close()
-                    raise explained(error, self.target) from None
+                    raise explain_error(error, self.target) from None
                 self._clock.sleep(QUOTA_PAUSE)
             self._wsman.close()
             self._wsman = wsman_of(self.target)
@@ -206,7 +206,7 @@ class Shell:
                 self._reset()
                 raise ShellGoneError from None
             except LOGIN_FAILED as error:
-                raise explained(error, self.target) from None
+                raise explain_error(error, self.target) from None
         return pipeline
 
     def messages(self, pipeline: str, deadline: Callable[[], float]) -> Iterator[fragments.Message]:
@@ -272,7 +272,7 @@ class Shell:
         except WSManFaultError as fault:
             if fault.code == _UNKNOWN_SELECTOR:
                 raise ShellGoneError from None
-            raise explained(fault, self.target) from None
+            raise explain_error(fault, self.target) from None
         found = _COMMAND_ID.search(answer)
         known_as = found[1].decode() if found else pipeline
         self._keeps_ids = known_as.upper() == pipeline
@@ -323,7 +323,7 @@ class Shell:
             try:
                 return self._wsman.transport.send(envelope)
             except LOGIN_FAILED as error:
-                raise explained(error, self.target) from None
+                raise explain_error(error, self.target) from None
             except WinRMTransportError as error:
                 undecrypted = error.code == 400 and not error.response_text
                 if not undecrypted or self._clock.monotonic() > until:
@@ -331,11 +331,11 @@ class Shell:
                 self._reset()
             except _LOST as error:
                 if isinstance(error, requests.exceptions.SSLError):
-                    raise explained(error, self.target) from None
-                if not repeat and not _never_connected(error):
+                    raise explain_error(error, self.target) from None
+                if not repeat and not _is_unsent(error):
                     raise
                 if self._clock.monotonic() > until:
-                    raise explained(error, self.target) from None
+                    raise explain_error(error, self.target) from None
                 self._reset()
             self._clock.sleep(wait)
             wait = min(wait * 2, 5.0)
@@ -344,7 +344,7 @@ class Shell:
         try:
             return self._wsman._parse_wsman_fault(error.response_text)  # noqa: SLF001 - pypsrp has no public parser
         except ET.ParseError:
-            return explained(error, self.target)
+            return explain_error(error, self.target)
 
     def _reset(self) -> None:
         """Forget the connection: the next request makes a new one, logs in again and has new keys, for the same shell."""
@@ -354,7 +354,7 @@ class Shell:
         transport.encryption = None
 
 
-def _never_connected(error: Exception) -> bool:
+def _is_unsent(error: Exception) -> bool:
     """Whether nothing was sent because no connection came to be."""
     text = str(error)
     return "NewConnectionError" in text or "Failed to establish a new connection" in text

@@ -38,7 +38,7 @@ def find_port(target: SqlTarget) -> int:
             asking.send(request)
             answer = asking.recv(4096)
     except socket.gaierror as error:
-        raise _unknown(target.server) from error
+        raise _build_unknown_host(target.server) from error
     except OSError as error:
         text = f"{target.server} does not say which port instance {target.instance} has: {error}"
         raise UnreachableError(text, host=target.server, hint=hint) from error
@@ -60,7 +60,7 @@ def reach(server: str, port: int, timeout: float) -> None:
     try:
         socket.create_connection((server, port), timeout=timeout).close()
     except socket.gaierror as error:
-        raise _unknown(server) from error
+        raise _build_unknown_host(server) from error
     except ConnectionRefusedError as error:
         text = f"nothing listens on port {port} of {server}"
         hint = "check the port, and that SQL Server runs and has TCP/IP enabled"
@@ -72,7 +72,7 @@ def reach(server: str, port: int, timeout: float) -> None:
         raise UnreachableError(f"{server} cannot be reached on port {port}: {error}", host=server) from error
 
 
-def _unknown(server: str) -> UnreachableError:
+def _build_unknown_host(server: str) -> UnreachableError:
     return UnreachableError(
         f"the host name {server} is not known here", host=server, hint="check DNS, or use an address"
     )

@@ -28,25 +28,25 @@ from sitekeeper.transport.sql.errors import (
     statement_error,
 )
 from sitekeeper.transport.sql.network import find_port, reach
-from sitekeeper.transport.sql.target import SqlTarget, connection_string, trusting
+from sitekeeper.transport.sql.target import SqlTarget, connection_string, trust_authority
 
 __all__ = [
-    "Outcome",
     "SqlCancelled",
     "SqlDriverMissing",
     "SqlIdleTimeout",
     "SqlMessage",
+    "SqlOutcome",
     "SqlSession",
     "SqlTarget",
     "connect",
 ]
 
 Row = dict[str, object]
-Heard = Callable[[SqlMessage], None]
+MessageListener = Callable[[SqlMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SqlOutcome:
     """All that a statement answered."""
 
     messages: tuple[SqlMessage, ...]
@@ -75,7 +75,7 @@ def connect(target: SqlTarget) -> SqlSession:
     connection: Any = None
     where = f"SQL Server {target.server},{port}"
     try:
-        with trusting(target, driver):
+        with trust_authority(target, driver):
             connection = pyodbc.connect(
                 connection_string(target, driver, port), autocommit=True, timeout=target.login_timeout
             )
@@ -118,13 +118,15 @@ class SqlSession:
             raise SqlError(f"{self._where}: the query has no result set", host=self._host)
         return list(rowsets[0])
 
-    def execute(self, sql: str, *params: object, heard: Heard | None = None, silent: int | None = None) -> Outcome:
+    def execute(
+        self, sql: str, *params: object, on_message: MessageListener | None = None, silent: int | None = None
+    ) -> SqlOutcome:
         """Run a statement to its very end, and prove that the connection lived to see it.
 
         Args:
             sql: the statement.
             params: its parameters.
-            heard: called with each message as it comes: BACKUP and RESTORE tell their progress so.
+            on_message: called with each message as it comes: BACKUP and RESTORE tell their progress so.
             silent: seconds that the server may say nothing, where that is longer than usual: DBCC CHECKDB is silent
                 until it ends.
 
@@ -135,7 +137,7 @@ class SqlSession:
         if silent is not None and self._connection is not None:
             self._connection.timeout = silent
         try:
-            outcome = self._run(sql, params, heard)
+            outcome = self._run(sql, params, on_message)
         finally:
             if self._connection is not None:  # lost ones are closed by now
                 self._connection.timeout = self._idle_timeout
@@ -178,17 +180,17 @@ class SqlSession:
     ) -> None:
         self.close()
 
-    def _run(self, sql: str, params: tuple[object, ...], heard: Heard | None = None) -> Outcome:
+    def _run(self, sql: str, params: tuple[object, ...], on_message: MessageListener | None = None) -> SqlOutcome:
         if self._connection is None:
             raise UsageError(f"the session with {self._where} is closed")
         failure: SitekeeperError | None = None
-        outcome = Outcome((), ())
+        outcome = SqlOutcome((), ())
         cursor = None
         try:
             cursor = self._connection.cursor()
             with self._lock:
                 self._running, self._cancelled = cursor, False
-            outcome = self._drain(cursor, sql, params, heard)
+            outcome = self._drain(cursor, sql, params, on_message)
         except self._pyodbc.Error as error:
             failure = statement_error(
                 read_error(error), self._where, cancelled=self._cancelled, idle_timeout=self._idle_timeout
@@ -218,21 +220,23 @@ class SqlSession:
                 return
         self.close()
 
-    def _drain(self, cursor: Any, sql: str, params: tuple[object, ...], heard: Heard | None) -> Outcome:
+    def _drain(
+        self, cursor: Any, sql: str, params: tuple[object, ...], on_message: MessageListener | None
+    ) -> SqlOutcome:
         messages: list[SqlMessage] = []
         rowsets: list[tuple[Row, ...]] = []
         cursor.execute(sql, *params)
         while True:
             new = [read_message(state, text) for state, text in cursor.messages or ()]  # replaced by each result
             messages += new
-            if heard is not None:
+            if on_message is not None:
                 for message in new:
-                    heard(message)
+                    on_message(message)
             if cursor.description:
                 names = _names([column[0] for column in cursor.description])
                 rowsets.append(tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
             if self._cancelled or not cursor.nextset():  # a cancel between two calls of the driver ended none of them
-                return Outcome(tuple(messages), tuple(rowsets))
+                return SqlOutcome(tuple(messages), tuple(rowsets))
 
 
 def _names(names: list[str]) -> list[str]:

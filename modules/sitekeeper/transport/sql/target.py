@@ -91,7 +91,7 @@ def connection_string(target: SqlTarget, driver: Driver, port: int) -> str:
     return "".join(f"{key}={value};" for key, value in build(target, driver, port))
 
 
-def _revealed(target: SqlTarget) -> str:
+def _reveal_password(target: SqlTarget) -> str:
     return target.password.reveal() if target.password is not None else ""
 
 
@@ -110,7 +110,7 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
         yield from _ticket(target, port)
     elif target.user is not None:
         yield "UID", f"{{{target.user}}}"
-        yield "PWD", "{" + _revealed(target).replace("}", "}}") + "}"
+        yield "PWD", "{" + _reveal_password(target).replace("}", "}}") + "}"
     yield "Encrypt", {"yes": "yes", "trust": "yes", "no": "no", "strict": "strict"}[target.encrypt]
     if target.encrypt in {"trust", "no"}:
         yield "TrustServerCertificate", "yes"
@@ -134,7 +134,7 @@ def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str
         raise UsageError(
             "FreeTDS knows a server's certificate by the name that it connects to alone", hint="use that name as server"
         )
-    password = _revealed(target)
+    password = _reveal_password(target)
     if "};" in password:
         raise UsageError(
             "FreeTDS takes no password with the characters }; in it", hint="use Microsoft's driver, msodbcsql18"
@@ -193,7 +193,7 @@ _environment = threading.Lock()
 
 
 @contextlib.contextmanager
-def trusting(target: SqlTarget, driver: Driver) -> Iterator[None]:
+def trust_authority(target: SqlTarget, driver: Driver) -> Iterator[None]:
     """Let Microsoft's driver trust ``trust_ca`` for the connection made inside.
 
     Its only way with ``encrypt: yes`` is OpenSSL's variable SSL_CERT_FILE, so such connections are made one at a time.

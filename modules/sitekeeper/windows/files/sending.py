@@ -1,4 +1,4 @@
-"""Files of the control host on their way to a host's disk: sent in chunks, resumed, proved equal on both ends."""
+"""Sends files of the control host to a host's disk: in chunks, resumed after a lost connection, compared on both ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sitekeeper.engine.errors import (
 )
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import FileToPush, PushedFile
-from sitekeeper.windows.files.work_folder import explained, listed
+from sitekeeper.windows.files.work_folder import explain_refusal, list_files
 
 CHUNK = 4 * 2**20
 """Bytes a pipeline: in base64 below the 10 MB that PowerShell takes as one object (PSMaximumReceivedObjectSizeMB)."""
@@ -59,7 +59,7 @@ class Sending:
         return self._ctx.clock.monotonic() - self._started
 
     def send(self, one: FileToPush) -> None:
-        """Send one file, and hold it against the hash that it must have."""
+        """Send one file, and compare it with the hash that it must have."""
         digest, path = hashlib.sha256(), self._folder / one.file
         with path.open("rb") as file:
             offset, sent = 0, False
@@ -69,7 +69,10 @@ class Sending:
                 offset, sent = offset + len(data), True
                 self._pace(len(data))
         if digest.hexdigest() != one.sha256 or offset != one.size:
-            raise IntegrityError(f"{path} is not what its set says (SHA-256)", hint="`sitekeeper backups verify`")
+            raise IntegrityError(
+                f"{path} differs from its set's manifest (SHA-256)",
+                hint="the file is damaged: check the set with `sitekeeper backups verify`",
+            )
 
     def _write(self, name: str, offset: int, data: bytes) -> None:
         there = self._there
@@ -82,24 +85,24 @@ class Sending:
                 if attempt == ATTEMPTS:
                     raise
                 self._ctx.clock.sleep(PAUSE, self._ctx.stop)
-                if self._arrived(name, offset + len(data)):
+                if self._has_arrived(name, offset + len(data)):
                     return
             except RemoteError as error:
                 if error.record is not None and error.record.short_id == _DISK_FULL:
                     raise SpaceError(
-                        f"{there.host} has no room for {name}: {error.record.message}", host=there.host
+                        f"{there.host} has no room for {name} in {self._root}: {error.record.message}", host=there.host
                     ) from None
-                raise explained(error, self._root) from None
+                raise explain_refusal(error, self._root) from None
             else:
                 if int(length) != offset + len(data):
                     raise IntegrityError(
-                        f"{name} on {there.host} has {length} bytes after {offset + len(data)} were sent"
+                        f"{name} on {there.host} has {length} bytes, but {offset + len(data)} were sent"
                     )
                 return
 
-    def _arrived(self, name: str, length: int) -> bool:
-        """Whether the host's file ends where this chunk does: then it was written, and only the answer was lost."""
-        return listed(self._there, self._root, self._run).get(name) == length
+    def _has_arrived(self, name: str, length: int) -> bool:
+        """Whether the host's file ends where this chunk ends: then it was written, and only the reply was lost."""
+        return list_files(self._there, self._root, self._run).get(name) == length
 
     def _pace(self, amount: int) -> None:
         ctx = self._ctx
@@ -114,30 +117,37 @@ class Sending:
 
 
 def refuse_taken(there: Context, root: str, run: str, names: Sequence[str]) -> None:
-    """Refuse names that the run's folder has already.
+    """Refuse names that exist in the run's folder already.
 
     Raises:
-        IntegrityError: it has one.
+        IntegrityError: one exists.
 
     """
-    taken = {name.lower() for name in listed(there, root, run)}
+    taken = {name.lower() for name in list_files(there, root, run)}
     for name in names:
         if name.lower() in taken:
-            raise IntegrityError(f"{root}\\{run} on {there.host} has a file {name} already", host=there.host)
+            raise IntegrityError(f"{root}\\{run} on {there.host} already has a file {name}", host=there.host)
 
 
 def prove(there: Context, root: str, run: str, files: Sequence[FileToPush]) -> None:
-    """Read what lies on the host's disk now, and compare."""
+    """Read the files on the host's disk again, and compare.
+
+    Raises:
+        IntegrityError: one differs.
+
+    """
     found: dict[str, tuple[int, str]] = {}
     for row in there.ps.stream("Measure-SkWorkFile", Root=root, Run=run, Name=[one.name for one in files]):
         if row["Sha256"]:
             found[str(row["Name"])] = (int(row["Length"]), bytes(row["Sha256"]).hex())
     for one in files:
         if found.get(one.name) != (one.size, one.sha256):
-            raise IntegrityError(f"{one.name} arrived on {there.host} different from what was sent (SHA-256)")
+            raise IntegrityError(
+                f"{root}\\{run}\\{one.name} on {there.host} differs from the file that was sent (SHA-256)"
+            )
 
 
-def pushed_file(one: FileToPush, folder: str) -> PushedFile:
+def predict_pushed_file(one: FileToPush, folder: str) -> PushedFile:
     """A file as it will be on the host."""
     facts: dict[str, Any] = one.model_dump(exclude={"file"})
     return PushedFile(path=f"{folder}\\{one.name}", **facts)

@@ -1,4 +1,4 @@
-"""Controls of Windows services: their states, stopping and starting them in order, waiting until they are there."""
+"""Windows services: read their states, stop and start them in order, wait until they have the state."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sitekeeper.engine.errors import (
     RunInterruptedError,
     UsageError,
 )
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.offline import OfflineWindow
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import ServiceState
@@ -19,31 +20,31 @@ RETURN_CODES = {
     2: "access denied",
     3: "services that depend on it are running",
     5: "it does not accept the control now",
-    7: "it did not answer in time",
+    7: "it did not respond in time",
     8: "unknown failure",
     10: "it is already running",
     14: "it is disabled",
-    15: "its log-on failed",
+    15: "its logon failed",
     21: "invalid parameter",
     24: "it is paused",
 }
 """ReturnValue of StartService and StopService (Microsoft Learn, "StopService method of the Win32_Service class")."""
 
 
-def going_down(ctx: Context) -> None:
-    """Note the beginning of the offline window; of several tasks that stop services, the first counts."""
+def open_offline_window(ctx: Context) -> None:
+    """Note the beginning of the offline window. If several tasks stop services, the first one counts."""
     if ctx.offline is None or not ctx.offline.is_open:
         ctx.offline = OfflineWindow(ctx.clock.now().isoformat(), ctx.clock.monotonic())
 
 
-def running_again(ctx: Context) -> None:
-    """Note that all services of a task run; they have yet to settle."""
+def note_running(ctx: Context) -> None:
+    """Note that all services of a task run; they have not settled yet."""
     if ctx.offline is not None:
         ctx.offline.up = (ctx.clock.now().isoformat(), ctx.clock.monotonic())
 
 
-def came_up(ctx: Context) -> float:
-    """Note the end of the offline window; of several tasks that put services back, the last counts. Returns its seconds."""
+def close_offline_window(ctx: Context) -> float:
+    """Note the end of the offline window and return its seconds. If several tasks put services back, the last one counts."""
     if ctx.offline is None:
         return 0.0
     return ctx.offline.close(ctx.clock.now().isoformat(), ctx.clock.monotonic())
@@ -56,13 +57,14 @@ def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
         RemoteError: one does not exist.
 
     """
-    where = " OR ".join(f"Name='{quoted(name)}'" for name in names)
+    where = " OR ".join(f"Name='{check_service_name(name)}'" for name in names)
     rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State,StartMode,ProcessId FROM Win32_Service WHERE {where}")  # noqa: S608 - WQL of checked names
     by_name = {str(row["Name"]).lower(): row for row in rows}
     missing = [name for name in names if name.lower() not in by_name]
     if missing:
         raise RemoteError(
-            f"no service named {', '.join(missing)}", hint="names are those of `sc query`, not what the console shows"
+            f"{ctx.host}: service {', '.join(missing)} does not exist",
+            hint="use the names that `sc query` shows, not the display names of the console",
         )
     return tuple(
         ServiceState(
@@ -75,15 +77,15 @@ def states(ctx: Context, names: Sequence[str]) -> tuple[ServiceState, ...]:
     )
 
 
-def quoted(name: str) -> str:
-    """A service name as it may stand between the quotes of a WMI path or query.
+def check_service_name(name: str) -> str:
+    """Return the name if it may stand between the quotes of a WMI path or query.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it may not.
 
     """
     if not name or any(letter in name for letter in "'\"\\%"):
-        raise UsageError(f"not a service name: {name!r}")
+        raise UsageError(f"invalid service name {name!r}")
     return name
 
 
@@ -92,9 +94,9 @@ def _state(ctx: Context, name: str) -> ServiceState:
 
 
 def stop_one(ctx: Context, name: str, timeout: float, *, heed: bool = False) -> None:
-    """Stop one service and wait until it is; a stop that is under way is waited out.
+    """Stop one service and wait until it is stopped. A stop that is already under way is waited for.
 
-    ``heed``: the operator's stop ends the waiting (never while something is being put back).
+    ``heed``: the operator's stop ends the wait (never during an undo).
 
     Raises:
         RemoteTimeoutError: it did not stop in time. RemoteError: Windows refused.
@@ -108,12 +110,12 @@ def stop_one(ctx: Context, name: str, timeout: float, *, heed: bool = False) -> 
     if code not in {0, 5, 6, 7}:
         raise RemoteError(f"{name} cannot be stopped: {RETURN_CODES.get(code, f'code {code}')}", hint=_dependents(code))
     if code == 5 and _state(ctx, name).state == "Running":
-        raise RemoteError(f"{name} does not accept a stop now")
+        raise RemoteError(f"{name} cannot be stopped: it runs, and does not accept a stop now")
     _wait(ctx, name, {"Stopped"}, until, "stop", heed=heed)
 
 
 def _dependents(code: int) -> str | None:
-    return "name them before it in the same task, if they may be stopped" if code == 3 else None
+    return "list those services before it in the same task, if they may be stopped" if code == 3 else None
 
 
 def start_all(
@@ -121,10 +123,10 @@ def start_all(
 ) -> None:
     """Start services in order, each only if it is not running by then, and wait until all have settled.
 
-    Times are in seconds. ``drive`` and ``path`` are the site's, whose log and inboxes then are watched, too.
+    Times are in seconds. ``drive`` and ``path`` are the site's; with them its log and inboxes are watched too.
 
-    ConfigMgr's order: its component manager starts the executive by itself; only if it does not, we do. One that cannot be
-    started keeps none of the others down.
+    The component manager starts the executive by itself; we start it only if that does not happen. If one service cannot be
+    started, the others are started all the same.
     """
     settling = Settling(names, settle, timeout, drive, path)
     log = log_length(ctx, settling)
@@ -137,19 +139,19 @@ def start_all(
     if errors:
         raise errors[0]
     if names:
-        running_again(ctx)
+        note_running(ctx)
 
-    def again(name: str) -> None:
+    def restart(name: str) -> None:
         _start_one(ctx, name, timeout)
-        running_again(ctx)
+        note_running(ctx)
 
-    wait_until_settled(ctx, settling, states, again, log)
+    wait_until_settled(ctx, settling, states, restart, log)
 
 
 def _start_one(ctx: Context, name: str, timeout: float) -> None:
     until = ctx.clock.monotonic() + timeout
     while True:
-        state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "come to rest")
+        state = _wait(ctx, name, {"Stopped", "Running", "Paused"}, until, "reach a stable state")
         if state == "Running":
             return
         code = _send_control(ctx, name, "ResumeService" if state == "Paused" else "StartService")
@@ -159,11 +161,11 @@ def _start_one(ctx: Context, name: str, timeout: float) -> None:
         if state == "Running":
             return
         if ctx.clock.monotonic() > until:
-            raise RemoteTimeoutError(f"{name} does not start: it is Stopped again after every try")
+            raise RemoteTimeoutError(f"{name} does not start: after every attempt it is Stopped again")
 
 
 def _send_control(ctx: Context, name: str, method: str) -> int:
-    answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{quoted(name)}'", Name=method)
+    answer = ctx.ps.change("Invoke-WmiMethod", Path=f"Win32_Service.Name='{check_service_name(name)}'", Name=method)
     return int(answer[0]["ReturnValue"]) if answer else 0
 
 
@@ -180,10 +182,10 @@ def _wait(
             return state
         now = ctx.clock.monotonic()
         if heed and ctx.stop.is_set():
-            raise RunInterruptedError(f"stopped by the operator while {name} was {state}")
+            raise RunInterruptedError(f"stopped by the operator while service {name} was {state}")
         if now >= until:
             raise RemoteTimeoutError(
-                f"{name} did not {verb} within its time-out: it is still {state} after {now - started:.0f} s"
+                f"{name} did not {verb} in time: it is still {state} after {show_duration(now - started)}"
             )
         if now - started > 2:
             ctx.progress(int(now - started), int(until - started), "s", f"waiting for {name} to {verb}")

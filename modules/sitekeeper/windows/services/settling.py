@@ -1,4 +1,4 @@
-"""When a started site has settled: the same processes for a while, a log that grows, no inbox that only rises.
+"""When a started site has settled: the same processes for a while, a log that grows, no inbox that only grows.
 
 Windows says Running long before ConfigMgr works, and an executive that was restarted too quickly hangs (KB Q260366).
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sitekeeper.engine.errors import RemoteError, RemoteTimeoutError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.session import Context
 from sitekeeper.model.windows import ServiceState
 
@@ -27,7 +28,7 @@ class Settling:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Observation:
     since: float
     pids: tuple[int, ...]
     log: int
@@ -35,9 +36,9 @@ class _Seen:
 
 
 def log_length(ctx: Context, what: Settling) -> int | None:
-    """Bytes of the component manager's log before anything is started; None where that cannot be told.
+    """Bytes of the component manager's log before anything is started; None if it cannot be read.
 
-    It is never a reason not to start: what is wrong with the host shows again afterwards.
+    An error here does not prevent the start: the same problem shows again afterwards.
     """
     try:
         return _activity(ctx, what)[0]
@@ -50,17 +51,17 @@ def wait_until_settled(
 ) -> None:
     """Watch until all services have kept their processes for the whole time and the site works.
 
-    One that dies meanwhile is started again (``start``), and the time counts anew. ``log_before``: length of the log before
-    the start; it is written in a burst, which may be over when the processes are first seen.
+    A service that dies meanwhile is started again (``start``), and the time starts over. ``log_before``: length of the log
+    before the start. The log is written in a burst, which may be over when the processes are first seen.
 
     Raises:
-        RemoteTimeoutError: that did not come to be in time; says what is missing.
+        RemoteTimeoutError: it did not happen in time; the message says what is missing.
 
     """
     if not what.names:
         return
     until = ctx.clock.monotonic() + what.timeout
-    seen: _Seen | None = None
+    seen: _Observation | None = None
     while True:
         now = ctx.clock.monotonic()
         found = states(ctx, what.names)
@@ -73,24 +74,24 @@ def wait_until_settled(
             seen, missing = None, ", ".join(f"{one.name} is {one.state}" for one in found if one.state != "Running")
         elif seen is None or seen.pids != pids:
             first = seen is None and log_before is not None
-            seen = _Seen(now, pids, log_before if first and log_before is not None else log, [inboxes])
-            missing = "they have just been started"
+            seen = _Observation(now, pids, log_before if first and log_before is not None else log, [inboxes])
+            missing = "they have only just started"
         else:
             seen.inboxes.append(inboxes)
             missing = _missing(seen, now, log, what)
             if not missing:
                 return
         if now > until:
-            raise RemoteTimeoutError(f"the services did not settle within {what.timeout:.0f} s: {missing}")
+            raise RemoteTimeoutError(f"the services did not settle within {show_duration(what.timeout)}: {missing}")
         ctx.clock.sleep(max(0.05, min(1.0, what.seconds / 4)))
 
 
-def _missing(seen: _Seen, now: float, log: int, what: Settling) -> str:
+def _missing(seen: _Observation, now: float, log: int, what: Settling) -> str:
     if now - seen.since < what.seconds:
-        return f"running for {now - seen.since:.0f} of {what.seconds:.0f} s"
+        return f"running for {now - seen.since:.0f} s, {what.seconds:.0f} s are needed"
     if not what.path:
         return ""
-    if log == seen.log:  # a shorter one was begun anew, by writing to it
+    if log == seen.log:  # a shorter log was started over, by writing to it
         return "the component manager's log does not grow"
     rising = [
         name
@@ -98,7 +99,7 @@ def _missing(seen: _Seen, now: float, log: int, what: Settling) -> str:
         if len(seen.inboxes) > 3
         and all(b.get(name, 0) > a.get(name, 0) for a, b in zip(seen.inboxes, seen.inboxes[1:], strict=False))
     ]
-    return f"inbox {rising[0]} only rises" if rising else ""
+    return f"the number of files in inbox {rising[0]} only grows" if rising else ""
 
 
 def _activity(ctx: Context, what: Settling) -> tuple[int, dict[str, int]]:

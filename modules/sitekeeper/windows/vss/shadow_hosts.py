@@ -1,7 +1,7 @@
-r"""Where a shadow copy set is made, and what a Server 2003 can: one volume through WMI, or several by the operator's vshadow.exe.
+r"""Where a shadow copy set is made. On Server 2003: one volume through WMI, or several with the operator's vshadow.exe.
 
-vshadow comes with Microsoft's VSS 7.2 SDK (that build runs only on Server 2003) and may not be handed on by us: the operator
-puts it into ``<drive>:\sitekeeper``. See docs/server-2003.md.
+vshadow comes with Microsoft's VSS 7.2 SDK (that build runs only on Server 2003). We may not distribute it: the operator puts
+it into ``<drive>:\sitekeeper``. See docs/server-2003.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class HostIntent(Record):
     old: bool = False
     """Server 2003."""
     vshadow: bool = False
-    """There, the operator's vshadow.exe makes the set."""
+    """Server 2003: the operator's vshadow.exe makes the set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Vshadow:
     drive: str
     found: bool
     closed: bool
-    """Its folder is open to SYSTEM and Administrators only: else it is not started."""
+    """Only SYSTEM and Administrators may write to its folder; otherwise it is not started."""
     code: int
-    """Exit code of a trial that lists the writers; -1 where none was made."""
+    """Exit code of a trial that lists the writers; -1 without a trial."""
 
     @property
     def folder(self) -> str:
@@ -47,16 +47,16 @@ class Vshadow:
 
 
 def look(ctx: Context, drive: str, *, trial: bool = False) -> Vshadow:
-    """Look for vshadow.exe on a host; with ``trial`` start it once, which changes nothing."""
+    """Look for vshadow.exe on a host; with ``trial`` also start it once, which changes nothing."""
     (row,) = ctx.ps.call("Test-SkVshadow", Drive=drive, Try=trial)
     return Vshadow(drive, bool(row["Found"]), bool(row["Closed"]), int(row["ExitCode"]))
 
 
-def sql_writer_allowed(ctx: Context) -> bool:
+def allows_sql_writer(ctx: Context) -> bool:
     """Whether the inventory lets SqlServerWriter take part in a set made by vshadow.
 
-    vshadow makes every backup a full one (VSS_BT_FULL), so that SQL Server counts it as the base of later differential
-    backups: nothing that happens unasked.
+    vshadow makes every backup a full one (VSS_BT_FULL), and SQL Server uses it as the base of later differential backups:
+    this must not happen unless the operator asks for it.
 
     Raises:
         InventoryError: the variable is neither true nor false.
@@ -68,27 +68,27 @@ def sql_writer_allowed(ctx: Context) -> bool:
     return value
 
 
-def with_vshadow(ctx: Context, one: HostIntent) -> HostIntent:
-    """The same host, by vshadow where the operator put one.
+def choose_vshadow(ctx: Context, one: HostIntent) -> HostIntent:
+    """The same host, with vshadow if the operator put it there.
 
     Raises:
-        UsageError: it lies in a folder that is open to others. InventoryError: see ``sql_writer_allowed``.
+        UsageError: others may write to its folder. InventoryError: see ``allows_sql_writer``.
 
     """
     where = ctx if one.host == ctx.host else ctx.of(one.host)
     tool = look(where, one.drive)
     if tool.found and not tool.closed:
         raise UsageError(
-            f"{tool.folder} on {one.host} is open to others: vshadow.exe is not started from there",
+            f"others than SYSTEM and Administrators have access to {tool.folder} on {one.host}: vshadow.exe is not started from there",
             host=one.host,
-            hint="give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
+            hint="allow only SYSTEM and Administrators in this folder (docs/server-2003.md)",
         )
-    sql_writer_allowed(where)  # a bad value is found out before anything is changed
+    allows_sql_writer(where)  # find an invalid value before anything is changed
     return one.model_copy(update={"vshadow": tool.found})
 
 
 def refuse_old(one: HostIntent) -> None:
-    """Server 2003 has no diskshadow: without vshadow, one volume through WMI is all that can be had.
+    """Refuse several volumes on Server 2003 without vshadow: it has no diskshadow, and WMI copies one volume only.
 
     Raises:
         UsageError: more than one volume on Server 2003, and no vshadow.
@@ -97,7 +97,7 @@ def refuse_old(one: HostIntent) -> None:
     if one.old and len(one.volumes) > 1 and not one.vshadow:
         names = ", ".join(volume.name for volume in one.volumes)
         raise UsageError(
-            f"{one.host} runs Server 2003, and its site lies on {len(one.volumes)} volumes ({names}): "
+            f"{one.host} runs Server 2003, and its site is on {len(one.volumes)} volumes ({names}): "
             "Windows cannot copy them at one instant without vshadow",
             host=one.host,
             hint=f"put vshadow.exe into {one.drive}:\\sitekeeper (docs/server-2003.md), move the database to the volume of the "

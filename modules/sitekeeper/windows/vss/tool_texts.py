@@ -1,7 +1,7 @@
-"""What VSS tools say, read by ids and numbers: their texts are localised.
+"""Output of VSS tools, read by ids and numbers: their texts are localised.
 
 Sources: recorded transcripts; state numbers: VSS_WRITER_STATE (Microsoft Learn); element and attribute names of the backup
-components document: Microsoft's published VSS headers. Believed (docs/unverified.md): that its backupType reads ``copy``, and
+components document: Microsoft's published VSS headers. Assumed (docs/unverified.md): that its backupType reads ``copy``, and
 that vssadmin writes one and the same text for every writer without an error.
 """
 
@@ -19,9 +19,9 @@ _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STATE = re.compile(r"\[(\d+)\]")
 _NAME = re.compile(r"['\"]([^'\"]+)['\"]")
 NO_ERROR = frozenset({"no error", "aucune erreur"})
-"""Last errors of healthy writers as recorded, in lower case; what they are in another language is found out (``unhealthy``)."""
+"""Last errors of healthy writers as recorded, in lower case; what they are in another language is found out (``find_unhealthy``)."""
 FEWEST = 3
-"""Stable writers that must agree before their text is taken for "no error": every Windows has more than that."""
+"""So many stable writers must have the same text before it counts as "no error": every Windows has more of them."""
 _HRESULT = re.compile(r"0x8004[0-9a-fA-F]{4}")
 
 
@@ -35,11 +35,11 @@ class Writer:
     last_error: str
 
 
-def unhealthy(found: list[Writer]) -> list[Writer]:
-    """Writers that are not Stable, or Stable with an error (recorded: ``[1] Stable`` with ``Retryable error``).
+def find_unhealthy(found: list[Writer]) -> list[Writer]:
+    """Find writers that are not Stable, or Stable with an error (recorded: ``[1] Stable`` with ``Retryable error``).
 
-    vssadmin gives no number for the error. Where a text is known to mean "no error", only that is one; in a language that we
-    do not know, the text that most stable writers share. Too few, or no clear majority: none counts as healthy.
+    vssadmin gives no number for the error. If a text is known to mean "no error", only that text does; in an unknown language
+    the text that most stable writers share. With too few writers or no clear majority no writer counts as healthy.
     """
     stable = Counter(one.last_error.casefold() for one in found if one.state == STABLE)
     fine = NO_ERROR.intersection(stable)
@@ -50,11 +50,11 @@ def unhealthy(found: list[Writer]) -> list[Writer]:
     return [one for one in found if one.state != STABLE or one.last_error.casefold() not in fine]
 
 
-def writers(text: str) -> list[Writer]:
-    """The writers of a transcript: blocks of five lines, in whatever language.
+def read_writers(text: str) -> list[Writer]:
+    """Read the writers of a transcript: blocks of five lines, in any language.
 
     Raises:
-        ValueError: something in it looks like a writer and cannot be read; it may be the one that failed.
+        ValueError: a block looks like a writer and cannot be read; it may be the writer that failed.
 
     """
     found: list[Writer] = []
@@ -71,15 +71,15 @@ def writers(text: str) -> list[Writer]:
             else (None,) * 3
         )
         if guid is None or state is None or name is None:
-            raise ValueError(f"not to be read as a VSS writer: {lines[0].strip()[:60]!r}")
+            raise ValueError(f"cannot be read as a VSS writer: {lines[0].strip()[:60]!r}")
         said = re.split("[:\uff1a]", here[4], maxsplit=1)[-1].strip()  # East Asian Windows may write a wide colon
         found.append(Writer(name[1], guid[0].lower(), int(state[1]), said))
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What the diskshadow script wrote down straight after CREATE."""
+class ShadowMark:
+    """What the diskshadow script noted directly after CREATE."""
 
     run: str = ""
     set_id: str = ""
@@ -87,8 +87,8 @@ class Mark:
     """(number, volume id, shadow copy id)."""
 
 
-def mark(text: str) -> Mark:
-    """Read a mark; what is not there stays empty."""
+def read_mark(text: str) -> ShadowMark:
+    """Read a mark; missing parts stay empty."""
     run, set_id = "", ""
     copies: list[tuple[int, str, str]] = []
     for line in text.splitlines():
@@ -99,7 +99,7 @@ def mark(text: str) -> Mark:
             set_id = word[1].strip("{}").lower()
         elif len(word) == 4 and word[0] == "copy" and re.search(_GUID, word[3]):
             copies.append((int(word[1]), word[2].lower(), word[3].strip("{}").lower()))
-    return Mark(run, set_id, tuple(copies))
+    return ShadowMark(run, set_id, tuple(copies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ class BackupDocument:
     components: tuple[Component, ...]
 
 
-def backup_document(xml: str) -> BackupDocument:
+def read_backup_document(xml: str) -> BackupDocument:
     """Read BCDocument.xml.
 
     Raises:
-        ValueError: it is no such document.
+        ValueError: it is not such a document.
 
     """
     try:
@@ -150,23 +150,23 @@ def _local(element: ET.Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def hresults(transcript: str) -> list[str]:
-    """VSS error codes in a transcript, in order, each once."""
+def find_hresults(transcript: str) -> list[str]:
+    """Find VSS error codes in a transcript, in order, each once."""
     return list(dict.fromkeys(code.lower() for code in _HRESULT.findall(transcript)))
 
 
 MEANINGS = {
-    "0x800423f0": "the set does not hold all volumes of a writer: add the missing volume",
+    "0x800423f0": "the set does not contain all volumes of a writer: add the missing volume",
     "0x800423f1": "a writer was out of resources: reduce the load and try again",
     "0x800423f2": "a writer timed out: reduce the load and try again",
-    "0x800423f3": "a writer failed for now: try again; after several times restart the service that hosts it",
-    "0x800423f4": "a writer failed for good: restart the service that hosts it and read the Application log",
-    "0x80042306": "the provider refused: look at its events and at other backup software",
-    "0x8004230f": "the provider had an unexpected error: one more try",
-    "0x80042313": "writes could not be flushed in time: too much load",
-    "0x80042314": "writes could not be held in time: too much load",
-    "0x80042316": "another shadow copy was being made: look for other backup software and move one of the two",
-    "0x80042317": "there are too many shadow copies: delete old ones",
-    "0x8004231f": "no room for shadow copies: give them more (vssadmin resize shadowstorage)",
+    "0x800423f3": "a writer failed, but a retry may work: try again; if it fails again, restart the service that hosts it",
+    "0x800423f4": "a writer failed, and a retry does not help: restart the service that hosts it and read the Application log",
+    "0x80042306": "the VSS provider refused: read its events, and check other backup software",
+    "0x8004230f": "the VSS provider had an unexpected error: try again",
+    "0x80042313": "writes could not be flushed in time: reduce the load and try again",
+    "0x80042314": "writes could not be held in time: reduce the load and try again",
+    "0x80042316": "another shadow copy was being made: find the other backup software and run one of the two at another time",
+    "0x80042317": "too many shadow copies exist: delete old ones",
+    "0x8004231f": "no room for shadow copies: enlarge the shadow storage (vssadmin resize shadowstorage)",
 }
 """What to do (Microsoft Learn, "Writer errors and vetoes"; codes as in winerror lists of public VSS clients)."""

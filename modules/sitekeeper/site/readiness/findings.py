@@ -10,7 +10,7 @@ from sitekeeper.model.site import SiteFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Finding:
     """A finding."""
 
     name: str
@@ -20,7 +20,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Expectations:
     """What the checks compare with; sizes in bytes, times in seconds."""
 
     site: SiteFacts
