@@ -158,7 +158,7 @@ def test_check_mode_changes_nothing(stage: Any) -> None:
         "service SMS_EXECUTIVE: Running -> Stopped",
         "registry HKLM",
         "volume PR2:E:\\Mounts\\Log\\",
-        "size to come",
+        "bytes to copy",
     ):
         assert expected in planned
 

@@ -22,7 +22,7 @@ This page is generated (`tests/chaos/write_reliability.py`) from the run that pr
 * Shadow copies, links to them and exports go away: at the end of the run, or within the leak guard's hours (6).
 * Maintenance mode ends, at the latest when it was said to end when it began.
 * The lease of the host is free, or has expired.
-* The store shows whole sets only, earlier sets are untouched, and nothing is published from an offline window that was broken.
+* The store shows complete sets only, earlier sets are untouched, and nothing is published from an offline window that was broken.
 * No change is made twice.
 * The exit code is that of the class of failure, and the error names the host, the task, the file and line, and what to do.
 

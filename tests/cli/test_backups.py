@@ -88,7 +88,7 @@ def test_sets_that_vanish_with_their_store_fail(
     assert done.code == 10
     lines = done.out.splitlines()
     assert lines[0] == "CEN-000003: ok"
-    assert [line for line in lines if "gone while it was verified, and not by a prune" in line] == [
+    assert [line for line in lines if "disappeared while it was verified, and not by a prune" in line] == [
         line for line in lines if line.startswith("PR1-")
     ]
     assert len([line for line in lines if line.startswith("PR1-")]) == 2
@@ -108,7 +108,7 @@ def test_a_set_that_was_pruned_meanwhile_is_said(sitekeeper: Any, store: Path, m
     _after_the_first(monkeypatch, pruned)
     done = sitekeeper("backups", "verify", "--store", store)
     assert done.code == 0
-    assert "PR1-000001: gone while it was verified: it was pruned" in done.out
+    assert "PR1-000001: disappeared while it was verified: it was pruned" in done.out
 
 
 def _flip(folder: Path) -> str:
@@ -189,7 +189,7 @@ def test_nothing_to_look_at(sitekeeper: Any, tmp_path: Path) -> None:
     assert sitekeeper("backups", "list", "--store", tmp_path / "empty").code == 0
     assert sitekeeper("backups", "list", "--store", tmp_path / "empty", "--json").json == []
     done = sitekeeper("backups", "verify", "--store", tmp_path / "empty")
-    assert (done.code, "nothing to verify" in done.err) == (10, True)
+    assert (done.code, "no sets in" in done.err) == (10, True)
     done = sitekeeper("backups", "verify", "--store", tmp_path / "empty", "--json")
     assert done.code == 10
     assert done.json == []

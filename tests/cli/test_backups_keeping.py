@@ -179,7 +179,7 @@ def test_get(sitekeeper: Any, store: Path, tmp_path: Path) -> None:
     (store / "PR1/PR1-000004/manifest.json").write_text("{}")
     done = sitekeeper("backups", "get", "PR1", "--to", tmp_path / "older", "--store", store)
     assert done.code == 0
-    assert "note: passed over: PR1-000004: " in done.out
+    assert "note: skipped: PR1-000004: " in done.out
 
 
 def test_get_writes_all_or_nothing(sitekeeper: Any, store: Path, tmp_path: Path) -> None:

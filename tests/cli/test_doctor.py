@@ -62,4 +62,4 @@ def test_what_differs_is_named(lab: Lab, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_host_that_is_none(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "PR9", "-i", str(lab.folder / "hosts.yml")]) == 2
-    assert "PR9 is no host of this inventory" in capsys.readouterr().err
+    assert "PR9 is not a host of this inventory" in capsys.readouterr().err

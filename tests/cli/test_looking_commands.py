@@ -74,7 +74,7 @@ def test_inventory_errors(sitekeeper: Any, place: Path) -> None:
     )
     done = sitekeeper("inventory", "graph", "-i", place / "hosts.yml")
     assert (done.code, done.out) == (3, "")
-    assert "error[inventory]: parent BBB of site AAA is no site of this inventory (host a)" in done.err
+    assert "error[inventory]: parent BBB of site AAA is not a site of this inventory (host a)" in done.err
     assert "hunter2" not in done.err
     assert f"--> {place / 'hosts.yml'}:3:33" in done.err
 

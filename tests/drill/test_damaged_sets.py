@@ -446,7 +446,7 @@ def test_a_newer_set_that_is_no_good_one_is_passed_over_aloud(night: Night, tmp_
     out = tmp_path / "evidence"
     assert night.drill("PR2", "snapshot", "--evidence", str(out)).code == 0
     (file,) = out.glob("*.html")
-    assert f"passed over: {newest.name}" in file.read_text()
+    assert f"skipped: {newest.name}" in file.read_text()
     before = len(night.audit("change", "PR2"))
     outcome = night.restore("PR2")
     assert (outcome.code, night.failed_task(outcome)) == (10, "store.get")

@@ -227,7 +227,7 @@ HIERARCHY: list[tuple[str, str, str, str]] = [
         "unknown parent",
         "A: {site_code: AAA, parent: ZZZ}",
         ":3:33",
-        "parent ZZZ of site AAA is no site of this inventory",
+        "parent ZZZ of site AAA is not a site of this inventory",
     ),
     ("itself", "A: {site_code: AAA, parent: AAA}", ":3:33", "the hierarchy goes in a circle: AAA > AAA"),
     (
@@ -246,7 +246,7 @@ HIERARCHY: list[tuple[str, str, str, str]] = [
         "database host",
         "A: {site_code: AAA, database_host: sql}",
         ":3:40",
-        "database_host sql is no host of this inventory",
+        "database_host sql is not a host of this inventory",
     ),
 ]
 

@@ -311,7 +311,7 @@ def test_what_is_worth_less_says_where_and_what_to_do(stage: Any) -> None:
     assert (ended.status, ended.word) == ("partial", "partial")
     assert ended.error.startswith("error[partial]: it is half (host PR1, task 'measure')\n  --> ")
     assert ":4:" in ended.error
-    assert "\n  hint: what was made is whole" in ended.error
+    assert "\n  hint: completed with less than requested" in ended.error
 
 
 def test_text_that_is_no_unicode_harms_no_other_host(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ def test_the_values_are_right_when_revealed() -> None:
 
 def test_a_filter_that_makes_no_text_of_a_secret_says_so() -> None:
     found = _render("{{ [s] | map('upper') }}", s=secrets.inline(PW, "here"))
-    with pytest.raises(SecretError, match="makes no text of a secret"):
+    with pytest.raises(SecretError, match="does not return text for a secret"):
         found.reveal()
 
 

@@ -147,7 +147,7 @@ def test_a_vaulted_value(tmp_path: Path) -> None:
 def test_an_error_inside_a_vault_shows_no_line_of_it(tmp_path: Path, seal: Callable[[bytes], str]) -> None:
     file = tmp_path / "x.yml"
     file.write_text(seal(b"a: hunter2\na: hunter2\n"))
-    with pytest.raises(Exception, match="stands here twice") as caught:
+    with pytest.raises(Exception, match="is defined twice here") as caught:
         yaml_file.load(file, vault_password=PASSWORD)
     assert "hunter2" not in caught.value.render()  # type: ignore[attr-defined]  # every error of ours renders
     assert f"{file}:2:1" in caught.value.render()  # type: ignore[attr-defined]  # as above

@@ -80,21 +80,21 @@ def test_keys_are_their_text_and_source_texts_are_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "`a` stands here twice"),
-        ("a: {b: 1, b: 2}\n", 1, 11, "`b` stands here twice"),
+        ("a: 1\nb: 2\na: 3\n", 3, 1, "`a` is defined twice here"),
+        ("a: {b: 1, b: 2}\n", 1, 11, "`b` is defined twice here"),
         ("a: !secret x\n", 1, 4, "unknown tag"),
         ("a: !!timestamp 2024-01-01\n", 1, 4, "unknown tag"),
         ("a: !!binary aGk=\n", 1, 4, "unknown tag"),
-        ("a: !vault [x]\n", 1, 4, "this tag does not belong on a list or mapping"),
-        ("a: !env {x: y}\n", 1, 4, "this tag does not belong on a list or mapping"),
+        ("a: !vault [x]\n", 1, 4, "this tag cannot be used on a list or mapping"),
+        ("a: !env {x: y}\n", 1, 4, "this tag cannot be used on a list or mapping"),
         ("b: &b {c: 1}\na:\n  <<: *b\n", 3, 3, "merge keys"),
         ("? [a, b]\n: 1\n", 1, 3, "a key must be a word"),
-        ("a: &a [*a]\n", 1, 4, "this alias stands inside of what it names"),
+        ("a: &a [*a]\n", 1, 4, "this alias is part of the value it refers to"),
         ("a: [1, 2\nb: 3\n", 2, 2, "not YAML"),
         ("a: b: c\n", 1, 5, "not YAML"),
         ("a: *hunter2\n", 1, 4, "not YAML: found undefined alias"),
         ("a: 1\n---\nb: 2\n", 2, 1, "not YAML"),
-        ("a: " + "9" * 5000 + "\n", 1, 4, "a number of too many digits"),
+        ("a: " + "9" * 5000 + "\n", 1, 4, "the number has too many digits"),
     ],
 )
 def test_refused_at_its_place(text: str, line: int, column: int, message: str) -> None:

@@ -149,7 +149,7 @@ def lost_sum(sets: Sets) -> str:
 def facts_of_the_other(sets: Sets) -> str:
     for name in (facts_name(sets), sum_name(sets)):
         shutil.copy(sets.other / name, sets.folder / name)
-    return "is of set PR1-000008"
+    return "belongs to set PR1-000008"
 
 
 def a_future_format(sets: Sets) -> str:
@@ -305,11 +305,11 @@ def test_damaged_marks_are_said_and_not_fatal(
     capsys.readouterr()
     assert main(["backups", "list", *there]) == 0
     assert "marks" in capsys.readouterr().out
-    for _ in range(2):  # nobody but the operator begins them anew: there may have been a pin among them
+    for _ in range(2):  # nobody but the operator creates them again: there may have been a pin among them
         main(["backups", "verify", "PR1-000007", *there])
         told = capsys.readouterr().out
         assert "note: marks.json: " in told
-        assert "not remembered" in told
+        assert "not recorded" in told
     assert judge(sets.store, "PR1", Policy(keep=1))[0].reasons[0].startswith("not judged: marks.json")
     if how == "text":
         assert main(["backups", "unpin", "PR1-000007", *there]) == 0

@@ -63,7 +63,7 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
     ]
     assert got.database_files[0].sha256 == hashlib.sha256(b"data").hexdigest()
     assert Get().in_place(ctx, intent_of(plan), got, 0)
-    assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used where it lies"
+    assert Get().undo(ctx, intent_of(plan), got) == "PR1-000007 was used in place"
     assert folder.is_dir()
 
 
@@ -105,7 +105,7 @@ def test_without_the_key_or_with_another_nothing_is_unpacked(kit: Any, store: Fo
     with pytest.raises(SecretError, match="vault:9 does not open it"):
         Get().plan(ctx, GetParams(set="PR1"))
     del ctx.vars["store_identity"]
-    with pytest.raises(SecretError, match="need the secret key") as told:
+    with pytest.raises(SecretError, match="needs the secret key") as told:
         Get().plan(ctx, GetParams(set="PR1"))
     assert str(key.to_public()) in str(told.value.hint)  # which key to look for
     assert str(key) not in told.value.render()
@@ -138,7 +138,7 @@ def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
     marks_file.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
     older = Get().plan(ctx, GetParams(set="PR1")).result  # one whose drill failed is no good set
     assert (older.id, older.passed_over) == ("PR1-000007", ("PR1-000008: its last drill failed (run r)",))
-    assert older.msg.endswith("newer sets were passed over: PR1-000008: its last drill failed (run r)")
+    assert older.msg.endswith("newer sets were skipped: PR1-000008: its last drill failed (run r)")
     assert [one.status for one in older.checks] == ["warning"]
     with pytest.raises(IntegrityError, match="PR1-000008: its last drill failed") as refused:
         Get().plan(ctx, GetParams(set="PR1", never_older=True))

@@ -55,7 +55,7 @@ def test_without_policy_or_sets_nothing_goes(kit: Any, store: Folder, ctx: Any) 
     published(kit, store, 8)
     del ctx.vars["retention"]
     plan = Prune().plan(ctx, PruneParams())
-    assert (plan.changes, plan.result.msg) == ((), "sets of PR1: no policy: nothing goes")
+    assert (plan.changes, plan.result.msg) == ((), "sets of PR1: no policy: nothing is deleted")
     ctx.vars["retention"] = {"keep": "one"}
     with pytest.raises(InventoryError, match=r"retention\.keep"):
         Prune().plan(ctx, PruneParams())

@@ -296,7 +296,7 @@ def test_links_are_named_among_what_is_left_out(good: Good) -> None:
     result = good.publish()
     assert "1 links were not followed" in result.msg
     assert (
-        "what lies behind the link PR1:D:\\: SMS\\inboxes\\away"
+        "the content behind the link PR1:D:\\: SMS\\inboxes\\away"
         in manifest_file.read(Path(str(result.folder))).left_out
     )
 
@@ -349,7 +349,7 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
         lambda at: rewrite(at, entries=manifest_file.read(at).entries[1:]),
         "does not list the 6 files",
     ),
-    ("the manifest of another set", lambda at: rewrite(at, id="PR1-000001"), "it is of set PR1-000001"),
+    ("the manifest of another set", lambda at: rewrite(at, id="PR1-000001"), "it belongs to set PR1-000001"),
     (
         "an entry that goes outside",
         lambda at: rewrite(

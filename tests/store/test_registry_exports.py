@@ -59,7 +59,7 @@ def test_a_megabyte_of_bytes_in_one_value() -> None:
     [
         (b"", "does not start as UTF-16"),
         (b"REGEDIT4\r\n", "does not start as UTF-16"),
-        (export("REGEDIT4\r\n\r\n"), "no registry export"),
+        (export("REGEDIT4\r\n\r\n"), "not a registry export"),
         (export(HEAD), "empty"),
         (export(HEAD)[:-1], "half a character"),
         (export(HEAD + "[HKEY_X\\A]\r\nrubbish\r\n\r\n"), "line 4"),

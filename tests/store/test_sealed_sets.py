@@ -166,7 +166,7 @@ def test_without_the_key_only_the_head_can_be_read(good: Good) -> None:
         "body",
         "stored",
     }
-    with pytest.raises(SecretError, match="need the secret key"):
+    with pytest.raises(SecretError, match="needs the secret key"):
         opened(folder)
     other = Keys("other", (pyrage.x25519.Identity.generate(),))
     with pytest.raises(SecretError, match="other does not open it"):
@@ -338,7 +338,7 @@ def test_list_and_show_of_sealed_sets(good: Good, identity: Path, capsys: pytest
     for action in ("files", "diff"):
         both = ("PR1", "PR1") if action == "diff" else ("PR1",)
         assert main(["backups", action, *both, *store]) == 4
-        assert "need the secret key" in capsys.readouterr().err
+        assert "needs the secret key" in capsys.readouterr().err
 
 
 def test_plain_sets_stay_as_they_are(good: Good) -> None:
@@ -352,8 +352,8 @@ def test_plain_sets_stay_as_they_are(good: Good) -> None:
     ("variables", "said"),
     [
         ({"store_compress": "gzip"}, "store_compress: 'gzip' is not known"),
-        ({"store_recipients": ["age1nonsense"]}, "no public key of age"),
-        ({"store_recipients": "ssh-ed25519 AAAA"}, "no public key of age"),
+        ({"store_recipients": ["age1nonsense"]}, "not a public key of age"),
+        ({"store_recipients": "ssh-ed25519 AAAA"}, "not a public key of age"),
         ({"store_recipients": []}, "store_recipients is empty"),
     ],
 )

@@ -13,8 +13,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Declare the command."""
     command = commands.add_parser(
         "doctor",
-        help="ask a site server whether what we believe of it is so",
-        description="Asks a site server, read-only, whether what sitekeeper believes of Windows and ConfigMgr is so. "
+        help="check our assumptions against a site server (read-only)",
+        description="Checks the assumptions of sitekeeper about Windows and ConfigMgr against a site server. Changes nothing. "
         f"Exit code {PreflightError.exit_code} when something differs.",
     )
     command.add_argument("host", help="a site server of the inventory")
@@ -28,7 +28,7 @@ def work(options: argparse.Namespace) -> int:
     """Ask, and show what was seen."""
     inventory = wiring.inventory_at(options.inventory, options.vault_password_file)
     if options.host not in inventory.hosts:
-        raise UsageError(f"{options.host} is no host of this inventory", hint=f"one of {', '.join(inventory.hosts)}")
+        raise UsageError(f"{options.host} is not a host of this inventory", hint=f"one of {', '.join(inventory.hosts)}")
     with wiring.looking_at(inventory, options.host) as context:
         seen = list(ask_all(context))
     rows = [{"believed": one.believed, "status": one.status, "saw": one.saw} for one in seen]

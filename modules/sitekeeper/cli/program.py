@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="sitekeeper",
         description="Backs up, verifies and restores Microsoft Configuration Manager sites from Linux.",
-        epilog="Exit codes: 0 all well; 1 as the playbook asked, 2 usage, 3 inventory, 4 secret, 5 unreachable, 6 auth, "
+        epilog="Exit codes: 0 success; 1 as the playbook asked, 2 usage, 3 inventory, 4 secret, 5 unreachable, 6 auth, "
         "7 remote, 8 sql, 9 space, 10 integrity, 11 preflight, 12 limit, 13 undo, 14 interrupted, 20 partial failure, 70 a bug.",
     )
     root.add_argument("--version", action="version", version=f"sitekeeper {version('sitekeeper')}")
@@ -94,6 +94,6 @@ def _names_are_utf8() -> None:
     encoding = sys.getfilesystemencoding()
     if encoding.replace("-", "").lower() != "utf8":
         raise UsageError(
-            f"names of files are written in {encoding} here, and a store's are in UTF-8",
+            f"the locale's encoding is {encoding} here, and a store's are in UTF-8",
             hint="run with LC_ALL=C.UTF-8, or with PYTHONUTF8=1",
         )

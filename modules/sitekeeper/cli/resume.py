@@ -18,7 +18,7 @@ from sitekeeper.engine.run.run import Options
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("resume", help="go on with a run that was cut off")
+    command = commands.add_parser("resume", help="resume a run that was cut off")
     add_arguments(command)
     command.add_argument(
         "-e",

@@ -11,7 +11,7 @@ from sitekeeper.engine.run import resume
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("rollback", help="undo everything that a run left behind")
+    command = commands.add_parser("rollback", help="undo everything that a run left open")
     add_arguments(command)
     command.set_defaults(work=rollback_run)
 

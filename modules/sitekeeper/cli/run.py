@@ -62,7 +62,7 @@ def work(options: argparse.Namespace) -> int:
     if options.sign is not None and options.evidence is None:
         raise UsageError("--sign signs the evidence: give --evidence DIR too")
     if options.evidence is not None and options.check:
-        raise UsageError("--evidence is of what was done, and --check does nothing")
+        raise UsageError("--evidence cannot be combined with --check: a check run changes nothing to report")
     playbook = playbook_named(options.playbook)
     vault = wiring.vault_password(options.vault_password_file)
     inventory = wiring.inventory_at(options.inventory, options.vault_password_file)

@@ -125,7 +125,7 @@ class UnreachableError(SitekeeperError):
 
     word = "unreachable"
     exit_code = 5
-    advice = "see that the host runs and answers (WinRM, SQL Server), then run again; `sitekeeper rollback` takes back what is left"
+    advice = "see that the host runs and answers (WinRM, SQL Server), then run again; `sitekeeper rollback` undoes what is still open"
 
 
 class AuthError(SitekeeperError):
@@ -213,8 +213,8 @@ class IntegrityError(SitekeeperError):
     word = "integrity"
     exit_code = 10
     advice = (
-        "what is stored and damaged stays so: take another set. What a host answered may be whole the next time: run again; if it "
-        "comes back, find out who or what changes the host at this time"
+        "a damaged set stays damaged: use another one. If a host returned damaged data, run again; if it happens again, find out "
+        "what changes the host at this time"
     )
 
 
@@ -242,7 +242,7 @@ class UndoError(SitekeeperError):
 
     word = "undo"
     exit_code = 13
-    advice = "repair the cause on the host, then take back what is left: `sitekeeper rollback`"
+    advice = "fix the cause on the host, then undo what is still open: `sitekeeper rollback`"
 
 
 class RunInterruptedError(SitekeeperError):
@@ -257,7 +257,7 @@ class PartialFailure(SitekeeperError):  # noqa: N818 - named as the outcome that
 
     word = "partial"
     exit_code = 20
-    advice = "what was made is whole, and worth less than was asked for: mend the cause, then run again"
+    advice = "completed with less than requested; fix the cause, then run again"
 
 
 def exit_code_of(words: Iterable[str]) -> int:

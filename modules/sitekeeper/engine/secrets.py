@@ -98,7 +98,9 @@ def derived(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...
     def resolved() -> str:
         value = function(*[_opened(arg) for arg in args], **{k: _opened(v) for k, v in kwargs.items()})
         if not isinstance(value, str | int | float):
-            raise SecretError(f"`{filter_name}` makes no text of a secret", hint="take the secret as it is")
+            raise SecretError(
+                f"`{filter_name}` does not return text for a secret", hint="use the secret without a filter"
+            )
         return str(value)
 
     return Secret(f"{filter_name}({', '.join(names)})", resolved)

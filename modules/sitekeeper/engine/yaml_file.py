@@ -155,9 +155,9 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, path)
         if node.tag not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
-            raise self.wrong("this tag does not belong on a list or mapping", origin=self.place(node))
+            raise self.wrong("this tag cannot be used on a list or mapping", origin=self.place(node))
         if node in self.inside:
-            raise self.wrong("this alias stands inside of what it names", origin=self.place(node))
+            raise self.wrong("this alias is part of the value it refers to", origin=self.place(node))
         self.inside.append(node)
         value: Any
         if isinstance(node, yaml.MappingNode):
@@ -176,7 +176,7 @@ class _Reader:
             if key == "<<" and key_node.style is None:
                 raise self.wrong("merge keys (<<) are not supported: write the values out", origin=self.place(key_node))
             if key in values:
-                raise self.wrong(f"`{key}` stands here twice", origin=self.place(key_node))
+                raise self.wrong(f"`{key}` is defined twice here", origin=self.place(key_node))
             self.places[(*path, f"\0{key}")] = self.place(key_node)
             values[key] = self.read(value_node, (*path, key))
         return values
@@ -201,7 +201,7 @@ class _Reader:
         try:
             return resolve(text)
         except ValueError:
-            raise self.wrong("a number of too many digits", origin=origin) from None
+            raise self.wrong("the number has too many digits", origin=origin) from None
 
 
 def resolve(text: str) -> Any:

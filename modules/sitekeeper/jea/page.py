@@ -44,7 +44,7 @@ def page_of(role: Role, hosts: Sequence[str], group: str) -> str:
         lines += [
             f"PowerShell itself holds `Root` to what the inventory names (sql_work_dir, restore_dir): {_folders(role)}.",
             "Below it the functions need the operator's marker file `sitekeeper-work.txt`, and follow no link. One role serves all hosts",
-            "named above: a folder of one is allowed on the others, where no marker lies in it. Build anew when the inventory changes.",
+            "named above: a folder of one is allowed on the others, where no marker lies in it. Build it again when the inventory changes.",
             "",
         ]
     lines += _setup(role)
@@ -54,7 +54,7 @@ def page_of(role: Role, hosts: Sequence[str], group: str) -> str:
         "",
         f"Transcripts of every session in `{TRANSCRIPTS}` (who, when, each command with its arguments and output in text: file names",
         "and service states, no file contents as text), and the events of WinRM and PowerShell (logs *Microsoft-Windows-WinRM/Operational*",
-        "and *Microsoft-Windows-PowerShell/Operational*). Both grow: let something take old ones away. sitekeeper sends no secret to a",
+        "and *Microsoft-Windows-PowerShell/Operational*). Both grow: let something delete old ones. sitekeeper sends no secret to a",
         "host but the login itself.",
         "",
     ]
@@ -84,7 +84,7 @@ def _thief(role: Role) -> list[str]:
         lines += [
             "* Make shadow copies of the host's volumes and read every file in them: the site database and, on a system volume, what lies",
             "  beside Windows itself. Nothing less makes a backup. **Guard this account as you guard the backups.**",
-            "* Fill shadow storage, so that Windows drops older copies.",
+            "* Fill shadow storage, so that Windows deletes older copies.",
         ]
     if "Get-WmiObject" in role.cmdlets:
         lines.append(

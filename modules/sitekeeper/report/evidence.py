@@ -127,7 +127,7 @@ def of_run(folder: Path) -> Evidence:
         event = record.event
         if isinstance(event, events.RunStarted) and evidence is None:
             if head is None:
-                raise IntegrityError(f"the journal of {folder.name} has no beginning")
+                raise IntegrityError(f"the journal of {folder.name} has no first record")
             if event.check:
                 raise UsageError(f"run {folder.name} was a check: it proved nothing")
             evidence = Evidence(

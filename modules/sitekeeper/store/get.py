@@ -75,14 +75,14 @@ class Get(Module[GetParams, GetIntent, ExtractedSet]):
         folder = choice.folder
         if choice.passed_over and params.never_older:
             raise IntegrityError(
-                f"{params.set} has newer sets than {folder.name} that are in doubt: {'; '.join(choice.passed_over)}",
-                hint=f"if it is to be {folder.name} all the same, name it: -e set={folder.name}",
+                f"{params.set} has newer sets than {folder.name} that may be damaged: {'; '.join(choice.passed_over)}",
+                hint=f"to use {folder.name} all the same, name it: -e set={folder.name}",
             )
         found = opened(folder, keys_of(ctx.vars.get("store_identity")) if catalogue.read(folder).sealed else None)
         if params.site is not None and found.manifest.site != params.site:
             raise PreflightError(
                 f"{folder.name} is a set of {found.manifest.site}, not of {params.site}",
-                hint="name none, for the newest good set of each site, or limit the run to the set's own: --limit",
+                hint="give no set, for the newest good set of each site, or limit the run to the set's own: --limit",
             )
         extract.chosen(found.manifest, params.files)  # refuses what is not there
         self._found = found
@@ -123,7 +123,7 @@ class Get(Module[GetParams, GetIntent, ExtractedSet]):
 
     def undo(self, ctx: Context, intent: GetIntent, outcome: ExtractedSet | None) -> str:
         if not intent.folder:
-            return f"{intent.id} was used where it lies"
+            return f"{intent.id} was used in place"
         removed = False
         for folder in (Path(intent.folder), extract.half_of(Path(intent.folder))):
             try:
@@ -146,7 +146,7 @@ def work_folder(ctx: Context, given: str | None) -> Path:
     if path is None:
         return Path(tempfile.gettempdir())
     if not isinstance(path, str):
-        raise UsageError("store_work is no path")
+        raise UsageError("store_work is not a path")
     return Path(path).expanduser().absolute()
 
 
@@ -154,7 +154,7 @@ def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) 
     manifest = found.manifest
     last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result
-    said = f"; newer sets were passed over: {'; '.join(passed_over)}" if passed_over else ""
+    said = f"; newer sets were skipped: {'; '.join(passed_over)}" if passed_over else ""
     return ExtractedSet(
         changed=False,
         partial="",

@@ -44,7 +44,7 @@ class Prune(Module[PruneParams, None, PruningResult]):
         judged = pruning.judge(store, site, policy) if store.root.is_dir() else []
         goes = [one for one in judged if one.goes]
         damaged = [one for one in judged if one.damage]
-        why = "no policy: nothing goes" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
+        why = "no policy: nothing is deleted" if policy is None else f"{len(goes)} go, {len(judged) - len(goes)} stay"
         result = PruningResult(
             changed=bool(goes),
             site=site,
@@ -56,7 +56,7 @@ class Prune(Module[PruneParams, None, PruningResult]):
         )
         changes = [Change(f"store {store.root}", f"set {one.folder.name} of {one.taken_at}", "dropped") for one in goes]
         if trash.waiting(store):
-            changes.append(Change(f"store {store.root}", "sets that were dropped before", "deleted"))
+            changes.append(Change(f"store {store.root}", "sets that were deleted before", "deleted"))
         return Plan(result=result, changes=tuple(changes))
 
     def apply(self, ctx: Context, params: PruneParams, plan: Plan[None, PruningResult]) -> PruningResult:

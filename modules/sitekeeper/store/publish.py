@@ -72,7 +72,7 @@ class Publish(Module[PublishParams, PublishIntent, StoredSet]):
             consistency=params.snapshot.consistency,
             partial="",
         )
-        change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a whole set with its manifest")
+        change = Change(f"store {params.set.store}", f"no set {params.set.id}", "a complete set with its manifest")
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id, accept=params.accept)
         return Plan(result=result, changes=(change,), intent=intent)
 
@@ -98,7 +98,7 @@ class Publish(Module[PublishParams, PublishIntent, StoredSet]):
         staging = Path(params.set.folder)
         if not staging.is_dir():
             raise SpaceError(
-                f"the store {store.root} does not have the unfinished set {params.set.id} any more",
+                f"the store {store.root} does not contain the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
         made = seal_set.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))

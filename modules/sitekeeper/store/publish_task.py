@@ -67,7 +67,7 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, StoredSet]):
             partial="",
         )
         change = Change(
-            f"store {params.set.store}", f"no set {params.set.id}", "a whole set of the task, with its manifest"
+            f"store {params.set.store}", f"no set {params.set.id}", "a complete set of the task, with its manifest"
         )
         intent = PublishIntent(store=str(params.set.store), id=str(params.set.id), run=ctx.run_id)
         return Plan(result=result, changes=(change,), intent=intent)
@@ -89,7 +89,7 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, StoredSet]):
         staging = Path(params.set.folder)
         if not staging.is_dir():
             raise SpaceError(
-                f"the store {store.root} does not have the unfinished set {params.set.id} any more",
+                f"the store {store.root} does not contain the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
         made = seal_set.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))

@@ -59,14 +59,14 @@ class Pull(Module[PullParams, None, PulledFiles]):
         lost = [part for part in params.what if _copy(params.snapshot, part) is None and part.kind != "database"]
         if lost:
             raise IntegrityError(
-                f"{lost[0].host}: {lost[0].path or lost[0].to} lies on no volume of the shadow copy set: the set would lack it"
+                f"{lost[0].host}: {lost[0].path or lost[0].to} is not on a volume of the shadow copy set: it would be missing from the set"
             )
         wanted = [part for part in params.what if _copy(params.snapshot, part) is not None]
         if not wanted:
             raise IntegrityError("nothing to pull: no part of the site is on a volume of the shadow copy set")
         outside = [part.to for part in wanted if not inside(part.to)]
         if outside:
-            raise IntegrityError(f"a part of the site would go outside of the set: {outside[0]!r}")
+            raise IntegrityError(f"a part of the site would be stored outside the set: {outside[0]!r}")
         changes = tuple(
             Change(f"set {params.set.id} {part.to}", "empty", f"{part.host}: {part.path or 'the whole volume'}")
             for part in wanted
@@ -76,7 +76,7 @@ class Pull(Module[PullParams, None, PulledFiles]):
             result=PulledFiles(
                 changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"
             ),
-            changes=(*changes, *((Change("size to come", "0", f"{files} files, {size} bytes"),) if ctx.check else ())),
+            changes=(*changes, *((Change("bytes to copy", "0", f"{files} files, {size} bytes"),) if ctx.check else ())),
         )
 
     def apply(self, ctx: Context, params: PullParams, plan: Plan[None, PulledFiles]) -> PulledFiles:
@@ -100,8 +100,8 @@ class Pull(Module[PullParams, None, PulledFiles]):
             if not _is_gone(ctx, params.snapshot, error):
                 raise
             raise IntegrityError(
-                f"a shadow copy of {error.host} is gone: the set would not be whole",
-                hint="Windows drops shadow copies when their storage is full (volsnap events 25 and 36), or somebody deleted it",
+                f"a shadow copy of {error.host} is gone: the set would be incomplete",
+                hint="Windows deletes shadow copies when their storage is full (volsnap events 25 and 36), or somebody deleted it",
             ) from None
         seconds = ctx.clock.monotonic() - started
         return PulledFiles(
@@ -166,7 +166,7 @@ class _Shadows:
     def still_there(self, host: str, copy: ShadowCopy) -> None:
         if copy.id not in _alive(self._of(host), copy):
             raise IntegrityError(
-                "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more room"
+                "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more storage"
             )
 
     def ready(self, host: str) -> None:
@@ -178,6 +178,6 @@ class _Shadows:
             most, used = int(row.get("MaxSpace") or 0), int(row.get("UsedSpace") or 0)
             if 0 < most < 2**63 and used > most * FULL_SHARE:
                 raise SpaceError(
-                    f"the shadow storage of {host} is {used * 100 // most} % full: stopped before Windows drops the copies",
+                    f"the shadow storage of {host} is {used * 100 // most} % full: stopped before Windows deletes the copies",
                     hint="vssadmin resize shadowstorage, or back up when less is written",
                 )

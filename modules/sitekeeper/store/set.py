@@ -116,8 +116,8 @@ class Set(Module[SetParams, SetIntent, Staging]):
         store = store_folder.Folder(Path(intent.store))
         if outcome is not None and not (store.root / ".staging").is_dir():
             raise SpaceError(
-                f"the store {store.root} is not there any more, and in it the unfinished set {outcome.id}",
-                hint="mount it, then take back what is left: `sitekeeper rollback`",
+                f"the store {store.root} does not exist any more, and with it the unfinished set {outcome.id}",
+                hint="mount it, then undo what is still open: `sitekeeper rollback`",
             )
         dropped = [
             staging.name.split(".")[0]

@@ -42,5 +42,5 @@ def get(options: argparse.Namespace) -> int:
         print(f"{row['id']}: {row['files']} files, {row['bytes']} bytes, each checked, in {to}")
         print(f"feeds: {'; '.join(found.manifest.feeds)}")
         for one in choice.passed_over:
-            print(f"note: passed over: {one}")
+            print(f"note: skipped: {one}")
     return 0

@@ -56,7 +56,7 @@ def shown(folder: Path, identity: str | None) -> dict[str, Any]:
         return (
             head_file.read(folder).model_dump(mode="json")
             | more
-            | {"closed": "names and facts need the key: --identity FILE"}
+            | {"closed": "sealed: give --identity FILE to see names and facts"}
         )
     return opened_by(folder, identity).manifest.model_dump(mode="json") | more
 

@@ -36,7 +36,7 @@ def prune(options: argparse.Namespace) -> int:
     if not options.json:
         going = [one for one in judged if one.goes]
         print(
-            f"{'would drop' if options.check else 'dropped'} {len(going)} of {len(judged)} sets, {sum(one.bytes for one in going)} bytes"
+            f"{'would delete' if options.check else 'dropped'} {len(going)} of {len(judged)} sets, {sum(one.bytes for one in going)} bytes"
         )
         for site in sites:
             if site not in inventory.sites:

@@ -36,7 +36,7 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2))
     elif not folders:
-        raise IntegrityError(f"nothing to verify: no sets in {options.store}")
+        raise IntegrityError(f"no sets in {options.store}")
     verified = any(row["result"] == "ok" for row in rows)
     return 0 if verified and not any(row["problems"] for row in rows) else IntegrityError.exit_code
 
@@ -53,14 +53,14 @@ def _verified(store: Folder, folder: Path, identity: str | None) -> dict[str, An
     notes = [note] if (note := marks_file.read(folder)[1]) else []
     kept = not folder.is_symlink() and extract.remember(folder, problems, SystemClock().now().isoformat())
     if not kept and not folder.is_symlink():
-        notes.append("this verification is not remembered: its marks cannot be changed")
+        notes.append("this verification is not recorded: the marks of the set cannot be changed")
     return {"id": folder.name, "result": "damaged" if problems else "ok", "problems": problems, "notes": notes}
 
 
 def _gone(store: Folder, folder: Path) -> dict[str, Any]:
     """A set that went while it was verified: dropped by a prune, or with the store that it was in."""
     pruned = trash.may_have_taken(store, folder)
-    said = f"gone while it was verified{': it was pruned' if pruned else ', and not by a prune: is the store still there?'}"
+    said = f"disappeared while it was verified{': it was pruned' if pruned else ', and not by a prune: is the store still mounted?'}"
     return {
         "id": folder.name,
         "result": "gone",

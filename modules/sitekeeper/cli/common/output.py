@@ -65,7 +65,8 @@ def problem() -> SitekeeperError | None:
     if _Raw.failed is None:
         return None
     return SpaceError(
-        f"standard output cannot be written: {_Raw.failed.strerror}", hint="send it to a place with room, and run again"
+        f"standard output cannot be written: {_Raw.failed.strerror}",
+        hint="write to a disk with free space, and run again",
     )
 
 

@@ -161,15 +161,15 @@ def _stopping(run: Run) -> Iterator[None]:
             first = not run.stop.is_set()
             run.interrupt()
             if first and os.isatty(2):
-                _say(2, "stopping: what is open is taken back, which takes a while; a second Ctrl-C leaves at once\n")
+                _say(2, "stopping: undoing open changes, this may take a while; a second Ctrl-C leaves at once\n")
             return
         run.leave()
         if os.isatty(1):
             _say(1, "\x1b[?25h")  # the cursor, which a live display has hidden
         _say(
             2,
-            "left at once: a guarded site starts its services by itself when it has not heard from us for its guard's time; what else "
-            f"is open stays until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`\n",
+            "left at once: a guarded site starts its services by itself once its guard times out; other open changes "
+            f"stay until `sitekeeper rollback {run.run_id}` or `sitekeeper resume {run.run_id}`\n",
         )
         os._exit(RunInterruptedError.exit_code)
 

@@ -59,7 +59,7 @@ def declared(given: Any) -> dict[str, Limit]:
             raise UsageError(f"limit `{name}` must be written as {{count: 2, rate: 40MB}}")
         count = about.get("count", 1)
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise UsageError(f"count of limit `{name}` must be a number from 1")
+            raise UsageError(f"count of limit `{name}` must be an integer of 1 or more")
         try:
             rate = None if about.get("rate") is None else parse_size(about["rate"])
         except ValueError as error:

@@ -70,7 +70,7 @@ def of(inventory: Hosts) -> dict[str, Site]:
     for site in sites.values():
         if site.parent is not None and site.parent not in sites:
             raise InventoryError(
-                f"parent {site.parent} of site {site.code} is no site of this inventory",
+                f"parent {site.parent} of site {site.code} is not a site of this inventory",
                 host=site.host,
                 origin=inventory.origin_of(site.host, "parent"),
             )
@@ -116,7 +116,7 @@ def _database_hosts(inventory: Hosts) -> None:
         other = inventory.vars_of(host).get("database_host")
         if other is not None and other not in inventory.hosts:
             raise InventoryError(
-                f"database_host {other} is no host of this inventory",
+                f"database_host {other} is not a host of this inventory",
                 host=host,
                 origin=inventory.origin_of(host, "database_host"),
                 hint="give the database server an entry of its own, with its connection variables",
@@ -129,7 +129,7 @@ def _management_servers(inventory: Hosts) -> None:
         server = how.get("management_server") if isinstance(how, Mapping) else None
         if isinstance(server, str) and "{{" not in server and server not in inventory.hosts:
             raise InventoryError(
-                f"management_server {server} is no host of this inventory",
+                f"management_server {server} is not a host of this inventory",
                 host=host,
                 origin=inventory.origin_of(host, "maintenance"),
                 hint="give the management server an entry of its own, with its connection variables",

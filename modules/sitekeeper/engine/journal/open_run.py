@@ -162,7 +162,7 @@ def read(folder: Path) -> OpenRun:
             case _:
                 assert_never(record)
     if head is None:
-        raise IntegrityError(f"the journal of {folder.name} has no beginning")
+        raise IntegrityError(f"the journal of {folder.name} has no first record")
     return OpenRun(folder, head, hosts, ended)
 
 

@@ -89,9 +89,9 @@ def _no_plain_secrets(values: dict[str, Any], origins: Origins) -> None:
     for name, value in values.items():
         if secrets.named(name, value) and not isinstance(value, secrets.Secret) and not render.is_template(value):
             raise SecretError(
-                f"`{name}` stands here in plain text, and the journal keeps the text of playbooks",
+                f"`{name}` is plain text here, and the journal keeps the text of playbooks",
                 origin=replace(origins.of(name), secret=True),
-                hint="put it into the inventory, or write !vault, !env, !file",
+                hint="move it to the inventory, or write !vault, !env, !file",
             )
 
 

@@ -33,12 +33,14 @@ KEYWORDS: dict[str, Keyword] = {
         _keyword("retries", "count", "task", "How many times more to try when it fails or `until` is false."),
         _keyword("until", "condition", "task", "Try again until this is true."),
         _keyword("delay", "duration", "task", "How long to wait between tries (default 5s)."),
-        _keyword("failed_when", "condition", "task", "What counts as a failure, instead of the module's own word."),
+        _keyword(
+            "failed_when", "condition", "task", "What counts as a failure, instead of the module's own judgement."
+        ),
         _keyword("ignore_errors", "flag", "task", "Go on after a failure; it stays in the report."),
         _keyword("block", "tasks", "block", "Tasks that share keywords, rescue and always."),
         _keyword("rescue", "tasks", "block", "What to do when a task of the block failed."),
         _keyword("always", "tasks", "block", "What to do at the end in any case."),
-        _keyword("undo", "undo", "task", "When the change is taken back: failure, block, play, never."),
+        _keyword("undo", "undo", "task", "When the change is undone: failure, block, play, never."),
         _keyword(
             "order",
             "order",
@@ -54,7 +56,10 @@ KEYWORDS: dict[str, Keyword] = {
         ),
         _keyword("deadline", "duration", "block task", "Fail when it takes longer than this; undo is not bound by it."),
         _keyword(
-            "guard", "guard", "block", "The site undoes by itself when not heard from us for this long; or `none`."
+            "guard",
+            "guard",
+            "block",
+            "After this long without a sign of life the site starts its services by itself; or `none`.",
         ),
         _keyword(
             "branch_windows",
@@ -62,7 +67,12 @@ KEYWORDS: dict[str, Keyword] = {
             "play",
             "How many guarded blocks at once on a site and those above and below it: one (default) or any.",
         ),
-        _keyword("keep", "duration", "block", "With guard: how long what may be left over stays (default 6h)."),
+        _keyword(
+            "keep",
+            "duration",
+            "block",
+            "With guard: after how long shadow copies and other leftovers are deleted (default 6h).",
+        ),
         _keyword("uses", "list", "task", "Named shared limits (variable `limits`) to hold while the task runs."),
     )
 }

@@ -65,7 +65,9 @@ class _Reader:
             raise UsageError("a play needs `tasks`", origin=origins.of())
         order = keys.get("order", "inventory")
         if order not in ORDERS:
-            raise UsageError(f"`{order}` is no order", origin=origins.of("order"), hint=f"one of {', '.join(ORDERS)}")
+            raise UsageError(
+                f"`{order}` is not an order", origin=origins.of("order"), hint=f"one of {', '.join(ORDERS)}"
+            )
         serial = keys.get("serial", ())
         return Play(
             path=path,
@@ -178,7 +180,7 @@ class _Reader:
         """A task that takes whole machines for its play must not wait for them while it holds something else."""
         if "uses" in keys and found.machines is not Module.machines:
             raise UsageError(
-                f"{found.name()} takes its machines by itself and cannot hold `uses` meanwhile",
+                f"{found.name()} takes its machines by itself and cannot be used with `uses`",
                 origin=origins.of_key("uses"),
                 hint="put `uses` on the tasks that need it",
             )
@@ -206,7 +208,7 @@ class _Reader:
         for key in keys:
             if key not in INCLUDE_TAKES:
                 raise UsageError(
-                    f"`{key}` does not belong on core.include_tasks",
+                    f"`{key}` cannot be used with core.include_tasks",
                     origin=origins.of_key(key),
                     hint=f"it takes {', '.join(INCLUDE_TAKES)}; put the others on the tasks in the file",
                 )
@@ -273,10 +275,10 @@ class _Reader:
             if keyword is None:
                 near = get_close_matches(str(key), KEYWORDS, 1)
                 hint = f"did you mean `{near[0]}`?" if near else None
-                raise UsageError(f"`{key}` is no keyword of a {level}", origin=origins.of_key(str(key)), hint=hint)
+                raise UsageError(f"`{key}` is not a keyword of a {level}", origin=origins.of_key(str(key)), hint=hint)
             if level not in keyword.levels:
                 raise UsageError(
-                    f"`{key}` does not belong on a {level}",
+                    f"`{key}` cannot be used on a {level}",
                     origin=origins.of_key(key),
                     hint=f"it belongs on a {' or '.join(sorted(keyword.levels))}",
                 )
@@ -289,7 +291,7 @@ def _no_machines(window: Block) -> None:
     for task, _ in walk(window.tasks):
         if task.module.machines is not Module.machines:
             raise UsageError(
-                f"{task.module.name()} takes whole machines and may wait for them, which nobody should while a site is down",
+                f"{task.module.name()} takes whole machines and may wait for them, which must not happen while a site is down",
                 origin=task.origin,
                 hint="put it before the guarded block",
             )

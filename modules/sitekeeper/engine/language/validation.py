@@ -51,7 +51,7 @@ def parameter_error(
         near = get_close_matches(name, module.params_type.model_fields, 1)
         known = ", ".join(module.params_type.model_fields)
         return UsageError(
-            f"`{name}` is no parameter of {module.name()}",
+            f"`{name}` is not a parameter of {module.name()}",
             origin=origins.of_key(name),
             hint=f"did you mean `{near[0]}`?" if near else f"it takes {known}" if known else "it takes none",
         )

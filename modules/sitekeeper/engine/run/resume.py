@@ -35,17 +35,17 @@ def same_sources(run: OpenRun, playbook: Playbook, inventory: Inventory, extra: 
     """
     head = run.head
     if head.check:
-        raise UsageError(f"run {run.run_id} was a check: there is nothing to go on with")
+        raise UsageError(f"run {run.run_id} was a check: there is nothing to resume")
     for file, text in head.texts.items():
         if playbook.texts.get(run.file(file)) != text:
-            raise UsageError(f"{file} was changed since the run began", hint="roll the run back and start a new one")
+            raise UsageError(f"{file} was changed since the run started", hint="roll the run back and start a new one")
     if head.version != version:
         raise UsageError(
-            f"the run was begun by sitekeeper {head.version}, this is {version}",
+            f"the run was started by sitekeeper {head.version}, this is {version}",
             hint="roll the run back and start a new one",
         )
     if head.extra != plain(extra):
-        raise UsageError("-e is different from what the run began with")
+        raise UsageError("-e differs from the variables the run was started with")
     same_hosts(run, inventory, everything=True)
 
 
@@ -65,9 +65,9 @@ def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) 
                 continue
             if everything or name in {"ansible_host", "ansible_port", "site_code", "database_host"}:
                 raise UsageError(
-                    f"{name} of {host} is {now.get(name)}, it was {before.get(name)} when the run began",
+                    f"{name} of {host} is {now.get(name)}, it was {before.get(name)} when the run started",
                     origin=inventory.origin_of(host, name),
-                    hint="a run goes on only against the same machines",
+                    hint="a run can only be resumed against the same machines",
                 )
 
 
@@ -123,7 +123,7 @@ def take_up(state: HostState, play: Play, branch: Branch, progress: HostProgress
         return DonePart(done, progress.closed)
     errors = state.undo_all()
     if errors:
-        raise UndoError(f"cannot go on: {errors[0].message}", host=state.ctx.host, hint=errors[0].hint)
+        raise UndoError(f"cannot resume: {errors[0].message}", host=state.ctx.host, hint=errors[0].hint)
     state.ctx.offline = None
     state.journal.commit(StartedOver(), host=state.ctx.host)
     state.leases.anew()

@@ -290,7 +290,7 @@ class Run:
 def _report_errors(broken: list[BaseException], folder: Path) -> list[SitekeeperError]:
     """Why listeners were given up. A reader that went away (``| head``) did so by choice; Rich tells it by SystemExit."""
     return [
-        SpaceError(f"a report could not be written: {error.strerror}", hint="send it to a place with room")
+        SpaceError(f"a report could not be written: {error.strerror}", hint="write to a disk with free space")
         if isinstance(error, OSError)
         else bugs.report(error, host="", folder=folder)
         for error in broken

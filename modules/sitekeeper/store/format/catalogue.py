@@ -135,7 +135,7 @@ def own_folder(folder: Path) -> None:
     if why:
         raise IntegrityError(f"{folder.name}: {why}", hint=READABLE)
     if folder.is_symlink() or not folder.is_dir():
-        raise IntegrityError(f"{folder.name}: {folder} is no folder of the store but a link or a file")
+        raise IntegrityError(f"{folder.name}: {folder} is a link or a file, not a folder of a set")
 
 
 def unreadable(folder: Path) -> str:
@@ -153,7 +153,7 @@ def unreadable(folder: Path) -> str:
 
 def _is_itself(folder: Path, set_id: str, name: str) -> None:
     if set_id != folder.name:
-        raise IntegrityError(f"{folder.name}: {folder / name} is of set {set_id}")
+        raise IntegrityError(f"{folder.name}: {folder / name} belongs to set {set_id}")
 
 
 def moment(folder: Path, text: str) -> datetime:

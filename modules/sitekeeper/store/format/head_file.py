@@ -90,4 +90,6 @@ def read(folder: Path) -> Head:
         IntegrityError: it is missing, changed, of another set or of another format; names the file.
 
     """
-    return parsed(Head, checked(folder, NAME, SUM_NAME, "head"), f"{folder.name}: {folder / NAME} is not a head")
+    return parsed(
+        Head, checked(folder, NAME, SUM_NAME, "head"), f"{folder.name}: {folder / NAME} is not the header of a set"
+    )

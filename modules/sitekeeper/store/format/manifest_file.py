@@ -127,7 +127,7 @@ LEFT_OUT = (
 """From Microsoft's planning page for ConfigMgr 2007 and "Back up a site" for current branch."""
 
 
-NO_RECOVERY = "no recovery: a secondary site comes back from its primary site"
+NO_RECOVERY = "no recovery: a secondary site is recreated from its primary site"
 """Of a secondary site (Microsoft Learn, "Recover a site": the console's Recover Secondary Site, which takes no backup)."""
 
 

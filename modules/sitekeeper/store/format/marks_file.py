@@ -90,7 +90,7 @@ def change(folder: Path, edit: Callable[[Marks], Marks], *, anew: bool = False) 
             before, problem = read(folder)
             if problem and not anew:
                 raise IntegrityError(
-                    f"{folder.name}: {problem}", hint=f"`backups pin {folder.name}` or `unpin` begins them anew"
+                    f"{folder.name}: {problem}", hint=f"`backups pin {folder.name}` or `unpin` creates them again"
                 )
             marks = edit(before)
             half = folder / HALF

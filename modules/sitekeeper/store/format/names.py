@@ -40,7 +40,7 @@ def relative_to(folder: str, path: str) -> str:
     if path.lower() == folder.lower():
         return ""
     if not path.lower().startswith(folder.lower() + "\\"):
-        raise IntegrityError(f"the host named a path outside of the folder {folder!r}: {path!r}")
+        raise IntegrityError(f"the host returned a path outside the folder {folder!r}: {path!r}")
     return path[len(folder) + 1 :]
 
 
@@ -53,5 +53,5 @@ def stored_path(folder: str, windows_path: str) -> str:
     """
     parts = windows_path.split("\\") if windows_path else []
     if any(part == ".." for part in parts) or windows_path.startswith("\\") or windows_path[1:2] == ":":
-        raise IntegrityError(f"the host named a path outside of the folder: {windows_path!r}")
+        raise IntegrityError(f"the host returned a path outside the folder: {windows_path!r}")
     return "/".join([folder, *(stored_name(part) for part in parts)])

@@ -61,12 +61,12 @@ def wanted(variables: Mapping[str, Any]) -> Packing | None:
             pyrage.x25519.Recipient.from_str(one)
         except (pyrage.RecipientError, TypeError):
             raise InventoryError(
-                f"store_recipients: {one!r} is no public key of age",
+                f"store_recipients: {one!r} is not a public key of age",
                 hint="`age-keygen` prints it (age1...); passphrases, ssh keys and plugins are not taken",
             ) from None
     if given is not None and not recipients:
         raise InventoryError(
-            "store_recipients is empty: nobody could open the sets", hint="leave it out for plain ones"
+            "store_recipients is empty: the sets could not be opened by anybody", hint="leave it out for plain ones"
         )
     steps: tuple[Step, ...] = (*(("zstd",) if compress else ()), *(("age",) if recipients else ()))
     return Packing(steps, tuple(recipients)) if steps else None
@@ -123,7 +123,7 @@ def unpack(
     try:
         if "age" in steps:
             if decrypt is None:
-                raise IntegrityError("it is sealed, and there is no key")
+                raise IntegrityError("it is sealed, and no key was given")
             decrypt(stored, writer)
         else:
             while block := stored.read(BLOCK):
@@ -131,7 +131,7 @@ def unpack(
     except (pyrage.DecryptError, OSError, zstandard.ZstdError):
         if plain.failed or stored.failed:
             raise plain.failed or stored.failed or RuntimeError from None
-        raise IntegrityError("it cannot be opened: not what was stored, or sealed for other keys") from None
+        raise IntegrityError("it cannot be opened: it was changed, or it is sealed for other keys") from None
     return plain.size, plain.hash.hexdigest()
 
 

@@ -40,12 +40,12 @@ def parse(data: bytes, name: str) -> RegFile:
 
     """
     if not data.startswith(b"\xff\xfe"):
-        raise IntegrityError(f"{name} is no registry export: it does not start as UTF-16")
+        raise IntegrityError(f"{name} is not a registry export: it does not start as UTF-16")
     if len(data) % 2:
         raise IntegrityError(f"{name} is cut off: half a character at its end")
     text = data[2:].decode("utf-16-le", "surrogatepass")  # a value may hold half a surrogate pair
     if not text.startswith(HEADER):
-        raise IntegrityError(f"{name} is no registry export: {text[:40]!r}")
+        raise IntegrityError(f"{name} is not a registry export: {text[:40]!r}")
     root, key, site_code, keys, values = "", "", "", 0, 0
     at = len(HEADER)
     while at < len(text):

@@ -1,4 +1,4 @@
-"""The store as a folder: whole sets under the site's code, unfinished ones in ``.staging``, never anything half.
+"""The store as a folder: complete sets under the site's code, unfinished ones in ``.staging``, never anything half.
 
 ::
 
@@ -260,7 +260,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 def store_error(error: OSError, where: Path) -> SitekeeperError:
     """What a failed write means."""
     if error.errno in FULL:
-        return SpaceError(f"the store {where} is full", hint="make room, or drop old sets; nothing was published")
+        return SpaceError(f"the store {where} is full", hint="make room, or delete old sets; nothing was published")
     return SpaceError(
         f"the store {where} cannot be written: {error.strerror}", hint="is it mounted, and may this user write there?"
     )

@@ -28,7 +28,7 @@ def same_on_disk(staging: Path, entries: tuple[manifest_file.Entry, ...], own: f
             raise IntegrityError(f"the folder {entry.file} is not in the staging set any more")
     stray = next(verify.strays(staging, {entry.file: entry.kind for entry in entries}, own), None)
     if stray is not None:
-        raise IntegrityError(f"the staging set holds something that was never pulled: {stray}")
+        raise IntegrityError(f"the staging set contains something that was never pulled: {stray}")
 
 
 def registry(
@@ -88,4 +88,6 @@ def has_database(site: SiteFacts, entries: tuple[manifest_file.Entry, ...]) -> b
 
 def not_followed(entries: tuple[manifest_file.Entry, ...]) -> tuple[str, ...]:
     """The links of a set, for its list of what is left out."""
-    return tuple(f"what lies behind the link {entry.source}: {entry.path}" for entry in entries if entry.kind == "link")
+    return tuple(
+        f"the content behind the link {entry.source}: {entry.path}" for entry in entries if entry.kind == "link"
+    )

@@ -148,13 +148,13 @@ def refuse_full(to: Path) -> None:
     if to.is_symlink() or (to.exists() and not to.is_dir()):
         raise UsageError(f"{to} is no folder")
     if to.is_dir() and any(to.iterdir()):
-        raise UsageError(f"{to} is not empty", hint="name a new folder: nothing is ever laid over what is there")
+        raise UsageError(f"{to} is not empty", hint="name a new folder: existing files are never overwritten")
 
 
 def _no_room(error: OSError, to: Path) -> SitekeeperError:
     return SpaceError(
         f"{to.parent} {'is full' if error.errno in FULL else f'cannot be written: {error.strerror}'}",
-        hint="choose a folder on a volume with room (--to, or the variable store_work); nothing was left there",
+        hint="choose a folder on a volume with room (--to, or the variable store_work); nothing was kept there",
     )
 
 

@@ -103,9 +103,9 @@ def reasons_to_keep(sets: Iterable[Candidate], policy: Policy | None) -> dict[st
             key=lambda one: (one.taken_at, one.id),
             reverse=True,
         )
-        for name, fits in (("newest good", _any), ("newest whole", _whole), ("newest drilled", _drilled)):
+        for name, fits in (("newest good", _any), ("newest complete", _whole), ("newest drilled", _drilled)):
             newest = next((one for one in good if fits(one)), None)
-            if newest is not None and not (name == "newest whole" and newest is good[0]):
+            if newest is not None and not (name == "newest complete" and newest is good[0]):
                 reasons[newest.id].append(f"{name} {kind}")
         if policy is not None:
             _by_policy(good, policy, reasons)

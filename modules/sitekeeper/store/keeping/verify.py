@@ -63,7 +63,7 @@ def share_of(sets: Sequence[Kept], share: Fraction) -> list[Kept]:
 def _promises(folder: Path, manifest: manifest_file.Manifest, hashed: Chosen) -> Iterator[str]:
     """What the manifest says, read from the disk again."""
     if manifest.id != folder.name:
-        yield f"{manifest_file.NAME}: it is of set {manifest.id}"
+        yield f"{manifest_file.NAME}: it belongs to set {manifest.id}"
     files = [entry for entry in manifest.entries if entry.kind == "file"]
     if (len(files), sum(entry.size for entry in files)) != (manifest.files, manifest.bytes):
         yield f"{manifest_file.NAME}: it does not list the {manifest.files} files of {manifest.bytes} bytes that it promises"
@@ -79,7 +79,7 @@ def _promises(folder: Path, manifest: manifest_file.Manifest, hashed: Chosen) ->
 def _packed(folder: Path, head: head_file.Head, hashed: Chosen) -> Iterator[str]:
     """What the head says: it needs no key, and knows no name."""
     if head.id != folder.name:
-        yield f"{head_file.NAME}: it is of set {head.id}"
+        yield f"{head_file.NAME}: it belongs to set {head.id}"
     if len(head.stored) != head.files:
         yield f"{head_file.NAME}: it does not list the {head.files} files that it promises"
     for one in (head.body, *head.stored):

@@ -86,8 +86,8 @@ def just_proven(ctx: Context, proof: Callable[[], None]) -> None:
         if ctx.clock.monotonic() - asked < ANSWER_SECONDS:
             return
     raise LimitError(
-        f"asked three times whether the set may appear, and each time it took more than {ANSWER_SECONDS} s: "
-        "such an answer says nothing about now",
+        f"asked three times whether the set may be published, and each answer took more than {ANSWER_SECONDS} s: "
+        "such an answer is too old to trust",
         host=ctx.host,
         hint="is the network or the host overloaded, or was this control host suspended?",
     )
@@ -124,5 +124,5 @@ def shadows_still_there(ctx: Context, snapshot: ShadowSet) -> None:
         if gone:
             raise IntegrityError(
                 f"the shadow copy of {host} {', '.join(gone)} is gone: what was read may be incomplete",
-                hint="Windows drops shadow copies when their storage is full: see volsnap events 25 and 36",
+                hint="Windows deletes shadow copies when their storage is full: see volsnap events 25 and 36",
             )

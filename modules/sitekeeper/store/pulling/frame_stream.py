@@ -89,7 +89,7 @@ class Frames:
             if self._state == "reason" and len(here) >= need:
                 count = _COUNT.unpack_from(here)[0]
                 if not 0 <= count <= LONGEST_REASON:
-                    raise IntegrityError(f"the host sent a stream that makes no sense (a reason of {count} bytes)")
+                    raise IntegrityError(f"the host sent a stream that cannot be read (a reason of {count} bytes)")
                 need += count
             if len(here) < need:
                 self._rest = bytes(here)
@@ -102,7 +102,7 @@ class Frames:
             number, length = _HEAD.unpack(field)
             if number != self._number + 1 or length < -1 or 0 <= length < self._skip:
                 raise IntegrityError(
-                    f"the host sent a stream that makes no sense (file {number} of {length} bytes after {self._number})"
+                    f"the host sent a stream that cannot be read (file {number} of {length} bytes after {self._number})"
                 )
             self._number = number
             self._state = "body" if length >= 0 else "reason"

@@ -102,7 +102,7 @@ class Streams:
         try:
             for block in blocks:
                 if not isinstance(block, bytes):
-                    raise IntegrityError("the host sent something that is no file data")
+                    raise IntegrityError("the host sent something that is not file data")
                 for frame in frames.feed(block):
                     match frame:
                         case frame_stream.Opened(number, length):
@@ -150,7 +150,7 @@ class Streams:
 
     def _finish(self, target: Target, digest: bytes) -> None:
         if target.written != target.length or target.hash.digest() != digest:
-            raise IntegrityError(f"{target.path} arrived different from what the host read (SHA-256)")
+            raise IntegrityError(f"{target.path} arrived changed: its SHA-256 differs from what the host read")
         self.files += 1
         set_time(self.root / target.file, target.found.modified)
         self.log.add(

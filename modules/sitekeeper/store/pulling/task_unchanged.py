@@ -30,6 +30,6 @@ def refuse_another_run(ctx: Context, site: SiteFacts, task: TaskRun) -> None:
     if state != "Stopped" or begun:
         raise IntegrityError(
             f"the backup task of {site.code} was started again before its backup was collected "
-            f"({SERVICE} is {state}{f', begun at {begun[0]} UTC' if begun else ''})",
-            hint="let its schedule and ours be at different times",
+            f"({SERVICE} is {state}{f', started at {begun[0]} UTC' if begun else ''})",
+            hint="choose another time than the task's own schedule",
         )

@@ -42,15 +42,17 @@ def entries(blocks: Iterable[object], *, whole_volume: bool = False) -> Iterator
                 kind, size, modified, attributes, path = line.split("\t", 4)
                 found = Found(_KINDS.get(kind, ""), path, int(size), int(modified), int(attributes))
             except ValueError:
-                raise IntegrityError(f"the host sent a listing that makes no sense: {line[:80]!r}") from None
+                raise IntegrityError(f"the host sent a listing that cannot be read: {line[:80]!r}") from None
             if whole_volume and path.partition("\t")[0].partition("\\")[0].lower() in OF_WINDOWS:
                 continue
             if kind == "E":
                 name, _, reason = path.rpartition("\t")
                 raise IntegrityError(
                     f"the host cannot list {name} in the shadow copy: {reason}",
-                    hint="an old .NET opens no path over 260 characters" if reason == "PathTooLongException" else None,
+                    hint="an old .NET cannot open paths over 260 characters"
+                    if reason == "PathTooLongException"
+                    else None,
                 )
             if not found.kind:
-                raise IntegrityError(f"the host sent a listing that makes no sense: {line[:80]!r}")
+                raise IntegrityError(f"the host sent a listing that cannot be read: {line[:80]!r}")
             yield found

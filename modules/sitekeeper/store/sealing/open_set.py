@@ -64,11 +64,11 @@ def opened(folder: Path, keys: Keys | None = None) -> Opened:
     if not catalogue.is_packed(folder):
         manifest = manifest_file.read(folder)
         if manifest.id != folder.name:
-            raise IntegrityError(f"{folder.name}: {folder / manifest_file.NAME} is of set {manifest.id}")
+            raise IntegrityError(f"{folder.name}: {folder / manifest_file.NAME} belongs to set {manifest.id}")
         return Opened(folder, manifest)
     head = head_file.read(folder)
     if head.id != folder.name:
-        raise IntegrityError(f"{folder.name}: {folder / head_file.NAME} is of set {head.id}")
+        raise IntegrityError(f"{folder.name}: {folder / head_file.NAME} belongs to set {head.id}")
     body = _body(folder, head, keys)
     manifest = body.manifest
     promised = tuple(sorted(body.stored.values(), key=lambda one: one.name))
@@ -80,14 +80,16 @@ def opened(folder: Path, keys: Keys | None = None) -> Opened:
     )
     files = {entry.file for entry in manifest.entries if entry.kind == "file"}
     if not same or promised != head.stored or files != set(body.stored):
-        raise IntegrityError(f"{folder.name}: {folder / head_file.NAME} is not the head that this set was sealed with")
+        raise IntegrityError(
+            f"{folder.name}: {folder / head_file.NAME} is not the header that this set was sealed with"
+        )
     return Opened(folder, manifest, head.packing, body.stored, keys)
 
 
 def _body(folder: Path, head: head_file.Head, keys: Keys | None) -> head_file.Body:
     if "age" in head.packing and keys is None:
         raise SecretError(
-            f"{head.id} is sealed: its names and facts need the secret key",
+            f"{head.id} is sealed: reading its names and facts needs the secret key",
             hint=f"--identity FILE, or the variable store_identity; sealed for {', '.join(head.recipients)}",
         )
     with _source(folder, head.body.name, head.body.name) as source:

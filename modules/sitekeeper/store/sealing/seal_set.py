@@ -121,7 +121,7 @@ def _packed(
     reserved = {head_file.FOLDER, head_file.NAME, head_file.SUM_NAME, f"{head_file.BODY}{suffix}"}
     taken = sorted(entry.file for entry in manifest.entries if entry.file.split("/")[0] in reserved)
     if taken:
-        raise IntegrityError(f"{manifest.id}: {taken[0]} has the name of a part of a sealed set")
+        raise IntegrityError(f"{manifest.id}: {taken[0]} has a name that is reserved in sealed sets")
     stored: dict[str, head_file.Stored] = {}
     done = 0
 
