@@ -75,6 +75,15 @@ def test_untrusted_certificate(stage: Any) -> None:
     assert f"{inventory}:" in outcome.error("PR2")
 
 
+@pytest.mark.parametrize("name", ["sql_ca_cert", "ansible_psrp_ca_cert"])
+def test_a_ca_file_that_does_not_exist_is_named_before_anything_connects(stage: Any, name: str) -> None:
+    here = stage("PR2")
+    outcome = here.run(playbook=CHECK, inventory=with_vars(here, **{name: "/etc/no-such-ca.pem"}))
+    assert outcome.code == 3
+    assert f"{name} /etc/no-such-ca.pem: no such file" in outcome.error("PR2")
+    assert here.audit("call", "PR2") == []
+
+
 def test_wrong_password(stage: Any) -> None:
     here = stage("PR2")
     inventory = with_vars(here, ansible_password="wrong-horse-battery")

@@ -87,7 +87,7 @@ def test_files_of_different_instants_are_no_set(drill: MakeDrill) -> None:
     log |= facts(here.root / "got" / log["file"])
     outcome = here.play([pushing(here.root / "got", files), ATTACHING])
     assert outcome.code == 10
-    assert "not a database that this server can start" in outcome.error("PR2")
+    assert "this server cannot start a database from the files" in outcome.error("PR2")
     here.assert_nothing_left()
 
 
@@ -239,7 +239,7 @@ def test_what_is_no_backup_is_refused_before_a_database_is_made(drill: MakeDrill
     files[0]["kind"] = "backup"
     outcome = here.play([pushing(here.root / "got", files[:1]), RESTORING])
     assert outcome.code == 10
-    assert "is no whole backup" in outcome.error("PR2")
+    assert "is not a complete backup" in outcome.error("PR2")
     here.assert_nothing_left()
 
 

@@ -156,7 +156,7 @@ def a_future_format(sets: Sets) -> str:
     file = sets.folder / facts_name(sets)
     data = json.loads(file.read_text()) | {"format": 9}
     rewrite(sets, data)
-    return f"{file} is not a"
+    return f"{file} is not "
 
 
 def rewrite(sets: Sets, data: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def rewrite(sets: Sets, data: dict[str, Any]) -> None:
 def whole_folder_is_a_link(sets: Sets) -> str:
     sets.folder.rename(sets.store.root / "elsewhere")
     sets.folder.symlink_to(sets.store.root / "elsewhere")
-    return "is no folder of the store but a link"
+    return "is a link or a file, not a folder of a set"
 
 
 DAMAGES = [

@@ -371,15 +371,19 @@ def test_keys(identity: Path, tmp_path: Path) -> None:
     assert text not in repr(keys_of(str(identity)))
     assert keys_of(inline(text, "vault:1")) is not None
     assert keys_of(None) is None
-    with pytest.raises(SecretError, match="holds the key itself") as told:
+    with pytest.raises(SecretError, match="contains the key itself") as told:
         keys_of(text)
     assert text not in told.value.render()
     identity.chmod(0o640)
-    with pytest.raises(SecretError, match="may be read by others"):
+    with pytest.raises(SecretError, match="other users can read"):
         keys_of(str(identity))
     (tmp_path / "none").write_text("# nothing\n")
     (tmp_path / "bad").write_text("AGE-SECRET-KEY-1NONSENSE\n")
-    for name, said in (("none", "no age identity in it"), ("bad", "is no age identity"), ("missing", "No such file")):
+    for name, said in (
+        ("none", "contains no age identity"),
+        ("bad", "is not an age identity"),
+        ("missing", "No such file"),
+    ):
         if name != "missing":
             os.chmod(tmp_path / name, 0o600)  # noqa: PTH101 - a path of a test
         with pytest.raises(SecretError, match=said):

@@ -69,7 +69,7 @@ def test_put_back_twice(stand: Any) -> None:
 @pytest.mark.parametrize("name", sorted(NEVER_STOPPED))
 def test_what_makes_the_backup_is_never_stopped(stand: Any, name: str) -> None:
     for spelled in (name, name.upper(), name.title()):
-        with pytest.raises(UsageError, match="never stopped"):
+        with pytest.raises(UsageError, match="must not be stopped"):
             planned(stand, EXEC, spelled)
 
 
@@ -127,7 +127,7 @@ def test_not_now_while_it_still_runs_is_a_refusal(stand: Any) -> None:
 
 def test_a_stop_that_takes_too_long_is_waited_out_and_put_back(stand: Any) -> None:
     stand.host.units[EXEC].stop_takes = 100
-    with pytest.raises(RemoteTimeoutError, match="did not stop within"):
+    with pytest.raises(RemoteTimeoutError, match="did not stop in time"):
         stop(stand)
     assert stand.states == {CM: "Running", EXEC: "Running"}
 

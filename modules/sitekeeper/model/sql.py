@@ -1,4 +1,4 @@
-"""What the SQL modules answer."""
+"""Results of the SQL modules."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class SqlFacts(Result):
 
 
 class ScratchServer(Result):
-    """A SQL Server that was found fit to try a restore on."""
+    """A SQL Server that can be used for a test restore."""
 
     on: str
     """Inventory name of its host."""
     server: str
-    """As it calls itself."""
+    """Its own name."""
     instance: str
     version: str
     edition: str
@@ -32,7 +32,7 @@ class ScratchServer(Result):
     free: int
     """Bytes, on the volume of the work folder."""
     dropped: tuple[str, ...] = ()
-    """What dead runs of ours had left."""
+    """What was deleted: left by dead runs."""
     checks: tuple[Check, ...] = ()
     """The rules, each by its name."""
 
@@ -65,7 +65,7 @@ class BackupFile(Result):
     path: str
     name: str
     bytes: int = 0
-    """Of the database; the file may be smaller."""
+    """Size of the database; the file may be smaller."""
     seconds: float = 0.0
     verify_seconds: float = 0.0
     id: Known[str] = ""
@@ -85,7 +85,7 @@ class CheckError(Record):
 
 
 class CheckdbResult(Result):
-    """What DBCC CHECKDB found; without errors the database is sound."""
+    """What DBCC CHECKDB found."""
 
     on: str
     name: str
@@ -93,7 +93,7 @@ class CheckdbResult(Result):
     seconds: float = 0.0
     bytes: int = 0
     checks: tuple[Check, ...] = ()
-    """Each error, or that there is none."""
+    """Each error, or one check that there is no error."""
 
     @property
     def sound(self) -> bool:
@@ -107,7 +107,7 @@ class Setting(Record):
     name: str
     found: str
     wanted: str | None = None
-    """None: nobody demands anything."""
+    """None: any value is allowed."""
 
     @property
     def right(self) -> bool:
@@ -121,10 +121,10 @@ class SettingsResult(Result):
     on: str
     name: str
     copy_of_ours: bool = False
-    """A drill's copy: then trust and broker must be off."""
+    """A drill's copy: TRUSTWORTHY and broker must be off."""
     settings: tuple[Setting, ...] = ()
     checks: tuple[Check, ...] = ()
-    """Those that somebody demands."""
+    """One for each setting that must have a value."""
 
     @property
     def wrong(self) -> tuple[Setting, ...]:

@@ -1,7 +1,7 @@
 """Attaches pushed copies of a site's database files under a name with this run's mark; undo drops it with its files.
 
-The server believes boot page and log alone: a torn page shows in ``sql.checkdb``. An attach leaves TRUSTWORTHY and the
-Service Broker off (Microsoft: ALTER DATABASE SET options), and a newer server changes the files for good: they are copies.
+The server checks only boot page and log: ``sql.checkdb`` finds a torn page. An attach leaves TRUSTWORTHY and the
+Service Broker off (Microsoft: ALTER DATABASE SET options), and a newer server upgrades the files permanently: they are copies.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class AttachParams(Params):
     files: Many[PushedFile]
     """The pushed files, the primary data file first; they are deleted with the database."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
 
 
 class AttachIntent(PushedDatabase):
-    """What the database will be called, and which files go with it."""
+    """The name of the database, and its files, which are deleted with it."""
 
 
 class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
@@ -57,9 +57,9 @@ class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
         folder = f"{root}\\{ctx.run_id}\\".lower()
         for one in params.files:
             if not one.path.lower().startswith(folder) or one.path.lower() != folder + one.name.lower():
-                raise UsageError(f"{one.path} is not a file that this run has pushed", host=there.host)
+                raise UsageError(f"{one.path} is not a file that this run copied to {there.host}", host=there.host)
         if dropping.exists(server, params.name) is not None:
-            raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
+            raise UsageError(f"{there.host} already has a database {params.name}", host=there.host)
         paths = tuple(one.path for one in sort_files(params.files))
         return Plan(
             result=AttachedDatabase(
@@ -72,7 +72,9 @@ class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
                 files=paths,
                 bytes=sum(one.size for one in params.files),
             ),
-            changes=(Change(f"database {params.name} on {there.host}", "not there", f"{len(paths)} files attached"),),
+            changes=(
+                Change(f"database {params.name} on {there.host}", "does not exist", f"{len(paths)} files attached"),
+            ),
             intent=AttachIntent(
                 on=there.host, instance=server.instance, name=params.name, run=ctx.run_id, root=root, files=paths
             ),

@@ -1,4 +1,4 @@
-"""Reads every page of a database by DBCC CHECKDB: the one check that sees a page that was damaged before it was copied."""
+"""Reads every page of a database with DBCC CHECKDB: the only check that finds a page that was damaged before it was copied."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.figures import show_duration, show_rate
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
 from sitekeeper.model.sql import CheckdbResult, CheckError
 from sitekeeper.sql.server import queries, statements
-from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time, rate
+from sitekeeper.sql.server.server import WRITE_OUTPUT, Server, measure_time
 
 INFORMATION = 10
-"""Rows up to this level are sums and advice."""
+"""Rows up to this level are summaries and advice."""
 SHOWN = 3
-CONSEQUENCE = "The backup is what the site's database was: damaged. A recovery from it loses what lies on those pages."
-ADVICE = "Run DBCC CHECKDB on the site's own server, and keep the last set that is sound."
+CONSEQUENCE = "The site's database was damaged, and so is the backup. A recovery from it loses the data on those pages."
+ADVICE = "Run DBCC CHECKDB on the site's own server, and keep the last set without errors."
 
 
 class CheckdbParams(Params):
@@ -27,13 +28,13 @@ class CheckdbParams(Params):
     name: str
     """A database of that SQL Server."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
     fail: bool = True
-    """Whether an error fails the task; if not, whoever judges the result must look at its errors."""
+    """Whether an error fails the task. If not, check the errors in the result."""
 
 
 class CheckdbIntent(Record):
-    """For the lease: where it is."""
+    """Where it is, for the lease."""
 
     version: Literal[1] = 1
     on: str
@@ -54,7 +55,9 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
         files = Server(there).ask(queries.FILES, params.name)
         size = sum(int(str(row["size_bytes"])) for row in files if row["type"] == "ROWS")
         return Plan(
-            result=CheckdbResult(changed=False, msg="would be checked", on=there.host, name=params.name, bytes=size),
+            result=CheckdbResult(
+                changed=False, msg=f"{params.name} would be checked", on=there.host, name=params.name, bytes=size
+            ),
             changes=(Change(f"database {params.name} on {there.host}", "not checked", "DBCC CHECKDB"),),
             intent=CheckdbIntent(on=there.host, name=params.name),
         )
@@ -68,7 +71,9 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
         rows = [row for rowset in outcome.rowsets for row in rowset]
         errors = tuple(_error(row) for row in rows if int(str(row["Level"])) > INFORMATION)
         size = plan.result.bytes
-        told = f"{params.name}: {len(errors)} errors" if errors else f"{params.name} is sound, {rate(size, seconds)}"
+        told = f"{params.name}: {len(errors)} errors"
+        if not errors:
+            told = f"{params.name} has no errors; checked in {show_duration(seconds)} ({show_rate(size, seconds)})"
         result = plan.result.model_copy(
             update={"errors": errors, "seconds": seconds, "msg": told, "checks": _checks(errors, told)}
         )
@@ -77,12 +82,12 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
         return result
 
     def made(self, ctx: Context, intent: CheckdbIntent) -> CheckdbResult | None:
-        """A check that was cut off found nothing, and is made again."""
+        """Nothing to find: a check that was cut off is repeated."""
         return None
 
 
 def explain_damage(result: CheckdbResult) -> IntegrityError:
-    """Say what errors of CHECKDB mean for a backup."""
+    """Explain what errors of CHECKDB mean for a backup."""
     shown = "; ".join(f"{one.number} {one.text}" for one in result.errors[:SHOWN])
     more = f" and {len(result.errors) - SHOWN} more" if len(result.errors) > SHOWN else ""
     error = IntegrityError(
@@ -105,7 +110,7 @@ def _checks(errors: tuple[CheckError, ...], told: str) -> tuple[Check, ...]:
 
 
 def _error(row: Mapping[str, object]) -> CheckError:
-    """Bound by name: 2012 put columns in between."""
+    """Read the columns by name: 2012 inserted new ones between the old."""
     named = {key.lower(): value for key, value in row.items()}
 
     def number(name: str) -> int | None:

@@ -1,7 +1,7 @@
-"""Drops a database that this run has made, before its undo would.
+"""Drops a database that this run created, earlier than its undo would.
 
-For playbooks of one's own that bring up several copies on a server with room for one only: those that come with sitekeeper
-need it not, since what they attach or restore goes with its undo.
+For your own playbooks that bring up several copies on a server with room for only one. The playbooks of sitekeeper do not
+need it: what they attach or restore is dropped by its undo.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class DropParams(Params):
     name: str
     """It must carry this run's mark."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
 
 
 class DropIntent(Record):
-    """For the lease: where it is."""
+    """Where it is, for the lease."""
 
     version: Literal[1] = 1
     on: str
@@ -46,7 +46,7 @@ class Drop(Module[DropParams, DropIntent, Result]):
         mark.refuse_foreign(params.name, ctx.run_id)
         state = dropping.exists(Server(there), params.name)
         if state is None:
-            return Plan(result=Result(msg=f"{there.host} has no database {params.name}"))
+            return Plan(result=Result(msg=f"database {params.name} does not exist on {there.host}"))
         return Plan(
             result=Result(changed=True, msg=f"{params.name} dropped"),
             changes=(Change(f"database {params.name} on {there.host}", state, "dropped with its files"),),
@@ -59,6 +59,6 @@ class Drop(Module[DropParams, DropIntent, Result]):
         return plan.result
 
     def made(self, ctx: Context, intent: DropIntent) -> Result | None:
-        """It is not there any more."""
+        """Done if the database does not exist any more."""
         gone = dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
-        return Result(changed=True, msg=f"{intent.name} is not there any more") if gone else None
+        return Result(changed=True, msg=f"database {intent.name} does not exist any more") if gone else None

@@ -1,4 +1,4 @@
-"""Reads what a recovery must know of the site database, and counts rows of named tables. Changes nothing."""
+"""Reads what a recovery must know about the site database, and counts rows of named tables. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sitekeeper.transport.sql.session import SqlSession
 
 
 class FactsParams(Params):
-    """Of which site."""
+    """Which site."""
 
     site: SiteFacts
-    """The site whose database it is."""
+    """The site that the database belongs to."""
     count: Many[str] = ()
-    """Tables of schema dbo whose rows are counted; inside the window nothing of the site itself writes to them."""
+    """Tables of schema dbo whose rows are counted. While the site is offline, the site itself does not write to them."""
 
 
 class Facts(Module[FactsParams, None, SqlFacts]):

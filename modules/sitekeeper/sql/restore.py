@@ -18,16 +18,16 @@ from sitekeeper.windows.files.work_folder import work_dir_of
 
 DONE = 3014
 NO_BACKUP = frozenset({3183, 3187, 3189, 3203, 3241})
-"""The file is no backup, is damaged, is cut off, or has no checksums to be held against."""
+"""The file is not a backup, is damaged or cut off, or has no checksums."""
 UNREAD = 3203
-"""A read failed: the file may be cut off, or the server's disk be broken."""
+"""A read failed: the file may be cut off, or the server's disk may be broken."""
 HINTS = {
-    3169: "a scratch server of the set's own version or a newer one restores it",
-    3201: "may SQL Server's service account read in sql_work_dir?",
-    3257: "a backup does not tell how large its database becomes: make room",
+    3169: "use a scratch server of the set's own version or a newer one",
+    3201: "SQL Server's service account needs read access to sql_work_dir",
+    3257: "the restored database is larger than its backup: free more space",
 }
 _WHOLE = 1
-"""BackupType of HEADERONLY: a whole database."""
+"""BackupType of HEADERONLY: a complete database."""
 
 
 class RestoreParams(Params):
@@ -38,7 +38,7 @@ class RestoreParams(Params):
     backup: PushedFile
     """The backup file, pushed by this run."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
 
 
 class RestoreIntent(PushedDatabase):
@@ -70,9 +70,9 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
         server, root = Server(there), work_dir_of(there)
         folder, path = f"{root}\\{ctx.run_id}", params.backup.path
         if path.lower() != f"{folder}\\{params.backup.name}".lower():
-            raise UsageError(f"{path} is not a file that this run has pushed", host=there.host)
+            raise UsageError(f"{path} is not a file that this run copied to {there.host}", host=there.host)
         if dropping.exists(server, params.name) is not None:
-            raise UsageError(f"{there.host} has a database {params.name} already", host=there.host)
+            raise UsageError(f"{there.host} already has a database {params.name}", host=there.host)
         _refuse_incomplete(server, path)
         try:
             files = server.ask(statements.file_list(path))
@@ -93,7 +93,9 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
                 source="backup",
             ),
             changes=(
-                Change(f"database {params.name} on {there.host}", "not there", f"restored from {params.backup.name}"),
+                Change(
+                    f"database {params.name} on {there.host}", "does not exist", f"restored from {params.backup.name}"
+                ),
             ),
             intent=RestoreIntent(
                 on=there.host,
@@ -118,7 +120,9 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
         except SqlError as error:
             raise explain_error(error, intent.backup) from None
         if not outcome.has(DONE):
-            raise IntegrityError(f"the server never said that {intent.name} is restored (3014)", host=server.host)
+            raise IntegrityError(
+                f"SQL Server did not confirm that {intent.name} is restored (message 3014)", host=server.host
+            )
         return prove_online(server, plan.result, seconds)
 
     def in_place(self, ctx: Context, intent: RestoreIntent, outcome: AttachedDatabase, generation: int) -> bool:
@@ -129,12 +133,12 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
 
 
 def explain_error(error: SqlError, path: str) -> SqlError | IntegrityError:
-    """What it means that the server does not restore it."""
+    """Explain why the server does not restore it."""
     if error.number in NO_BACKUP:
         damaged = IntegrityError(
-            f"{path} is no whole backup: {error.message}",
+            f"{path} is not a complete backup: {error.message}",
             host=error.host,
-            hint="this backup does not restore; the set's own database files may: attach them",
+            hint="this backup cannot be restored; try to attach the set's own database files instead",
         )
         damaged.blames = "" if error.number == UNREAD else "set"
         return damaged
@@ -149,9 +153,9 @@ def _refuse_incomplete(server: Server, path: str) -> None:
         raise explain_error(error, path) from None
     if len(rows) != 1 or rows[0]["BackupType"] != _WHOLE or not rows[0]["HasBackupChecksums"] or rows[0]["IsDamaged"]:
         other = IntegrityError(
-            f"{path} is not one whole backup of a database with checksums",
+            f"{path} is not exactly one complete database backup with checksums",
             host=server.host,
-            hint="sql.backup writes such: COPY_ONLY, CHECKSUM, INIT, FORMAT",
+            hint="sql.backup writes such a file, with COPY_ONLY, CHECKSUM, INIT, FORMAT",
         )
         other.blames = "set"
         raise other

@@ -1,6 +1,6 @@
-"""Finds out whether a SQL Server is one to try a restore on, refuses it by named rules, and clears what dead runs left.
+"""Checks by named rules whether a SQL Server may be used for a test restore, and deletes what dead runs left there.
 
-It must be named so twice: by the operator's marker file in its work folder, and by ``scratch: true`` in the inventory.
+The operator must declare it twice: by the marker file in its work folder, and by ``scratch: true`` in the inventory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
+from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
@@ -23,11 +24,11 @@ from sitekeeper.transport.wmi import reading
 from sitekeeper.windows.files.work_folder import list_files, work_dir_of
 
 ROOM_FACTOR = 1.1
-"""Beside the files themselves: the log of an upgrade, CHECKDB's snapshot."""
+"""More than the files themselves: the log of an upgrade, CHECKDB's snapshot."""
 ENTERPRISE, EXPRESS = 3, 4
 ENTERPRISE_EDITIONS = frozenset({"Enterprise", "Developer", "Evaluation"})
 SAME_IN_ALL_EDITIONS = (13, 0, 4001)
-"""2016 SP1 opens in every edition what was Enterprise's alone before (Microsoft: Editions and features of 2016 SP1)."""
+"""Since 2016 SP1 every edition opens what only Enterprise opened before (Microsoft: Editions and features of 2016 SP1)."""
 EXPRESS_LIMIT = {9: 4, 10: 4}
 """GiB of data in one database by major version; later 10 (and 2008 R2, which is 10.50)."""
 RULES = ("inventory", "work-folder", "no-site", "no-database", "version", "edition", "room")
@@ -38,15 +39,15 @@ class ScratchParams(Params):
     """For which database."""
 
     database: SiteDatabase | None = None
-    """The set's: version, edition and size are held against it."""
+    """The set's database: its version, edition and size are compared with the server."""
     bytes: int = 0
-    """How many bytes will be pushed; the database's own size when left out."""
+    """How many bytes will be copied; default: the database's own size."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
 
 
 class ScratchIntent(Record):
-    """For the lease: where it is."""
+    """Where it is, for the lease."""
 
     version: Literal[1] = 1
     on: str
@@ -56,7 +57,7 @@ class ScratchIntent(Record):
 
 @dataclass(frozen=True, slots=True)
 class ScratchFacts:
-    """What was read."""
+    """What was read from the server."""
 
     about: dict[str, object]
     databases: tuple[str, ...]
@@ -79,7 +80,7 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
     )
 
     def machines(self, params: ScratchParams) -> tuple[str, ...]:
-        """One restore at a time on a server: another play of this run would give its lease back under us."""
+        """One restore at a time on a server: another play of this run would release our lease."""
         return (params.on,) if params.on is not None else ()
 
     def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchIntent, ScratchServer]:
@@ -87,7 +88,8 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         server = Server(there)
         if there.vars.get("scratch") is not True:
             raise build_refusal(
-                there, [("inventory", f"{there.host} is not named as a scratch server (scratch: true)")]
+                there,
+                [("inventory", f"the inventory does not declare {there.host} as a scratch server (scratch: true)")],
             )
         root = work_dir_of(there)
         found = _read(server, root)
@@ -96,8 +98,8 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
             raise build_refusal(there, broken)
         dead, runs = _find_left_behind(found, ctx.run_id)
         about = found.about
-        told = f"{about['server']} {about['version']} is fit for a restore"
-        told += f"; dropped {', '.join((*dead, *runs))}" if dead or runs else ""
+        told = f"{about['server']} {about['version']} can be used for a test restore"
+        told += f"; deleted from earlier runs: {', '.join((*dead, *runs))}" if dead or runs else ""
         return Plan(
             result=ScratchServer(
                 changed=bool(dead or runs),
@@ -122,7 +124,7 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         )
 
     def apply(self, ctx: Context, params: ScratchParams, plan: Plan[ScratchIntent, ScratchServer]) -> ScratchServer:
-        """Under the host's lease: whoever made what is here holds it no more, and is dead or has given up."""
+        """Runs under the host's lease: the run that left something here does not hold it any more, and is dead or has given up."""
         intent = plan.intended
         server = Server(changed_on(ctx, intent))
         dead, runs = _find_left_behind(_read(server, intent.root), ctx.run_id)
@@ -133,29 +135,29 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         return plan.result
 
     def made(self, ctx: Context, intent: ScratchIntent) -> ScratchServer | None:
-        """Nothing to find: what was not dropped is still there, and is dropped when it is done again."""
+        """Nothing to find: what was not deleted still exists, and is deleted by the next attempt."""
         return None
 
 
 def _find_left_behind(found: ScratchFacts, run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Databases and folders of other runs."""
+    """Find databases and folders of other runs."""
     dead = tuple(name for name in found.databases if mark.run_of(name) not in {None, run_id})
     return dead, tuple(run for run in found.runs if run != run_id)
 
 
 def build_refusal(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
-    """All broken rules at once."""
+    """Build one error with all broken rules."""
     error = PreflightError(
-        f"{there.host} is not fit to try a restore on: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
+        f"{there.host} cannot be used for a test restore: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
         host=there.host,
-        hint="nothing was changed there; name another scratch server, or put this one right",
+        hint="nothing was changed there; use another scratch server, or correct this one",
     )
     error.checks = tuple(
         Check(
             name=rule,
             status="failed",
             said=text,
-            consequence="No restore was tried: the sets are as unproved as before.",
+            consequence="No restore was tried, so no set was proved.",
         )
         for rule, text in broken
     )
@@ -184,42 +186,42 @@ def _read(server: Server, root: str) -> ScratchFacts:
 
 
 def _check_rules(found: ScratchFacts, there: Context) -> Iterator[tuple[str, str]]:
-    """What holds for every restore."""
+    """Check the rules that hold for every restore."""
     if found.services or "site_code" in there.vars:
-        yield "no-site", f"a part of a ConfigMgr site runs there ({', '.join(found.services) or 'by the inventory'})"
+        yield "no-site", f"it is part of a ConfigMgr site ({', '.join(found.services) or 'says the inventory'})"
     others = [name for name in found.databases if mark.run_of(name) is None]
     if others:
-        yield "no-database", f"it has databases of others: {', '.join(others)}"
+        yield "no-database", f"it has other databases: {', '.join(others)}"
 
 
 def _check_fit(found: ScratchFacts, params: ScratchParams) -> Iterator[tuple[str, str]]:
-    """What depends on the database."""
+    """Check the rules that depend on the database."""
     wanted = params.database
     size = params.bytes or (sum(one.bytes for one in wanted.files) if wanted is not None else 0)
     if found.free < size * ROOM_FACTOR:
-        yield "room", f"{found.free} bytes are free, {int(size * ROOM_FACTOR)} are needed"
+        yield "room", f"{show_size(found.free)} free, {show_size(size * ROOM_FACTOR)} needed"
     if wanted is None:
         return
     here, there = parts(str(found.about["version"])), parts(wanted.version)
     if here[:2] < there[:2]:
         yield (
             "version",
-            f"it is {found.about['version']}, the database of {wanted.version}: no server opens what a newer one wrote",
+            f"it is {found.about['version']}, the database is from {wanted.version}: an older server cannot open it",
         )
     edition = int(str(found.about["engine_edition"]))
     rich = wanted.edition.split(maxsplit=1)[0] in ENTERPRISE_EDITIONS
     if rich and edition != ENTERPRISE and here < SAME_IN_ALL_EDITIONS:
         yield (
             "edition",
-            f"it is {found.about['edition']}, the database of {wanted.edition}, which may use what this edition does not open",
+            f"it is {found.about['edition']}, the database is from {wanted.edition} and may use features that this edition does not have",
         )
     if edition == EXPRESS:
         limit = 10 if here[:2] >= (10, 50) else EXPRESS_LIMIT.get(here[0], 10)
         data = sum(one.bytes for one in wanted.files if one.kind == "data")
         if data > limit * 2**30:
-            yield "edition", f"Express Edition opens no database over {limit} GiB, this one has {data} bytes"
+            yield "edition", f"Express Edition opens databases up to {limit} GiB, this one has {show_size(data)}"
 
 
 def parts(version: str) -> tuple[int, ...]:
-    """``13.0.6300.2`` as numbers."""
+    """Split ``13.0.6300.2`` into numbers."""
     return tuple(int(one) for one in _NUMBER.findall(version))

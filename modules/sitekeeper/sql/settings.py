@@ -1,8 +1,8 @@
-"""Reads the settings that a recovered site database must have, and compares; sets them on SQL Server 2012 and later.
+"""Reads and compares the settings that a recovered site database must have; sets them on SQL Server 2012 and later.
 
 The list is Microsoft's for site databases of 2012 and the current branch ("Prepare to use a SQL Server Always On
-availability group", the checks of its script). For 2007 nobody wrote one down: there it is only read. On a drill's copy trust
-and broker must be off, whatever the site has, and nothing is ever set.
+availability group", the checks of its script). For 2007 no such list exists: there the settings are only read. On a drill's copy
+TRUSTWORTHY and the broker must be off, whatever the site has, and nothing is ever set.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ LARGEST = 2147483647
 
 
 class SettingsParams(Params):
-    """Of which database."""
+    """Which database."""
 
     name: str
     """The database."""
     on: str | None = None
-    """The host; the play's own when left out."""
+    """The host; default: the play's own."""
     instance: str | None = None
-    """Its instance; the host's variable ``sql_instance``, or the default one, when left out."""
+    """Its instance; default: the host's variable ``sql_instance``, or the default instance."""
     set: bool = False
-    """Whether what is wrong is put right: 2012 and later, never on a drill's copy."""
+    """Whether to correct wrong settings: 2012 and later, never on a drill's copy."""
 
 
 class SettingsIntent(Record):
-    """What it was before, for people: nothing here is taken back by itself."""
+    """The settings before, for people: they are not undone automatically."""
 
     version: Literal[1] = 1
     on: str
@@ -61,12 +61,12 @@ class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
         if not params.set or not read.wrong:
             return Plan(result=read)
         if read.copy_of_ours:
-            raise UsageError(f"{params.name} is a drill's copy: nothing is ever set there", host=server.host)
+            raise UsageError(f"{params.name} is a drill's copy: its settings are never changed", host=server.host)
         if _major(server) < SINCE_2012:
             raise UsageError(
-                "settings are set on SQL Server 2012 and later only",
+                "settings can be set on SQL Server 2012 and later only",
                 host=server.host,
-                hint="nobody wrote down what a site of 2007 needs: compare with a site that runs",
+                hint="Microsoft does not list the settings of a 2007 site: compare with a site that runs",
             )
         return Plan(
             result=read.model_copy(update={"changed": True}),
@@ -82,18 +82,18 @@ class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
         after = _read(server, params.name)
         if after.wrong:
             left = ", ".join(f"{one.name} is {one.found}" for one in after.wrong)
-            raise SqlError(f"settings of {params.name} are not what was set: {left}", host=server.host)
-        return after.model_copy(update={"changed": True, "msg": f"{len(plan.changes)} settings put right"})
+            raise SqlError(f"settings of {params.name} were set, but did not change: {left}", host=server.host)
+        return after.model_copy(update={"changed": True, "msg": f"{len(plan.changes)} settings corrected"})
 
     def made(self, ctx: Context, intent: SettingsIntent) -> SettingsResult | None:
-        """Nothing to find: done again, it sets what is not yet as it must be."""
+        """Nothing to find: another attempt sets what is still wrong."""
         return None
 
 
 def _read(server: Server, name: str) -> SettingsResult:
     rows = server.ask(queries.DATABASE, name)
     if not rows:
-        raise UsageError(f"no database {name} on {server.host}", host=server.host)
+        raise UsageError(f"database {name} does not exist on {server.host}", host=server.host)
     row, copy = rows[0], mark.run_of(name) is not None
     new = _major(server) >= SINCE_2012
     instance = {str(one["name"]): int(str(one["value"])) for one in server.ask(queries.CONFIGURATION)}
@@ -128,20 +128,20 @@ def _read(server: Server, name: str) -> SettingsResult:
         copy_of_ours=copy,
         settings=tuple(found),
         checks=checks,
-        msg=told or "as they must be",
+        msg=told or "all settings are as they must be",
     )
 
 
 def _check(one: Setting, *, copy: bool) -> Check:
     if one.right:
         return Check(name=one.name, status="ok", said=f"is {one.found}")
-    consequence = "A copy with trust or a broker of its own may act as the site would." if copy else ""
+    consequence = "A copy with TRUSTWORTHY or its own broker may act as the site would." if copy else ""
     return Check(
         name=one.name,
         status="failed",
         said=f"is {one.found} instead of {one.wanted}",
-        consequence=consequence or "Microsoft's setup and the site's components expect it otherwise.",
-        hint="drop the copy" if copy else "sql.settings with set: true, on SQL Server 2012 and later",
+        consequence=consequence or "Microsoft's setup and the site's components need another value.",
+        hint="drop the copy" if copy else "on SQL Server 2012 and later: sql.settings with set: true",
     )
 
 

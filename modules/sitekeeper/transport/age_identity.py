@@ -1,4 +1,4 @@
-"""The secret key that opens sealed sets: an age identity file, or a Secret with its text. Only this file sees it."""
+"""The secret key that opens sealed sets: an age identity file, or a Secret with its text. Only this file handles it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK = "AGE-SECRET-KEY-"
 
 
 class Keys:
-    """Opens what was sealed for one of these identities; never shows them."""
+    """Opens files that were sealed for one of these identities; never shows the identities."""
 
     __slots__ = ("_identities", "reference")
 
@@ -29,16 +29,16 @@ class Keys:
     def reader(self) -> Callable[[Any, Any], None]:
         """A function that decrypts from one file object into another.
 
-        It raises ``pyrage.DecryptError`` where no key fits or the head is broken, ``OSError`` where a later byte is.
+        It raises ``pyrage.DecryptError`` if no key fits or the header is damaged, ``OSError`` if a later byte is.
         """
         return lambda source, target: pyrage.decrypt_io(source, target, list(self._identities))
 
 
 def keys_of(given: object) -> Keys | None:
-    """Keys from ``--identity`` or the variable ``store_identity``: the path of an identity file, or a Secret.
+    """Read keys from ``--identity`` or the variable ``store_identity``: the path of an identity file, or a Secret.
 
     Raises:
-        SecretError: it cannot be read, others may read it, or it holds no key.
+        SecretError: it cannot be read, others can read it, or it contains no key.
 
     """
     if given is None:
@@ -48,23 +48,23 @@ def keys_of(given: object) -> Keys | None:
     text = str(given)
     if MARK in text.upper():
         raise SecretError(
-            "store_identity holds the key itself", hint="write it as a vault, or name the file that holds it"
+            "store_identity contains the key itself", hint="write it as a vault, or give the path of the identity file"
         )
     file = Path(text).expanduser()
     try:
         if file.stat().st_mode & 0o077:
-            raise SecretError(f"identity file {file} may be read by others", hint=f"chmod 600 {file}")
+            raise SecretError(f"other users can read identity file {file}", hint=f"chmod 600 {file}")
         return _parse(f"file:{file}", file.read_text(encoding="ascii"))
     except OSError as error:
         raise SecretError(f"identity file {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SecretError(
-            f"identity file {file} is no text", hint="one with a passphrase: open it with `age -d` first"
+            f"identity file {file} is not a text file", hint="if it has a passphrase, decrypt it with `age -d` first"
         ) from None
 
 
 def _parse(reference: str, text: str) -> Keys:
-    """Every line is a key, but empty ones and those that begin with ``#``: the form that ``age-keygen`` writes."""
+    """Read the form that ``age-keygen`` writes: every line is a key, except empty lines and those that start with ``#``."""
     lines = [line.strip() for line in text.splitlines()]
     found = []
     for line in lines:
@@ -73,7 +73,7 @@ def _parse(reference: str, text: str) -> Keys:
         try:
             found.append(pyrage.x25519.Identity.from_str(line))
         except pyrage.IdentityError:
-            raise SecretError(f"{reference}: a line of it is no age identity ({MARK}...)") from None
+            raise SecretError(f"{reference}: a line is not an age identity ({MARK}...)") from None
     if not found:
-        raise SecretError(f"{reference}: there is no age identity in it")
+        raise SecretError(f"{reference} contains no age identity")
     return Keys(reference, tuple(found))

@@ -1,4 +1,4 @@
-"""What modules get: PowerShell, SQL and the lease of a host, opened when first used, closed with the play."""
+"""What modules get: PowerShell, SQL and the lease of a host, opened on first use, closed with the play."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper.transport.sql.session import SqlSession, SqlTarget, connect
 
 Progress = Callable[[int, int | None, str, str], None]
+CERTIFICATE_FILES = (
+    "ansible_psrp_ca_cert",
+    "ansible_psrp_certificate_pem",
+    "ansible_psrp_certificate_key_pem",
+    "sql_ca_cert",
+)
+"""Variables that name a file of the control host."""
 
 
 class HostContext:
@@ -41,6 +48,7 @@ class HostContext:
         self._progress = progress
         self._family = family
         self._sql: dict[tuple[str, str, str | None], SqlSession] = {}
+        refuse_missing_files(connector, host, self.vars)
         self.ps = PsrpSession(self._target(), self.clock)
         self._keeper: PsrpSession | None = None
         self._switches: list[HostGuard] = []
@@ -51,7 +59,7 @@ class HostContext:
         """Another host's context, with sessions of its own, in the same thread and play.
 
         Raises:
-            InventoryError: there is no such host.
+            InventoryError: the host is not in the inventory.
 
         """
         if host == self.host:
@@ -60,7 +68,7 @@ class HostContext:
             raise InventoryError(
                 f"host {host} is not in the inventory",
                 host=self.host,
-                hint="see: sitekeeper inventory graph",
+                hint="`sitekeeper inventory graph` shows its hosts",
                 origin=self._connector.inventory.origin_of(self.host),
             )
         if host not in self._family:
@@ -69,7 +77,7 @@ class HostContext:
         return self._family[host]
 
     def sql(self, server: str, database: str, instance: str | None = None) -> SqlSession:
-        """A session to a database, by the variables ``sql_*`` of the host."""
+        """A session to a database, from the variables ``sql_*`` of the host."""
         key = (server, database, instance)
         if key not in self._sql or self._sql[key].closed:
             holder = str(self.vars.get("database_host", self.host))
@@ -88,7 +96,7 @@ class HostContext:
         return guard
 
     def beats(self) -> Sequence[Callable[[], str]]:
-        """One beat for every host of this play whose lease we hold, each over a session that only the keeper uses."""
+        """One beat for every host of this play whose lease we hold, each over a session of the keeper's own."""
         return [one._beat for one in (self, *self._family.values()) if one.lease.generation]  # noqa: SLF001 - our own family
 
     def _beat(self) -> str:
@@ -103,21 +111,21 @@ class HostContext:
         return self._silence.look(beat, {one.number for one in self._switches if one.number})
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
-        """Tell how far a long task is."""
+        """Report the progress of a long task."""
         self._progress(done, total, unit, text)
 
     def site_code(self) -> str | None:
-        """The host's site code in the inventory."""
+        """The host's site code, from the inventory."""
         sites = self._connector.inventory.sites.values()
         return next((site.code for site in sites if site.host == self.host), None)
 
     def bound(self, until: float | None, what: str = "") -> None:
-        """Bound every call on all sessions of this play by a moment; None lifts it."""
+        """Limit every call on all sessions of this play by a moment; None removes the limit."""
         for one in (self, *self._family.values()):
             one.ps.bind(until, what)
 
     def needs(self, needs: Any) -> None:
-        """Limit what may be sent, on all sessions of this play, to what a module declared."""
+        """Limit all sessions of this play to what a module declared."""
         for one in (self, *self._family.values()):
             one.ps.limit_to(needs)
 
@@ -142,8 +150,9 @@ class HostContext:
         return target_of(self.host, self.vars, connector.inventory.origin_of(self.host), connector.origins(self.host))
 
     def _sql_target(self, holder: str, server: str, database: str, instance: str | None) -> SqlTarget:
-        """From the variables of the database's own host, and where it has none, of the site server."""
+        """Build it from the variables of the database's own host; what is not set there comes from the site server."""
         values = {**self.vars, **self._connector.variables(holder)}
+        refuse_missing_files(self._connector, holder, values)
         windows = "sql_user" not in values
         ticket = windows and values.get("ansible_psrp_auth") == "kerberos"
         user = values.get("ansible_user" if windows else "sql_user")
@@ -174,16 +183,34 @@ class HostContext:
         )
 
 
+def refuse_missing_files(connector: HostConnector, host: str, values: Mapping[str, Any]) -> None:
+    """Refuse a certificate file that does not exist, before anything connects.
+
+    Raises:
+        InventoryError: names the variable and the path.
+
+    """
+    for name in CERTIFICATE_FILES:
+        path = values.get(name)
+        if isinstance(path, str) and path and not Path(path).exists():
+            raise InventoryError(
+                f"{name} {path}: no such file",
+                host=host,
+                origin=connector.origin_of(host, name),
+                hint="check the path; a relative path starts at the folder where sitekeeper was started",
+            )
+
+
 def reveal_text(value: Any) -> str:
-    """A connection variable as text, where it may be a secret too."""
+    """Return a connection variable as text; it may be a Secret."""
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def check_secret(secret: Secret) -> None:
-    """Find out whether a secret can be had, and forget it.
+    """Check that a secret can be read, and forget it.
 
     Raises:
-        SecretError: it cannot.
+        SecretError: it cannot be read.
 
     """
     secret.reveal()
@@ -212,15 +239,15 @@ class HostConnector:
         self._extra = extra
 
     def origins(self, host: str) -> dict[str, Origin]:
-        """Where each of a host's variables was given; the command line's win."""
+        """Where each variable of a host was set; the command line has precedence."""
         return {**self.inventory.hosts[host].places, **{name: Origin(f"-e {name}") for name in self._extra}}
 
     def origin_of(self, host: str, name: str) -> Origin:
-        """Where one variable of a host was given, or else the host."""
+        """Where one variable of a host was set; if it was not, where the host is."""
         return self.origins(host).get(name, self.inventory.origin_of(host))
 
     def variables(self, host: str) -> dict[str, Any]:
-        """A host's variables with their templates filled in; one that cannot be filled in without the run stays out."""
+        """A host's variables with rendered templates; one that cannot be rendered outside a run is omitted."""
         layers = Layers(lazy(self.inventory.vars_of(host)), lazy(self._extra))
         filled: dict[str, Any] = {}
         for name in layers:

@@ -1,7 +1,7 @@
-"""The dead-man's switch of a host: a task on it that acts when it has not heard from us for some minutes.
+"""The dead-man's switch of a host: a scheduled task there that acts when it gets no beat from us for some minutes.
 
-It lies beside the lease and counts its own runs, one a minute, since the last beat; no clock of either side matters. What
-it does is written out in its script (``powershell/Get-SkGuardScript.ps1``).
+It is stored beside the lease and counts its own runs, one a minute, since the last beat; no clock of either side matters.
+Its script describes what it does (``powershell/Get-SkGuardScript.ps1``).
 """
 
 from __future__ import annotations
@@ -14,55 +14,56 @@ from typing import TypeVar
 
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import LimitError, RemoteError, SitekeeperError, UnreachableError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.transport.lease import SECONDS, HostLease
 from sitekeeper.transport.psrp.session import PsrpSession
 
 T = TypeVar("T")
 SEEN_SECONDS = 150.0
-"""How long a new task may take until it was seen to have run: it is started at once, and by itself every minute."""
+"""How long to wait for the first run of a new task: it is started at once, and then every minute by itself."""
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 300.0
 """A guard runs once a minute: one that was not seen to run for so long protects nothing any more."""
 LEAST_MINUTES = 3
-"""A shorter silence cannot be told from a run that came a little late."""
-HINT = "a site that cannot be guarded is refused; `guard: none` on the block goes without"
+"""A shorter silence could be a run that was a little late."""
+HINT = "sitekeeper does not change a site without a guard; `guard: none` on the block turns the guard off"
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a sign of life found."""
+    """What a beat (sign of life) found."""
 
     guards: tuple[int, ...]
     """The numbers of the guards of this run on the host."""
     waiting: tuple[int, ...]
-    """Those that had not taken the beat before this one: normal within a minute of it, else they do not run."""
+    """Those that have not read the previous beat: normal within a minute, otherwise they do not run."""
     renewed: bool
-    """Whether the lease was renewed too; not while a change of ours is under way."""
+    """Whether the lease was renewed too; not while one of our changes is running."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardState:
-    """What became of a guard on its host."""
+    """The state of a guard on its host."""
 
     registered: bool
-    """Its task is there."""
+    """Its task exists."""
     seen: bool
     """It has run since it was armed."""
     count: int
-    """Its runs in a row without a beat; -1 where there is no guard."""
+    """Its runs in a row without a beat; -1 if the guard does not exist."""
     acting: bool
-    """It found us silent for too long, and fenced us."""
+    """It got no beat for too long, and has fenced us."""
     done: bool
-    """It has done all that it is for."""
+    """It has finished its work."""
     written: str
     """What it did, in its own words."""
 
 
 def send_beat(session: PsrpSession, lease: HostLease, run_id: str) -> Beat:
-    """Tell all guards of the run on a host that we live, and renew its lease. Over any session, from any thread that owns it.
+    """Send a sign of life to all guards of the run on a host, and renew its lease. Call it in the thread that owns the session.
 
     Raises:
-        LimitError: the lease is lost. RemoteError, UnreachableError: it could not be told.
+        LimitError: the lease is lost. RemoteError, UnreachableError: the beat could not be sent.
 
     """
     try:
@@ -77,7 +78,7 @@ def send_beat(session: PsrpSession, lease: HostLease, run_id: str) -> Beat:
         )
     except RemoteError as error:
         if error.record is not None and error.record.short_id == "SkLeaseLost":
-            raise LimitError(f"the lease of this host was lost: {error.record.message}", host=error.host) from None
+            raise LimitError(f"the lease of {error.host} was lost: {error.record.message}", host=error.host) from None
         raise
     return Beat(tuple(row["Guards"] or ()), tuple(row["Waiting"] or ()), bool(row["Renewed"]))
 
@@ -105,7 +106,7 @@ class GuardSilence:
 
 
 class HostGuard:
-    """One switch on one host. Arm it again to change what it covers; several may be armed beside each other."""
+    """One switch on one host. Arm it again to change what it covers; several may be armed at the same time."""
 
     def __init__(self, session: PsrpSession, lease: HostLease, clock: Clock, run_id: str) -> None:
         self._session = session
@@ -114,29 +115,29 @@ class HostGuard:
         self._run = run_id
         self._number = 0
         self._made: list[int] = []
-        """Numbers that the host may have: an answer can be lost."""
+        """Numbers that may exist on the host: a reply can be lost."""
 
     @property
     def number(self) -> int:
-        """Its number among the guards of the run on this host; 0 when it is not armed."""
+        """Its number among the guards of the run on this host; 0 if it is not armed."""
         return self._number
 
     def arm(self, services: tuple[str, ...], silence: timedelta, *, leak: bool) -> None:
-        """Arm it, and wait until it was seen to run; only then the earlier arming of this switch goes.
+        """Arm it, and wait for its first run; only then an earlier arming of this switch is removed.
 
         Args:
-            services: what it starts, in this order, when it acts; nothing else is ever started.
-            silence: how long it does not hear from us before it acts; whole minutes, three at least.
-            leak: it drops our shadow copies, links and exports instead, and touches no service.
+            services: what it starts, in this order, when it acts; it never starts anything else.
+            silence: how long without a beat before it acts; whole minutes, at least three.
+            leak: it deletes our shadow copies, links and exports instead, and touches no service.
 
         Raises:
-            LimitError: the lease is lost. RemoteError: it cannot be armed, or was not seen to run.
+            LimitError: the lease is lost. RemoteError: it cannot be armed, or did not run.
 
         """
         host = self._session.target.host
         if not self._lease.generation:
-            raise SitekeeperError("a guard without a lease", host=host)
-        # Others may be left of a process of this run that died.
+            raise SitekeeperError(f"a guard needs a lease of {host}, but none was taken", host=host)
+        # A dead process of this run may have left others.
         number = max((0, *self.beat().guards)) + 1
         minutes = max(LEAST_MINUTES, math.ceil(silence / timedelta(minutes=1)))
         self._made.append(number)
@@ -154,28 +155,28 @@ class HostGuard:
         except RemoteError as error:
             self._give_up(number)
             raise RemoteError(
-                f"the guard cannot be armed: {error.message}", record=error.record, host=host, hint=HINT
+                f"the guard on {host} cannot be armed: {error.message}", record=error.record, host=host, hint=HINT
             ) from None
         self._number = number
         for earlier in [one for one in self._made if one != number]:
             self._remove(earlier)
 
     def beat(self) -> Beat:
-        """Tell it, and all others of the run on this host, that we live."""
+        """Send a sign of life to it and to all other guards of the run on this host."""
         return _retry(lambda: send_beat(self._session, self._lease, self._run))
 
     def state(self) -> GuardState:
-        """What became of it; of the last one that was armed."""
+        """The state of the guard that was armed last."""
         return self._state(self._number)
 
     def disarm(self) -> None:
-        """Take it away; twice does no harm."""
+        """Remove it; safe to call twice."""
         for number in list(self._made):
             self._remove(number)
         self._number = 0
 
     def disarm_all(self) -> None:
-        """Take away every guard of the run on this host, those of a process that died too."""
+        """Remove every guard of the run on this host, also those of a dead process."""
         for number in self.beat().guards:
             self._remove(number)
         self._number = 0
@@ -184,14 +185,16 @@ class HostGuard:
         until = self._clock.monotonic() + SEEN_SECONDS
         while not self._state(number).seen:
             if self._clock.monotonic() >= until:
-                raise RemoteError(f"its task was registered and not seen to run within {SEEN_SECONDS:.0f} s", host=host)
+                raise RemoteError(
+                    f"its task was registered, but did not run within {show_duration(SEEN_SECONDS)}", host=host
+                )
             self._clock.sleep(POLL_SECONDS)
 
     def _give_up(self, number: int) -> None:
         try:
             self._remove(number)
         except SitekeeperError:
-            return  # why it was not armed is told; what is left of it starts what is stopped, and that is nothing yet
+            return  # the caller reports why it was not armed; a remaining guard starts stopped services, and none is stopped yet
 
     def _remove(self, number: int) -> None:
         _retry(lambda: self._session.raw("Unregister-SkGuard", Drive=self._lease.drive, Run=self._run, Number=number))
@@ -211,7 +214,7 @@ class HostGuard:
 
 
 def _retry(work: Callable[[], T]) -> T:
-    """Once more after a lost connection: for what does no harm twice."""
+    """Try once more after a lost connection: only for work that is safe to do twice."""
     try:
         return work()
     except UnreachableError:

@@ -1,6 +1,6 @@
-"""The lease of a host: a file on the host that says which run may change it, and until when by the host's own clock.
+"""The lease of a host: a file on the host with the run that may change it, and until when by the host's own clock.
 
-Kept on the system drive, so that it can be taken before anything is known of the site.
+It is on the system drive, so that it can be taken before anything is known about the site.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from sitekeeper.transport.psrp.session import PsrpSession
 
 GIVE_BACK_ATTEMPTS = 2
 SECONDS = 4 * 3600
-"""How long a lease holds when it is not renewed. Renewed when half of it is over and something is changed."""
+"""How long a lease is valid without renewal. It is renewed before a change, when half of the time is over."""
 
 
 class HostLease:
-    """Take before a change, give back at the very end."""
+    """Take it before a change, release it at the end."""
 
     def __init__(self, session: PsrpSession, clock: Clock, run_id: str, owner: str) -> None:
         self._session = session
@@ -27,11 +27,11 @@ class HostLease:
         self._taken = 0.0
         self._generation = 0
         self._asked = False
-        """Whether the host may have given it to us: an answer can be lost."""
+        """Whether the host may have given it to us: a reply can be lost."""
         self._lost = False
-        """Whether the fence said that we do not hold it any more."""
+        """Whether the fence reported that we do not hold it any more."""
         self.changing = False
-        """Whether it is being taken or renewed just now: its generation on the host may be another than ours."""
+        """Whether it is being taken or renewed now: its generation on the host may differ from ours."""
 
     @property
     def generation(self) -> int:
@@ -40,19 +40,19 @@ class HostLease:
 
     @property
     def drive(self) -> str:
-        """The letter of the drive that it lies on; empty before it is taken."""
+        """The letter of the drive it is on; empty before it is taken."""
         return self._drive
 
     @property
     def owner(self) -> str:
-        """Which process holds it."""
+        """The process that holds it."""
         return self._owner
 
     def take(self, at_least: int = 0) -> int:
-        """Take or renew it; answers the generation.
+        """Take or renew it; return the generation.
 
         Raises:
-            LimitError: another run holds it. UsageError: the work folder on the host is open to others.
+            LimitError: another run holds it. UsageError: others have access to the work folder on the host.
 
         """
         fresh = self._clock.monotonic() - self._taken < SECONDS / 2 and not self._lost
@@ -84,7 +84,7 @@ class HostLease:
         return self._generation
 
     def give_back(self) -> None:
-        """Release it; without one nothing happens. Twice does no harm, so a lost connection is no reason to keep it."""
+        """Release it, if it was taken. Safe to call twice, so it is tried again after a lost connection."""
         if not self._asked:
             return
         for attempt in range(1, GIVE_BACK_ATTEMPTS + 1):
@@ -99,9 +99,9 @@ class HostLease:
         self._session.drop_fence()
 
     def _renew(self) -> bool:
-        """The fence said no. Renews a lease that is still written down as ours and has only run out: the host's clock was set.
+        """Renew the lease after the fence refused, if the host still notes it as ours and it has only expired (the clock was set).
 
-        Otherwise somebody else may have changed the host, and the change that was to be made must not be.
+        Otherwise another run may have changed the host, and the planned change must not be made.
         """
         self._lost = True
         before = self._generation
@@ -112,10 +112,10 @@ class HostLease:
         return self.take() == before
 
     def _refuse_other_process(self) -> None:
-        """A run that another process has taken up must not be gone on with by this one, not even to undo."""
+        """Refuse to continue a run that another process has taken over, even to undo it."""
         for row in self._session.ask("Read-SkLease", Drive=self._drive):
             if row["Run"] == self._run and row["Owner"] != self._owner:
-                raise LimitError(f"run {self._run} was taken up by {row['Owner']}")
+                raise LimitError(f"another process has taken over run {self._run}: {row['Owner']}")
 
     def _fence(self) -> Call:
         return Call(
@@ -133,14 +133,16 @@ class HostLease:
         word = error.record.short_id if error.record else ""
         if word == "SkLeaseHeld":
             return LimitError(
-                f"another run holds this host: {error.record.message if error.record else ''}", host=error.host
+                f"another run holds the lease of {error.host}: {error.record.message if error.record else ''}",
+                host=error.host,
             )
         if word == "SkLeaseBusy":
             return BusyError(f"Enter-SkLease: {error.record.message if error.record else ''}", host=error.host)
         if error.record and "SkFolderOpenToOthers" in (word, error.record.message):
             return UsageError(
-                f"the work folder {self._drive}:\\sitekeeper is open to others than SYSTEM and Administrators, or another's",
+                f"the work folder {self._drive}:\\sitekeeper allows access to others than SYSTEM and Administrators, or has another owner",
                 host=error.host,
-                hint="delete it, or close it (icacls with inheritance off) and give it to Administrators: icacls /setowner *S-1-5-32-544",
+                hint="delete it; or remove the other permissions (icacls with inheritance off) and make Administrators the owner: "
+                "icacls /setowner *S-1-5-32-544",
             )
         return error

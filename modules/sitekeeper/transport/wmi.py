@@ -1,4 +1,4 @@
-"""What a module may declare to read through WMI."""
+"""Declarations of what a module reads through WMI."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from pypsrp.exceptions import WSManFaultError
 
-from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError
+from sitekeeper.engine.clock import SystemClock
+from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError, UnreachableError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp.connection import explain_error, target_of, wsman_of
+from sitekeeper.transport.psrp.shell import Shell
 
 HERE = Origin(str(Path("hosts.yml")), 3, 1)
 LINE = Origin(str(Path("hosts.yml")), 9, 5)
@@ -74,13 +76,13 @@ def test_settings_reach_pypsrp() -> None:
         ({"psrp_port": "x"}, "must be a number"),
         ({"psrp_read_timeout": -1}, "must be a number"),
         ({"psrp_auth": "basic", "port": 5985}, "in the clear"),
-        ({"psrp_auth": "certificate"}, "a client certificate needs https"),
+        ({"psrp_auth": "certificate"}, "certificate needs https"),
         (
             {"psrp_auth": "certificate", "port": 5985, "psrp_certificate_pem": "a", "psrp_certificate_key_pem": "b"},
             "needs https",
         ),
-        ({"psrp_auth": "kerberos", "user": "LAB\\backup"}, r"Kerberos knows no LAB"),
-        ({"psrp_auth": "kerberos", "psrp_user": "LAB\\backup"}, r"Kerberos knows no LAB"),
+        ({"psrp_auth": "kerberos", "user": "LAB\\backup"}, r"LAB\\backup is not a Kerberos principal"),
+        ({"psrp_auth": "kerberos", "psrp_user": "LAB\\backup"}, r"LAB\\backup is not a Kerberos principal"),
         ({"password": 5}, "must be a text or a secret"),
     ],
 )
@@ -88,6 +90,20 @@ def test_refused_at_its_line(variables: dict[str, Any], says: str) -> None:
     with pytest.raises(InventoryError, match=says) as told:
         target(**variables)
     assert told.value.origin in {LINE, HERE}
+
+
+def test_a_windows_account_for_kerberos_is_shown_as_its_principal() -> None:
+    with pytest.raises(InventoryError) as told:
+        target(psrp_auth="kerberos", user="CORP\\u")
+    assert str(told.value.hint).startswith("write u@CORP.EXAMPLE")
+
+
+def test_a_name_that_does_not_resolve_is_named_as_such() -> None:
+    here = target(host="no-such-host.invalid", user="LAB\\keeper", password=Secret("test", lambda: "x"))
+    with pytest.raises(UnreachableError) as told:
+        Shell(here, SystemClock())
+    assert told.value.message == "no-such-host.invalid: the name does not resolve on this machine"
+    assert "WinRM" not in str(told.value.hint)
 
 
 def test_a_quota_is_told_by_its_subcode_alone() -> None:

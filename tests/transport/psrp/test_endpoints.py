@@ -36,7 +36,7 @@ def test_nothing_is_loaded_where_our_functions_are_built_in(host: Any, session: 
 
 def test_functions_of_another_version_are_refused(host: Any, session: PsrpSession) -> None:
     host.on("Get-SkRole", role("of another"))
-    with pytest.raises(UsageError, match="of another version of sitekeeper"):
+    with pytest.raises(UsageError, match="built by another version of sitekeeper"):
         session.call("Read-SkLease", Drive="C")
     assert "Read-SkLease" not in host.engine.ran
 

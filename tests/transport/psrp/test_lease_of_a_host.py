@@ -156,7 +156,7 @@ def test_a_run_that_another_process_took_up_is_left_to_it() -> None:
     lease(file, owner="another process").take()
     assert file.held == ("run-a", "another process", 1)
     assert mine._renew() is False
-    with pytest.raises(LimitError, match="taken up by another process"):
+    with pytest.raises(LimitError, match="another process has taken over run"):
         mine.take()
     assert file.held == ("run-a", "another process", 1)
     mine.give_back()

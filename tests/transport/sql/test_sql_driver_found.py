@@ -66,7 +66,7 @@ def test_without_any_driver_the_hint_says_which(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_configured_path_must_exist(tmp_path: Path) -> None:
     library = tmp_path / "libmsodbcsql-18.6.so.2.1"
-    with pytest.raises(SqlDriverMissing, match="no ODBC driver at"):
+    with pytest.raises(SqlDriverMissing, match="no such file"):
         find(str(library))
     library.touch()
     assert find(str(library)) == Driver(str(library), MICROSOFT)

@@ -1,31 +1,32 @@
-"""A database that was attached or restored from files that a run pushed: brought online, judged, dropped with its files."""
+"""A database that was attached or restored from files of a run: prove that it is online, explain errors, drop it with its files."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, SqlError
+from sitekeeper.engine.figures import show_duration, show_rate, show_size
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 from sitekeeper.model.sql import AttachedDatabase
 from sitekeeper.model.windows import PushedFile
 from sitekeeper.sql.server import dropping, queries
-from sitekeeper.sql.server.server import Server, rate
+from sitekeeper.sql.server.server import Server
 
 NOT_STARTED = 1813
-"""The database cannot be started, and nothing of why: all that Microsoft's driver shows, whatever the cause."""
+"""The database cannot be started. Microsoft's driver shows only this number, whatever the cause."""
 
 
 TORN = frozenset({5171, 5172, 5173, 9003})
-"""Not one database of one instant: the files' own fault, on whichever server."""
+"""The files are not one database of one instant: the fault of the files, on any server."""
 
 
 FORMAT = frozenset({905, 909, 933, 948, 950})
-"""Of a newer version, or with what this edition has not."""
+"""From a newer version, or with a feature that this edition does not have."""
 
 
 class PushedDatabase(Record):
-    """What a database will be called that is made from pushed files, and which files go with it."""
+    """The name of a database created from pushed files, and its files, which are deleted with it."""
 
     version: Literal[1] = 1
     on: str
@@ -37,7 +38,7 @@ class PushedDatabase(Record):
 
 
 def sort_files(files: tuple[PushedFile, ...]) -> list[PushedFile]:
-    """The primary data file first, logs last. A set lists data files in the order of the database's own.
+    """Sort the primary data file first, logs last. A set lists data files in the database's own order.
 
     "If PRIMARY is not specified, the first file listed in the CREATE DATABASE statement becomes the primary file" (Microsoft).
     """
@@ -45,18 +46,18 @@ def sort_files(files: tuple[PushedFile, ...]) -> list[PushedFile]:
 
 
 def undo_database(there: Context, intent: PushedDatabase, *, made: bool) -> str:
-    """Drop the database and what is left of its files, after a change that was made, half made or never sent."""
+    """Drop the database and its remaining files, after a change that was made, half made or never sent."""
     server = Server(there, intent.instance)
     if not made:
         dropping.settle(server)
     dropped = dropping.drop(server, intent.name, intent.run)
     names = [path.rpartition("\\")[2] for path in intent.files]
     there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=names)
-    return f"database {intent.name} {'dropped' if dropped else 'was not there'}"
+    return f"database {intent.name} {'dropped' if dropped else 'did not exist'}, its files deleted"
 
 
 def prove_online(server: Server, predicted: AttachedDatabase, seconds: float) -> AttachedDatabase:
-    """Prove that the database is there and started, with exactly these files.
+    """Prove that the database is online, with exactly these files.
 
     Raises:
         IntegrityError: it is not.
@@ -65,39 +66,39 @@ def prove_online(server: Server, predicted: AttachedDatabase, seconds: float) ->
     rows = server.ask(queries.DATABASE, predicted.name)
     if not rows or rows[0]["state"] != "ONLINE":
         raise IntegrityError(
-            f"{predicted.name} on {server.host} is {rows[0]['state'] if rows else 'not there'}, not ONLINE"
+            f"database {predicted.name} on {server.host} is not ONLINE: it {'is ' + str(rows[0]['state']) if rows else 'does not exist'}"
         )
     files = {str(row["path"]).lower() for row in server.ask(queries.FILES, predicted.name)}
     if files != {path.lower() for path in predicted.files}:
         raise IntegrityError(
-            f"{predicted.name} on {server.host} has other files than it was given: {', '.join(sorted(files))}"
+            f"database {predicted.name} on {server.host} has other files than expected: {', '.join(sorted(files))}"
         )
     about = server.ask(queries.SERVER)[0]
     return predicted.model_copy(
         update={
             "server": str(about["server"]),
             "seconds": seconds,
-            "msg": f"{predicted.name} is online, {predicted.bytes} bytes in {seconds:.1f} s, {rate(predicted.bytes, seconds)}",
+            "msg": f"{predicted.name} is online, {show_size(predicted.bytes)} in {show_duration(seconds)} "
+            f"({show_rate(predicted.bytes, seconds)})",
         }
     )
 
 
 def explain_refusal(error: SqlError, name: str) -> SqlError | IntegrityError:
-    """What it means that the server does not start the database."""
+    """Explain why the server does not start the database."""
     if error.number in TORN or error.number == NOT_STARTED:
         torn = IntegrityError(
-            f"the files are not a database that this server can start: {error.message}",
+            f"this server cannot start a database from the files: {error.message}",
             host=error.host,
-            hint="of different instants or databases, damaged, or of a newer version: its error log says which; the set does not restore",
+            hint="the files are damaged, of different moments or databases, or of a newer version: read the SQL Server error log; "
+            "this set cannot be restored",
         )
         if error.number in TORN:
             torn.blames = "set"
         else:
-            torn.hint = (
-                "its error log says why: the files may be torn, or the server may lack something (room, rights, memory)"
-            )
+            torn.hint = "read the SQL Server error log: the files may be damaged, or the server may lack disk space, rights or memory"
         return torn
-    hint = {5120: "may its service account read and write in sql_work_dir?"}.get(error.number)
+    hint = {5120: "SQL Server's service account needs read and write access to sql_work_dir"}.get(error.number)
     if error.number in FORMAT:
-        hint = "a scratch server of the set's own version and edition opens it"
+        hint = "use a scratch server of the set's own version and edition"
     return SqlError(f"{name}: {error.message}", number=error.number, host=error.host, hint=hint or error.hint)

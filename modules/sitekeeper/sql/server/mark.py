@@ -1,4 +1,4 @@
-"""The mark on databases that we make: ``sk_<site>_<run>``. By it alone they are dropped, by us or by a later run."""
+"""The mark on databases that we create: ``sk_<site>_<run>``. Only a database with it is dropped, by us or by a later run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def name_of(site: str, run: str) -> str:
     """The name of this run's copy of a site's database.
 
     Raises:
-        UsageError: site code or run id are none.
+        UsageError: site code or run id is invalid.
 
     """
     name = f"sk_{site}_{run}"
     if _MARKED.fullmatch(name) is None:
-        raise UsageError(f"no site code and run id: {site!r}, {run!r}")
+        raise UsageError(f"{site!r} and {run!r} are not a site code and a run id")
     return name
 
 
@@ -37,5 +37,6 @@ def refuse_foreign(name: str, run: str) -> None:
     """
     if run_of(name) != run:
         raise UsageError(
-            f"{name} is not a database of run {run}", hint=f"sk_<site code>_{run}, as {{{{ 'sk_PR1_' ~ run.id }}}}"
+            f"{name} is not a database of run {run}",
+            hint=f"the name must be sk_<site code>_{run}; write {{{{ 'sk_PR1_' ~ run.id }}}}",
         )

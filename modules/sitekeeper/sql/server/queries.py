@@ -1,6 +1,6 @@
-"""The questions that our SQL modules ask, as data. Every statement is valid from SQL Server 2005 on, unless it says so.
+"""The queries of our SQL modules, as data. Every statement is valid from SQL Server 2005 on, unless noted.
 
-Each is one SELECT. SERVERPROPERTY is always cast: its own type, sql_variant, is one that no ODBC driver reads whole.
+Each is one SELECT. SERVERPROPERTY is always cast: no ODBC driver reads its own type, sql_variant, completely.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SELECT d.name, d.database_id, d.state_desc AS state, d.collation_name AS collati
 FROM sys.databases AS d
 WHERE d.name = ?
 """
-"""One row, or none; ``owner_sid`` as bytes (sa is 0x01 whatever its name), ``owner`` NULL where the login is gone."""
+"""One row, or none; ``owner_sid`` as bytes (sa is 0x01 whatever its name), ``owner`` NULL if the login does not exist any more."""
 
 BROKER_PRIORITY = """
 SELECT d.is_honor_broker_priority_on AS honor_broker_priority
@@ -64,7 +64,7 @@ INNER JOIN sys.databases AS d ON d.database_id = f.database_id
 WHERE d.name <> ?
 ORDER BY d.name, f.file_id
 """
-"""Every other database of the instance with its files: what shares a volume with the site's is in the snapshot, too."""
+"""Every other database of the instance with its files: one that shares a volume with the site's is in the snapshot too."""
 
 LOGINS = """
 SELECT p.name, p.type_desc AS type, p.sid, p.is_disabled AS disabled, p.default_database_name AS default_database,
@@ -77,7 +77,7 @@ FROM sys.server_principals AS p
 WHERE p.type IN ('S', 'U', 'G') AND p.name NOT LIKE '##%'
 ORDER BY p.name
 """
-"""Logins live in master and are in no backup of the site's database: a restore elsewhere must make them anew."""
+"""Logins are in master, not in a backup of the site's database: after a restore elsewhere they must be recreated."""
 
 CHANGE_TRACKING = """
 SELECT c.retention_period, c.retention_period_units_desc AS retention_units, c.is_auto_cleanup_on AS auto_cleanup
@@ -102,14 +102,14 @@ FROM sys.databases AS d
 WHERE d.database_id > 4
 ORDER BY d.name
 """
-"""Every database that is not the server's own."""
+"""Every database except the server's own."""
 
 UNDER_WAY = """
 SELECT r.session_id AS session, r.command, r.percent_complete AS percent_done
 FROM sys.dm_exec_requests AS r
 WHERE r.command IN ('CREATE DATABASE', 'RESTORE DATABASE', 'BACKUP DATABASE') AND r.session_id <> @@SPID
 """
-"""Statements on whole databases that other sessions run; a session whose client was lost may still be at work."""
+"""Statements on whole databases in other sessions; a session whose client was lost may still be running."""
 
 PERCENT = """
 SELECT r.percent_complete AS percent_done
@@ -126,22 +126,22 @@ INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
 WHERE m.physical_device_name = ?
 ORDER BY b.backup_set_id DESC
 """
-"""What msdb says of the backup that was written to a file; the newest first."""
+"""What msdb records about the backup in a file; the newest first."""
 
 SA = """
 SELECT p.name
 FROM sys.server_principals AS p
 WHERE p.sid = 0x01
 """
-"""The login that is sa, whatever it was renamed to."""
+"""The sa login, whatever its name is."""
 
 CREATED = """
 SELECT d.create_date AS created, GETDATE() AS local, GETUTCDATE() AS utc
 FROM sys.databases AS d
 WHERE d.name = ?
 """
-"""One row, or none. ``created`` is of this server, by its clock on the wall and whatever zone that had then: one that was
-attached or restored here is as young as that (Microsoft Learn, sys.databases)."""
+"""One row, or none. ``created`` is the local time of this server, in the time zone it had then; for an attached or restored
+database it is the time of the attach or restore (Microsoft Learn, sys.databases)."""
 
 STATEMENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -166,7 +166,7 @@ WHOLE_DATABASES: Mapping[str, str] = MappingProxyType(
         "created": CREATED,
     }
 )
-"""By name; what is asked of whole databases. All valid on 2005."""
+"""By name; queries about whole databases. All valid on 2005."""
 
 SINCE_2008: Mapping[str, str] = MappingProxyType(
     {"change_tracking": CHANGE_TRACKING, "broker_priority": BROKER_PRIORITY}
@@ -178,11 +178,11 @@ def quote_name(name: str) -> str:
     """Write an identifier in brackets.
 
     Raises:
-        UsageError: it is empty or longer than the 128 characters of a name.
+        UsageError: it is empty or longer than 128 characters.
 
     """
     if not name or len(name) > 128 or "\0" in name:
-        raise UsageError(f"not a SQL Server name: {name!r}")
+        raise UsageError(f"invalid SQL Server name {name!r}")
     return "[" + name.replace("]", "]]") + "]"
 
 
@@ -190,7 +190,7 @@ def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
     """One SELECT of ``table_name, row_count`` for these tables of schema dbo, exact, in one statement.
 
     Raises:
-        UsageError: no tables, or one that cannot be a name.
+        UsageError: no tables, or an invalid name.
 
     """
     prefix = f"{quote_name(database)}." if database is not None else ""
@@ -200,7 +200,7 @@ def row_counts(tables: Iterable[str], *, database: str | None = None) -> str:
         literal = table.replace("'", "''")
         parts.append(f"SELECT N'{literal}' AS table_name, COUNT_BIG(*) AS row_count FROM {source}")  # noqa: S608  # both quoted above
     if not parts:
-        raise UsageError("no tables to count")
+        raise UsageError("no tables to count were given")
     return "\nUNION ALL\n".join(parts)
 
 
@@ -219,20 +219,20 @@ _OWN = "m.SiteCode = ? AND m.ModuleName = 'SMS Server' AND (m.MachineName = ? OR
 
 
 def own_messages(site: str, server: str) -> tuple[str, str, str]:
-    """The first parameters of the statements on status messages: those that a site server's own components wrote.
+    """The first parameters of the statements on status messages of a site server's own components.
 
-    The view holds messages of child sites, of other site systems and of clients, too, each stamped with its sender's clock.
+    The view also holds messages of child sites, of other site systems and of clients, each with the time of its sender's clock.
     Microsoft documents SiteCode, MachineName (the computer that created the message), ModuleName and Time (UTC, says
     RaiseRawStatusMsg) of SMS_StatusMessage ("SMS_StatusMessage Server WMI Class", 2007 to current branch); that
     v_StatusMessage has MachineName, Time and the site code, and that the modules are called SMS Client, SMS Provider and SMS
-    Server ("Status and alert views"). Believed: that its column is called ModuleName, as published reports select, and that
+    Server ("Status and alert views"). Assumed: that its column is called ModuleName, as published reports select, and that
     MachineName is the NetBIOS name or the full one (the latter stands as SYS= in published logs).
     """
     return site, server, f"{server}.%"
 
 
 def last_message(database: str) -> str:
-    """One row: when the newest own status message was written (``last``, UTC), NULL where there is none."""
+    """One row: when the newest own status message was written (``last``, UTC); NULL without one."""
     return f"SELECT MAX(m.Time) AS last FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m WHERE {_OWN}"  # noqa: S608  # quoted
 
 
@@ -242,10 +242,10 @@ def last_message_until(database: str) -> str:
 
 
 def first_message(database: str) -> str:
-    """One row: when the oldest own status message that is left was written (``first``, UTC), NULL where there is none."""
+    """One row: when the oldest own status message in the database was written (``first``, UTC); NULL without one."""
     return f"SELECT MIN(m.Time) AS first FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m WHERE {_OWN}"  # noqa: S608  # quoted
 
 
 def messages(database: str) -> str:
-    """One row: how many status messages there are (``number``), whoever wrote them."""
+    """One row: the number of all status messages (``number``), whoever wrote them."""
     return f"SELECT COUNT(*) AS number FROM {quote_name(database)}.[dbo].[v_StatusMessage] AS m"  # noqa: S608  # quoted

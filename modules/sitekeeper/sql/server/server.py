@@ -1,4 +1,4 @@
-"""A SQL Server that a module works on: its sessions, the fence before each change, long statements told as they run."""
+"""A SQL Server that a module works on: its sessions, the fence before each change, the progress of long statements."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sitekeeper.sql.server import queries
 from sitekeeper.transport.sql.session import SqlCancelled, SqlMessage, SqlOutcome, SqlSession
 
 SILENT_SECONDS = 12 * 3600
-"""How long CHECKDB and an attach with its upgrade may say nothing; the task's own deadline ends them before."""
+"""How long CHECKDB and an attach with an upgrade may send nothing; the task's own deadline ends them earlier."""
 TOLD_AFTER = 2.0
 LOOK = 0.3
-"""Seconds between two looks at whether the time of a statement is over."""
+"""Seconds between two checks whether a statement is overdue."""
 PROGRESS = 3211
 WRITE_OUTPUT = {"Write-Output": {"InputObject": ".*"}}
 
@@ -32,30 +32,30 @@ class Server:
         return self.there.host
 
     def session(self, database: str = "master") -> SqlSession:
-        """A session; the one that is open, or a new one."""
+        """The open session, or a new one."""
         found: SqlSession = self.there.sql(self.there.host, database, self.instance)
         return found
 
     def ask(self, sql: str, *params: object, database: str = "master") -> list[dict[str, object]]:
-        """Read; once more over a new session when the one that there was is lost."""
+        """Read; if the session is lost, read again over a new one."""
         try:
             return self.session(database).query(sql, *params)
         except UnreachableError:
             return self.session(database).query(sql, *params)
 
     def change(self, sql: str, *, text: str, silent: bool = False) -> SqlOutcome:
-        """Run a changing statement right after the host's fence has said yes; never sent twice.
+        """Run a changing statement directly after the host's fence allowed it; never sent twice.
 
         Raises:
-            LimitError: the lease is lost, nothing was sent. UnreachableError: lost; not known whether it was done.
+            LimitError: the lease is lost, nothing was sent. UnreachableError: the connection was lost; the result is unknown.
 
         """
-        session = self.session()  # opened first: nothing stands between the fence and the change but the way
+        session = self.session()  # opened first, so that the change follows directly after the fence
         self.there.ps.change("Write-Output", InputObject="fence")
         return self.run(session, sql, text=text, silent=silent)
 
     def run(self, session: SqlSession, sql: str, *, text: str, silent: bool = False) -> SqlOutcome:
-        """Run a long statement and tell how far it is: by its own messages, or by what another session sees of it."""
+        """Run a long statement and show its progress: from its own messages, or from what another session reads about it."""
 
         def on_message(message: SqlMessage) -> None:
             if message.number == PROGRESS and (digits := "".join(filter(str.isdigit, message.text))):
@@ -71,7 +71,7 @@ class Server:
 
 
 class StatementWatch:
-    """While a long statement runs: its percent, asked by another session, and its end when its time is over."""
+    """Watches a long statement: another session reads its percentage, and it is cancelled at its deadline."""
 
     def __init__(self, server: Server, session: SqlSession, text: str, *, asks: bool) -> None:
         self._server, self._session, self._text, self._asks = server, session, text, asks
@@ -87,7 +87,7 @@ class StatementWatch:
         self._thread.join()
 
     def explain(self) -> None:
-        """Say why the statement was cancelled.
+        """Raise the reason why the statement was cancelled.
 
         Raises:
             RemoteTimeoutError: a deadline passed. RunInterruptedError: the operator stopped the run.
@@ -95,9 +95,9 @@ class StatementWatch:
         """
         there = self._server.there
         if there.stop.is_set():
-            raise RunInterruptedError(f"stopped by the operator during {self._text}") from None
+            raise RunInterruptedError(f"stopped by the operator during: {self._text}") from None
         if self._overdue:
-            raise RemoteTimeoutError(f"{self._overdue} (during {self._text})", host=there.host) from None
+            raise RemoteTimeoutError(f"{self._overdue} (during: {self._text})", host=there.host) from None
 
     def _run(self) -> None:
         asked = read_clock(self._server)
@@ -129,16 +129,11 @@ class StatementWatch:
 
 
 def read_clock(server: Server) -> float:
-    """Monotonic seconds."""
+    """Monotonic seconds of the control host."""
     return server.there.clock.monotonic()
 
 
 def measure_time(there: Context, work: Callable[[], SqlOutcome]) -> tuple[SqlOutcome, float]:
-    """What it answers, and the seconds that it took."""
+    """Return the result and the seconds that it took."""
     began = there.clock.monotonic()
     return work(), there.clock.monotonic() - began
-
-
-def rate(size: int, seconds: float) -> str:
-    """``12.3 MiB/s``"""
-    return f"{size / 2**20 / max(seconds, 0.001):.1f} MiB/s"

@@ -1,4 +1,4 @@
-"""A site database as its SQL Server describes it."""
+"""Reads the description of a site database from its SQL Server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 def read_over(connect: Callable[[], SqlSession], read: Callable[[SqlSession], T]) -> T:
-    """Read; once more over a new connection when the one that there was is lost: it may have died long before.
+    """Read. If the connection is lost, read again over a new one: the old one may have died long before.
 
     Raises:
-        UnreachableError: the new one cannot be had, or is lost too.
+        UnreachableError: the new connection fails too.
 
     """
     session = connect()
@@ -37,14 +37,18 @@ def database_of(session: SqlSession, *, host: str, server: str, instance: str, n
     about = session.query(queries.SERVER)[0]
     rows = session.query(queries.DATABASE, name)
     if not rows:
-        raise SqlError(f"no database {name} on {server}", hint="does the login see it? (VIEW ANY DATABASE)")
+        raise SqlError(
+            f"database {name} does not exist on {server}, or the login cannot see it",
+            hint="check the name; the login needs VIEW ANY DATABASE",
+        )
     row = rows[0]
     if row["state"] != "ONLINE":
         raise SqlError(f"database {name} on {server} is {row['state']}, not ONLINE")
     files = tuple(_file(one) for one in session.query(queries.FILES, name))
     if not files:
         raise SqlError(
-            f"the files of {name} on {server} cannot be seen", hint="the login needs VIEW ANY DEFINITION (or sysadmin)"
+            f"the login cannot see the files of database {name} on {server}",
+            hint="the login needs VIEW ANY DEFINITION (or sysadmin)",
         )
     configuration = {str(one["name"]): one["value"] for one in session.query(queries.CONFIGURATION)}
     version = str(about["version"])
@@ -85,5 +89,5 @@ def _int(value: Any) -> int:
 
 
 def counts_of(session: SqlSession, tables: tuple[str, ...]) -> dict[str, int]:
-    """Rows of tables of schema dbo, counted in one statement."""
+    """Count the rows of tables of schema dbo, in one statement."""
     return {str(row["table_name"]): _int(row["row_count"]) for row in session.query(queries.row_counts(tables))}

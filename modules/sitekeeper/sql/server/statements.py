@@ -1,7 +1,7 @@
-"""The T-SQL that makes, checks and drops whole databases, as functions of names and paths; valid from SQL Server 2005 on.
+"""T-SQL that creates, checks and drops whole databases, as functions of names and paths; valid from SQL Server 2005 on.
 
-None of it takes parameters: BACKUP, RESTORE, DBCC and CREATE DATABASE want literals, and FreeTDS holds back the messages of
-a statement with parameters until it ends.
+No statement takes parameters: BACKUP, RESTORE, DBCC and CREATE DATABASE need literals, and FreeTDS delivers the messages of
+a statement with parameters only at its end.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.sql.server.queries import quote_name
 
 STATS = 5
-"""Percent between two signs of life of BACKUP and RESTORE."""
+"""Percent between two progress messages of BACKUP and RESTORE."""
 
 
 def literal(text: str) -> str:
-    """Write a text as T-SQL does.
+    """Write a text as a T-SQL literal.
 
     Raises:
-        UsageError: it has a control character.
+        UsageError: it contains a control character.
 
     """
     if any(character < " " for character in text):
-        raise UsageError(f"no control characters in T-SQL: {text!r}")
+        raise UsageError(f"{text!r} contains a control character and cannot be written in T-SQL")
     return "N'" + text.replace("'", "''") + "'"
 
 
@@ -44,7 +44,7 @@ def drop(name: str) -> str:
 
 
 def backup(name: str, path: str, label: str, *, compressed: bool) -> str:
-    """Write a copy-only backup; compression needs 2008 and an edition that has it."""
+    """Write a copy-only backup; compression needs 2008 and an edition that supports it."""
     more = ", COMPRESSION" if compressed else ""
     return (
         f"BACKUP DATABASE {quote_name(name)} TO DISK = {literal(path)} "
@@ -63,25 +63,25 @@ def file_list(path: str) -> str:
 
 
 def verify(path: str) -> str:
-    """Read a backup from end to end against its checksums."""
+    """Read a complete backup and verify its checksums."""
     return f"RESTORE VERIFYONLY FROM DISK = {literal(path)} WITH CHECKSUM, STATS = {STATS}"
 
 
 def restore(name: str, path: str, moves: Mapping[str, str]) -> str:
-    """Restore under a name, each logical file to a path of its own; the broker stays off."""
+    """Restore under a name, each logical file to its own path; the broker stays off."""
     moved = ", ".join(f"MOVE {literal(logical)} TO {literal(to)}" for logical, to in moves.items())
     return f"RESTORE DATABASE {quote_name(name)} FROM DISK = {literal(path)} WITH {moved}, CHECKSUM, STATS = {STATS}"
 
 
 def checkdb(name: str) -> str:
-    """Read every page and every structure; errors come as rows, because ODBC shows only one of several messages."""
+    """Read every page and every structure. Errors are returned as rows, because ODBC shows only one of several messages."""
     return f"DBCC CHECKDB ({quote_name(name)}) WITH TABLERESULTS, NO_INFOMSGS, ALL_ERRORMSGS"
 
 
 def set_option(name: str, option: str) -> str:
     """Set one database option: an item of ``OPTIONS``."""
     if option not in OPTIONS:
-        raise UsageError(f"no option of ours: {option}")
+        raise UsageError(f"sitekeeper does not set the database option {option}")
     return f"ALTER DATABASE {quote_name(name)} SET {option}"
 
 
@@ -90,10 +90,10 @@ OPTIONS = ("TRUSTWORTHY ON", "ENABLE_BROKER WITH ROLLBACK IMMEDIATE", "HONOR_BRO
 
 
 def change_owner(name: str, login: str) -> str:
-    """Give a database an owner."""
+    """Set the owner of a database."""
     return f"ALTER AUTHORIZATION ON DATABASE::{quote_name(name)} TO {quote_name(login)}"
 
 
 def configure(name: str, value: int) -> tuple[str, str]:
-    """Change a setting of the instance, and make it so."""
+    """Change a setting of the instance, and activate it."""
     return f"EXEC sp_configure {literal(name)}, {value}", "RECONFIGURE"

@@ -1,7 +1,7 @@
-"""Status messages of a site's own backup task, as its database has them. Valid from SQL Server 2005 on.
+"""Status messages of a site's own backup task, read from its database. Valid from SQL Server 2005 on.
 
 ``v_StatusMessage`` with RecordID, Time, MessageID and SiteCode is what published checks of the task select (cmhealth,
-Test-CmSiteLastBackup); that RecordID grows within a site and Time is UTC is believed.
+Test-CmSiteLastBackup); that RecordID grows within a site and Time is UTC is an assumption.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StatusMessage:
 
 
 def newest(ctx: Context, server: str, database: str, instance: str, site: str) -> int:
-    """RecordID of the newest message of a site; 0 where there is none."""
+    """RecordID of the newest message of a site; 0 without one."""
     rows = read_over(lambda: ctx.sql(server, database, instance), lambda session: session.query(NEWEST, site))
     return int(str(rows[0]["record"] or 0))
 

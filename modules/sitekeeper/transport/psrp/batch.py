@@ -1,4 +1,4 @@
-"""Several reading commands in one pipeline: a marker after each tells whose output and errors came."""
+"""Several reading commands in one pipeline: a marker after each separates their output and errors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sitekeeper.transport.psrp.request import Statement
 
 
 class Batch:
-    """Calls, as the statements of a pipeline, and what the pipeline's output says of each."""
+    """Calls as the statements of a pipeline, and their answers from the pipeline's output."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = calls
         self._marker = f"sk:{random_bytes.token_hex(8)}:"
 
     def statements(self, allowed: Callable[[Call], Call]) -> list[Statement]:
-        """Each call with its errors among its output, and its marker behind it; ``allowed`` sees every call first."""
+        """Each call with its errors merged into its output, followed by its marker; ``allowed`` checks every call first."""
         found: list[Statement] = []
         for number, call in enumerate(self._calls):
             found.append(Statement(allowed(call), merge_errors=True))
@@ -27,9 +27,9 @@ class Batch:
         return found
 
     def answers(self, output: Sequence[Any], strays: list[ErrorRecord]) -> tuple[list[Answer], ErrorRecord | None]:
-        """What each call answered. ``strays``: records that did not come among the output (a parameter that cannot be bound).
+        """The answer of each call. ``strays``: records outside the output (a parameter that cannot be bound).
 
-        The second is one that no call can be found for: a failure that must not pass.
+        The second result is a record that belongs to no call: a failure that must not be ignored.
         """
         calls = self._calls
         answers: list[Answer] = []
@@ -56,9 +56,9 @@ class Batch:
 
 
 def _attribute(answers: list[Answer], strays: list[ErrorRecord]) -> ErrorRecord | None:
-    """Give stray records to the calls that answered nothing; answers one where there is no such call.
+    """Give stray records to the calls without output; return one if there is no such call.
 
-    Where it is not certain whose they are, each such call gets them: no failure may pass for an empty answer.
+    If it is not certain which call they belong to, each of these calls gets them: no failure may look like an empty answer.
     """
     if not strays:
         return None
@@ -72,4 +72,4 @@ def _attribute(answers: list[Answer], strays: list[ErrorRecord]) -> ErrorRecord 
 
 
 def _build_no_answer(command: str) -> ErrorRecord:
-    return ErrorRecord(f"{command} left no answer", "SkNoAnswer", 0)
+    return ErrorRecord(f"{command} returned nothing", "SkNoAnswer", 0)

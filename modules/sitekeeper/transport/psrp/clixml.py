@@ -1,4 +1,4 @@
-"""CLIXML as plain values: what a host answered, without its .NET types (MS-PSRP 2.2.5).
+"""CLIXML as plain values, without .NET types (MS-PSRP 2.2.5).
 
 An object becomes a dict of its properties, an array a list, an enum its name, a byte array bytes. Dates stay text.
 """
@@ -24,11 +24,11 @@ def decode(xml: bytes) -> Any:
     """The value of one serialised object.
 
     Raises:
-        ValueError: it is no CLIXML.
+        ValueError: it is not CLIXML.
 
     """
     if xml.startswith(b"<BA>") and xml.endswith(b"</BA>"):
-        return base64.b64decode(xml[4:-5])  # file contents: no tree is built for them
+        return base64.b64decode(xml[4:-5])  # file contents: without building a tree
     try:
         return _value(ET.fromstring(xml), {})  # noqa: S314 - expat of Python 3.11 refuses entity expansion bombs
     except ET.ParseError as error:
@@ -36,7 +36,7 @@ def decode(xml: bytes) -> Any:
 
 
 def unescape(text: str | None) -> str:
-    """Undo ``_x000A_``; a pair of surrogates becomes one character again."""
+    """Decode ``_x000A_``; a pair of surrogates becomes one character."""
     if not text:
         return ""
     if "_x" not in text:
@@ -66,7 +66,7 @@ def _value(element: ET.Element, seen: dict[str, Any]) -> Any:
         return chr(int(text or 0))
     if tag == "Ref":
         return seen.get(element.attrib.get("RefId", ""))
-    return text  # DT, TS, G, D, Version: their text is what we compare
+    return text  # DT, TS, G, D, Version: we compare their text
 
 
 def _object(element: ET.Element, seen: dict[str, Any]) -> Any:

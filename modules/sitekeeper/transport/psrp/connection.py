@@ -1,4 +1,4 @@
-"""How a host is reached: Ansible's connection variables, and pypsrp's WSMan made from them."""
+"""How to reach a host: Ansible's connection variables, and pypsrp's WSMan built from them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from spnego.exceptions import SpnegoError
 from sitekeeper.engine.errors import AuthError, InventoryError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.secrets import Secret
+from sitekeeper.transport.kerberos_names import principal_hint
 
 try:
     from krb5 import Krb5Error
@@ -24,7 +25,7 @@ except ImportError:  # it comes with the extra "kerberos"
     LOGIN_FAILED: tuple[type[Exception], ...] = (AuthenticationError, SpnegoError, ImportError)
 else:
     LOGIN_FAILED = (AuthenticationError, SpnegoError, ImportError, Krb5Error)
-"""What pypsrp raises when a login ends before or at the server; ImportError where Kerberos' packages are missing."""
+"""What pypsrp raises when a login fails; ImportError if the packages for Kerberos are missing."""
 
 AUTHS = ("negotiate", "ntlm", "basic", "certificate", "kerberos")
 _KNOWN = frozenset(
@@ -57,6 +58,8 @@ _KNOWN = frozenset(
         "reconnection_backoff",
     )
 )
+_UNRESOLVED = ("NameResolutionError", "Failed to resolve", "Name or service not known", "failure in name resolution")
+"""Texts of urllib3 and of getaddrinfo for a name that does not resolve."""
 _PASSED_ON = (
     "negotiate_delegate",
     "negotiate_hostname_override",
@@ -64,8 +67,8 @@ _PASSED_ON = (
     "negotiate_service",
     "proxy",
 )
-"""Variables that pypsrp understands by the same name. Of the others that Ansible has, ``reconnection_*`` have no meaning here:
-a lost connection is taken up again in our own way (``shell``)."""
+"""Variables that pypsrp knows by the same name. Ansible's ``reconnection_*`` have no effect: ``shell`` reconnects in our own
+way."""
 _CHOICES = {
     "ansible_psrp_protocol": ("http", "https"),
     "ansible_psrp_auth": AUTHS,
@@ -77,7 +80,7 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class PsrpTarget:
-    """Everything that is needed to reach a host. The password is a Secret until the connection is made."""
+    """Everything needed to reach a host. The password is a Secret until the connection is opened."""
 
     host: str
     server: str
@@ -104,16 +107,21 @@ class PsrpTarget:
 
 
 def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: Mapping[str, Origin]) -> PsrpTarget:
-    """A host's Target from its variables (``ansible_host``, ``ansible_port``, ``ansible_psrp_*`` ...).
+    """Build a host's PsrpTarget from its variables (``ansible_host``, ``ansible_port``, ``ansible_psrp_*`` ...).
 
     Raises:
-        InventoryError: a variable is unknown or has an impossible value; points at its line.
+        InventoryError: a variable is unknown or invalid; points at its line.
 
     """
     for name, value in variables.items():
         place = origins.get(name, origin)
         if name.startswith("ansible_psrp_") and name not in _KNOWN:
-            raise InventoryError(f"unknown connection variable {name}", host=host, origin=place)
+            raise InventoryError(
+                f"unknown connection variable {name}",
+                host=host,
+                origin=place,
+                hint="see Ansible's documentation of psrp",
+            )
         if name in _CHOICES and value not in _CHOICES[name]:
             raise InventoryError(
                 f"{name} must be one of {', '.join(_CHOICES[name])}, not {value}", host=host, origin=place
@@ -128,15 +136,15 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     auth = str(variables.get("ansible_psrp_auth", "negotiate"))
     if auth == "basic" and not ssl:
         raise InventoryError(
-            "basic authentication over http would send the password in the clear",
+            "ansible_psrp_auth: basic over http would send the password in the clear",
             host=host,
             origin=origins.get("ansible_psrp_auth", origin),
-            hint="use https, or negotiate",
+            hint="use https, or ansible_psrp_auth: negotiate",
         )
     certificate = variables.get("ansible_psrp_certificate_pem"), variables.get("ansible_psrp_certificate_key_pem")
     if auth == "certificate" and not (ssl and all(isinstance(one, str) and one for one in certificate)):
         raise InventoryError(
-            "a client certificate needs https, ansible_psrp_certificate_pem and ansible_psrp_certificate_key_pem",
+            "ansible_psrp_auth: certificate needs https, ansible_psrp_certificate_pem and ansible_psrp_certificate_key_pem",
             host=host,
             origin=origins.get("ansible_psrp_auth", origin),
         )
@@ -146,10 +154,10 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
     user = variables.get("ansible_user", variables.get("ansible_psrp_user"))
     if auth == "kerberos" and isinstance(user, str) and "\\" in user:
         raise InventoryError(
-            f"Kerberos knows no {user}",
+            f"{user} is not a Kerberos principal",
             host=host,
             origin=origins.get("ansible_user", origin),
-            hint="write user@REALM, the realm in capital letters",
+            hint=principal_hint(user),
         )
     password = variables.get("ansible_password", variables.get("ansible_psrp_password"))
     if password is not None and not isinstance(password, Secret):
@@ -182,10 +190,10 @@ def target_of(host: str, variables: Mapping[str, Any], origin: Origin, origins: 
 
 
 def number_of(variables: Mapping[str, Any], name: str, default: int, *, host: str, origin: Origin) -> int:
-    """A variable that is a number; digits in a text count, since ``-e name=value`` gives nothing but texts.
+    """A variable that is a number; digits in a text count too, because ``-e name=value`` passes texts.
 
     Raises:
-        InventoryError: it is neither.
+        InventoryError: it is not a number.
 
     """
     value = variables.get(name, default)
@@ -197,7 +205,7 @@ def number_of(variables: Mapping[str, Any], name: str, default: int, *, host: st
 
 
 def wsman_of(target: PsrpTarget) -> WSMan:
-    """A pypsrp connection that has not been used yet. Reveals the password: the only place that does."""
+    """Build a pypsrp connection, not yet used. Only this function reveals the password."""
     extra: dict[str, Any] = dict(target.passed_on)
     if target.auth == "certificate":
         extra |= {"certificate_pem": target.certificate, "certificate_key_pem": target.certificate_key}
@@ -216,7 +224,7 @@ def wsman_of(target: PsrpTarget) -> WSMan:
         read_timeout=target.read_timeout,
         operation_timeout=target.operation_timeout,
         encryption=target.encryption,
-        no_proxy="proxy" not in extra,  # those of the environment are meant for browsers
+        no_proxy="proxy" not in extra,  # proxies in the environment are meant for browsers
         **extra,
     )
     build = wsman.transport._build_session  # noqa: SLF001 - it is called late, with each new login, and has no public name
@@ -225,10 +233,10 @@ def wsman_of(target: PsrpTarget) -> WSMan:
 
 
 class ClosingAdapter(BaseAdapter):
-    """An adapter whose ``close`` also ends the connection of an answer that nobody has read.
+    """An adapter whose ``close`` also closes the connection of a response that was not read.
 
-    pypsrp's login is a hook on the answer: when it raises, the connection of that answer is neither in the pool, where
-    requests closes it, nor anybody's: it would stay open until Python's garbage collector finds it.
+    pypsrp's login is a hook on the response. If the hook raises, the connection of that response is not in the pool, where
+    requests would close it: it would stay open until Python's garbage collector finds it.
     """
 
     def __init__(self, inner: BaseAdapter) -> None:
@@ -237,13 +245,13 @@ class ClosingAdapter(BaseAdapter):
         self._answer: requests.Response | None = None
 
     def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
-        """As the adapter below; a login goes on through the answer's ``connection``, which is this one."""
+        """Send through the inner adapter; a login goes on through the response's ``connection``, which is this one."""
         self._answer = self._inner.send(request, *given, **named)
-        setattr(self._answer, "connection", self)  # noqa: B010 - requests sets it so, too, and its stubs have it not
+        setattr(self._answer, "connection", self)  # noqa: B010 - requests sets it too, but its stubs do not have it
         return self._answer
 
     def close(self) -> None:
-        """Close the last answer, then all connections that are at rest."""
+        """Close the last response, then all idle connections."""
         if self._answer is not None:
             self._answer.close()
             self._answer = None
@@ -257,30 +265,30 @@ def _mount_closing_adapters(session: requests.Session) -> requests.Session:
 
 
 def explain_error(error: Exception, target: PsrpTarget) -> SitekeeperError:
-    """What a failed connection means, and what to do about it."""
+    """Explain a failed connection, and what to do."""
     where = f"{target.server}:{target.port}"
     if isinstance(error, SitekeeperError):
         return error
     if isinstance(error, AuthenticationError):
         return AuthError(
-            f"log-in of {target.user} to {where} was refused ({target.auth})",
+            f"the login of {target.user} to {where} was refused ({target.auth})",
             host=target.host,
             origin=target.password_origin,
             hint="check ansible_user and ansible_password, and that the account may use WinRM on this host",
         )
     if isinstance(error, ImportError):
         return AuthError(
-            f"log-in to {where} by {target.auth} needs Python packages that are not installed: {error}",
+            f"the login to {where} by {target.auth} needs Python packages that are not installed: {error}",
             host=target.host,
             origin=target.origin,
             hint="pip install 'sitekeeper[kerberos]' (on Debian first: apt-get install gcc python3-dev libkrb5-dev)",
         )
     if isinstance(error, LOGIN_FAILED):
         return AuthError(
-            f"cannot log in to {where} by {target.auth}: {_minor(error)}",
+            f"the login to {where} by {target.auth} failed: {_minor(error)}",
             host=target.host,
             origin=target.password_origin,
-            hint="get a ticket with kinit (KRB5CCNAME names its cache), or set ansible_password"
+            hint="get a ticket with kinit (KRB5CCNAME names its cache), or set ansible_user and ansible_password"
             if target.auth == "kerberos"
             else "set ansible_user and ansible_password",
         )
@@ -292,12 +300,22 @@ def explain_error(error: Exception, target: PsrpTarget) -> SitekeeperError:
             hint="set ansible_psrp_ca_cert to the CA that signed it",
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        text = f"no answer from {where} within {target.connection_timeout} s"
+        text = f"{where} did not respond within {target.connection_timeout} s"
         return UnreachableError(
-            text, host=target.host, origin=target.origin, hint="is the host up, and the way to it open?"
+            text,
+            host=target.host,
+            origin=target.origin,
+            hint="check that the host is up, and that no firewall blocks the port",
         )
     if isinstance(error, requests.exceptions.Timeout):
-        return UnreachableError(f"{where} stopped answering", host=target.host, origin=target.origin)
+        return UnreachableError(f"{where} stopped responding", host=target.host, origin=target.origin)
+    if _is_unresolved(error):
+        return UnreachableError(
+            f"{target.server}: the name does not resolve on this machine",
+            host=target.host,
+            origin=target.origin,
+            hint="check DNS, and ansible_host in the inventory; or use an address",
+        )
     if isinstance(error, requests.exceptions.ConnectionError | OSError):
         return UnreachableError(
             f"cannot connect to {where}: {_reason(error)}",
@@ -308,45 +326,52 @@ def explain_error(error: Exception, target: PsrpTarget) -> SitekeeperError:
     if isinstance(error, WSManFaultError):
         return _fault(error, target, where)
     if isinstance(error, WinRMTransportError):
-        return UnreachableError(f"{where} answered HTTP {error.code}", host=target.host, origin=target.origin)
+        return UnreachableError(f"{where} returned HTTP status {error.code}", host=target.host, origin=target.origin)
     return UnreachableError(f"{where}: {type(error).__name__}", host=target.host, origin=target.origin)
 
 
 def is_quota(error: Exception) -> bool:
-    """Whether a quota of WinRM is used up: this fault has no number where others have theirs, only its SOAP subcode."""
+    """Whether a quota of WinRM is used up: this fault has no number as the others have, only its SOAP subcode."""
     return isinstance(error, WSManFaultError) and str(error.code).endswith("QuotaLimit")
 
 
 def _fault(error: WSManFaultError, target: PsrpTarget, where: str) -> SitekeeperError:
     if error.code == 5:
         return AuthError(
-            f"{target.user} has no right to use WinRM on {where}",
+            f"{target.user} is not allowed to use WinRM on {where}",
             host=target.host,
             origin=target.origin,
-            hint="the account must be an administrator of the host, or be allowed on the endpoint",
+            hint="make the account an administrator of the host, or allow it on the endpoint",
         )
     if error.code == 2150858811:
         return RemoteError(
-            f"{where} has no endpoint {target.configuration}",
+            f"the endpoint {target.configuration} does not exist on {where}",
             host=target.host,
             origin=target.origin,
             hint="check ansible_psrp_configuration_name",
         )
     if is_quota(error):
         return RemoteError(
-            f"{where} refused: a quota of WinRM is used up for {target.user}",
+            f"{where} refused the connection: a quota of WinRM is used up for {target.user}",
             host=target.host,
             origin=target.origin,
-            hint="see which shells the account has open there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",
+            hint="look for open shells of the account there (winrm enumerate shell), or raise MaxShellsPerUser (winrm/config/winrs)",
         )
-    return RemoteError(f"{where} refused: WSMan fault {error.code}", host=target.host, origin=target.origin)
+    return RemoteError(f"{where} refused the request: WSMan fault {error.code}", host=target.host, origin=target.origin)
 
 
 def _minor(error: Exception) -> str:
-    """What GSSAPI's mechanism said: its error comes wrapped in one of GSSAPI's own, which says nothing."""
+    """The error of GSSAPI's mechanism: it is wrapped in an error of GSSAPI that says nothing."""
     text = str(getattr(error, "base_error", None) or error)
     found = re.search(r"Minor \(-?\d+\): (.+)", text)
     return found[1] if found else text
+
+
+def _is_unresolved(error: BaseException) -> bool:
+    """Whether the name of the host could not be resolved. A proxy's name is not meant."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return False
+    return isinstance(error, socket.gaierror) or any(text in str(error) for text in _UNRESOLVED)
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""PSRP messages out of fragments, in time that grows with their size and not with its square (MS-PSRP 2.2.4).
+"""Joins fragments to PSRP messages, in linear time (MS-PSRP 2.2.4).
 
-pypsrp joins a message by copying all that came before with every fragment; a file of 64 MiB then takes a minute.
+pypsrp copies all earlier fragments of a message with every new one; a file of 64 MiB then takes a minute.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Message:
 
 
 class FragmentGapError(Exception):
-    """A fragment is missing: an answer was lost, and the message with it."""
+    """A fragment is missing: a response was lost, and with it the message."""
 
 
 class Joiner:
-    """Joins fragments to messages. Feed it what each Receive brought."""
+    """Joins fragments to messages. Feed it the data of each Receive."""
 
     def __init__(self) -> None:
         self._parts: dict[int, list[bytes]] = {}
 
     def feed(self, data: bytes) -> list[Message]:
-        """Messages that are whole now.
+        """Return the messages that are complete now.
 
         Raises:
             FragmentGapError: a fragment is missing.
@@ -52,7 +52,7 @@ class Joiner:
             at += _HEADER.size
             part = data[at : at + length]
             if len(part) < length:
-                raise FragmentGapError  # fragments are never split: the answer was cut off
+                raise FragmentGapError  # fragments are never split: the response was cut off
             at += length
             parts = self._parts.setdefault(object_id, [])
             if len(parts) != number:

@@ -1,4 +1,4 @@
-"""Our PowerShell functions, as files of the package: loaded into a session, never sent as script text by a module."""
+"""Our PowerShell functions, files of the package: loaded into a session; a module never sends script text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.resources import files
 
 @cache
 def sources() -> dict[str, str]:
-    """Every function's text by its name, with the line ends of the file."""
+    """The text of every function by its name, with the line ends of the file."""
     folder = files("sitekeeper.powershell")
     return {
         item.name.removesuffix(".ps1"): item.read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def sources() -> dict[str, str]:
 
 @cache
 def fingerprint() -> str:
-    """A hash over the texts of all of them: an endpoint in which they are installed says of which it was made."""
+    """A hash of all their texts: an endpoint that has them installed returns the hash of its own."""
     whole = hashlib.sha256()
     for name, text in sources().items():
         whole.update(f"{name}\0{text}\0".encode())

@@ -1,7 +1,7 @@
-"""CREATE_PIPELINE messages (MS-PSRP 2.2.2.10), written as text and cut into fragments.
+"""CREATE_PIPELINE messages (MS-PSRP 2.2.2.10), written as text and split into fragments.
 
-pypsrp builds the same bytes from objects that it copies deeply, which costs more than everything else of a request
-together; a test holds this writer equal to it, byte for byte.
+pypsrp builds the same bytes from deep copies of objects, which takes longer than the rest of a request together. A test
+proves that this writer gives the same bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SINCE_2_2 = ("MergeWarning", "MergeVerbose", "MergeDebug")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a pipeline: a command, or the text of one of our own functions when the pool is set up."""
+    """One statement of a pipeline: a command, or, when the pool is set up, the text of one of our functions."""
 
     call: Call
     merge_errors: bool = False
@@ -122,13 +122,13 @@ class _Writer:
 
 
 def _text(text: str) -> str:
-    """XML text with everything that XML or PowerShell could not carry as ``_xHHHH_``."""
+    """Escape a text for XML; characters that XML or PowerShell cannot carry become ``_xHHHH_``."""
     return escape(_ESCAPED.sub(_code, text))
 
 
 @lru_cache(maxsize=256)
 def _script(text: str) -> str:
-    """As ``_text``, remembered: one of our own functions, which every host is given. Values are not: they may be secrets."""
+    """As ``_text``, cached: for our own functions, which every host gets. Values are not cached: they may be secrets."""
     return _text(text)
 
 
@@ -165,7 +165,7 @@ def create_pipeline(statements: Sequence[Statement], protocol: str, apartment: i
 
 
 def fragments(xml: str, pool: str, pipeline: str, object_id: int, most: int) -> list[bytes]:
-    """A CREATE_PIPELINE message cut into fragments of at most ``most`` bytes of content each."""
+    """Split a CREATE_PIPELINE message into fragments of at most ``most`` bytes of content each."""
     header = _MESSAGE.pack(TO_SERVER, CREATE_PIPELINE, uuid.UUID(pool).bytes_le, uuid.UUID(pipeline).bytes_le)
     data = header + xml.encode()
     pieces = [data[at : at + most] for at in range(0, len(data), most)]

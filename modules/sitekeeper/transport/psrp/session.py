@@ -1,4 +1,4 @@
-"""A session to one host: structured commands, reads together, each change alone behind its fence."""
+"""A session to one host: structured commands; reads in batches, each change alone behind its fence."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Answer, Call, Session
 from sitekeeper.transport.psrp import clixml, fragments, functions
@@ -28,38 +29,38 @@ from sitekeeper.transport.psrp.shell import Shell, ShellExpiredError, ShellGoneE
 CALL_SECONDS = 300.0
 """Default deadline of one pipeline."""
 UNLOCK_SECONDS = 30.0
-"""How long giving up the lock of a broken change may take before its shell is deleted."""
+"""How long releasing the lock of a failed change may take before its shell is deleted."""
 READ_ATTEMPTS = 3
-"""A reading pipeline whose shell was lost is run again in a new one, this often in all."""
+"""How often in total a reading pipeline is run if its shell is lost."""
 PLAIN = "Microsoft.PowerShell"
-"""The endpoint that every host has; it takes script text from administrators."""
+"""The endpoint that every host has; it accepts script text from administrators."""
 OBJECT_NOT_FOUND = 13
 Fence = Callable[[], Call]
 
 
 class PsrpSession:
-    """Commands on one host. Opened on first use; a lost shell is opened again; only ``cancel`` is for other threads."""
+    """Commands on one host. Opened on first use; a lost shell is reopened; other threads may only call ``cancel``."""
 
     def __init__(self, target: PsrpTarget, clock: Clock) -> None:
         self.target = target
         self._fence: Fence | None = None
-        """The first statement of every change; without one nothing can be changed."""
+        """The first statement of every change; without it nothing can be changed."""
         self._renew: Callable[[], bool] | None = None
-        """Asked when the fence says no: whether the lease could be renewed without anybody having been in between."""
+        """Called when the fence refuses: whether the lease could be renewed and no other run was in between."""
         self._bound: tuple[float, str] | None = None
-        """The nearest deadline around the work that is being done: a moment (monotonic seconds), and its name."""
+        """The nearest deadline of the current work: a moment (monotonic seconds), and its name."""
         self._needs: Needs | None = None
-        """What may be sent now: the declared needs of the module at work. None: anything (our own set-up)."""
+        """What may be sent now: the declared needs of the current module. None: anything (our own setup)."""
         self._clock = clock
         self._shell: Shell | None = None
         self._loaded = False
         self._running: str | None = None
         self._starting = self._cancelled = False
         self._lock = Lock()
-        """Of these three: ``cancel`` comes from another thread."""
+        """Protects these three: ``cancel`` is called from another thread."""
 
     def use_fence(self, fence: Fence, renew: Callable[[], bool] | None = None) -> None:
-        """From now on changes may be sent, each behind this fence; ``renew`` is asked when it says no."""
+        """From now on changes may be sent, each behind this fence; ``renew`` is called when the fence refuses."""
         self._fence, self._renew = fence, renew
 
     def drop_fence(self) -> None:
@@ -67,20 +68,20 @@ class PsrpSession:
         self._fence = self._renew = None
 
     def bind(self, until: float | None, what: str = "") -> None:
-        """From now on every call fails that is not over at this moment (monotonic seconds); None lifts it."""
+        """From now on every call fails that has not finished at this moment (monotonic seconds); None removes the limit."""
         self._bound = None if until is None else (until, what)
 
     @property
     def deadline(self) -> tuple[float, str] | None:
-        """What ``bind`` was last told; any thread may ask."""
+        """The last value of ``bind``; any thread may read it."""
         return self._bound
 
     def limit_to(self, needs: Needs | None) -> None:
-        """From now on only what these needs declare may be sent; None lifts it."""
+        """From now on only what these needs declare may be sent; None removes the limit."""
         self._needs = needs
 
     def limit_as(self, other: PsrpSession) -> None:
-        """Take over the deadline and the needs of another session of the same play."""
+        """Copy the deadline and the needs of another session of the same play."""
         self._bound, self._needs = other._bound, other._needs
 
     def call(self, command: str, /, **args: Any) -> list[Any]:
@@ -91,7 +92,7 @@ class PsrpSession:
         return output
 
     def read(self, calls: Sequence[Call]) -> list[Answer]:
-        """Run several reading commands in one pipeline; a marker after each tells whose output and errors came."""
+        """Run several reading commands in one pipeline; a marker after each separates their output and errors."""
         batch = Batch(calls)
         output, strays = self._read(batch.statements(lambda call: self._check_allowed(call.command, dict(call.args))))
         answers, unclaimed = batch.answers(output, strays)
@@ -102,7 +103,9 @@ class PsrpSession:
     def change(self, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
         """Run one changing command behind the fence; never sent twice."""
         if self._fence is None:
-            raise SitekeeperError(f"{command}: a change without a lease", host=self.target.host)
+            raise SitekeeperError(
+                f"{command} needs a lease of {self.target.host}, but none was taken", host=self.target.host
+            )
         output, errors = self._run_fenced(self._fence, command, args, deadline or CALL_SECONDS)
         lost = _find_lost_lease(errors)
         if lost is not None and self._renew is not None and self._renew():
@@ -110,7 +113,7 @@ class PsrpSession:
             output, errors = self._run_fenced(self._fence, command, args, deadline or CALL_SECONDS)
             lost = _find_lost_lease(errors)
         if lost is not None:
-            raise LimitError(f"the lease of this host was lost: {lost.message}", host=self.target.host)
+            raise LimitError(f"the lease of {self.target.host} was lost: {lost.message}", host=self.target.host)
         if errors and errors[0].short_id == "SkLeaseBusy":
             raise BusyError(f"{command}: {errors[0].message}", host=self.target.host)
         if errors:
@@ -118,7 +121,7 @@ class PsrpSession:
         return output
 
     def change_beside(self, home: Session, command: str, /, *, deadline: float | None = None, **args: Any) -> list[Any]:
-        """Run one changing command without a lease here, right after the fence of ``home`` has said yes; never sent twice."""
+        """Run one changing command without a lease here, directly after the fence of ``home`` allowed it; never sent twice."""
         call = self._check_allowed(command, args)
         self._load_functions(command)
         home.change("Write-Output", InputObject="fence")
@@ -127,7 +130,8 @@ class PsrpSession:
         except ShellGoneError:
             self._drop()
             raise UnreachableError(
-                f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
+                f"the connection was lost during {command}; it is not known whether it was executed",
+                host=self.target.host,
             ) from None
         if errors:
             raise self._build_error(command, errors[0])
@@ -136,7 +140,7 @@ class PsrpSession:
     def _run_fenced(
         self, fence: Fence, command: str, args: dict[str, Any], seconds: float
     ) -> tuple[list[Any], list[ErrorRecord]]:
-        """The fence, the change, and the end of the fence: the host's lock is held from the first to the last."""
+        """Run the fence, the change and the end of the fence: the host's lock is held from the first to the last."""
         statements = [
             Statement(fence()),
             Statement(self._check_allowed(command, args)),
@@ -147,12 +151,13 @@ class PsrpSession:
         ended = False
         try:
             output, errors = self._run(statements, seconds, command)
-            # A fence that says no holds nothing.
+            # A fence that refuses holds no lock.
             ended = not errors or errors[0].short_id in {"SkLeaseLost", "SkLeaseBusy"}
         except ShellGoneError:
             self._drop()
             raise UnreachableError(
-                f"the connection was lost during {command}; whether it was done is not known", host=self.target.host
+                f"the connection was lost during {command}; it is not known whether it was executed",
+                host=self.target.host,
             ) from None
         finally:
             if not ended and self._shell is not None:
@@ -160,14 +165,14 @@ class PsrpSession:
         return output, errors
 
     def _unlock(self) -> None:
-        """A pipeline that did not come to its last statement left the lock to its shell, which would keep out the guard, too."""
+        """Release the lock of a pipeline that did not reach its last statement: its shell would lock out the guard too."""
         try:
             self._run([Statement(Call("Clear-SkFence"))], UNLOCK_SECONDS)
         except (ShellGoneError, SitekeeperError):
-            self._drop()  # with the shell's process the lock is free
+            self._drop()  # the lock ends with the shell's process
 
     def stream(self, command: str, /, **args: Any) -> Iterator[Any]:
-        """Run one reading command and hand on its objects as they come."""
+        """Run one reading command and yield its objects when they arrive."""
         call = self._check_allowed(command, args)
         self._load_functions(command)
         shell = self._open_shell()
@@ -176,7 +181,7 @@ class PsrpSession:
             shell, pipeline = self._begin(shell, [Statement(call)])
             finished = False
             try:
-                # Deadline per message: a stream may take hours, but not stand still.
+                # Deadline per message: a stream may take hours, but must not stall.
                 for message in shell.messages(pipeline, lambda: self._until(CALL_SECONDS)):
                     value = self._value(message, errors)
                     if value is not _NOTHING:
@@ -190,13 +195,13 @@ class PsrpSession:
             raise UnreachableError(f"the connection was lost during {command}", host=self.target.host) from None
         except TimeoutError:
             self._drop()
-            text = f"{command} sent nothing for {CALL_SECONDS:.0f} s (deadline of one pipeline)"
+            text = f"{command} sent nothing for {show_duration(CALL_SECONDS)} (deadline of one pipeline)"
             raise self._build_overdue(text, command) from None
         if errors:
             raise self._build_error(command, errors[0])
 
     def cancel(self) -> None:
-        """Stop what is running, from any thread: a signal over a connection of its own."""
+        """Stop what is running, from any thread: a signal over a separate connection."""
         with self._lock:
             pipeline, shell = self._running, self._shell
             self._cancelled = self._starting
@@ -210,10 +215,10 @@ class PsrpSession:
             self._shell = None
 
     def raw(self, command: str, /, **args: Any) -> list[Any]:
-        """A call of our own set-up (leases), outside of any module's needs. Sent once.
+        """A call of our own setup (leases), outside of any module's needs. Sent once.
 
         Raises:
-            RemoteError: with the record. UnreachableError: lost, and unknown whether it was done.
+            RemoteError: with the record. UnreachableError: the connection was lost; the result is unknown.
 
         """
         self._load_functions(command)
@@ -227,7 +232,7 @@ class PsrpSession:
         return output
 
     def ask(self, command: str, /, **args: Any) -> list[Any]:
-        """A reading call of our own set-up, sent again after a lost connection.
+        """A reading call of our own setup, sent again after a lost connection.
 
         Raises:
             As ``call``.
@@ -241,7 +246,7 @@ class PsrpSession:
     def _check_allowed(self, command: str, args: dict[str, Any]) -> Call:
         if self._needs is not None and not self._needs.allows(command, args):
             raise SitekeeperError(
-                f"a module sent {command} without declaring it so in its needs", host=self.target.host
+                f"a module sent {command}, which its needs do not declare in this form", host=self.target.host
             )
         return Call(command, args)
 
@@ -258,12 +263,12 @@ class PsrpSession:
         raise UnreachableError(f"the connection was lost during {statements[0].call.command}", host=self.target.host)
 
     def _until(self, seconds: float) -> float:
-        """When a pipeline that starts now must be over."""
+        """The moment when a pipeline that starts now must have finished."""
         until = self._clock.monotonic() + seconds
         return until if self._bound is None else min(until, self._bound[0])
 
     def _build_overdue(self, text: str, command: str) -> RemoteTimeoutError:
-        """The error of a deadline that fired, which says its own name."""
+        """Build the error of a deadline, with the name of the deadline."""
         if self._bound is not None and self._clock.monotonic() >= self._bound[0]:
             text = f"{self._bound[1]} (during {command})"
         return RemoteTimeoutError(text, host=self.target.host)
@@ -287,7 +292,7 @@ class PsrpSession:
         except TimeoutError:
             self._stop_hung(shell, pipeline)
             raise self._build_overdue(
-                f"{name} did not end within {seconds:.0f} s (deadline of one pipeline)", name
+                f"{name} did not finish within {show_duration(seconds)} (deadline of one pipeline)", name
             ) from None
         finally:
             self._running = None
@@ -295,9 +300,9 @@ class PsrpSession:
         return output, errors
 
     def _begin(self, shell: Shell, statements: list[Statement]) -> tuple[Shell, str]:
-        """Start a pipeline, in a new shell if the host had deleted the one that we had.
+        """Start a pipeline, in a new shell if the host deleted the old one.
 
-        One that was cancelled before its start was confirmed is stopped at once.
+        If it was cancelled before its start was confirmed, it is stopped at once.
         """
         with self._lock:
             self._starting, self._cancelled = True, False
@@ -321,7 +326,7 @@ class PsrpSession:
         return shell, pipeline
 
     def _reopen(self, statements: list[Statement]) -> Shell:
-        """A new shell for statements that did not start, with our functions if they need them."""
+        """Open a new shell for statements that did not start, with our functions if they need them."""
         self._drop()
         for statement in statements:
             if not statement.is_script:
@@ -330,7 +335,7 @@ class PsrpSession:
 
     @staticmethod
     def _value(message: fragments.Message, errors: list[ErrorRecord]) -> Any:
-        """The object of a message; error records are put aside, other streams left out."""
+        """The object of a message; error records are collected, other streams ignored."""
         if message.type == fragments.PIPELINE_OUTPUT:
             return clixml.decode(message.data)
         if message.type == fragments.ERROR_RECORD:
@@ -363,7 +368,7 @@ class PsrpSession:
             return
         _, errors = self._set_up([Statement(Call(text), is_script=True) for text in functions.sources().values()])
         if errors:
-            raise self._build_error("loading our functions", errors[0])
+            raise self._build_error("loading the functions of sitekeeper", errors[0])
         self._loaded = True
 
     def _set_up(self, statements: list[Statement]) -> tuple[list[Any], list[ErrorRecord]]:
@@ -374,13 +379,13 @@ class PsrpSession:
                 self._drop()
                 if attempt == READ_ATTEMPTS:
                     break
-        raise UnreachableError("the connection was lost while setting up", host=self.target.host)
+        raise UnreachableError("the connection was lost while the session was set up", host=self.target.host)
 
     def _has_functions(self) -> bool:
-        """Whether the endpoint has our functions built in, as those of ``sitekeeper jea build`` do.
+        """Whether the endpoint contains our functions, as those of ``sitekeeper jea build`` do.
 
         Raises:
-            UsageError: it was made of others than these.
+            UsageError: it contains those of another version.
 
         """
         output, errors = self._set_up([Statement(Call("Get-SkRole"))])
@@ -390,9 +395,9 @@ class PsrpSession:
             raise self._build_error("Get-SkRole", errors[0])
         if output[0]["Functions"] != functions.fingerprint():
             raise UsageError(
-                f"the endpoint {self.target.configuration} has the functions of another version of sitekeeper",
+                f"the endpoint {self.target.configuration} was built by another version of sitekeeper",
                 host=self.target.host,
-                hint="make it again with `sitekeeper jea build`, and install it on the host",
+                hint="build it again with `sitekeeper jea build`, and install it on the host",
             )
         return True
 
@@ -403,7 +408,7 @@ class PsrpSession:
             self._shell = None
 
     def _stop_hung(self, shell: Shell, pipeline: str) -> None:
-        """What does not end may not heed a stop either, and the pool has one runspace: the next call gets a new shell."""
+        """Stop a pipeline that does not end, and drop its shell: it may ignore the stop, and the pool has only one runspace."""
         shell.stop(pipeline)
         self._drop()
 
@@ -412,7 +417,7 @@ class PsrpSession:
 
 
 class _Nothing:
-    """No output in this message."""
+    """This message has no output."""
 
 
 _NOTHING = _Nothing()

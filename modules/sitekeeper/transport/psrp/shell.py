@@ -1,12 +1,12 @@
-"""One runspace pool on one host, over a connection that can be lost and taken up again.
+"""One runspace pool on one host, over a connection that can be lost and reopened.
 
-What may be sent again after a lost connection, and what may not (pypsrp 0.9.1; MS-WSMV 3.1.4):
+What may be sent again after a lost connection (pypsrp 0.9.1; MS-WSMV 3.1.4):
 
 * An HTTP 400 without a body means that the server could not decrypt: nothing ran, everything may be sent again.
-* A Receive may be sent again with the same MessageID; the server repeats its answer.
-* A Command carries a pipeline id that we chose. Whether it arrived is asked with a Receive for that id: a shell that does
-  not know it (fault 2150858843) never started it. A command that is known is not sent again.
-* Nothing else is repeated. The caller learns that the shell is gone.
+* A Receive may be sent again with the same MessageID; the server repeats its response.
+* A Command has a pipeline id that we chose. A Receive for that id shows whether it arrived: a shell that does not know it
+  (fault 2150858843) never started it. A known command is not sent again.
+* Nothing else is repeated. The caller gets an error that the shell is gone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import RemoteTimeoutError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.transport.psrp import fragments, request
 from sitekeeper.transport.psrp.connection import LOGIN_FAILED, PsrpTarget, explain_error, is_quota, wsman_of
 from sitekeeper.transport.psrp.request import Statement
@@ -40,30 +41,30 @@ _LOST = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, reque
 _NOT_OPENED: tuple[type[Exception], ...] = (WinRMError, OSError, ValueError, *LOGIN_FAILED)
 _NO_SIGNAL: tuple[type[Exception], ...] = (WinRMTransportError, *LOGIN_FAILED)
 _UNHEARD: tuple[type[Exception], ...] = (WinRMError, requests.exceptions.RequestException, OSError, *LOGIN_FAILED)
-"""What may become of a request that is only polite: a host that cannot be reached is left to its idle time-out."""
+"""Errors to ignore in a clean-up request: a host that cannot be reached deletes the shell after its idle time-out."""
 _COMMAND_ID = re.compile(rb"CommandId>([^<]+)<")
 RECONNECT_SECONDS = 30.0
-"""How long a lost connection is tried to be taken up again."""
+"""How long to try to reopen a lost connection."""
 DELETE_SECONDS = 10
 OPEN_SECONDS = 180.0
 """How long PowerShell may take to start on a host."""
 OPEN_ATTEMPTS = 4
 QUOTA_SECONDS = 200.0
-"""How long shells that are one too many are waited for: an old host deletes idle ones after 180 s."""
+"""How long to wait if the account has too many shells: an old host deletes idle ones after 180 s."""
 QUOTA_PAUSE = 5.0
 RESEND_ATTEMPTS = 4
 
 
 class ShellGoneError(Exception):
-    """The shell on the host does not exist any more, or its state is unknown: open a new one."""
+    """The shell on the host does not exist any more, or its state is unknown: a new one is needed."""
 
 
 class ShellExpiredError(ShellGoneError):
-    """The host had deleted the shell before anything was sent, as it does after its idle time-out: nothing was started."""
+    """The host deleted the shell before anything was sent, for example after its idle time-out: nothing was started."""
 
 
 class Shell:
-    """An open pool. Not thread-safe: one thread owns it."""
+    """An open pool. Not thread-safe: owned by one thread."""
 
     def __init__(self, target: PsrpTarget, clock: Clock) -> None:
         self.target = target
@@ -75,9 +76,9 @@ class Shell:
         self._open()
 
     def _open(self) -> None:
-        """Open a pool. One that a lost connection leaves half open on the host dies by its idle time-out.
+        """Open a pool. If the connection is lost meanwhile, the host deletes the half-open pool after its idle time-out.
 
-        So do the shells of a process that was killed, which may be all that the account is allowed: that is waited for.
+        The same holds for the shells of a killed process. They may use up the account's quota: this is waited for.
         """
         until = self._clock.monotonic() + RECONNECT_SECONDS
         free_until = self._clock.monotonic() + QUOTA_SECONDS
@@ -103,10 +104,10 @@ class Shell:
             self._pool = RunspacePool(self._wsman, configuration_name=self.target.configuration)
         session = self._wsman.transport.session
         if session is not None:
-            session.trust_env = False  # proxies and .netrc are looked up with every request otherwise
+            session.trust_env = False  # otherwise every request looks up proxies and .netrc
 
     def _wait_until_opened(self) -> None:
-        """A host that has not used PowerShell for a while may need more than one Receive to start it.
+        """Wait until PowerShell has started: a host that has not used it for a while may need more than one Receive.
 
         Raises:
             RemoteTimeoutError: it did not start in time.
@@ -121,23 +122,23 @@ class Shell:
             except WSManFaultError as error:
                 if error.code != _TIMED_OUT:
                     raise
-                # Only a host that still has nothing to say is late: we may have been asleep ourselves.
+                # Only a host that still sends nothing is late: this process may have been suspended.
                 if self._clock.monotonic() > until:
                     self.abandon()
-                    text = f"PowerShell did not start within {OPEN_SECONDS:.0f} s"
+                    text = f"PowerShell on {self.target.host} did not start within {show_duration(OPEN_SECONDS)}"
                     raise RemoteTimeoutError(text, host=self.target.host) from None
             step = self._pool._receive  # noqa: SLF001 - open() gives up after one, and cannot be called again
 
     @property
     def powershell(self) -> str:
-        """Major version of the host's PowerShell: the last of PSCompatibleVersions (PSVersion lies on old hosts)."""
+        """Major version of the host's PowerShell: the last of PSCompatibleVersions (PSVersion is wrong on old hosts)."""
         private = self._pool.application_private_data
         table = (private.data or {}).get("PSVersionTable", {}) if private is not None else {}
         compatible = table.get("PSCompatibleVersions") or [table.get("PSVersion", "2.0")]
         return str(compatible[-1])
 
     def close(self) -> None:
-        """Delete the shell; a host that is gone is left alone."""
+        """Delete the shell; ignore a host that cannot be reached."""
         try:
             self._pool.close()
         except _UNHEARD:
@@ -146,10 +147,10 @@ class Shell:
             self._wsman.close()
 
     def abandon(self) -> None:
-        """Delete a shell whose state is unknown, over a connection of its own, and forget it.
+        """Delete a shell whose state is unknown, over a new connection, and forget it.
 
-        A command that the host took but has not run yet must not run after we looked at what it did: with its shell it
-        dies. A host that cannot be reached is left to its idle time-out.
+        A command that the host received but has not run yet must not run after we checked its effect: it dies with its shell.
+        A host that cannot be reached deletes the shell after its idle time-out.
         """
         self._wsman.close()
         other = wsman_of(self.target)
@@ -162,7 +163,7 @@ class Shell:
             other.close()
 
     def stop_from_outside(self, pipeline: str) -> None:
-        """Stop a running pipeline from another thread: a connection of its own carries the signal."""
+        """Stop a running pipeline from another thread, over a separate connection."""
         other = wsman_of(self.target)
         shell = self._pool.shell
         try:
@@ -175,11 +176,11 @@ class Shell:
             other.close()
 
     def start(self, statements: Sequence[Statement]) -> str:
-        """Start a pipeline; answers its id.
+        """Start a pipeline; return its id.
 
         Raises:
             ShellExpiredError: nothing was started.
-            ShellGoneError: the connection was lost and it cannot be known whether it started.
+            ShellGoneError: the connection was lost, and it is not known whether it started.
 
         """
         pipeline = str(uuid.uuid4()).upper()
@@ -212,8 +213,8 @@ class Shell:
     def messages(self, pipeline: str, deadline: Callable[[], float]) -> Iterator[fragments.Message]:
         """Everything that a pipeline sends, until its final state (which is the last message).
 
-        ``deadline`` answers the moment (monotonic seconds) until which the next message must come; it is asked again
-        after each answer of the host.
+        ``deadline`` returns the moment (monotonic seconds) until which the next message must arrive; it is called again
+        after each response of the host.
 
         Raises:
             TimeoutError: the deadline passed.
@@ -237,7 +238,7 @@ class Shell:
                 raise ShellGoneError from None
 
     def end(self, pipeline: str) -> None:
-        """Let the host forget a finished pipeline; it keeps up to 1000 of them otherwise."""
+        """Let the host forget a finished pipeline; otherwise it keeps up to 1000 of them."""
         self._signal(pipeline, SignalCode.TERMINATE)
 
     def stop(self, pipeline: str) -> None:
@@ -250,9 +251,9 @@ class Shell:
         except _LOST:
             self._reset()
         except _NO_SIGNAL:
-            self._reset()  # the connection was replaced under us, or cannot be any more; an idle pipeline does no harm
+            self._reset()  # the connection was replaced meanwhile, or cannot be reopened; an idle pipeline does no harm
         except WSManFaultError:
-            pass  # unknown by now: it is over all the same
+            pass  # unknown by now: it is over anyway
 
     def _request(self, statements: Sequence[Statement], pipeline: str) -> list[bytes]:
         xml = request.create_pipeline(statements, self._pool.protocol_version or "", self._pool.apartment_state)
@@ -261,7 +262,7 @@ class Shell:
         return request.fragments(xml, self._pool.id, pipeline, fragmenter.outgoing_counter - 1, fragmenter.max_size)
 
     def _command(self, pipeline: str, first: str) -> str:
-        """Send the Command; answers the id under which the host knows it."""
+        """Send the Command; return the id by which the host knows it."""
         resource = ET.Element(f"{{{_RSP}}}CommandLine", CommandId=pipeline)
         ET.SubElement(resource, f"{{{_RSP}}}Command").text = ""
         ET.SubElement(resource, f"{{{_RSP}}}Arguments").text = first
@@ -279,9 +280,9 @@ class Shell:
         return known_as
 
     def _knows(self, pipeline: str) -> bool:
-        """Whether the host has started this pipeline. What it answers is kept for the first Receive."""
+        """Whether the host has started this pipeline. Its response is kept for the first Receive."""
         if not self._keeps_ids:
-            raise ShellGoneError  # this host gives pipelines ids of its own: it cannot be asked
+            raise ShellGoneError  # this host assigns its own pipeline ids: it cannot be asked
         resource, options = _receive_request(pipeline)
         try:
             self._probe = self._exchange(self._envelope(WSManAction.RECEIVE, resource, options, 1), repeat=True)
@@ -316,7 +317,7 @@ class Shell:
         return bytes(ET.tostring(envelope, encoding="utf-8", method="xml"))
 
     def _exchange(self, envelope: bytes, *, repeat: bool) -> bytes:
-        """Send and take the answer. ``repeat``: it may be sent again, as it is, after a lost connection."""
+        """Send and return the response. ``repeat``: it may be sent again, unchanged, after a lost connection."""
         until = self._clock.monotonic() + RECONNECT_SECONDS
         wait = 0.1
         while True:
@@ -347,7 +348,7 @@ class Shell:
             return explain_error(error, self.target)
 
     def _reset(self) -> None:
-        """Forget the connection: the next request makes a new one, logs in again and has new keys, for the same shell."""
+        """Forget the connection: the next request opens a new one, logs in again and has new keys, for the same shell."""
         transport = self._wsman.transport
         transport.close()
         transport.session = None
@@ -355,7 +356,7 @@ class Shell:
 
 
 def _is_unsent(error: Exception) -> bool:
-    """Whether nothing was sent because no connection came to be."""
+    """Whether nothing was sent, because no connection was established."""
     text = str(error)
     return "NewConnectionError" in text or "Failed to establish a new connection" in text
 
@@ -369,7 +370,7 @@ def _receive_request(pipeline: str) -> tuple[ET.Element, OptionSet]:
 
 
 def _stream_of(answer: bytes) -> bytes:
-    """The stdout bytes of a ReceiveResponse, without building a tree of it: Stream elements hold base64 and nothing else."""
+    """The stdout bytes of a ReceiveResponse, without building an XML tree: Stream elements hold only base64."""
     parts: list[bytes] = []
     at = 0
     while True:

@@ -1,4 +1,4 @@
-"""Finding an ODBC driver, and pyodbc itself, which needs unixODBC's library and fails to import without it."""
+"""Finds an ODBC driver, and loads pyodbc, which cannot be imported without unixODBC's library."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sitekeeper.engine.errors import UsageError
 MICROSOFT, FREETDS = "microsoft", "freetds"
 _REGISTERED = ("ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server", "FreeTDS")
 _LIBRARIES = ("libltdl.so.7", "libodbcinst.so.2", "libodbc.so.2")
-"""In the order in which they need each other."""
+"""In the order in which they depend on each other."""
 _loading = threading.Lock()
 
 
 class SqlDriverMissing(UsageError):  # noqa: N818  # says what is the matter
-    """There is no ODBC driver manager, or no driver, on this machine; the hint says what to install."""
+    """This machine has no ODBC driver manager, or no driver; the hint says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def load() -> ModuleType:
     """Import pyodbc, with unixODBC from the system or from ``odbc_folder``.
 
     Raises:
-        SqlDriverMissing: pyodbc or unixODBC is not there.
+        SqlDriverMissing: pyodbc or unixODBC is not installed.
 
     """
     with _loading:
@@ -55,7 +55,7 @@ def load() -> ModuleType:
                 "pyodbc cannot be loaded: unixODBC (libodbc.so.2) is not installed",
                 hint="apt-get install unixodbc tdsodbc",
             )
-        # The driver manager's pool hands sessions on without resetting them: USE, SET and #tables would leak.
+        # The driver manager's pool reuses sessions without a reset: USE, SET and #tables would leak.
         pyodbc.__dict__["pooling"] = False
         return pyodbc
 
@@ -80,16 +80,19 @@ def find(wanted: str | None, *, prefer: str | None = None) -> Driver:
     """Find the driver to use.
 
     Args:
-        wanted: a registered name or a path, as configured; None takes what there is.
-        prefer: ``freetds`` or ``microsoft``: take this kind when there is a choice.
+        wanted: a registered name or a path, as configured; None: any installed driver.
+        prefer: ``freetds`` or ``microsoft``: take this kind if both are installed.
 
     Raises:
-        SqlDriverMissing: there is none.
+        SqlDriverMissing: no driver is installed.
 
     """
     if wanted is not None:
         if "/" in wanted and not Path(wanted).is_file():
-            raise SqlDriverMissing(f"no ODBC driver at {wanted}", hint="check the configured driver path")
+            raise SqlDriverMissing(
+                f"sql_driver {wanted}: no such file",
+                hint="set sql_driver to the path or the registered name of an ODBC driver",
+            )
         return Driver(wanted, _kind(wanted))
     found = available()
     if not found:

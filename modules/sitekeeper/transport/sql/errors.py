@@ -1,4 +1,4 @@
-"""What went wrong, by SQL Server's own number: both drivers hide it in their text, under different SQLSTATEs and classes."""
+"""Errors by SQL Server's own number: both drivers hide it in their text, under different SQLSTATEs and classes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _CALL = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
 _STATE_NUMBER = re.compile(r"\[(\w{5})\] \((-?\d+)\)")
 _PREFIXES = re.compile(r"^(?:\[[^\]]*\]\s*)*")
 _ENDED = {"08S01", "08003", "08007", "01000"}
-"""SQLSTATEs of a connection that is no more; FreeTDS reports its 20017 under 01000."""
+"""SQLSTATEs of a connection that has ended; FreeTDS reports its 20017 under 01000."""
 _FREETDS_ENDED = {20003, 20004, 20006, 20017, 20047}
 
 
 class SqlCancelled(SqlError):  # noqa: N818  # what happened, at the caller's wish
-    """The statement was ended by ``cancel()``."""
+    """``cancel()`` ended the statement."""
 
 
 class SqlIdleTimeout(SqlError):  # noqa: N818  # what happened
-    """The server said nothing for longer than the idle timeout."""
+    """The server sent nothing for longer than the idle timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlMessage:
-    """One message or error of the server. ODBC does not tell the severity of a message."""
+    """One message or error of the server. ODBC does not return the severity of a message."""
 
     number: int
     text: str
@@ -42,7 +42,7 @@ def read_message(state: str, text: str) -> SqlMessage:
 
 
 def read_error(error: Exception, password: str | None = None) -> SqlMessage:
-    """Read a driver's exception; the password, should a driver repeat it, is taken out."""
+    """Read a driver's exception; if the driver repeats the password, it is removed."""
     state = str(error.args[0]) if len(error.args) > 1 else ""
     text = scrub(str(error.args[-1]) if error.args else "", password)
     match = _CALL.search(text)
@@ -50,7 +50,7 @@ def read_error(error: Exception, password: str | None = None) -> SqlMessage:
 
 
 def scrub(text: str, password: str | None) -> str:
-    """Take a password out of a text, as it is and as it stands in a connection string."""
+    """Remove a password from a text, as it is and as it is written in a connection string."""
     if password:
         for form in (password.replace("}", "}}"), password):
             text = text.replace(form, "***")
@@ -58,32 +58,32 @@ def scrub(text: str, password: str | None) -> str:
 
 
 def login_error(message: SqlMessage, where: str, user: str | None) -> SitekeeperError:
-    """What a failed connection means."""
+    """Explain a failed connection."""
     text = message.text
     if message.number in LOGIN_FAILURES:
-        hint = "check user and password, and that the database exists and this login may use it: the reason is in the server's log"
+        hint = "check user and password, that the database exists, and that this login may use it; the SQL Server error log has the reason"
         return AuthError(f"{where} refused the login of {user or 'nobody'}: {text}", host=None, hint=hint)
     if message.number == 4060:
-        return SqlError(f"{where}: {text}", number=4060, hint="check the database's name, and that it is online")
+        return SqlError(f"{where}: {text}", number=4060, hint="check the name of the database, and that it is online")
     if "certificate" in text.lower() or "SSL Provider" in text:
-        hint = "name its authority as trust_ca, or say encrypt: trust"
-        return AuthError(f"the certificate of {where} is not trusted, or TLS failed: {text}", hint=hint)
+        hint = "set sql_ca_cert to the CA that signed it, or sql_encrypt: trust to accept any certificate"
+        return AuthError(f"the certificate of {where} is not trusted, or the TLS handshake failed: {text}", hint=hint)
     if message.state in {"HYT00", "HYT01"}:
-        hint = "the server is overloaded, or that port is not SQL Server"
-        return UnreachableError(f"{where} accepts connections, but the login did not end in time", hint=hint)
+        hint = "the server is overloaded, or another program uses this port"
+        return UnreachableError(f"{where} accepted the connection, but the login did not finish in time", hint=hint)
     if message.state.startswith("08") or message.number in {20002, 20009, *_FREETDS_ENDED}:
-        hint = "FreeTDS does not say why: an untrusted certificate, a server that cannot encrypt or another TDS version look alike"
-        return UnreachableError(f"{where} ended the connection during login: {text}", hint=hint)
+        hint = "FreeTDS does not report the reason: untrusted certificate (sql_ca_cert), no encryption there, or another TDS version"
+        return UnreachableError(f"{where} closed the connection during login: {text}", hint=hint)
     return SqlError(f"{where}: {text}", number=message.number)
 
 
 def statement_error(message: SqlMessage, where: str, *, cancelled: bool, idle_timeout: int) -> SitekeeperError:
-    """What a failed statement means."""
+    """Explain a failed statement."""
     # HY008 cancelled, HY010 between two calls; FreeTDS: HY000 "Unknown error". None has a number of the server.
     if message.state == "HY008" or (cancelled and message.number == 0):
         return SqlCancelled(f"{where}: cancelled")
     if message.state in {"HYT00", "HYT01"} or message.number == 20003:
-        return SqlIdleTimeout(f"{where} said nothing for {idle_timeout} s; the statement was given up")
+        return SqlIdleTimeout(f"{where} sent nothing for {idle_timeout} s; the statement was cancelled")
     lost = message.state in _ENDED or message.number in _FREETDS_ENDED or "Unknown error" in message.text
     if lost and message.number not in range(1, 20000):
         return UnreachableError(f"the connection to {where} was lost: {message.text}")

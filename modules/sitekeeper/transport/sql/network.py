@@ -1,7 +1,7 @@
-"""Reaching a SQL Server before a driver tries: which port, and is anybody there.
+"""Finds the port of a SQL Server and tests the connection before a driver tries.
 
-Microsoft's driver takes a closed port, an unknown name and a black hole alike: it says "Login timeout expired" when the whole
-timeout has gone. A plain connection first tells them apart at once.
+Microsoft's driver reports a closed port, an unknown name and a silent host alike: "Login timeout expired", after the full
+timeout. A plain connection first distinguishes them at once.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _ANSWER = 0x05
 
 
 def find_port(target: SqlTarget) -> int:
-    """The target's port; that of a named instance from the SQL Server Browser of its host (MC-SQLR 2.2).
+    """Find the target's port; for a named instance ask the SQL Server Browser of its host (MC-SQLR 2.2).
 
     Raises:
-        UnreachableError: the browser does not answer, or its answer has no TCP port.
+        UnreachableError: the browser does not respond, or its response has no TCP port.
 
     """
     if target.port is not None:
         return target.port
     if target.instance is None or target.instance.upper() == "MSSQLSERVER":
         return DEFAULT_PORT
-    hint = "start the SQL Server Browser there, open UDP 1434, or say the port"
+    hint = "start the SQL Server Browser there and open UDP 1434, or set sql_port"
     request = _BY_NAME + target.instance.encode("ascii", "replace") + b"\0"
     try:
         address = socket.getaddrinfo(target.server, BROWSER_PORT, type=socket.SOCK_DGRAM)[0]
@@ -40,13 +40,19 @@ def find_port(target: SqlTarget) -> int:
     except socket.gaierror as error:
         raise _build_unknown_host(target.server) from error
     except OSError as error:
-        text = f"{target.server} does not say which port instance {target.instance} has: {error}"
+        text = (
+            f"the SQL Server Browser of {target.server} did not return the port of instance {target.instance}: {error}"
+        )
         raise UnreachableError(text, host=target.server, hint=hint) from error
     words = answer[3:].decode("ascii", "replace").split(";") if answer[:1] == bytes([_ANSWER]) else []
     fields = dict(zip(words[::2], words[1::2], strict=False))
     if not fields.get("tcp", "").isdigit():
         text = f"instance {target.instance} on {target.server} has no TCP port"
-        raise UnreachableError(text, host=target.server, hint="enable TCP/IP for the instance")
+        raise UnreachableError(
+            text,
+            host=target.server,
+            hint="enable TCP/IP for the instance (SQL Server Configuration Manager), then restart it",
+        )
     return int(fields["tcp"])
 
 
@@ -54,7 +60,7 @@ def reach(server: str, port: int, timeout: float) -> None:
     """Connect and close again.
 
     Raises:
-        UnreachableError: with the one reason of the three.
+        UnreachableError: with the reason.
 
     """
     try:
@@ -63,16 +69,16 @@ def reach(server: str, port: int, timeout: float) -> None:
         raise _build_unknown_host(server) from error
     except ConnectionRefusedError as error:
         text = f"nothing listens on port {port} of {server}"
-        hint = "check the port, and that SQL Server runs and has TCP/IP enabled"
+        hint = "check sql_port, and that SQL Server runs and has TCP/IP enabled"
         raise UnreachableError(text, host=server, hint=hint) from error
     except TimeoutError as error:
-        text = f"{server} does not answer on port {port} within {timeout:g} s"
-        raise UnreachableError(text, host=server, hint="a firewall drops it, or the host is down") from error
+        text = f"{server} does not respond on port {port} within {timeout:g} s"
+        raise UnreachableError(text, host=server, hint="a firewall blocks the port, or the host is down") from error
     except OSError as error:
         raise UnreachableError(f"{server} cannot be reached on port {port}: {error}", host=server) from error
 
 
 def _build_unknown_host(server: str) -> UnreachableError:
     return UnreachableError(
-        f"the host name {server} is not known here", host=server, hint="check DNS, or use an address"
+        f"{server}: the name does not resolve on this machine", host=server, hint="check DNS, or use an address"
     )

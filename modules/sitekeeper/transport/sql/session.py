@@ -1,9 +1,8 @@
-"""A session with SQL Server over ODBC that leaves nothing unread and believes nothing unproved.
+"""A session with SQL Server over ODBC that reads every result completely and checks the connection afterwards.
 
-What the drivers do by themselves, measured: an error after unread rows is swallowed (FreeTDS), a connection lost between
-two result sets looks like the end (Microsoft's), a cursor closed too early aborts the statement without a word (both).
-So every statement is read to its very end, rows before the next result, and ``execute`` asks the server afterwards
-whether it is still there.
+Measured behaviour of the drivers: an error after unread rows is lost (FreeTDS), a connection lost between two result sets
+looks like the end (Microsoft's), a cursor closed too early aborts the statement silently (both). So every statement is
+read to its end, rows before the next result, and ``execute`` then checks that the server still responds.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ MessageListener = Callable[[SqlMessage], None]
 
 @dataclass(frozen=True, slots=True)
 class SqlOutcome:
-    """All that a statement answered."""
+    """Everything that a statement returned."""
 
     messages: tuple[SqlMessage, ...]
     rowsets: tuple[tuple[Row, ...], ...]
 
     def has(self, number: int) -> bool:
-        """Whether there was a message of this number: 3014 ends a good BACKUP, 3262 a good VERIFYONLY."""
+        """Whether a message with this number was sent: 3014 ends a good BACKUP, 3262 a good VERIFYONLY."""
         return any(message.number == number for message in self.messages)
 
 
@@ -61,8 +60,8 @@ def connect(target: SqlTarget) -> SqlSession:
     """Open a session.
 
     Raises:
-        SqlDriverMissing: no driver here.
-        UnreachableError: unknown host, nothing listens, no answer in time.
+        SqlDriverMissing: no driver is installed.
+        UnreachableError: the name does not resolve, nothing listens, no reply in time.
         AuthError: the login was refused, or the certificate is not trusted.
         SqlError: the database cannot be opened.
 
@@ -83,7 +82,7 @@ def connect(target: SqlTarget) -> SqlSession:
         failure = login_error(
             read_error(error, target.password.reveal() if target.password is not None else None), where, target.user
         )
-    if failure is not None:  # raised out here so that no chain leads to the driver's own exception
+    if failure is not None:  # raised here so that no exception chain leads to the driver's own exception
         raise failure.at(host=target.host or target.server)
     return SqlSession(pyodbc, connection, driver.kind, target.host or target.server, where, target.idle_timeout)
 
@@ -107,10 +106,10 @@ class SqlSession:
             raise
 
     def query(self, sql: str, *params: object) -> list[Row]:
-        """The rows of the first result set; errors of later ones are raised, too.
+        """The rows of the first result set; errors of later ones are raised too.
 
         Raises:
-            SqlError: the server refused, or the statement has no result set.
+            SqlError: the server reported an error, or the statement has no result set.
 
         """
         rowsets = self._run(sql, params).rowsets
@@ -121,17 +120,17 @@ class SqlSession:
     def execute(
         self, sql: str, *params: object, on_message: MessageListener | None = None, silent: int | None = None
     ) -> SqlOutcome:
-        """Run a statement to its very end, and prove that the connection lived to see it.
+        """Run a statement to its end, and prove that the connection was alive until then.
 
         Args:
             sql: the statement.
             params: its parameters.
-            on_message: called with each message as it comes: BACKUP and RESTORE tell their progress so.
-            silent: seconds that the server may say nothing, where that is longer than usual: DBCC CHECKDB is silent
-                until it ends.
+            on_message: called with each message when it arrives: BACKUP and RESTORE report their progress this way.
+            silent: seconds that the server may send nothing, if longer than usual: DBCC CHECKDB sends nothing until its
+                end.
 
         Raises:
-            SqlError: the server refused. UnreachableError: the connection was lost; it is not known what was done.
+            SqlError: the server reported an error. UnreachableError: the connection was lost; the result is unknown.
 
         """
         if silent is not None and self._connection is not None:
@@ -139,34 +138,34 @@ class SqlSession:
         try:
             outcome = self._run(sql, params, on_message)
         finally:
-            if self._connection is not None:  # lost ones are closed by now
+            if self._connection is not None:  # a lost connection is closed by now
                 self._connection.timeout = self._idle_timeout
         alive = self.query("SELECT CAST(@@SPID AS int) AS spid")
         if alive[0]["spid"] != self.spid:
-            raise UnreachableError(f"the session with {self._where} is another one than before", host=self._host)
+            raise UnreachableError(f"{self._where} answered from another session than before", host=self._host)
         return outcome
 
     def cancel(self) -> bool:
-        """End the running statement, from any thread: its caller gets SqlCancelled. False when none is running.
+        """End the running statement, from any thread: its caller gets SqlCancelled. False if none is running.
 
-        With FreeTDS the session ends with it (see ``closed``): that driver's next answer could be another statement's.
+        With FreeTDS the session ends too (see ``closed``): that driver's next result could belong to another statement.
         """
         with self._lock:
             if self._running is None:
                 return False
             self._cancelled = True
-            # HY010 and the like: the statement was between two calls. Its loop looks at the flag there.
+            # HY010 and similar: the statement was between two calls. Its loop checks the flag there.
             with contextlib.suppress(self._pyodbc.Error):
                 self._running.cancel()
             return True
 
     @property
     def closed(self) -> bool:
-        """Whether the session has ended, by ``close``, after a cancel or with its connection: open another one."""
+        """Whether the session has ended: by ``close``, after a cancel or with its connection. Then open another one."""
         return self._connection is None
 
     def close(self) -> None:
-        """End the session; twice is fine."""
+        """End the session; safe to call twice."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(self._pyodbc.Error):
@@ -202,7 +201,7 @@ class SqlSession:
                 with contextlib.suppress(self._pyodbc.Error):
                     cursor.close()
         if self._cancelled and failure is None:
-            failure = SqlCancelled(f"{self._where}: cancelled; the statement may have ended before")
+            failure = SqlCancelled(f"{self._where}: cancelled; the statement may have finished before")
         if isinstance(failure, UnreachableError) or (self._cancelled and self._kind != MICROSOFT):
             self.close()
         elif self._cancelled or isinstance(failure, SqlIdleTimeout):
@@ -212,8 +211,8 @@ class SqlSession:
         return outcome
 
     def _settle(self) -> None:
-        # A cancel may reach the server when its statement has just ended; the answer to it then waits for the next one.
-        # FreeTDS takes it for that statement's own and is one answer behind from then on: seen, not supposed.
+        # A cancel may reach the server when its statement has just finished; its reply then waits for the next statement.
+        # FreeTDS takes it for the result of that statement, and is one result behind from then on: observed.
         token = uuid.uuid4().hex
         with contextlib.suppress(self._pyodbc.Error):
             if self._connection.cursor().execute(f"SELECT '{token}'").fetchall()[0][0] == token:
@@ -235,12 +234,12 @@ class SqlSession:
             if cursor.description:
                 names = _names([column[0] for column in cursor.description])
                 rowsets.append(tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
-            if self._cancelled or not cursor.nextset():  # a cancel between two calls of the driver ended none of them
+            if self._cancelled or not cursor.nextset():  # a cancel between two calls of the driver interrupts neither
                 return SqlOutcome(tuple(messages), tuple(rowsets))
 
 
 def _names(names: list[str]) -> list[str]:
     named = [name or f"column{number}" for number, name in enumerate(names, 1)]
     if len(set(named)) != len(named):
-        raise UsageError(f"a query returns two columns of one name: {', '.join(named)}")
+        raise UsageError(f"a query returns two columns with the same name: {', '.join(named)}")
     return named

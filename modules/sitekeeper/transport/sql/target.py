@@ -1,4 +1,4 @@
-"""Where to connect and how, and what each driver's connection string makes of it."""
+"""Where and how to connect to SQL Server, and the connection string for each driver."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.secrets import Secret
+from sitekeeper.transport.kerberos_names import principal_hint
 from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver
 
 ENCRYPT = ("yes", "trust", "no", "strict")
@@ -23,48 +24,53 @@ ENCRYPT = ("yes", "trust", "no", "strict")
 class SqlTarget:
     r"""One database on one SQL Server.
 
-    ``encrypt``: ``yes`` encrypts and verifies the certificate, ``trust`` encrypts and takes any certificate, ``no`` leaves
-    it to the server, ``strict`` is TDS 8.0 (SQL Server 2022 and later, Microsoft's driver only).
+    ``encrypt``: ``yes`` encrypts and verifies the certificate, ``trust`` encrypts and accepts any certificate, ``no`` lets
+    the server decide, ``strict`` is TDS 8.0 (SQL Server 2022 and later, Microsoft's driver only).
     """
 
     server: str
     """Host name or address."""
     port: int | None = None
-    """Default 1433; of a named instance, what its host's SQL Server Browser says."""
+    """Default 1433; for a named instance the port that its host's SQL Server Browser reports."""
     instance: str | None = None
     database: str = "master"
     user: str | None = None
     r"""A SQL login, or ``DOMAIN\user`` for a Windows login by NTLM (FreeTDS only)."""
     password: Secret | None = None
     kerberos: bool = False
-    """Log in with the ticket that is at hand; without ``user`` and ``password``."""
+    """Log in with the Kerberos ticket of this process; without ``user`` and ``password``."""
     principal: str | None = None
-    """The server's name in Kerberos, where it is not ``MSSQLSvc/SERVER:PORT``."""
+    """The server's name in Kerberos, if it is not ``MSSQLSvc/SERVER:PORT``."""
     driver: str | None = None
-    """A registered name or the path of a driver; default: what is there."""
+    """A registered name or the path of a driver; default: an installed one."""
     encrypt: str = "yes"
     trust_ca: Path | None = None
-    """PEM file of the authority to trust, for ``yes``; the server's own certificate for ``strict``."""
+    """PEM file of the CA to trust, for ``yes``; the server's own certificate for ``strict``."""
     certificate_name: str | None = None
-    """The name that the certificate has, where it is not ``server`` (an address): Microsoft's driver only."""
+    """The name in the certificate, if it is not ``server`` (an address): Microsoft's driver only."""
     tds_version: str | None = None
     """``7.1`` to ``7.4`` for old servers (FreeTDS only); default 7.4."""
     login_timeout: int = 15
     """Seconds for each of: the TCP connection, the login."""
     idle_timeout: int = 0
-    """Seconds without any answer after which a statement is given up; 0 waits for ever."""
+    """Seconds without data after which a statement is cancelled; 0 waits for ever."""
     host: str = ""
-    """What errors call it: its name in the inventory. Empty: ``server``."""
+    """Its name in error messages, from the inventory. Empty: ``server``."""
 
     def __post_init__(self) -> None:
         if self.encrypt not in ENCRYPT:
-            raise UsageError(f"encrypt is one of {', '.join(ENCRYPT)}, not {self.encrypt!r}")
+            raise UsageError(f"sql_encrypt must be one of {', '.join(ENCRYPT)}, not {self.encrypt!r}")
         for name in ("server", "instance", "database", "user", "principal", "certificate_name"):
             value = getattr(self, name)
             if value is not None and any(char in value for char in ";{}\0\n"):
-                raise UsageError(f"{name} has a character that no connection string can carry")
+                raise UsageError(
+                    f"{name} of the SQL Server connection contains a character that is not allowed: one of ; {{ }}, a line break or NUL"
+                )
         if self.windows_login and self.encrypt == "strict":
-            raise UsageError("a Windows login with encrypt: strict needs Kerberos: set ansible_psrp_auth to it")
+            raise UsageError(
+                f"sql_encrypt: strict needs Kerberos for the Windows login {self.user}",
+                hint=f"set ansible_psrp_auth: kerberos, and {principal_hint(str(self.user))}",
+            )
 
     @property
     def windows_login(self) -> bool:
@@ -73,21 +79,21 @@ class SqlTarget:
 
     @property
     def prefers(self) -> str | None:
-        """The kind of driver that this target needs, if it needs one."""
+        """The kind of driver that this target needs, if any."""
         if self.windows_login or self.tds_version is not None:
             return FREETDS
         return MICROSOFT if self.encrypt == "strict" else None
 
 
 def connection_string(target: SqlTarget, driver: Driver, port: int) -> str:
-    """The whole string, password and all: to be handed to the driver and nowhere else.
+    """The complete string, with the password: only for the driver.
 
     Raises:
-        UsageError: this driver cannot do what the target asks for.
+        UsageError: this driver cannot do what the target needs.
 
     """
     build = _freetds if driver.kind == FREETDS else _microsoft
-    # Every part ends with a semicolon: FreeTDS takes braces off a value only before one.
+    # Every part ends with a semicolon: FreeTDS removes the braces of a value only before one.
     return "".join(f"{key}={value};" for key, value in build(target, driver, port))
 
 
@@ -98,11 +104,11 @@ def _reveal_password(target: SqlTarget) -> str:
 def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str, str]]:
     if target.windows_login:
         raise UsageError(
-            f"Microsoft's driver cannot log in {target.user} with a password",
-            hint="use FreeTDS: apt-get install tdsodbc",
+            f"Microsoft's ODBC driver cannot log in the Windows account {target.user} with a password",
+            hint="use FreeTDS (apt-get install tdsodbc), or Kerberos (ansible_psrp_auth: kerberos)",
         )
     if target.tds_version is not None:
-        raise UsageError("only FreeTDS lets the TDS version be chosen", hint="apt-get install tdsodbc")
+        raise UsageError("sql_tds_version works with FreeTDS only", hint="apt-get install tdsodbc")
     yield "DRIVER", f"{{{driver.name}}}"
     yield "SERVER", f"tcp:{target.server},{port}"
     yield "DATABASE", f"{{{target.database}}}"
@@ -118,7 +124,7 @@ def _microsoft(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[s
         yield "ServerCertificate", f"{{{target.trust_ca}}}"
     if target.certificate_name is not None:
         yield "HostNameInCertificate", target.certificate_name
-    yield "ConnectRetryCount", "0"  # a connection that was lost is reported, not quietly made anew
+    yield "ConnectRetryCount", "0"  # a lost connection is reported, not silently opened again
     yield "APP", "sitekeeper"
 
 
@@ -129,19 +135,21 @@ def _ticket(target: SqlTarget, port: int) -> Iterator[tuple[str, str]]:
 
 def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str, str]]:
     if target.encrypt == "strict":
-        raise UsageError("FreeTDS has no encrypt: strict", hint="use Microsoft's driver, msodbcsql18")
+        raise UsageError("FreeTDS does not support sql_encrypt: strict", hint="use Microsoft's driver, msodbcsql18")
     if target.certificate_name is not None:
         raise UsageError(
-            "FreeTDS knows a server's certificate by the name that it connects to alone", hint="use that name as server"
+            "FreeTDS compares the certificate only with the name that it connects to",
+            hint="use the name in the certificate as the server name",
         )
     password = _reveal_password(target)
     if "};" in password:
         raise UsageError(
-            "FreeTDS takes no password with the characters }; in it", hint="use Microsoft's driver, msodbcsql18"
+            "FreeTDS does not accept a password that contains the characters };",
+            hint="use Microsoft's driver, msodbcsql18",
         )
     yield "DRIVER", f"{{{driver.name}}}"
     if target.encrypt == "yes":
-        # Certificates are verified only as freetds.conf says, so this one connection gets an entry there.
+        # FreeTDS verifies certificates only by settings in freetds.conf, so this connection gets an entry there.
         yield "SERVERNAME", _CONFIGURATION.entry(target.server, port, target.trust_ca)
     else:
         yield "SERVER", target.server
@@ -152,7 +160,7 @@ def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str
     elif target.user is not None:
         yield "UID", target.user
         yield "PWD", f"{{{password}}}"
-    # Never left to the driver: Debian's default, auto, waits for ever on a server that accepts and says nothing.
+    # Always set: Debian's default, auto, waits for ever on a server that accepts the connection and sends nothing.
     yield "TDS_Version", target.tds_version or "7.4"
     yield "Encryption", {"yes": "require", "trust": "require", "no": "request"}[target.encrypt]
     yield "ClientCharset", "UTF-8"
@@ -161,7 +169,7 @@ def _freetds(target: SqlTarget, driver: Driver, port: int) -> Iterator[tuple[str
 
 
 class _FreetdsConfiguration:
-    """A freetds.conf of this process, with one entry for every server whose certificate is to be verified."""
+    """A freetds.conf of this process, with one entry for every server whose certificate is verified."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -169,7 +177,7 @@ class _FreetdsConfiguration:
         self._known: dict[tuple[str, int, Path | None], str] = {}
 
     def entry(self, server: str, port: int, trust_ca: Path | None) -> str:
-        """Return the entry's name; without an authority the system's are trusted."""
+        """Return the entry's name; without a CA file the system's CAs are trusted."""
         with self._lock:
             if self._path is None:
                 folder = tempfile.mkdtemp(prefix="sitekeeper-")
@@ -196,7 +204,7 @@ _environment = threading.Lock()
 def trust_authority(target: SqlTarget, driver: Driver) -> Iterator[None]:
     """Let Microsoft's driver trust ``trust_ca`` for the connection made inside.
 
-    Its only way with ``encrypt: yes`` is OpenSSL's variable SSL_CERT_FILE, so such connections are made one at a time.
+    With ``encrypt: yes`` it can be set only by OpenSSL's variable SSL_CERT_FILE, so such connections are made one at a time.
     """
     if target.trust_ca is None or target.encrypt != "yes" or driver.kind != MICROSOFT:
         yield
