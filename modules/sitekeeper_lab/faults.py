@@ -39,7 +39,7 @@ KNOWN: dict[str, str] = {
 """Every fault of a host and what it does. Arguments stand in backquotes; ``times`` (default 1, 0 = until cleared) fits all."""
 
 AT_ONCE: dict[str, str] = {
-    "winrm_restarts": "the service WinRM starts anew: its shells are gone and what was connected is cut off",
+    "winrm_restarts": "the service WinRM restarts: its shells are gone and what was connected is cut off",
     "shadows_deleted": "somebody deletes the host's shadow copies",
     "sql_stops": "the service of the SQL Server stops: who was connected is cut off, nobody listens",
     "sql_starts": "it starts again",

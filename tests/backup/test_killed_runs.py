@@ -1,4 +1,4 @@
-"""The control host's process is killed in the middle of a backup; resume goes on or starts anew, rollback leaves nothing."""
+"""The control host's process is killed in the middle of a backup; resume goes on or starts over, rollback leaves nothing."""
 
 from __future__ import annotations
 

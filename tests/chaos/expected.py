@@ -26,7 +26,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
         "ok, published, by the run",
         "unreachable (5), nothing published, by the run",
     ),
-    ("reboot", "the site server starts anew"): (
+    ("reboot", "the site server restarts"): (
         "ok, published, by the run",
         "integrity (10), nothing published, by the run",
         "unreachable (5), nothing published, by the run",
@@ -36,7 +36,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, ...]] = {
         "ok, published, by the run",
         "unreachable (5), nothing published, by the run",
     ),
-    ("reboot", "Server 2003: the site server starts anew"): (
+    ("reboot", "Server 2003: the site server restarts"): (
         "ok, published, by the run",
         "integrity (10), nothing published, by the run",
         "unreachable (5), nothing published, by the run",

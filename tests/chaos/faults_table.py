@@ -119,13 +119,13 @@ TABLE = (
         EVERYWHERE,
     ),
     Row("WinRM restart", "all shells are gone", fault("winrm_restarts"), EVERYWHERE),
-    Row("reboot", "the site server starts anew", fault("reboot"), EVERYWHERE),
+    Row("reboot", "the site server restarts", fault("reboot"), EVERYWHERE),
     *(
         Row(name, f"Server 2003: {how}", strike, EVERYWHERE, setting="Server 2003")
         for name, how, strike in (
             ("reset", "the next request is carried out, its answer is lost", LOST_ANSWER),
             ("WinRM restart", "all shells are gone", fault("winrm_restarts")),
-            ("reboot", "the site server starts anew", fault("reboot")),
+            ("reboot", "the site server restarts", fault("reboot")),
         )
     ),
     Row("account locked", "and the connection breaks", all_of(LOCKED, RESET), EVERYWHERE),

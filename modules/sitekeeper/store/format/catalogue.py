@@ -166,7 +166,7 @@ def moment(folder: Path, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise IntegrityError(f"{folder.name}: it was taken at {text!r}, which is no time") from None
+        raise IntegrityError(f"{folder.name}: invalid timestamp {text!r}") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 

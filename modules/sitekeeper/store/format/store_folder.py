@@ -49,7 +49,7 @@ class Folder:
         """Whether ``prepare`` could do its work, as far as looking tells; nothing is made.
 
         Raises:
-            SpaceError: it could not be written. UsageError: it is no folder, open to others, or another user's.
+            SpaceError: it could not be written. UsageError: it is not a folder, open to others, or another user's.
 
         """
         at = self.root
@@ -60,7 +60,7 @@ class Folder:
         except OSError as error:
             raise store_error(error, self.root) from None
         if not at.is_dir():
-            raise UsageError(f"{at} is no folder", hint="give the store a folder of its own")
+            raise UsageError(f"{at} is not a folder", hint="give the store a folder of its own")
         if at == self.root:
             _ours(at)
         if read_only or not os.access(at, os.W_OK | os.X_OK, effective_ids=True):

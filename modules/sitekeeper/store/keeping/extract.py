@@ -146,7 +146,7 @@ def refuse_full(to: Path) -> None:
 
     """
     if to.is_symlink() or (to.exists() and not to.is_dir()):
-        raise UsageError(f"{to} is no folder")
+        raise UsageError(f"{to} is not a folder")
     if to.is_dir() and any(to.iterdir()):
         raise UsageError(f"{to} is not empty", hint="name a new folder: existing files are never overwritten")
 

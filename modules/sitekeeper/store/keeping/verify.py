@@ -87,7 +87,7 @@ def _packed(folder: Path, head: head_file.Head, hashed: Chosen) -> Iterator[str]
             yield f"{one.name}: outside of the set"
         else:
             yield from _file(folder, one.name, one.size, one.sha256 if hashed(one.name) else None)
-    yield from strays(folder, {one.name: "file" for one in (head.body, *head.stored)}, _OWN_PACKED, "the head")
+    yield from strays(folder, {one.name: "file" for one in (head.body, *head.stored)}, _OWN_PACKED, "the header")
 
 
 def inside(file: str) -> bool:
