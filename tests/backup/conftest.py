@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +50,10 @@ class Stage:
     root: Path
     capture: Any
     extra: list[str] = field(default_factory=lambda: ["-e", "settle=0.3s"])
+    told: Any = None
+    """What the last `resume` or `rollback` printed."""
+    patch: Any = None
+    """The test's monkeypatch, where clocks are to go on."""
 
     @property
     def store(self) -> Path:
@@ -77,6 +83,36 @@ class Stage:
         )
         lines = self.capture.readouterr().out.splitlines()
         return Outcome(code, [json.loads(line) for line in lines if line.startswith("{")])
+
+    def start(
+        self,
+        *arguments: str,
+        playbook: str | Path = "playbooks/backup.yml",
+        runs: Path | None = None,
+        settle: str = "0.3s",
+        code: tuple[str, ...] = ("-m", "sitekeeper.cli.main"),
+        **streams: Any,
+    ) -> subprocess.Popen[Any]:
+        """The same as a process of its own, which can be stopped, killed or frozen; silent unless ``streams`` says so."""
+        return subprocess.Popen(
+            [
+                sys.executable,
+                *code,
+                "run",
+                str(ROOT / playbook),
+                "-i",
+                str(self.inventory),
+                "-e",
+                f"store={self.store}",
+                "-e",
+                f"settle={settle}",
+                "--runs",
+                str(runs or self.root / "runs"),
+                "--json",
+                *arguments,
+            ],
+            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | streams,
+        )
 
     def state(self, host: str) -> HostState:
         return read_state(self.lab.folder / host)

@@ -10,7 +10,7 @@ import pytest
 from sitekeeper.cli.main import main
 from sitekeeper_lab.windows.wmi import Wmi
 
-from .conftest import SERVICES
+from .conftest import SERVICES, MakeStage
 
 diskshadow = importlib.import_module("sitekeeper_lab.windows.native.diskshadow")
 pytestmark = pytest.mark.timeout(120)
@@ -28,20 +28,20 @@ def refused(here: Any, host: str, *, code: int, says: str, task: str) -> None:
     here.assert_clean(host)
 
 
-def test_snapshot_fails(stage: Any) -> None:
+def test_snapshot_fails(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "snapshot_fails")
     refused(here, "PR2", code=9, says="no room for shadow copies", task="Take one shadow copy set")
 
 
-def test_snapshot_in_progress_is_not_retried_inside_the_window(stage: Any) -> None:
+def test_snapshot_in_progress_is_not_retried_inside_the_window(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "snapshot_in_progress")
     refused(here, "PR2", code=7, says="another shadow copy was being made", task="Take one shadow copy set")
     assert len([1 for line in here.audit("call", "PR2") if line["command"] == "New-SkShadowSet"]) == 1
 
 
-def test_log_volume_missing(stage: Any) -> None:
+def test_log_volume_missing(stage: MakeStage) -> None:
     """The planted tear: the writer refuses, although diskshadow exits 0."""
     here = stage("PR2")
     here.lab.fault("PR2", "log_volume_missing")
@@ -51,13 +51,13 @@ def test_log_volume_missing(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_services_restarted_between_stop_and_create(stage: Any) -> None:
+def test_services_restarted_between_stop_and_create(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "restart_between")
     refused(here, "PR2", code=10, says="the site was not offline", task="Take one shadow copy set")
 
 
-def test_host_rebooted_between_stop_and_create(stage: Any) -> None:
+def test_host_rebooted_between_stop_and_create(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "reboot", later=True)
     outcome = here.run()
@@ -66,7 +66,7 @@ def test_host_rebooted_between_stop_and_create(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_shadow_copies_vanish_while_we_pull(stage: Any) -> None:
+def test_shadow_copies_vanish_while_we_pull(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "vanish_after_create")
     outcome = here.run()
@@ -75,7 +75,7 @@ def test_shadow_copies_vanish_while_we_pull(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_stop_takes_too_long(stage: Any) -> None:
+def test_stop_takes_too_long(stage: MakeStage) -> None:
     """The stop is waited out, never killed; then everything is started again."""
     here = stage("PR2")
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=4)
@@ -86,7 +86,7 @@ def test_stop_takes_too_long(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_service_starts_and_dies_once(stage: Any) -> None:
+def test_service_starts_and_dies_once(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "start_and_die", service="SMS_SITE_COMPONENT_MANAGER")
     outcome = here.run()
@@ -94,7 +94,7 @@ def test_service_starts_and_dies_once(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_full_disk_on_the_host(stage: Any) -> None:
+def test_full_disk_on_the_host(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "disk_full", volume="D:")
     outcome = here.run()
@@ -103,7 +103,7 @@ def test_full_disk_on_the_host(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_writer_failed_before_is_seen_in_preflight(stage: Any) -> None:
+def test_writer_failed_before_is_seen_in_preflight(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "writer_failed", state=8, error="Retryable error", times=0)
     outcome = here.run()
@@ -112,7 +112,7 @@ def test_writer_failed_before_is_seen_in_preflight(stage: Any) -> None:
     assert [line for line in here.audit("call", "PR2") if line["command"] == "Invoke-WmiMethod"] == []
 
 
-def test_a_failed_site_does_not_take_the_others_down(stage: Any) -> None:
+def test_a_failed_site_does_not_take_the_others_down(stage: MakeStage) -> None:
     here = stage("PR1", "PR2")
     here.lab.fault("PR2", "snapshot_fails")
     outcome = here.run()
@@ -123,7 +123,7 @@ def test_a_failed_site_does_not_take_the_others_down(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_a_store_that_is_not_mounted(stage: Any) -> None:
+def test_a_store_that_is_not_mounted(stage: MakeStage) -> None:
     """The empty folder below its mount point, closed like a store: a backup into it would fill the wrong disk, and look good."""
     here = stage("PR2")
     assert here.run().code == 0
@@ -142,7 +142,7 @@ def test_a_store_that_is_not_mounted(stage: Any) -> None:
 
 
 def test_copies_that_nobody_marked_are_neither_dropped_nor_forgotten(
-    stage: Any, monkeypatch: pytest.MonkeyPatch
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """diskshadow ends between making them and writing down which they are: its shell was deleted, or the disk is full."""
 

@@ -14,6 +14,7 @@ from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError
 from sitekeeper.engine.holding.limits import Limit, Limits
 
+from .conftest import MakeStage
 from .test_killed_runs import ROOT, again, intent_of, killed_when, outcome_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -29,7 +30,7 @@ def windows(here: Any, host: str) -> tuple[int, int]:
 
 
 @pytest.fixture
-def two(stage: Any) -> Any:
+def two(stage: MakeStage) -> Any:
     here = stage("CEN", "PR1")
     for host in ("CEN", "PR1"):
         here.lab.fault(host, "slow_stop", service=EXECUTIVE, seconds=SLOW)
@@ -93,7 +94,7 @@ def held(here: Any) -> Any:
     )
 
 
-def test_an_open_window_that_cannot_go_on_at_once_is_closed_first(stage: Any) -> None:
+def test_an_open_window_that_cannot_go_on_at_once_is_closed_first(stage: MakeStage) -> None:
     """The dead process had its branch; meanwhile another window was opened on it: the site must not be down until that ends."""
     here = stage("PR2")
     run = killed_when(here, outcome_of("windows.registry"))
@@ -119,7 +120,7 @@ def test_an_open_window_that_cannot_go_on_at_once_is_closed_first(stage: Any) ->
     here.assert_clean("PR2")
 
 
-def test_a_window_that_was_closed_before_is_not_waited_for(stage: Any) -> None:
+def test_a_window_that_was_closed_before_is_not_waited_for(stage: MakeStage) -> None:
     here = stage("PR2")
     run = killed_when(here, intent_of("store.pull"))
     other = held(here)
@@ -130,7 +131,7 @@ def test_a_window_that_was_closed_before_is_not_waited_for(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_an_open_window_goes_on_and_takes_its_branch(stage: Any) -> None:
+def test_an_open_window_goes_on_and_takes_its_branch(stage: MakeStage) -> None:
     here = stage("PR2")
     run = killed_when(here, outcome_of("windows.registry"))
     over = threading.Event()

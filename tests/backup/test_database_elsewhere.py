@@ -8,6 +8,8 @@ import pytest
 
 from sitekeeper_lab.sql.attach import attach
 
+from .conftest import MakeStage
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -24,7 +26,7 @@ def split(data: dict[str, Any]) -> None:
     }
 
 
-def test_one_window_two_hosts(stage: Any) -> None:
+def test_one_window_two_hosts(stage: MakeStage) -> None:
     here = stage("PR2", change=split)
     outcome = here.run()
     assert outcome.code == 0, outcome.error("PR2")
@@ -42,7 +44,7 @@ def test_one_window_two_hosts(stage: Any) -> None:
     assert here.state("SQL1").machine.shadows == []
 
 
-def test_the_database_host_fails_inside_the_window(stage: Any) -> None:
+def test_the_database_host_fails_inside_the_window(stage: MakeStage) -> None:
     here = stage("PR2", change=split)
     here.lab.fault("SQL1", "snapshot_fails")
     outcome = here.run()
@@ -52,7 +54,7 @@ def test_the_database_host_fails_inside_the_window(stage: Any) -> None:
     assert here.state("SQL1").machine.shadows == []
 
 
-def test_a_database_host_that_the_inventory_does_not_know(stage: Any) -> None:
+def test_a_database_host_that_the_inventory_does_not_know(stage: MakeStage) -> None:
     here = stage("PR2", change=split)
     text = here.inventory.read_text()
     changed = here.root / "hosts.yml"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from .conftest import MakeStage
 
 pytestmark = pytest.mark.timeout(120)
 BACKUP = Path(__file__).parents[2] / "playbooks" / "backup.yml"
@@ -19,7 +20,7 @@ def changed(tmp_path: Path, before: str, after: str) -> Path:
     return book
 
 
-def test_block(stage: Any, tmp_path: Path) -> None:
+def test_block(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=4)
     book = changed(tmp_path, "    - name: Offline window\n", "    - name: Offline window\n      deadline: 1s\n")
@@ -30,7 +31,7 @@ def test_block(stage: Any, tmp_path: Path) -> None:
     here.assert_clean("PR2")
 
 
-def test_task(stage: Any, tmp_path: Path) -> None:
+def test_task(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR2")
     line = '      store.pull: {set: "{{ set }}", snapshot: "{{ snapshot }}", what: "{{ site.what }}"'
     book = changed(tmp_path, line + "}\n", line + ", rate: 100KB}\n      deadline: 2s\n")
@@ -40,7 +41,7 @@ def test_task(stage: Any, tmp_path: Path) -> None:
     here.assert_clean("PR2")
 
 
-def test_run(stage: Any) -> None:
+def test_run(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=5)
     outcome = here.run("--deadline", "2s")

@@ -15,6 +15,8 @@ import pytest
 
 from sitekeeper_lab.audit import read_audit
 
+from .conftest import MakeStage
+
 ONCE = {"Export-SkRegistry", "New-SkShadowSet", "New-SkShadowCopy"}
 EVERY = bool(os.environ.get("SITEKEEPER_ALL_DROPS"))
 STEP = 1 if EVERY else 17
@@ -34,11 +36,11 @@ def requests_of(here: Any, host: str, after: int) -> list[int]:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("host", ["PR1", "PR2"])  # PR1 has the old protocol: a lost command cannot be asked for
 @pytest.mark.sweep
-def test_every_request(stage: Any, host: str, when: str) -> None:
+def test_every_request(stage: MakeStage, host: str, when: str) -> None:
     drop_every(stage, host, when, STEP)
 
 
-def test_some_requests(stage: Any) -> None:
+def test_some_requests(stage: MakeStage) -> None:
     drop_every(stage, "PR2", "after", 60)
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from sitekeeper.engine.holding import guarding
 from sitekeeper.engine.journal import journal
 from sitekeeper.transport import guard
 
+from .conftest import MakeStage
 from .test_killed_runs import ROOT, again, killed_when, outcome_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -48,7 +48,7 @@ def guards(here: Any, host: str) -> list[str]:
 
 
 @pytest.fixture
-def dead(stage: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
+def dead(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
     """A run that was killed while the site's services were stopped."""
     here = stage("PR2")
     here.patch = monkeypatch
@@ -92,7 +92,7 @@ def test_what_is_left_over_goes_after_hours(dead: tuple[Any, str]) -> None:
 
 
 def test_what_was_published_is_published_once_though_nobody_wrote_it_down(
-    stage: Any, monkeypatch: pytest.MonkeyPatch
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between the rename and the record of it; then the leak guard drops what a resumed run would build on."""
     here = stage("PR2")
@@ -123,30 +123,11 @@ def test_a_new_run_is_not_stopped_by_the_dead_one(dead: tuple[Any, str]) -> None
     here.assert_clean("PR2")
 
 
-def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_run_is_not_kept_alive(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP: the process is there, but silent. When it wakes, the site has fenced it, and it changes nothing more."""
     here = stage("PR2")
     here.patch = monkeypatch
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            BEATS_OFTEN,
-            "run",
-            str(ROOT / "playbooks/backup.yml"),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "-e",
-            "settle=5s",
-            "--runs",
-            str(here.root / "runs"),
-            "--json",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    child = here.start(settle="5s", code=("-c", BEATS_OFTEN))
     try:
         until = time.monotonic() + 60
         while here.state("PR2").states(*RUNNING) != dict.fromkeys(RUNNING, "Stopped") and time.monotonic() < until:
@@ -165,29 +146,11 @@ def test_a_hung_run_is_not_kept_alive(stage: Any, monkeypatch: pytest.MonkeyPatc
     assert here.state("PR2").states(*RUNNING) == RUNNING
 
 
-def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
     here = stage("PR2")
     here.patch = monkeypatch
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=120)
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sitekeeper.cli.main",
-            "run",
-            str(ROOT / "playbooks/backup.yml"),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "--runs",
-            str(here.root / "runs"),
-            "--json",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    child = here.start(stderr=subprocess.PIPE, text=True)
     while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
         time.sleep(0.05)
     child.terminate()
@@ -205,7 +168,7 @@ def test_a_second_signal_leaves_at_once_and_the_guard_acts(stage: Any, monkeypat
     here.assert_clean("PR2")
 
 
-def test_a_guard_that_does_not_run_any_more_ends_the_run(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guard_that_does_not_run_any_more_ends_the_run(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its task was seen once and never again: nothing would start the services if we died, so they are started now."""
     here = stage("PR2")
     monkeypatch.setattr(guard, "SILENT_SECONDS", 1.0)
@@ -242,7 +205,7 @@ class StillClock(SystemClock):
         return self.seconds
 
 
-def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: Any) -> None:
+def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: MakeStage) -> None:
     here = stage("PR2")
     assert here.run().code == 0
     assert guards(here, "PR2") == []
@@ -254,7 +217,7 @@ def test_a_good_run_leaves_no_guard_and_is_not_slowed(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_without_a_guard_when_told_so(stage: Any, tmp_path: Path) -> None:
+def test_without_a_guard_when_told_so(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR2")
     plays = yaml.safe_load((ROOT / "playbooks/backup.yml").read_text())
     next(task for task in plays[0]["tasks"] if "guard" in task)["guard"] = "none"

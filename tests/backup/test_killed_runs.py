@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,8 @@ from sitekeeper.engine.errors import SitekeeperError, UndoError
 from sitekeeper.engine.journal import journal
 from sitekeeper.windows.registry import Registry
 from sitekeeper_lab.sql.attach import attach
+
+from .conftest import MakeStage
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,26 +39,7 @@ def rows_of(folder: Path) -> list[journal.Row]:
 def killed_when(here: Any, seen: Seen, playbook: Path = ROOT / "playbooks/backup.yml") -> str:
     """Start a backup in a process of its own and SIGKILL it once its journal shows what was asked for; its run id."""
     runs = here.root / "runs"
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sitekeeper.cli.main",
-            "run",
-            str(playbook),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "-e",
-            "settle=0.3s",
-            "--runs",
-            str(runs),
-            "--json",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    child = here.start(playbook=playbook, runs=runs)
     until = time.monotonic() + 60
     folder: Path | None = None
     while time.monotonic() < until and child.poll() is None:
@@ -105,7 +87,7 @@ def again(here: Any, command: str, run: str) -> int:
 
 
 @pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=3))
-def test_resume(stage: Any, point: str) -> None:
+def test_resume(stage: MakeStage, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])
     assert again(here, "resume", run) == 0, here.told
@@ -119,7 +101,7 @@ def test_resume(stage: Any, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", some_then_sweeps(reversed(POINTS), step=3))
-def test_rollback(stage: Any, point: str) -> None:
+def test_rollback(stage: MakeStage, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])
     assert again(here, "rollback", run) == 0, here.told
@@ -128,7 +110,7 @@ def test_rollback(stage: Any, point: str) -> None:
     assert len(here.sets("PR2")) == (point == "published")
 
 
-def test_a_set_is_not_pulled_twice(stage: Any) -> None:
+def test_a_set_is_not_pulled_twice(stage: MakeStage) -> None:
     """What was whole before the kill is not read from the host again."""
     here = stage("PR2")
     run = killed_when(here, outcome_of("store.pull"))
@@ -137,7 +119,7 @@ def test_a_set_is_not_pulled_twice(stage: Any) -> None:
     assert len([1 for line in here.calls("PR2") if line["command"] == "Read-SkFile"]) == reads
 
 
-def test_what_was_half_undone_is_not_built_upon(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_half_undone_is_not_built_upon(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rollback took back the services and the shadow copies, and not all: going on would mean a snapshot of a living site."""
 
     def fails(*_: Any) -> str:
@@ -154,7 +136,7 @@ def test_what_was_half_undone_is_not_built_upon(stage: Any, monkeypatch: pytest.
     here.assert_clean("PR2")
 
 
-def test_the_next_play_begins_with_nothing_behind_it(stage: Any) -> None:
+def test_the_next_play_begins_with_nothing_behind_it(stage: MakeStage) -> None:
     here = stage("PR2")
     book = here.root / "two.yml"
     book.write_text("""\
@@ -177,7 +159,7 @@ def test_the_next_play_begins_with_nothing_behind_it(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_refused_with_other_sources(stage: Any) -> None:
+def test_refused_with_other_sources(stage: MakeStage) -> None:
     here = stage("PR2")
     run = killed_when(here, outcome_of("windows.snapshot"))
     inventory = here.inventory.read_text()
@@ -192,7 +174,7 @@ def test_refused_with_other_sources(stage: Any) -> None:
     assert again(here, "rollback", run) == 0 or "nothing" in here.told
 
 
-def test_a_run_that_goes_on_is_not_resumed(stage: Any) -> None:
+def test_a_run_that_goes_on_is_not_resumed(stage: MakeStage) -> None:
     here = stage("PR2")
     run = killed_when(here, outcome_of("windows.snapshot"))
     owner = journal.Journal(here.root / "runs" / run, again=True)
@@ -201,30 +183,11 @@ def test_a_run_that_goes_on_is_not_resumed(stage: Any) -> None:
     assert again(here, "rollback", run) == 0
 
 
-def test_interrupted_run_undoes(stage: Any) -> None:
+def test_interrupted_run_undoes(stage: MakeStage) -> None:
     """SIGTERM: what was changed is taken back, with an exit code of its own."""
     here = stage("PR2")
     here.lab.fault("PR2", "slow_stop", service="SMS_EXECUTIVE", seconds=2)
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sitekeeper.cli.main",
-            "run",
-            str(ROOT / "playbooks/backup.yml"),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "-e",
-            "settle=0.3s",
-            "--runs",
-            str(here.root / "runs"),
-            "--json",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    child = here.start(stdout=subprocess.PIPE)
     while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and child.poll() is None:
         time.sleep(0.02)
     child.terminate()

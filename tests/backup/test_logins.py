@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from .conftest import MakeStage
+
 pytestmark = pytest.mark.timeout(120)
 CHECK = "playbooks/check.yml"
 
@@ -37,19 +39,19 @@ def secure(here: Any, **more: Any) -> Path:
 
 
 @pytest.mark.parametrize("auth", ["negotiate", "ntlm"])
-def test_http_with_message_encryption(stage: Any, auth: str) -> None:
+def test_http_with_message_encryption(stage: MakeStage, auth: str) -> None:
     here = stage("PR2")
     assert here.run(playbook=CHECK, inventory=with_vars(here, ansible_psrp_auth=auth)).code == 0
 
 
 @pytest.mark.parametrize("auth", ["negotiate", "ntlm", "basic"])
-def test_https(stage: Any, auth: str) -> None:
+def test_https(stage: MakeStage, auth: str) -> None:
     here = stage("PR2")
     outcome = here.run(playbook=CHECK, inventory=secure(here, ansible_psrp_auth=auth))
     assert outcome.code == 0, outcome.error("PR2")
 
 
-def test_client_certificate(stage: Any) -> None:
+def test_client_certificate(stage: MakeStage) -> None:
     here = stage("PR2")
     certificate, key = here.lab.authority.client("backup", here.lab.hierarchy.dns)
     inventory = secure(
@@ -63,7 +65,7 @@ def test_client_certificate(stage: Any) -> None:
     assert outcome.code == 0, outcome.error("PR2")
 
 
-def test_untrusted_certificate(stage: Any) -> None:
+def test_untrusted_certificate(stage: MakeStage) -> None:
     here = stage("PR2")
     inventory = secure(here)
     inventory.write_text(
@@ -76,7 +78,7 @@ def test_untrusted_certificate(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["sql_ca_cert", "ansible_psrp_ca_cert"])
-def test_a_ca_file_that_does_not_exist_is_named_before_anything_connects(stage: Any, name: str) -> None:
+def test_a_ca_file_that_does_not_exist_is_named_before_anything_connects(stage: MakeStage, name: str) -> None:
     here = stage("PR2")
     outcome = here.run(playbook=CHECK, inventory=with_vars(here, **{name: "/etc/no-such-ca.pem"}))
     assert outcome.code == 3
@@ -84,7 +86,7 @@ def test_a_ca_file_that_does_not_exist_is_named_before_anything_connects(stage: 
     assert here.audit("call", "PR2") == []
 
 
-def test_wrong_password(stage: Any) -> None:
+def test_wrong_password(stage: MakeStage) -> None:
     here = stage("PR2")
     inventory = with_vars(here, ansible_password="wrong-horse-battery")
     outcome = here.run(playbook=CHECK, inventory=inventory)
@@ -95,7 +97,7 @@ def test_wrong_password(stage: Any) -> None:
     assert "wrong-horse-battery" not in error
 
 
-def test_no_password_at_all(stage: Any) -> None:
+def test_no_password_at_all(stage: MakeStage) -> None:
     here = stage("PR2")
     outcome = here.run(playbook=CHECK, inventory=with_vars(here, ansible_password=None, ansible_user=None))
     assert outcome.code == 6
@@ -103,7 +105,7 @@ def test_no_password_at_all(stage: Any) -> None:
     assert "set ansible_user and ansible_password" in outcome.error("PR2")
 
 
-def test_account_without_rights(stage: Any) -> None:
+def test_account_without_rights(stage: MakeStage) -> None:
     here = stage("PR2")
     outcome = here.run(
         playbook=CHECK, inventory=with_vars(here, ansible_user="LAB\\reader", ansible_password="Lab-Reader-1")
@@ -111,7 +113,7 @@ def test_account_without_rights(stage: Any) -> None:
     assert outcome.code in {6, 11}, outcome.error("PR2")
 
 
-def test_port_closed(stage: Any) -> None:
+def test_port_closed(stage: MakeStage) -> None:
     here = stage("PR2")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -127,7 +129,7 @@ def test_port_closed(stage: Any) -> None:
     assert "closed.yml:" in error
 
 
-def test_refused_and_slow_logins(stage: Any) -> None:
+def test_refused_and_slow_logins(stage: MakeStage) -> None:
     here = stage("PR2")
     here.lab.fault("PR2", "refuse_login", times=2)
     assert here.run(playbook=CHECK).code == 6
@@ -136,7 +138,7 @@ def test_refused_and_slow_logins(stage: Any) -> None:
     assert here.run(playbook=CHECK).code == 0
 
 
-def test_no_secret_anywhere(stage: Any) -> None:
+def test_no_secret_anywhere(stage: MakeStage) -> None:
     """Passwords are in no event, journal or file of a run."""
     here = stage("PR2")
     outcome = here.run()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +15,8 @@ import yaml
 from sitekeeper.cli.main import main
 from sitekeeper.engine.journal import journal
 from sitekeeper_lab.opsmgr.group import CLASSES, COMPUTER, Content, Window, read_group
+
+from .conftest import MakeStage
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def declare(here: Any, how: Any) -> Path:
     return changed
 
 
-def test_a_backup_raises_no_alert(stage: Any) -> None:
+def test_a_backup_raises_no_alert(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     outcome = here.run()
     assert outcome.code == 0, outcome.error("PR2")
@@ -71,7 +71,7 @@ def test_a_backup_raises_no_alert(stage: Any) -> None:
     assert not commands & {"Enter-SkLease", "Assert-SkLease"}
 
 
-def test_without_maintenance_mode_the_labs_monitoring_raises_alerts(stage: Any) -> None:
+def test_without_maintenance_mode_the_labs_monitoring_raises_alerts(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     outcome = here.run(inventory=declare(here, "none"))
     assert outcome.code == 0
@@ -81,7 +81,7 @@ def test_without_maintenance_mode_the_labs_monitoring_raises_alerts(stage: Any) 
     assert "declared not to be monitored" in told["msg"]
 
 
-def test_nothing_declared_is_refused_before_anything_is_stopped(stage: Any) -> None:
+def test_nothing_declared_is_refused_before_anything_is_stopped(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     outcome = here.run(inventory=declare(here, None))
     assert outcome.code == 2
@@ -105,7 +105,7 @@ def test_a_mode_of_somebody_else_is_left_alone(stage: Any) -> None:
     assert group(here).alerts == []
 
 
-def test_a_management_server_that_is_down_keeps_the_site_up(stage: Any) -> None:
+def test_a_management_server_that_is_down_keeps_the_site_up(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     here.lab.machines["OPS1"].wsman.stop()
     outcome = here.run()
@@ -116,7 +116,7 @@ def test_a_management_server_that_is_down_keeps_the_site_up(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_a_request_without_effect_is_no_maintenance_mode(stage: Any) -> None:
+def test_a_request_without_effect_is_no_maintenance_mode(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     here.lab.fault("OPS1", "maintenance_refused", times=0)
     outcome = here.run()
@@ -126,7 +126,7 @@ def test_a_request_without_effect_is_no_maintenance_mode(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_a_failed_backup_ends_it_too(stage: Any) -> None:
+def test_a_failed_backup_ends_it_too(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     here.lab.fault("PR2", "snapshot_fails")
     assert here.run().code == 9
@@ -135,7 +135,7 @@ def test_a_failed_backup_ends_it_too(stage: Any) -> None:
     assert group(here).alerts == []
 
 
-def test_the_site_server_and_its_database_host(stage: Any) -> None:
+def test_the_site_server_and_its_database_host(stage: MakeStage) -> None:
     def elsewhere(data: dict[str, Any]) -> None:
         site = data["hosts"]["PR2"]
         data["hosts"]["SQL1"] = {"address": "127.81.0.9", "volumes": site["volumes"], "sql": site.pop("sql")}
@@ -150,7 +150,7 @@ def test_the_site_server_and_its_database_host(stage: Any) -> None:
     assert group(here).alerts == []
 
 
-def test_operations_manager_2007(stage: Any) -> None:
+def test_operations_manager_2007(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1", change=lambda data: data["hosts"]["OPS1"].update(opsmgr="opsmgr2007"))
     outcome = here.run()
     assert outcome.code == 0, outcome.error("PR2")
@@ -160,7 +160,7 @@ def test_operations_manager_2007(stage: Any) -> None:
     assert group(here).alerts == []
 
 
-def test_the_hosts_own_agent(stage: Any) -> None:
+def test_the_hosts_own_agent(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1", change=lambda data: data["hosts"]["PR2"].update(opsmgr_agent=True))
     outcome = here.run(inventory=declare(here, {"kind": "agent"}))
     assert outcome.code == 0, outcome.error("PR2")
@@ -175,7 +175,7 @@ def test_the_hosts_own_agent(stage: Any) -> None:
     assert windows(here)[0].comment.startswith("site backup 20")
 
 
-def test_an_agent_that_is_not_there(stage: Any) -> None:
+def test_an_agent_that_is_not_there(stage: MakeStage) -> None:
     here = stage("PR2")
     outcome = here.run("-e", '{"maintenance": {"kind": "agent"}}')
     assert outcome.code == 7
@@ -183,7 +183,7 @@ def test_an_agent_that_is_not_there(stage: Any) -> None:
     here.assert_clean("PR2")
 
 
-def test_check_mode_says_it_and_does_nothing(stage: Any) -> None:
+def test_check_mode_says_it_and_does_nothing(stage: MakeStage) -> None:
     here = stage("PR2", "OPS1")
     outcome = here.run("--check")
     assert outcome.code == 0
@@ -193,29 +193,10 @@ def test_check_mode_says_it_and_does_nothing(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["rollback", "resume"])
-def test_a_killed_run_is_ended_by_rollback_and_resume(stage: Any, command: str) -> None:
+def test_a_killed_run_is_ended_by_rollback_and_resume(stage: MakeStage, command: str) -> None:
     here = stage("PR2", "OPS1")
     runs = here.root / "runs"
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sitekeeper.cli.main",
-            "run",
-            str(ROOT / "playbooks/backup.yml"),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "-e",
-            "settle=0.3s",
-            "--runs",
-            str(runs),
-            "--json",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    child = here.start(runs=runs)
     until = time.monotonic() + 60
     while (
         time.monotonic() < until

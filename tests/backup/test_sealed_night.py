@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pyrage
 from tests.killing import killed
 
 from sitekeeper.cli.main import main
+
+from .conftest import MakeStage
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = {
@@ -20,7 +21,7 @@ KILLED = {
 }
 
 
-def test_sealed_killed_taken_up_and_got_out(stage: Any, tmp_path: Path) -> None:
+def test_sealed_killed_taken_up_and_got_out(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR2")
     key = pyrage.x25519.Identity.generate()
     (tmp_path / "key.txt").write_text(f"{key}\n")

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
+from .conftest import MakeStage
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.timeout(180)
 ENV, COMMAND, FILE, INLINE, EXTRA, WRONG = (
@@ -163,7 +165,7 @@ def forms(secret: str) -> set[bytes]:
     }
 
 
-def test_no_secret_is_left_anywhere(stage: Any) -> None:
+def test_no_secret_is_left_anywhere(stage: MakeStage) -> None:
     here = stage("PR1", "PR2", "OPS1", change=accounts)
     night = Night(here)
     extra = ("-e", f"@{night.keys}/extra.yml")

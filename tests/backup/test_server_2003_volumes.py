@@ -11,6 +11,8 @@ import yaml
 from sitekeeper_lab.host import ADMINISTRATORS_ONLY
 from sitekeeper_lab.sql.attach import attach
 
+from .conftest import MakeStage
+
 pytestmark = pytest.mark.timeout(120)
 WORK = "D:\\sitekeeper"
 SMS, SQL = "03ba67dd-dc6d-4729-a038-251f7018463b", "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a"
@@ -57,7 +59,7 @@ def services_were_never_touched(here: Any) -> bool:
     return not [line for line in here.audit("call", "PR1") if line["command"] == "Invoke-WmiMethod"]
 
 
-def test_without_vshadow_it_is_refused_before_anything_is_stopped(stage: Any) -> None:
+def test_without_vshadow_it_is_refused_before_anything_is_stopped(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     outcome = here.run()
     assert outcome.code == 11
@@ -68,7 +70,7 @@ def test_without_vshadow_it_is_refused_before_anything_is_stopped(stage: Any) ->
     assert here.sets("PR1") == []
 
 
-def test_with_vshadow_it_is_published_as_crash_consistent(stage: Any) -> None:
+def test_with_vshadow_it_is_published_as_crash_consistent(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     outcome = here.run()
@@ -86,7 +88,7 @@ def test_with_vshadow_it_is_published_as_crash_consistent(stage: Any) -> None:
     assert here.lab.host("PR1").exists(f"{WORK}\\vshadow.exe")
 
 
-def test_the_sql_writer_takes_part_only_where_the_inventory_allows_it(stage: Any) -> None:
+def test_the_sql_writer_takes_part_only_where_the_inventory_allows_it(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     allow_sql_writer(here)
@@ -99,7 +101,7 @@ def test_the_sql_writer_takes_part_only_where_the_inventory_allows_it(stage: Any
     here.assert_clean("PR1")
 
 
-def test_a_bad_value_of_the_variable_is_refused(stage: Any) -> None:
+def test_a_bad_value_of_the_variable_is_refused(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     outcome = here.run("-e", "vshadow_sql_writer=maybe")
@@ -108,7 +110,7 @@ def test_a_bad_value_of_the_variable_is_refused(stage: Any) -> None:
     assert services_were_never_touched(here)
 
 
-def test_vshadow_in_an_open_folder_is_never_started(stage: Any) -> None:
+def test_vshadow_in_an_open_folder_is_never_started(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here, closed=False)
     outcome = here.run()
@@ -125,7 +127,7 @@ def test_vshadow_in_an_open_folder_is_never_started(stage: Any) -> None:
         ("snapshot_in_progress", 7, "another shadow copy was being made"),
     ],
 )
-def test_a_set_that_fails_leaves_nothing(stage: Any, fault: str, code: int, says: str) -> None:
+def test_a_set_that_fails_leaves_nothing(stage: MakeStage, fault: str, code: int, says: str) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     here.lab.fault("PR1", fault)
@@ -137,7 +139,7 @@ def test_a_set_that_fails_leaves_nothing(stage: Any, fault: str, code: int, says
     here.assert_clean("PR1")
 
 
-def test_check_mode_plans_with_it_and_changes_nothing(stage: Any, tmp_path: Path) -> None:
+def test_check_mode_plans_with_it_and_changes_nothing(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     outcome = here.run("--check")
@@ -148,7 +150,7 @@ def test_check_mode_plans_with_it_and_changes_nothing(stage: Any, tmp_path: Path
     assert here.state("PR1").machine.shadows == []
 
 
-def test_a_host_that_reboots_before_the_copy_is_left_clean(stage: Any) -> None:
+def test_a_host_that_reboots_before_the_copy_is_left_clean(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     here.lab.fault("PR1", "reboot", later=True)
@@ -158,7 +160,7 @@ def test_a_host_that_reboots_before_the_copy_is_left_clean(stage: Any) -> None:
     here.assert_clean("PR1")
 
 
-def test_copies_that_vanish_at_once_are_no_set(stage: Any) -> None:
+def test_copies_that_vanish_at_once_are_no_set(stage: MakeStage) -> None:
     here = stage("PR1", change=two_volumes)
     supply_vshadow(here)
     here.lab.fault("PR1", "vanish_after_create")
@@ -168,7 +170,7 @@ def test_copies_that_vanish_at_once_are_no_set(stage: Any) -> None:
     here.assert_clean("PR1")
 
 
-def test_a_database_host_on_server_2003_needs_its_own(stage: Any) -> None:
+def test_a_database_host_on_server_2003_needs_its_own(stage: MakeStage) -> None:
     here = stage("CEN", change=database_elsewhere)
     outcome = here.run()
     assert outcome.code == 11

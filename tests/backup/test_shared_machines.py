@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import MakeStage
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -39,7 +41,7 @@ def spans(here: Any) -> dict[str, tuple[int, int]]:
     return found
 
 
-def test_two_sites_on_one_sql_host_never_overlap(stage: Any) -> None:
+def test_two_sites_on_one_sql_host_never_overlap(stage: MakeStage) -> None:
     here = stage("PR2", change=shared_sql)
     outcome = here.run()
     assert outcome.code == 0, [event for event in outcome.events if event["event"] == "HostEnded"]
@@ -48,7 +50,7 @@ def test_two_sites_on_one_sql_host_never_overlap(stage: Any) -> None:
     assert first[1] < second[0]
 
 
-def test_uses_holds_a_limit_and_its_rate(stage: Any, tmp_path: Path) -> None:
+def test_uses_holds_a_limit_and_its_rate(stage: MakeStage, tmp_path: Path) -> None:
     here = stage("PR1", "PR2")
     book = tmp_path / "limited.yml"
     text = Path(__file__).parents[2].joinpath("playbooks/backup.yml").read_text()

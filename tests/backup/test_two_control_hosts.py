@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .test_killed_runs import ROOT
+from .conftest import MakeStage, Stage
 
 pytestmark = pytest.mark.timeout(120)
 
 
-def started(here: Any, runs: Path) -> subprocess.Popen[str]:
+def started(here: Stage, runs: Path) -> subprocess.Popen[str]:
     """A backup by a control host whose journals lie in ``runs``."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sitekeeper.cli.main",
-            "run",
-            str(ROOT / "playbooks/backup.yml"),
-            "-i",
-            str(here.inventory),
-            "-e",
-            f"store={here.store}",
-            "-e",
-            "settle=2s",
-            "--runs",
-            str(runs),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return here.start(runs=runs, settle="2s", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def run_of(runs: Path) -> str:
     return next(one.name for one in runs.iterdir() if one.name.startswith("20"))
 
 
-def test_the_second_is_refused_by_name(stage: Any) -> None:
+def test_the_second_is_refused_by_name(stage: MakeStage) -> None:
     here = stage("PR2")
     first = started(here, here.root / "first")
     while here.state("PR2").service("SMS_EXECUTIVE").state == "Running" and first.poll() is None:
@@ -62,7 +41,7 @@ def test_the_second_is_refused_by_name(stage: Any) -> None:
     assert len(stops) == 2, "each service once"
 
 
-def test_both_at_once(stage: Any) -> None:
+def test_both_at_once(stage: MakeStage) -> None:
     """Whoever comes first; the other is refused, or comes when the first has ended. No set id is given twice."""
     here = stage("PR2")
     both = [started(here, here.root / name) for name in ("first", "second")]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sitekeeper.cli.main import main
 from sitekeeper_lab.sql.attach import attach
 
-from .conftest import ROOT
+from .conftest import ROOT, MakeStage
 
 
 def counter_in_registry(folder: Path) -> int:
@@ -32,7 +31,7 @@ def database_files(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.timeout(120)
-def test_three_sites(stage: Any) -> None:
+def test_three_sites(stage: MakeStage) -> None:
     here = stage()
     outcome = here.run()
     assert outcome.code == 0
@@ -83,7 +82,7 @@ def test_three_sites(stage: Any) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_install_folder_arrives_whole(stage: Any) -> None:
+def test_install_folder_arrives_whole(stage: MakeStage) -> None:
     """Every file of the live folder that no service writes is in the set, byte for byte, with its time and attributes."""
     here = stage("PR2")
     assert here.run().code == 0
@@ -111,7 +110,7 @@ def test_install_folder_arrives_whole(stage: Any) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_list_and_verify_and_a_flipped_byte(stage: Any) -> None:
+def test_list_and_verify_and_a_flipped_byte(stage: MakeStage) -> None:
     here = stage("PR2")
     assert here.run().code == 0
     store = str(here.store)
@@ -129,7 +128,7 @@ def test_list_and_verify_and_a_flipped_byte(stage: Any) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_check_mode_changes_nothing(stage: Any) -> None:
+def test_check_mode_changes_nothing(stage: MakeStage) -> None:
     here = stage()
     before = {
         host: (here.state(host).machine.services, here.state(host).machine.shadows) for host in ("CEN", "PR1", "PR2")
@@ -163,7 +162,7 @@ def test_check_mode_changes_nothing(stage: Any) -> None:
         assert expected in planned
 
 
-def test_check_mode_is_told_to_people(stage: Any) -> None:
+def test_check_mode_is_told_to_people(stage: MakeStage) -> None:
     here = stage("PR2")
     book, where = str(ROOT / "playbooks/backup.yml"), str(here.inventory)
     given = [
@@ -183,7 +182,7 @@ def test_check_mode_is_told_to_people(stage: Any) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_generations_and_two_sets(stage: Any) -> None:
+def test_generations_and_two_sets(stage: MakeStage) -> None:
     here = stage("PR1")
     assert here.run().code == 0
     assert here.run().code == 0

@@ -10,11 +10,13 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.cli.small_store import make_set
+
+from .conftest import Done
 
 
 def _at_terminal(columns: int, *command: object) -> tuple[int, str]:
@@ -52,14 +54,16 @@ def test_a_listing_breaks_no_id_and_no_time(tmp_path: Path, columns: int) -> Non
         assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in told.splitlines()) <= columns
 
 
-def test_a_listing_of_runs_breaks_no_id(sitekeeper: Any, place: Path) -> None:
+def test_a_listing_of_runs_breaks_no_id(sitekeeper: Callable[..., Done], place: Path) -> None:
     sitekeeper("run", place / "play.yml", "-i", place / "hosts.yml")
     (folder,) = (place / "runs").glob("2*")
     _, told = _at_terminal(40, "-m", "sitekeeper.cli.main", "runs", "list", "--runs", place / "runs")
     assert f" {folder.name} " in told
 
 
-def test_a_piped_table_is_a_line_a_row_without_blanks_at_its_end(sitekeeper: Any, tmp_path: Path) -> None:
+def test_a_piped_table_is_a_line_a_row_without_blanks_at_its_end(
+    sitekeeper: Callable[..., Done], tmp_path: Path
+) -> None:
     make_set(tmp_path, "PR1", 1, "2026-01-02T00:00:00+00:00", more={f"C/{'long ' * 45}name": b"x"})
     listed, files = (
         sitekeeper("backups", *one, "--store", tmp_path).out.splitlines() for one in (("list",), ("files", "PR1"))

@@ -14,6 +14,8 @@ from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.keeping import trash
 from sitekeeper.store.keeping.verify import verify_set
 
+from .conftest import Done
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
@@ -25,7 +27,7 @@ def store(tmp_path: Path) -> Path:
     return root
 
 
-def test_list(sitekeeper: Any, store: Path) -> None:
+def test_list(sitekeeper: Callable[..., Done], store: Path) -> None:
     done = sitekeeper("backups", "list", "--store", store)
     assert done.code == 0
     lines = [line for line in done.out.splitlines() if "-0000" in line]
@@ -38,7 +40,7 @@ def test_list(sitekeeper: Any, store: Path) -> None:
     ]
 
 
-def test_show(sitekeeper: Any, store: Path) -> None:
+def test_show(sitekeeper: Callable[..., Done], store: Path) -> None:
     done = sitekeeper("backups", "show", "--store", store, "PR1")
     assert "id: PR1-000012\n" in done.out  # a site code means its newest
     assert "site_name: Site [one]\n" in done.out
@@ -50,7 +52,7 @@ def test_show(sitekeeper: Any, store: Path) -> None:
     assert [one["id"] for one in both] == ["CEN-000003", "PR1-000001"]
 
 
-def test_verify(sitekeeper: Any, store: Path) -> None:
+def test_verify(sitekeeper: Callable[..., Done], store: Path) -> None:
     done = sitekeeper("backups", "verify", "--store", store)
     assert (done.code, done.out.splitlines()) == (0, ["CEN-000003: ok", "PR1-000001: ok", "PR1-000012: ok"])
     rows = sitekeeper("backups", "verify", "--store", store, "--json", "PR1").json
@@ -73,7 +75,7 @@ def _after_the_first(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], obje
 
 @pytest.mark.parametrize("below", [False, True])
 def test_sets_that_vanish_with_their_store_fail(
-    sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch, below: bool
+    sitekeeper: Callable[..., Done], store: Path, monkeypatch: pytest.MonkeyPatch, below: bool
 ) -> None:
     """A mount that is lost leaves nothing, or the empty folder below it."""
     (store / ".trash").mkdir()
@@ -94,13 +96,17 @@ def test_sets_that_vanish_with_their_store_fail(
     assert len([line for line in lines if line.startswith("PR1-")]) == 2
 
 
-def test_a_set_that_nothing_pruned_fails(sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_that_nothing_pruned_fails(
+    sitekeeper: Callable[..., Done], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _after_the_first(monkeypatch, lambda: shutil.rmtree(store / "PR1/PR1-000001"))  # nothing was ever pruned here
     done = sitekeeper("backups", "verify", "--store", store, "--json")
     assert (done.code, [row["result"] for row in done.json]) == (10, ["ok", "gone", "ok"])
 
 
-def test_a_set_that_was_pruned_meanwhile_is_said(sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_that_was_pruned_meanwhile_is_said(
+    sitekeeper: Callable[..., Done], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def pruned() -> None:
         trash.drop(Folder(store), store / "PR1/PR1-000001")
         trash.empty(Folder(store))
@@ -164,7 +170,7 @@ def _lose_checksum(folder: Path) -> str:
 @pytest.mark.parametrize(
     "damage", [_flip, _cut, _lose, _link, _add, _lose_folder, _change_manifest, _lose_manifest, _lose_checksum]
 )
-def test_damage_is_named_and_fails(sitekeeper: Any, store: Path, damage: Any) -> None:
+def test_damage_is_named_and_fails(sitekeeper: Callable[..., Done], store: Path, damage: Any) -> None:
     said = damage(store / "PR1/PR1-000001")
     done = sitekeeper("backups", "verify", "--store", store)
     assert done.code == 10
@@ -175,14 +181,14 @@ def test_damage_is_named_and_fails(sitekeeper: Any, store: Path, damage: Any) ->
     assert said in rows["PR1-000001"]["problems"][0]
 
 
-def test_a_set_without_a_good_manifest_is_listed_as_damaged(sitekeeper: Any, store: Path) -> None:
+def test_a_set_without_a_good_manifest_is_listed_as_damaged(sitekeeper: Callable[..., Done], store: Path) -> None:
     _change_manifest(store / "PR1/PR1-000001")
     done = sitekeeper("backups", "list", "--store", store)
     assert (done.code, "DAMAGED" in done.out) == (10, True)
     assert sitekeeper("backups", "show", "--store", store, "PR1-000001").code == 10
 
 
-def test_nothing_to_look_at(sitekeeper: Any, tmp_path: Path) -> None:
+def test_nothing_to_look_at(sitekeeper: Callable[..., Done], tmp_path: Path) -> None:
     done = sitekeeper("backups", "list", "--store", tmp_path / "none")
     assert (done.code, "error[usage]: no store at" in done.err) == (2, True)
     (tmp_path / "empty").mkdir()
@@ -196,7 +202,7 @@ def test_nothing_to_look_at(sitekeeper: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["PR1-000099", "XYZ", "../PR1", "PR1-1", ""])
-def test_no_such_set(sitekeeper: Any, store: Path, name: str) -> None:
+def test_no_such_set(sitekeeper: Callable[..., Done], store: Path, name: str) -> None:
     for action in ("show", "verify"):
         done = sitekeeper("backups", action, "--store", store, name)
         assert (done.code, "error[usage]: no set" in done.err) == (2, True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import pytest
 from tests.cli.small_store import FILES, make_set
 from tests.killing import killed
 
 from sitekeeper.store.format import marks_file
+
+from .conftest import Done
 
 INVENTORY = """\
 all:
@@ -59,7 +61,7 @@ LEFT = [
 """Two of PR1; of PR2 the newest and the newest of January; all of XYZ, which the inventory does not know."""
 
 
-def test_prune_site_by_site(sitekeeper: Any, store: Path) -> None:
+def test_prune_site_by_site(sitekeeper: Callable[..., Done], store: Path) -> None:
     before = names(store)
     arguments = ("backups", "prune", "--store", store, "-i", store.parent / "hosts.yml")
     rows = sitekeeper(*arguments, "--check", "--json").json
@@ -80,7 +82,7 @@ def test_prune_site_by_site(sitekeeper: Any, store: Path) -> None:
     assert sitekeeper("backups", "verify", "--store", store).code == 0
 
 
-def test_pinned_and_drilled_sets_never_go(sitekeeper: Any, store: Path) -> None:
+def test_pinned_and_drilled_sets_never_go(sitekeeper: Callable[..., Done], store: Path) -> None:
     done = sitekeeper("backups", "pin", "PR1-000001", "PR2-000001", "--why", "before the upgrade", "--store", store)
     assert done.out.splitlines() == ["PR1-000001: pinned", "PR2-000001: pinned"]
     drilled = marks_file.Drilled(at="2026-01-31T05:00:00+00:00", run="r9", result="ok")
@@ -108,7 +110,7 @@ def test_pinned_and_drilled_sets_never_go(sitekeeper: Any, store: Path) -> None:
     assert "PR1-000001" not in names(store)
 
 
-def test_a_truncated_newest_set_keeps_the_older_ones(sitekeeper: Any, store: Path) -> None:
+def test_a_truncated_newest_set_keeps_the_older_ones(sitekeeper: Callable[..., Done], store: Path) -> None:
     (store / "PR1/PR1-000004/C/inboxes/sitectrl.ct0").write_bytes(b"")
     done = sitekeeper("backups", "prune", "--store", store, "-i", store.parent / "hosts.yml", "--site", "PR1")
     assert done.code == 10
@@ -116,7 +118,7 @@ def test_a_truncated_newest_set_keeps_the_older_ones(sitekeeper: Any, store: Pat
     assert names(store)[:3] == ["PR1-000002", "PR1-000003", "PR1-000004"]
 
 
-def test_a_policy_that_makes_no_sense_drops_nothing(sitekeeper: Any, store: Path) -> None:
+def test_a_policy_that_makes_no_sense_drops_nothing(sitekeeper: Callable[..., Done], store: Path) -> None:
     file = store.parent / "hosts.yml"
     file.write_text(file.read_text().replace("{keep: 1, monthly: 2}", "{keep: 1, mothly: 2}"))
     before = names(store)
@@ -136,7 +138,7 @@ KILLED = {
 
 @pytest.mark.parametrize("step", KILLED)
 def test_killed_half_way_the_catalogue_is_true_and_the_next_one_ends_it(
-    sitekeeper: Any, store: Path, step: str
+    sitekeeper: Callable[..., Done], store: Path, step: str
 ) -> None:
     arguments = ["backups", "prune", "--store", str(store), "-i", str(store.parent / "hosts.yml")]
     done = subprocess.run(
@@ -153,7 +155,7 @@ def test_killed_half_way_the_catalogue_is_true_and_the_next_one_ends_it(
     assert list((store / ".trash").iterdir()) == []
 
 
-def test_get(sitekeeper: Any, store: Path, tmp_path: Path) -> None:
+def test_get(sitekeeper: Callable[..., Done], store: Path, tmp_path: Path) -> None:
     done = sitekeeper("backups", "get", "PR1", "--to", tmp_path / "out", "--store", store, "--json")
     assert (done.code, done.json["id"], done.json["files"]) == (0, "PR1-000004", 3)
     found = {
@@ -182,7 +184,7 @@ def test_get(sitekeeper: Any, store: Path, tmp_path: Path) -> None:
     assert "note: skipped: PR1-000004: " in done.out
 
 
-def test_get_writes_all_or_nothing(sitekeeper: Any, store: Path, tmp_path: Path) -> None:
+def test_get_writes_all_or_nothing(sitekeeper: Callable[..., Done], store: Path, tmp_path: Path) -> None:
     file = store / "PR1/PR1-000004/registry/SMS.reg"  # the last of them
     file.write_bytes(b"REG")
     done = sitekeeper("backups", "get", "PR1-000004", "--to", tmp_path / "a/out", "--store", store)
@@ -190,7 +192,7 @@ def test_get_writes_all_or_nothing(sitekeeper: Any, store: Path, tmp_path: Path)
     assert inside(tmp_path / "a") == []
 
 
-def test_files_and_diff(sitekeeper: Any, store: Path) -> None:
+def test_files_and_diff(sitekeeper: Callable[..., Done], store: Path) -> None:
     make_set(store, "PR1", 5, "2026-02-03T01:00:00+00:00", "separate", more={"registry/SMS.reg": b"new", "x": b"1"})
     rows = sitekeeper("backups", "files", "PR1-000005", "--store", store, "--json", "--files", "registry").json
     assert [(row["file"], row["size"], row["stored"]) for row in rows] == [("registry/SMS.reg", 3, "registry/SMS.reg")]
@@ -206,7 +208,7 @@ def test_files_and_diff(sitekeeper: Any, store: Path) -> None:
     assert (done.code, done.out) == (0, "no difference\n")
 
 
-def test_a_share_a_day_verifies_everything_in_its_turn(sitekeeper: Any, store: Path) -> None:
+def test_a_share_a_day_verifies_everything_in_its_turn(sitekeeper: Callable[..., Done], store: Path) -> None:
     seen: list[str] = []
     for _ in range(4):
         rows = sitekeeper("backups", "verify", "--store", store, "--share", "1/4", "--json").json
@@ -222,7 +224,9 @@ def test_a_share_a_day_verifies_everything_in_its_turn(sitekeeper: Any, store: P
     assert sitekeeper("backups", "verify", "PR1", "--store", store, "--share", "1/4").code == 2
 
 
-def test_what_was_found_damaged_stays_listed_so_until_it_verifies_again(sitekeeper: Any, store: Path) -> None:
+def test_what_was_found_damaged_stays_listed_so_until_it_verifies_again(
+    sitekeeper: Callable[..., Done], store: Path
+) -> None:
     file = store / "PR1/PR1-000002/registry/SMS.reg"
     file.write_bytes(b"REG")
     assert sitekeeper("backups", "list", "--store", store).code == 0  # nobody has looked yet
@@ -235,7 +239,7 @@ def test_what_was_found_damaged_stays_listed_so_until_it_verifies_again(sitekeep
     assert sitekeeper("backups", "list", "--store", store).code == 0
 
 
-def test_a_listing_says_which_recovery_takes_a_set(sitekeeper: Any, store: Path) -> None:
+def test_a_listing_says_which_recovery_takes_a_set(sitekeeper: Callable[..., Done], store: Path) -> None:
     rows = sitekeeper("backups", "list", "--store", store, "--json", "--site", "PR1").json
     assert {tuple(row["feeds"]) for row in rows} == {("restore drills",)}
     assert "restore drills" in sitekeeper("backups", "list", "--store", store).out.replace("\n", " ")
@@ -254,7 +258,7 @@ PLAY = """\
 
 
 def test_plays_of_sites_that_are_never_contacted(
-    sitekeeper: Any, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sitekeeper: Callable[..., Done], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SITEKEEPER_RUNS", str(tmp_path / "runs"))
     inventory = dedent(INVENTORY).replace("        server-a: {site_code: CEN, ansible_host: 127.0.0.9}\n", "")

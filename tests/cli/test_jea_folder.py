@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .conftest import Done
 
 
 @pytest.mark.parametrize(
@@ -17,7 +20,7 @@ import pytest
     ],
     ids=["a file", "not empty", "a place that takes no folder"],
 )
-def test_is_told(sitekeeper: Any, place: Path, make: Any, code: int, told: str) -> None:
+def test_is_told(sitekeeper: Callable[..., Done], place: Path, make: Any, code: int, told: str) -> None:
     out = place / "out"
     make(out)
     done = sitekeeper(

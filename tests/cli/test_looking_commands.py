@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sitekeeper.engine import module
 
+from .conftest import Done
 
-def test_version(sitekeeper: Any) -> None:
+
+def test_version(sitekeeper: Callable[..., Done]) -> None:
     done = sitekeeper("--version")
     assert (done.code, done.out) == (0, f"sitekeeper {version('sitekeeper')}\n")
 
@@ -34,13 +36,13 @@ def test_version(sitekeeper: Any) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_arguments(sitekeeper: Any, arguments: tuple[str, ...]) -> None:
+def test_wrong_arguments(sitekeeper: Callable[..., Done], arguments: tuple[str, ...]) -> None:
     done = sitekeeper(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "usage: sitekeeper" in done.err
 
 
-def test_inventory_graph(sitekeeper: Any, place: Path) -> None:
+def test_inventory_graph(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = sitekeeper("inventory", "graph", "-i", place / "hosts.yml")
     assert done.out.splitlines() == [
         "CAS  cas  server-a",
@@ -56,7 +58,7 @@ def test_inventory_graph(sitekeeper: Any, place: Path) -> None:
     }
 
 
-def test_inventory_list(sitekeeper: Any, place: Path) -> None:
+def test_inventory_list(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = sitekeeper("inventory", "list", "-i", place / "hosts.yml")
     assert "server-a" in done.out
     assert "127.0.0.9" in done.out
@@ -68,7 +70,7 @@ def test_inventory_list(sitekeeper: Any, place: Path) -> None:
     assert "hunter2" not in done.out
 
 
-def test_inventory_errors(sitekeeper: Any, place: Path) -> None:
+def test_inventory_errors(sitekeeper: Callable[..., Done], place: Path) -> None:
     (place / "hosts.yml").write_text(
         "all:\n  hosts:\n    a: {site_code: AAA, parent: BBB, ansible_password: hunter2}\n"
     )
@@ -80,7 +82,7 @@ def test_inventory_errors(sitekeeper: Any, place: Path) -> None:
 
 
 def test_a_vault_password_from_a_file_or_the_environment(
-    sitekeeper: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+    sitekeeper: Callable[..., Done], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "hosts.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
     done = sitekeeper("inventory", "list", "-i", place / "hosts.yml")
@@ -90,7 +92,7 @@ def test_a_vault_password_from_a_file_or_the_environment(
     assert (done.code, "the vault envelope is damaged" in done.err) == (4, True)
 
 
-def test_modules_list(sitekeeper: Any) -> None:
+def test_modules_list(sitekeeper: Callable[..., Done]) -> None:
     rows = sitekeeper("modules", "list", "--json").json
     assert [row["module"] for row in rows] == sorted([*module.available(), "core.include_tasks"])
     assert all(row["does"].endswith(".") for row in rows)
@@ -99,7 +101,7 @@ def test_modules_list(sitekeeper: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [*sorted(module.available()), "core.include_tasks"])
-def test_modules_doc(sitekeeper: Any, name: str) -> None:
+def test_modules_doc(sitekeeper: Callable[..., Done], name: str) -> None:
     done = sitekeeper("modules", "doc", name)
     assert done.code == 0
     assert done.out.startswith(f"{name}: ")
@@ -112,7 +114,7 @@ def test_modules_doc(sitekeeper: Any, name: str) -> None:
         assert field["doc"] in done.out
 
 
-def test_doc_of_keywords_and_of_nothing(sitekeeper: Any) -> None:
+def test_doc_of_keywords_and_of_nothing(sitekeeper: Callable[..., Done]) -> None:
     rows = sitekeeper("modules", "doc", "keywords", "--json").json
     assert {row["keyword"]: row["on"] for row in rows}["guard"] == "block"
     assert "max_fail_percentage" in sitekeeper("modules", "doc", "keywords").out
@@ -120,7 +122,9 @@ def test_doc_of_keywords_and_of_nothing(sitekeeper: Any) -> None:
     assert (done.code, "did you mean `windows.service`?" in done.err) == (2, True)
 
 
-def test_a_bug_is_told_without_its_values(sitekeeper: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_told_without_its_values(
+    sitekeeper: Callable[..., Done], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def bug(*_: object) -> None:
         raise ZeroDivisionError("hunter2")
 

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.cli.small_store import make_set
 
 from sitekeeper.engine.journal import journal
+
+from .conftest import Done
 
 
 def _done(*arguments: object, redirected: str, **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -68,7 +70,7 @@ def test_an_output_that_does_not_know_a_character(store: Path) -> None:
 
 
 def test_names_that_are_not_in_utf8_are_refused_at_the_start(
-    sitekeeper: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+    sitekeeper: Callable[..., Done], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What a locale without UTF-8 makes of Python; C alone would be taken for UTF-8 (PEP 538).
     done = _done(

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -26,12 +27,14 @@ from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.records import Told
 from sitekeeper.engine.secrets import Secret
 
+from .conftest import Done
+
 
 def _run(sitekeeper: Any, place: Path, *more: str) -> Any:
     return sitekeeper("run", place / "play.yml", "-i", place / "hosts.yml", *more)
 
 
-def test_a_run_and_its_report_from_the_journal(sitekeeper: Any, place: Path) -> None:
+def test_a_run_and_its_report_from_the_journal(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = _run(sitekeeper, place, "-e", "who=operator", "--limit", "001")
     assert (done.code, done.err) == (0, "")
     assert "server-b ok       Say it: hello operator from 001" in done.out
@@ -47,7 +50,7 @@ def test_a_run_and_its_report_from_the_journal(sitekeeper: Any, place: Path) -> 
     assert listed[0]["run"] in sitekeeper("runs", "list").out
 
 
-def test_events_as_json_lines_are_those_of_the_journal(sitekeeper: Any, place: Path) -> None:
+def test_events_as_json_lines_are_those_of_the_journal(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = _run(sitekeeper, place, "--json")
     told = [json.loads(line) for line in done.out.splitlines()]
     assert told[0]["event"] == "RunStarted"
@@ -56,7 +59,7 @@ def test_events_as_json_lines_are_those_of_the_journal(sitekeeper: Any, place: P
     assert [row["data"] for row in rows if row["kind"] == "event"] == told
 
 
-def test_a_failure_is_told_with_its_line(sitekeeper: Any, place: Path) -> None:
+def test_a_failure_is_told_with_its_line(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = _run(sitekeeper, place, "-e", "unwilling=001")
     assert done.code == 1
     assert "error[failed]: 001 will not (host server-b, task 'Only one of us')" in done.out
@@ -65,7 +68,7 @@ def test_a_failure_is_told_with_its_line(sitekeeper: Any, place: Path) -> None:
     assert "failed (failed)" in done.out
 
 
-def test_check_and_tags(sitekeeper: Any, place: Path) -> None:
+def test_check_and_tags(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = _run(sitekeeper, place, "--check", "--diff", "--forks", "1")
     assert (done.code, "(check: nothing is changed)" in done.out) == (0, True)
     done = _run(sitekeeper, place, "--tags", "nope")
@@ -87,7 +90,7 @@ def test_check_and_tags(sitekeeper: Any, place: Path) -> None:
     ],
 )
 def test_wrong_arguments_start_nothing(
-    sitekeeper: Any, place: Path, more: tuple[str, ...], code: int, message: str
+    sitekeeper: Callable[..., Done], place: Path, more: tuple[str, ...], code: int, message: str
 ) -> None:
     done = _run(sitekeeper, place, *more)
     assert (done.code, done.out) == (code, "")
@@ -95,7 +98,7 @@ def test_wrong_arguments_start_nothing(
     assert not (place / "runs").exists()
 
 
-def test_no_inventory_no_playbook_and_a_broken_one(sitekeeper: Any, place: Path) -> None:
+def test_no_inventory_no_playbook_and_a_broken_one(sitekeeper: Callable[..., Done], place: Path) -> None:
     done = sitekeeper("run", place / "play.yml", "-i", place / "none.yml")
     assert (done.code, done.err.split(":")[0]) == (3, "error[inventory]")
     done = sitekeeper("run", place / "none.yml", "-i", place / "hosts.yml")
@@ -116,7 +119,7 @@ def test_no_inventory_no_playbook_and_a_broken_one(sitekeeper: Any, place: Path)
     assert not (place / "runs").exists()
 
 
-def test_a_host_that_cannot_be_reached(sitekeeper: Any, place: Path) -> None:
+def test_a_host_that_cannot_be_reached(sitekeeper: Callable[..., Done], place: Path) -> None:
     (place / "play.yml").write_text("- hosts: sites\n  tasks:\n    - site.facts:\n")
     (place / "hosts.yml").write_text(
         "sites:\n  hosts:\n    gone: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: a, ansible_password: hunter2}\n"
@@ -127,7 +130,7 @@ def test_a_host_that_cannot_be_reached(sitekeeper: Any, place: Path) -> None:
     assert "hunter2" not in done.out + done.err
 
 
-def test_passwords_on_the_command_line_are_kept_nowhere(sitekeeper: Any, place: Path) -> None:
+def test_passwords_on_the_command_line_are_kept_nowhere(sitekeeper: Callable[..., Done], place: Path) -> None:
     (place / "more.yml").write_text("sql_password: hunter3\n")
     done = _run(sitekeeper, place, "-e", "ansible_password=hunter2", "-e", f"@{place / 'more.yml'}")
     assert done.code == 0
@@ -155,7 +158,9 @@ def test_extra_variables(tmp_path: Path) -> None:
         extra_vars([f"@{file}"])
 
 
-def test_runs_that_were_cut_off_come_first_and_a_damaged_one_is_named(sitekeeper: Any, place: Path) -> None:
+def test_runs_that_were_cut_off_come_first_and_a_damaged_one_is_named(
+    sitekeeper: Callable[..., Done], place: Path
+) -> None:
     _run(sitekeeper, place)
     cut = Journal(place / "runs" / "0-cut-off")
     cut.commit(run_begun("0-cut-off"))
@@ -174,7 +179,7 @@ def test_runs_that_were_cut_off_come_first_and_a_damaged_one_is_named(sitekeeper
 
 @pytest.mark.parametrize(("ended", "left"), [(10, "failed"), (None, None)])
 def test_a_run_that_was_rolled_back_keeps_its_own_end(
-    sitekeeper: Any, place: Path, ended: int | None, left: str | None
+    sitekeeper: Callable[..., Done], place: Path, ended: int | None, left: str | None
 ) -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
     told: list[events.Event] = [events.RunStarted(at=at, run="r1", playbook="p.yml", check=False)]
@@ -197,13 +202,13 @@ def test_a_run_that_was_rolled_back_keeps_its_own_end(
     assert (row["state"], row["exit_code"], row["hosts"].get("PR1")) == ("rolled back", ended, left)
 
 
-def test_no_runs(sitekeeper: Any, place: Path) -> None:
+def test_no_runs(sitekeeper: Callable[..., Done], place: Path) -> None:
     assert sitekeeper("runs", "list").out == "no runs\n"
     assert sitekeeper("runs", "list", "--json").json == []
     assert sitekeeper("runs", "show", "last").code == 2
 
 
-def test_an_event_of_a_later_version_is_shown_by_name(sitekeeper: Any, place: Path) -> None:
+def test_an_event_of_a_later_version_is_shown_by_name(sitekeeper: Callable[..., Done], place: Path) -> None:
     _run(sitekeeper, place)
     (folder,) = (place / "runs").iterdir()
     with sqlite3.connect(folder / "journal.db") as connection:
@@ -299,7 +304,7 @@ def test_a_terminal_that_hangs_up_twice_is_no_second_signal(monkeypatch: pytest.
 
 @pytest.mark.parametrize("command", ["resume", "rollback"])
 def test_a_run_is_taken_up_from_any_folder(
-    sitekeeper: Any, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    sitekeeper: Callable[..., Done], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     (place / "play.yml").write_text("- hosts: server-a\n  tasks:\n    - core.include_tasks: part.yml\n")
     (place / "part.yml").write_text("- core.debug: {msg: x}\n  until: false\n  retries: 9\n  delay: 0.2s\n")

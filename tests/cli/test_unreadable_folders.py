@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.cli.small_store import make_set
@@ -13,6 +12,8 @@ from tests.cli.unprivileged import unprivileged
 from tests.journals import run_begun
 
 from sitekeeper.engine.journal.journal import Journal
+
+from .conftest import Done
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def test_journals(tmp_path: Path) -> None:
         assert unprivileged("runs", "show", "r2", "--runs", tmp_path / "runs").returncode == 2
 
 
-def test_a_file_in_place_of_the_journals(sitekeeper: Any, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_journals(sitekeeper: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = sitekeeper("runs", "list", "--runs", tmp_path / "file")
     assert (done.code, done.out) == (2, "")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from sitekeeper.engine import events
 
+from .conftest import Stage
 
-def test_the_run_goes_on_and_is_told_in_full_later(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_the_run_goes_on_and_is_told_in_full_later(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "PATIENCE_SECONDS", 0.1)
     read_on, undone = Event(), Event()
     told: list[str] = []

@@ -21,6 +21,8 @@ from sitekeeper.engine.holding.limits import Held, Limit, Limits
 from sitekeeper.engine.inventory import inventory_reader
 from sitekeeper.engine.journal.journal import Journal
 
+from .conftest import Stage
+
 THREE_LEVELS = """\
 all:
   hosts:
@@ -65,7 +67,7 @@ def windows(
 
 @pytest.mark.parametrize("guard", ["15m", "none"])
 @pytest.mark.parametrize(("first", "second"), [("CEN", "PR1"), ("PR1", "CEN"), ("CEN", "SEC"), ("SEC", "CEN")])
-def test_one_window_on_a_line(stage: Any, first: str, second: str, guard: str) -> None:
+def test_one_window_on_a_line(stage: Stage, first: str, second: str, guard: str) -> None:
     wait = {first: f"{second} is told", second: ""}
     done = windows(stage, hosts=f"{first}:{second}", wait=wait, guard=guard)
     assert done == [("made", first), ("undone", first), ("made", second), ("undone", second)]
@@ -76,27 +78,27 @@ def test_one_window_on_a_line(stage: Any, first: str, second: str, guard: str) -
 
 
 @pytest.mark.parametrize(("one", "other"), [("PR1", "PR2"), ("SEC", "PR2")])
-def test_siblings_do_not_exclude_each_other(stage: Any, one: str, other: str) -> None:
+def test_siblings_do_not_exclude_each_other(stage: Stage, one: str, other: str) -> None:
     done = windows(stage, hosts=f"{one}:{other}", wait={one: other, other: one})
     assert {what for what, _ in done[:2]} == {"made"}
 
 
-def test_unless_the_play_says_otherwise(stage: Any) -> None:
+def test_unless_the_play_says_otherwise(stage: Stage) -> None:
     done = windows(stage, hosts="CEN:PR1", wait={"CEN": "PR1", "PR1": "CEN"}, keyword="branch_windows: any")
     assert {what for what, _ in done[:2]} == {"made"}
 
 
-def test_a_host_without_a_site_waits_for_nobody(stage: Any) -> None:
+def test_a_host_without_a_site_waits_for_nobody(stage: Stage) -> None:
     done = windows(stage, hosts="CEN:SQL", wait={"CEN": "SQL", "SQL": "CEN"})
     assert {what for what, _ in done[:2]} == {"made"}
 
 
-def test_it_is_given_back_when_the_window_is_closed_not_when_the_play_ends(stage: Any) -> None:
+def test_it_is_given_back_when_the_window_is_closed_not_when_the_play_ends(stage: Stage) -> None:
     done = windows(stage, hosts="CEN:PR1", wait={"CEN": "PR1 is told", "PR1": ""}, after={"CEN": "PR1"})
     assert done == [("made", "CEN"), ("undone", "CEN"), ("made", "PR1"), ("undone", "PR1")]
 
 
-def test_a_check_takes_nothing(stage: Any) -> None:
+def test_a_check_takes_nothing(stage: Stage) -> None:
     assert windows(stage, hosts="CEN:PR1", wait={"CEN": "PR1", "PR1": "CEN"}, check=True) == []
     assert not (stage.runs / ".limits").exists()
 
@@ -132,7 +134,7 @@ IN_A_WINDOW = """\
 
 
 @pytest.mark.parametrize("fails", ["no", "half"])
-def test_windows_inside_and_after_each_other(stage: Any, fails: str) -> None:
+def test_windows_inside_and_after_each_other(stage: Stage, fails: str) -> None:
     assert stage.run(IN_A_WINDOW, extra={"fails": fails}).exit_code == 0
     limits(stage.runs / ".limits").hold([Limit("branch:CEN")], threading.Event(), print, wait=1).release()
 
@@ -172,7 +174,7 @@ def test_the_operator_ends_the_waiting(stage: Any) -> None:
     assert stage.did()[1:] == ["read always"]
 
 
-def test_a_signal_that_wakes_nobody_is_heard(stage: Any) -> None:
+def test_a_signal_that_wakes_nobody_is_heard(stage: Stage) -> None:
     """As one that comes when the main thread is about to fall asleep: the kernel gives it to that thread too early."""
     other = held(stage, "branch:CEN")
     run = stage.prepare(ONE_WINDOW)
@@ -196,7 +198,7 @@ def test_a_signal_that_wakes_nobody_is_heard(stage: Any) -> None:
     assert outcome.exit_code == RunInterruptedError.exit_code
 
 
-def test_a_second_signal_at_the_very_end_waits_for_no_journal(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_at_the_very_end_waits_for_no_journal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     run = stage.prepare(ONE_WINDOW)
     close, left = Journal.close, []
 
@@ -210,7 +212,7 @@ def test_a_second_signal_at_the_very_end_waits_for_no_journal(stage: Any, monkey
     assert left == [True]
 
 
-def test_the_deadline_of_the_run_ends_the_waiting(stage: Any) -> None:
+def test_the_deadline_of_the_run_ends_the_waiting(stage: Stage) -> None:
     other = held(stage, "branch:CEN")
     outcome = stage.run(ONE_WINDOW, deadline=timedelta(seconds=0.3))
     other.release()

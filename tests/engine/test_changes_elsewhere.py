@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from sitekeeper.engine.errors import LimitError, UnreachableError
 from sitekeeper.engine.journal import open_run
 
 from . import conftest
+from .conftest import Stage
 
 
-def test_only_the_other_hosts_lease_is_taken_and_given_back(stage: Any) -> None:
+def test_only_the_other_hosts_lease_is_taken_and_given_back(stage: Stage) -> None:
     outcome = stage.tasks("- test.elsewhere: {name: a, on: PR2}\n  undo: play", "- test.elsewhere: {name: b, on: PR2}")
     assert outcome.exit_code == 0
     assert stage.did("PR2") == ["made a", "made b", "undone a"]
@@ -21,20 +20,20 @@ def test_only_the_other_hosts_lease_is_taken_and_given_back(stage: Any) -> None:
     assert [row.data for row in stage.rows("lease")] == [{"host": "PR2"}]
 
 
-def test_it_is_taken_back_there(stage: Any) -> None:
+def test_it_is_taken_back_there(stage: Stage) -> None:
     outcome = stage.tasks("- test.elsewhere: {name: a, on: PR2, fails: true}")
     assert outcome.exit_code == 7
     assert stage.did("PR2") == ["made a", "undone a"]
     assert set(stage.taken) == {"PR2"}
 
 
-def test_the_plays_own_host_named_as_the_other_is_itself(stage: Any) -> None:
+def test_the_plays_own_host_named_as_the_other_is_itself(stage: Stage) -> None:
     stage.tasks("- test.elsewhere: {name: a, on: PR1}", "- test.elsewhere: {name: b}")
     assert set(stage.taken) == {"PR1"}
     assert [row.data for row in stage.rows("lease")] == [{"host": "PR1"}]
 
 
-def test_a_lease_that_another_run_holds_stops_it_before_anything_is_made(stage: Any) -> None:
+def test_a_lease_that_another_run_holds_stops_it_before_anything_is_made(stage: Stage) -> None:
     stage.lease_fails = lambda host: LimitError("held") if host == "PR2" else None
     outcome = stage.tasks("- test.elsewhere: {name: a, on: PR2}")
     assert outcome.exit_code == 12
@@ -44,7 +43,7 @@ def test_a_lease_that_another_run_holds_stops_it_before_anything_is_made(stage: 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_host_that_is_gone_fails_only_what_stands_alone(
-    stage: Any, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
     monkeypatch.setattr(conftest.ElsewhereModule, "stands_alone", alone)
     stage.lease_fails = lambda host: UnreachableError("no answer") if host == "PR2" else None
@@ -54,13 +53,13 @@ def test_a_host_that_is_gone_fails_only_what_stands_alone(
     assert outcome.exit_code == (0 if alone else 5)
 
 
-def test_whoever_takes_the_run_up_knows_whose_leases_it_held(stage: Any) -> None:
+def test_whoever_takes_the_run_up_knows_whose_leases_it_held(stage: Stage) -> None:
     stage.tasks("- test.elsewhere: {name: a, on: PR2}", "- test.change: {name: b}")
     (folder,) = stage.runs.iterdir()
     assert open_run.read(folder).hosts["PR1"].leased == {"PR1", "PR2"}
 
 
-def test_always_sees_why_its_block_failed_and_nothing_where_it_did_not(stage: Any) -> None:
+def test_always_sees_why_its_block_failed_and_nothing_where_it_did_not(stage: Stage) -> None:
     stage.tasks(
         """\
         - block:

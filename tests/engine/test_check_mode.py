@@ -11,12 +11,14 @@ from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Result, Unknown, UnknownValueError, unknowns
 from sitekeeper.engine.templates import render
 
+from .conftest import Stage
+
 
 def _ended(stage: Any) -> list[events.TaskEnded]:
     return [one for one in stage.events if isinstance(one, events.TaskEnded)]
 
 
-def test_nothing_is_applied_taken_or_undone(stage: Any) -> None:
+def test_nothing_is_applied_taken_or_undone(stage: Stage) -> None:
     outcome = stage.tasks("- test.change: {name: a}\n  undo: play", "- test.once: {name: b}", check=True)
     assert outcome.exit_code == 0
     assert stage.did() == []
@@ -26,7 +28,7 @@ def test_nothing_is_applied_taken_or_undone(stage: Any) -> None:
     assert stage.rows("intent") == []
 
 
-def test_what_only_applying_can_tell_passes_through(stage: Any) -> None:
+def test_what_only_applying_can_tell_passes_through(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: a}\n  register: a",
         "- test.read: {value: '{{ a.made }}'}",
@@ -56,7 +58,7 @@ def test_what_only_applying_can_tell_passes_through(stage: Any) -> None:
     ]
 
 
-def test_a_block_or_include_of_an_unknown_condition(stage: Any) -> None:
+def test_a_block_or_include_of_an_unknown_condition(stage: Stage) -> None:
     stage.file("part.yml", "- test.read: {value: 1}\n  register: inside\n")
     outcome = stage.tasks(
         "- test.change: {name: a}\n  register: a",
@@ -68,7 +70,7 @@ def test_a_block_or_include_of_an_unknown_condition(stage: Any) -> None:
     assert [one.status for one in _ended(stage)] == ["planned", "unknown", "ok"]
 
 
-def test_until_and_failed_when_do_not_judge_a_plan(stage: Any) -> None:
+def test_until_and_failed_when_do_not_judge_a_plan(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: a}\n  register: a\n  until: a.made == 'x'\n  failed_when: a.made != 'x'\n  retries: 9",
         "- test.read: {value: 1}\n  until: result.value == 2",
@@ -78,7 +80,7 @@ def test_until_and_failed_when_do_not_judge_a_plan(stage: Any) -> None:
     assert stage.clock.slept == []
 
 
-def test_the_same_values_are_known_when_it_is_no_check(stage: Any) -> None:
+def test_the_same_values_are_known_when_it_is_no_check(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: a}\n  register: a", "- test.read: {value: '{{ a.made }}'}\n  when: a.made is not none"
     )
@@ -86,7 +88,7 @@ def test_the_same_values_are_known_when_it_is_no_check(stage: Any) -> None:
     assert stage.did() == ["made a", "read id of a"]
 
 
-def test_a_wrong_type_is_still_an_error(stage: Any) -> None:
+def test_a_wrong_type_is_still_an_error(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.read: {value: 5}\n  register: x", "- test.change: {name: '{{ x.value }}'}", check=True
     )
@@ -130,7 +132,7 @@ def test_every_expression_on_an_unknown_is_unknown(expression: str) -> None:
         render.condition(expression, {"u": value}, Origin("x"))
 
 
-def test_there_is_something(stage: Any) -> None:
+def test_there_is_something(stage: Stage) -> None:
     assert render.render("{{ u is defined }}", {"u": Unknown("x")}, Origin("x")) is True
 
 

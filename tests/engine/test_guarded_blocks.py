@@ -14,6 +14,7 @@ from sitekeeper.engine.holding import guarding
 from sitekeeper.engine.plan import Covers
 
 from . import conftest as stand
+from .conftest import Stage
 
 
 class Switch:
@@ -70,7 +71,9 @@ AGAIN = {
 
 
 @pytest.mark.parametrize("how", AGAIN)
-def test_what_could_not_be_guarded_is_armed_before_it_is_tried_again(stage: Any, guards: Any, how: str) -> None:
+def test_what_could_not_be_guarded_is_armed_before_it_is_tried_again(
+    stage: Stage, guards: tuple[list[str], list[int]], how: str
+) -> None:
     log, refusals = guards
     refusals.append(1)
     stage.tasks(AGAIN[how])
@@ -79,7 +82,7 @@ def test_what_could_not_be_guarded_is_armed_before_it_is_tried_again(stage: Any,
 
 
 def test_a_change_that_leaves_services_down_is_undone_with_its_block(
-    stage: Any, guards: Any, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, guards: tuple[list[str], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stand.ChangeModule, "leaves_down", lambda _self, _params: True)
     book = "- guard: 15m\n  block:\n    - test.change: {{name: stop}}\n      undo: {0}\n"
@@ -104,7 +107,7 @@ def test_a_journal_that_fails_at_the_end_leaves_nothing_open(stage: Any, guards:
         """
     )
 
-    def full(event: events.Event) -> None:
+    def full(event: Any) -> None:
         if isinstance(event, events.TaskStarted) and event.task == "last":
             run._journal._failed = sqlite3.OperationalError("database or disk is full")
 
@@ -116,7 +119,7 @@ def test_a_journal_that_fails_at_the_end_leaves_nothing_open(stage: Any, guards:
 
 
 def test_a_host_that_was_given_up_hears_no_more_from_us(
-    stage: Any, guards: Any, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, guards: tuple[list[str], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guarding.Guarding, "end", lambda *_, **__: 1 / 0)
     outcome = stage.tasks("- guard: 15m\n  block:\n    - test.change: {name: x}\n      undo: block\n")

@@ -24,6 +24,8 @@ from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Record, Unknown
 
+from .conftest import Stage
+
 
 @pytest.fixture
 def umask() -> Iterator[None]:
@@ -169,7 +171,7 @@ def _break(stage: Any) -> None:
 
 
 def test_a_journal_that_cannot_be_written_stops_changes_before_they_are_made(
-    stage: Any, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def listener(event: Any) -> None:
         if getattr(event, "status", "") == "changed":
@@ -184,7 +186,7 @@ def test_a_journal_that_cannot_be_written_stops_changes_before_they_are_made(
     assert stage.told() == [("test.change", "changed"), ("test.change", "failed")]
 
 
-def test_older_changes_are_taken_back_without_a_journal(stage: Any) -> None:
+def test_older_changes_are_taken_back_without_a_journal(stage: Stage) -> None:
     def listener(event: Any) -> None:
         if getattr(event, "task", "") == "now" and getattr(event, "status", "") == "failed":
             _break(stage)
@@ -200,7 +202,7 @@ def test_older_changes_are_taken_back_without_a_journal(stage: Any) -> None:
     assert stage.did() == ["made a", "made b", "made c", "undone c", "undone b", "undone a"]
 
 
-def test_intent_before_outcome_before_undone(stage: Any) -> None:
+def test_intent_before_outcome_before_undone(stage: Stage) -> None:
     stage.tasks("- test.change: {name: a}\n  undo: play\n  register: x")
     rows = [row for row in stage.rows() if row.change is not None]
     assert [row.kind for row in rows] == ["intent", "outcome", "undone"]
@@ -215,7 +217,7 @@ def test_intent_before_outcome_before_undone(stage: Any) -> None:
     assert {row.task for row in rows} == {"0.tasks.0"}
 
 
-def test_a_half_made_change_has_no_outcome(stage: Any) -> None:
+def test_a_half_made_change_has_no_outcome(stage: Stage) -> None:
     stage.tasks("- test.change: {name: a, fails: undo}\n  failed_when: true")
     assert [row.kind for row in stage.rows() if row.change] == ["intent", "outcome", "undo failed"]
     stage.runs = stage.root / "other"
@@ -223,7 +225,7 @@ def test_a_half_made_change_has_no_outcome(stage: Any) -> None:
     assert [row.kind for row in stage.rows() if row.change] == ["intent", "undone"]
 
 
-def test_what_the_run_was_made_of(stage: Any) -> None:
+def test_what_the_run_was_made_of(stage: Stage) -> None:
     part = stage.file("part.yml", "- test.read:\n")
     stage.tasks("- core.include_tasks: part.yml", extra={"a": 1}, limit="PR1")
     (run,) = stage.rows("run")

@@ -14,6 +14,8 @@ from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RunInterruptedError, UsageError
 from sitekeeper.engine.holding.limits import Limit, Limits, declared
 
+from .conftest import Stage
+
 
 def limits(folder: Path, run: str = "run-1") -> Limits:
     return Limits(folder / "limits", SystemClock(), run)
@@ -134,7 +136,7 @@ def test_shared_with_those_who_share_it(tmp_path: Path) -> None:
     alone.release()
 
 
-def test_a_machine_that_is_ours_is_not_waited_for_again(stage: Any) -> None:
+def test_a_machine_that_is_ours_is_not_waited_for_again(stage: Stage) -> None:
     """By a second try, or by another task of the play."""
     outcome = stage.tasks(
         """\

@@ -12,12 +12,14 @@ from sitekeeper.engine import events, secrets
 from sitekeeper.report.console import Console
 from sitekeeper.report.jsonl import JsonLines
 
+from .conftest import Stage
+
 PW = "hunter2-do-not-tell"
 ENV = "env-do-not-tell"
 
 
 @pytest.fixture
-def said(stage: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, StringIO]:
+def said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> dict[str, StringIO]:
     """What reports wrote."""
     monkeypatch.setenv("SK_PW", ENV)
     stage.hosts(
@@ -42,7 +44,7 @@ def _nowhere(stage: Any, said: dict[str, StringIO], *more: str) -> None:
         assert value not in everything
 
 
-def test_in_a_run_that_uses_them(stage: Any, said: dict[str, StringIO]) -> None:
+def test_in_a_run_that_uses_them(stage: Stage, said: dict[str, StringIO]) -> None:
     outcome = stage.tasks(
         "- test.key: {key: '{{ dsn }}'}\n  register: x",
         "- test.read: {value: '{{ hostvars.PR1.ansible_host | default(inventory_hostname) }}'}",
@@ -69,13 +71,13 @@ def test_in_a_run_that_uses_them(stage: Any, said: dict[str, StringIO]) -> None:
         "- test.read: {value: '{{ (ansible_password | upper) + 1 + x.value }}'}",
     ],
 )
-def test_where_they_do_not_belong(stage: Any, said: dict[str, StringIO], task: str) -> None:
+def test_where_they_do_not_belong(stage: Stage, said: dict[str, StringIO], task: str) -> None:
     outcome = stage.tasks("- test.read: {value: 1}\n  register: x", task)
     assert outcome.exit_code in {2, 4}
     _nowhere(stage, said, *[error.render() for error in outcome.hosts["PR1"].errors])
 
 
-def test_in_a_bug_about_one(stage: Any, said: dict[str, StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_bug_about_one(stage: Stage, said: dict[str, StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*_: Any) -> None:
         try:
             dict[str, int]()[PW]
@@ -94,7 +96,7 @@ def test_in_a_bug_about_one(stage: Any, said: dict[str, StringIO], monkeypatch: 
     _nowhere(stage, said, error.render())
 
 
-def test_events_hold_no_secret_even_when_a_module_puts_one_there(stage: Any) -> None:
+def test_events_hold_no_secret_even_when_a_module_puts_one_there(stage: Stage) -> None:
     event = events.HostEnded(
         at=stage.clock.now(), host="h", play="p", status="ok", seconds=1, summary={"a": [secrets.inline(PW, "x:1")]}
     )

@@ -10,6 +10,8 @@ import pytest
 from sitekeeper.engine.errors import SecretError, SitekeeperError, UsageError
 from sitekeeper.engine.language.keywords import ANSIBLE_ONLY, KEYWORDS, ansible_only
 
+from .conftest import Stage
+
 PLAY = "- hosts: PR1\n  tasks:\n"
 
 
@@ -181,7 +183,7 @@ CASES: list[tuple[str, str, tuple[int, int], str, str]] = [
 @pytest.mark.parametrize(
     ("tasks", "place", "message", "hint"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_told_at_its_place(stage: Any, tasks: str, place: tuple[int, int], message: str, hint: str) -> None:
+def test_told_at_its_place(stage: Any, tasks: str, place: Any, message: str, hint: str) -> None:
     error = stage.refused(PLAY + "    " + tasks + "\n")
     assert message in error.message
     assert hint in (error.hint or "")
@@ -215,7 +217,7 @@ PLAYS: list[tuple[str, str, tuple[int, int], str]] = [
 
 
 @pytest.mark.parametrize(("text", "place", "message"), [case[1:] for case in PLAYS], ids=[case[0] for case in PLAYS])
-def test_a_play_is_told_at_its_place(stage: Any, text: str, place: tuple[int, int], message: str) -> None:
+def test_a_play_is_told_at_its_place(stage: Stage, text: str, place: tuple[int, int], message: str) -> None:
     error = stage.refused(text)
     assert message in error.message
     assert _at(error) == place
@@ -223,7 +225,7 @@ def test_a_play_is_told_at_its_place(stage: Any, text: str, place: tuple[int, in
 
 @pytest.mark.parametrize("level", ["play", "block", "task"])
 @pytest.mark.parametrize("key", [*ANSIBLE_ONLY, "with_items", "with_fileglob"])
-def test_every_ansible_keyword_gets_its_named_error(stage: Any, key: str, level: str) -> None:
+def test_every_ansible_keyword_gets_its_named_error(stage: Stage, key: str, level: str) -> None:
     text = {
         "play": f"- hosts: PR1\n  {key}: x\n  tasks: []\n",
         "block": f"- hosts: PR1\n  tasks:\n    - {key}: x\n      block: []\n",
@@ -251,7 +253,7 @@ def test_every_keyword_of_ansible_is_known() -> None:
     assert not set(KEYWORDS) & set(ANSIBLE_ONLY)
 
 
-def test_a_secret_where_none_belongs(stage: Any) -> None:
+def test_a_secret_where_none_belongs(stage: Stage) -> None:
     for value in (
         "!env PW",
         "'{{ ansible_password }}'",
@@ -266,7 +268,7 @@ def test_a_secret_where_none_belongs(stage: Any) -> None:
         assert "hunter2" not in error.render()
 
 
-def test_a_secret_where_one_belongs(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_where_one_belongs(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PW", "hunter2")
     assert stage.tasks("- test.key: {key: !env PW}").exit_code == 0
     assert stage.did() == ["key hunter2"]
@@ -278,13 +280,13 @@ def test_an_error_in_an_included_file_is_told_there(stage: Any) -> None:
     assert (error.origin.file, error.origin.line) == (str(part), 2)
 
 
-def test_a_file_that_includes_itself_by_any_path(stage: Any) -> None:
+def test_a_file_that_includes_itself_by_any_path(stage: Stage) -> None:
     stage.file("sub/part.yml", "- core.include_tasks: ../sub/part.yml\n")
     error = stage.refused(PLAY + "    - core.include_tasks: sub/part.yml\n")
     assert "includes itself" in error.message
 
 
-def test_what_a_condition_rules_out_is_not_refused(stage: Any) -> None:
+def test_what_a_condition_rules_out_is_not_refused(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.read: {value: '{{ wan }}'}\n  when: wan is defined",
         "- test.read: {value: '{{ wan.link }}'}\n  when: [inventory_hostname == 'CEN']\n  vars: {wan: {}}",
@@ -297,7 +299,7 @@ def test_what_a_condition_rules_out_is_not_refused(stage: Any) -> None:
     assert stage.did() == ["read none"]
 
 
-def test_what_rescue_registers_is_known_later(stage: Any) -> None:
+def test_what_rescue_registers_is_known_later(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -313,7 +315,7 @@ def test_what_rescue_registers_is_known_later(stage: Any) -> None:
     assert outcome.exit_code == 0
 
 
-def test_a_default_of_what_is_registered_is_left_to_the_run(stage: Any) -> None:
+def test_a_default_of_what_is_registered_is_left_to_the_run(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.read: {value: a}\n  register: x", "- test.change: {name: '{{ x.value | default(none) }}'}"
     )
@@ -321,20 +323,20 @@ def test_a_default_of_what_is_registered_is_left_to_the_run(stage: Any) -> None:
     assert stage.did() == ["read a", "made a"]
 
 
-def test_every_host_is_looked_at_before_the_first_is_touched(stage: Any) -> None:
+def test_every_host_is_looked_at_before_the_first_is_touched(stage: Stage) -> None:
     stage.hosts("all:\n  hosts:\n    PR1: {link: fast}\n    PR2:\n")
     error = stage.refused("- hosts: all\n  tasks:\n    - test.read: {value: '{{ link }}'}\n")
     assert (error.host, error.message) == ("PR2", "`link` is undefined")
 
 
-def test_a_playbook_that_is_not_there(stage: Any, tmp_path: Path) -> None:
+def test_a_playbook_that_is_not_there(stage: Stage, tmp_path: Path) -> None:
     from sitekeeper.engine.language import playbook_reader  # noqa: PLC0415 - the stage must have its modules in place
 
     with pytest.raises(UsageError, match="cannot read"):
         playbook_reader.load(tmp_path / "no.yml")
 
 
-def test_a_variable_of_the_inventory_that_is_no_template_is_told_there(stage: Any) -> None:
+def test_a_variable_of_the_inventory_that_is_no_template_is_told_there(stage: Stage) -> None:
     hosts = stage.hosts("all:\n  hosts:\n    PR1: {path: '{{ base }}/x', base: '{{ a + }}', unused: '{{ b + }}'}\n")
     for task in ("test.read: {value: '{{ path }}'}", "{test.read: , when: path is defined}"):
         error = stage.refused(PLAY + f"    - {task}\n")

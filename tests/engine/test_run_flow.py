@@ -11,13 +11,14 @@ from sitekeeper.engine.errors import RemoteError
 from sitekeeper.engine.language.selection import Selection
 
 from . import conftest
+from .conftest import Stage
 
 
 def _tags(*tags: str, skip: tuple[str, ...] = ()) -> Selection:
     return Selection(frozenset(tags), frozenset(skip))
 
 
-def test_register_and_when(stage: Any) -> None:
+def test_register_and_when(stage: Stage) -> None:
     stage.tasks(
         "- test.read: {value: [3, 4]}\n  register: x",
         "- test.read: {value: '{{ x.value[1] }}'}\n  when: x.value | length == 2",
@@ -27,7 +28,7 @@ def test_register_and_when(stage: Any) -> None:
     assert stage.told()[-1] == ("test.read", "skipped")
 
 
-def test_results_say_whether_they_failed_or_were_skipped(stage: Any) -> None:
+def test_results_say_whether_they_failed_or_were_skipped(stage: Stage) -> None:
     stage.tasks(
         "- test.read: {value: 1}\n  register: good",
         "- core.fail: {msg: oh}\n  ignore_errors: true\n  register: bad",
@@ -43,7 +44,7 @@ def test_results_say_whether_they_failed_or_were_skipped(stage: Any) -> None:
     assert stage.told()[-1] == ("core.assert", "ok")
 
 
-def test_a_condition_that_is_a_text_is_refused(stage: Any) -> None:
+def test_a_condition_that_is_a_text_is_refused(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.read: {value: 'false'}\n  register: x", "- test.read: {value: wrong}\n  when: x.value"
     )
@@ -56,7 +57,7 @@ def test_a_condition_that_is_a_text_is_refused(stage: Any) -> None:
     assert outcome.exit_code == 0
 
 
-def test_loop_gives_item_and_number_and_all_results(stage: Any) -> None:
+def test_loop_gives_item_and_number_and_all_results(stage: Stage) -> None:
     stage.tasks(
         "- test.read: {value: '{{ item_index }}{{ item }}'}\n  loop: [a, b, c]\n  when: item != 'b'\n  register: x",
         "- test.read: {value: \"{{ x.results | map(attribute='skipped') }}\"}",
@@ -64,20 +65,20 @@ def test_loop_gives_item_and_number_and_all_results(stage: Any) -> None:
     assert stage.did() == ["read 0a", "read 2c", "read [False, True, False]"]
 
 
-def test_loop_over_what_is_no_list_or_empty(stage: Any) -> None:
+def test_loop_over_what_is_no_list_or_empty(stage: Stage) -> None:
     outcome = stage.tasks("- test.read: {value: 5}\n  register: x", "- test.read:\n  loop: '{{ x.value }}'")
     assert outcome.hosts["PR1"].errors[0].message == "`loop` is not a list"
     stage.tasks("- test.read: {value: 1}\n  loop: []\n  register: x", "- test.read: {value: '{{ x.results }}'}")
     assert stage.did()[-1] == "read []"
 
 
-def test_loop_over_a_range_and_over_keys(stage: Any) -> None:
+def test_loop_over_a_range_and_over_keys(stage: Stage) -> None:
     stage.tasks("- test.read: {value: '{{ item }}'}\n  loop: '{{ range(2) }}'")
     stage.tasks("- test.read: {value: '{{ item }}'}\n  vars: {d: {a: 1}}\n  loop: '{{ d.keys() }}'")
     assert stage.did() == ["read 0", "read 1", "read a"]
 
 
-def test_a_loop_that_cannot_be_filled_in_does_not_matter_when_nothing_is_to_run(stage: Any) -> None:
+def test_a_loop_that_cannot_be_filled_in_does_not_matter_when_nothing_is_to_run(stage: Stage) -> None:
     stage.tasks(
         "- test.read: {value: {}}\n  register: x",
         "- test.read:\n  loop: '{{ x.value.nope }}'\n  when: x.value.nope is defined",
@@ -85,14 +86,14 @@ def test_a_loop_that_cannot_be_filled_in_does_not_matter_when_nothing_is_to_run(
     assert stage.told()[-1] == ("test.read", "skipped")
 
 
-def test_failed_when_replaces_the_modules_own_word(stage: Any) -> None:
+def test_failed_when_replaces_the_modules_own_word(stage: Stage) -> None:
     outcome = stage.tasks("- test.read: {value: 7}\n  failed_when: result.value > 5")
     assert (outcome.exit_code, outcome.hosts["PR1"].errors[0].word) == (1, "failed")
     outcome = stage.tasks("- core.fail: {msg: never mind}\n  failed_when: \"'never' not in result.msg\"")
     assert outcome.exit_code == 0
 
 
-def test_until_with_its_own_register(stage: Any) -> None:
+def test_until_with_its_own_register(stage: Stage) -> None:
     outcome = stage.tasks("- test.read: {value: 1}\n  register: x\n  until: x.value == 2\n  retries: 2\n  delay: 3s")
     assert stage.did() == ["read 1"] * 3
     assert stage.clock.slept == [3.0, 3.0]
@@ -108,7 +109,7 @@ def test_a_wrong_playbook_is_not_tried_again(stage: Any) -> None:
     assert outcome.hosts["PR1"].errors[0].origin.line == 5
 
 
-def test_rescue_knows_the_failure_and_may_fail_itself(stage: Any) -> None:
+def test_rescue_knows_the_failure_and_may_fail_itself(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -124,12 +125,12 @@ def test_rescue_knows_the_failure_and_may_fail_itself(stage: Any) -> None:
     assert [error.message for error in outcome.hosts["PR1"].errors] == ["second"]
 
 
-def test_always_that_fails_is_a_failure(stage: Any) -> None:
+def test_always_that_fails_is_a_failure(stage: Stage) -> None:
     outcome = stage.tasks("- block:\n    - test.read:\n  always:\n    - core.fail: {msg: late}\n")
     assert [error.message for error in outcome.hosts["PR1"].errors] == ["late"]
 
 
-def test_a_skipped_block_registers_its_tasks_as_skipped(stage: Any) -> None:
+def test_a_skipped_block_registers_its_tasks_as_skipped(stage: Stage) -> None:
     stage.tasks(
         "- block:\n    - test.read:\n      register: x\n  when: inventory_hostname == 'CEN'\n",
         "- test.read: {value: '{{ x.skipped }}'}",
@@ -137,7 +138,7 @@ def test_a_skipped_block_registers_its_tasks_as_skipped(stage: Any) -> None:
     assert stage.did() == ["read True"]
 
 
-def test_include_with_when_loop_and_vars(stage: Any) -> None:
+def test_include_with_when_loop_and_vars(stage: Stage) -> None:
     stage.file(
         "sub/part.yml",
         """\
@@ -158,7 +159,7 @@ def test_include_with_when_loop_and_vars(stage: Any) -> None:
     assert stage.did() == ["read 1 hello", "read deep 1 hello", "read 3 hello", "read deep 3 hello"]
 
 
-def test_set_fact_is_a_variable_from_then_on(stage: Any) -> None:
+def test_set_fact_is_a_variable_from_then_on(stage: Stage) -> None:
     stage.tasks(
         "- core.set_fact: {code: '001', n: 5, list: [a]}",
         "- test.read: {value: ['{{ code }}', '{{ n + 1 }}', '{{ list }}']}",
@@ -166,7 +167,7 @@ def test_set_fact_is_a_variable_from_then_on(stage: Any) -> None:
     assert stage.did() == ["read ['001', 6, ['a']]"]
 
 
-def test_precedence_from_group_to_command_line(stage: Any) -> None:
+def test_precedence_from_group_to_command_line(stage: Stage) -> None:
     stage.hosts(
         """\
         all:
@@ -197,7 +198,7 @@ def test_precedence_from_group_to_command_line(stage: Any) -> None:
     assert stage.did() == ["read all outer inner host play block task registered extra"]
 
 
-def test_variables_are_filled_in_on_use_and_hosts_answers_never(stage: Any) -> None:
+def test_variables_are_filled_in_on_use_and_hosts_answers_never(stage: Stage) -> None:
     stage.run(
         """\
         - hosts: PR1
@@ -213,7 +214,7 @@ def test_variables_are_filled_in_on_use_and_hosts_answers_never(stage: Any) -> N
     assert stage.did()[-1] == "read E/PR1 {{ 7*7 }}"
 
 
-def test_extra_variables_may_be_templates_and_hostvars_are_filled_in(stage: Any) -> None:
+def test_extra_variables_may_be_templates_and_hostvars_are_filled_in(stage: Stage) -> None:
     stage.hosts("all:\n  hosts:\n    PR1: {where: '{{ root }}/1'}\n    PR2: {where: '{{ root }}/2'}\n")
     stage.tasks(
         "- test.read: {value: \"{{ x }} {{ hostvars['PR2'].where }} {{ hostvars.PR2.root }}\"}",
@@ -234,7 +235,7 @@ def test_extra_variables_may_be_templates_and_hostvars_are_filled_in(stage: Any)
         (_tags("b", skip=("inner",)), ["always"]),
     ],
 )
-def test_tags(stage: Any, selection: Selection, expected: list[str]) -> None:
+def test_tags(stage: Stage, selection: Selection, expected: list[str]) -> None:
     stage.run(
         """\
         - hosts: PR1
@@ -258,7 +259,7 @@ def test_tags(stage: Any, selection: Selection, expected: list[str]) -> None:
     assert stage.did() == [f"read {one}" for one in expected]
 
 
-def test_a_block_without_a_wanted_task_asks_nothing(stage: Any) -> None:
+def test_a_block_without_a_wanted_task_asks_nothing(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.read: {value: 1}\n  register: x\n  tags: first",
         "- block:\n    - test.read:\n  when: x.value == 1\n  tags: second",
@@ -269,12 +270,12 @@ def test_a_block_without_a_wanted_task_asks_nothing(stage: Any) -> None:
     assert outcome.exit_code == 0
 
 
-def test_a_tag_that_no_task_has_is_refused(stage: Any) -> None:
+def test_a_tag_that_no_task_has_is_refused(stage: Stage) -> None:
     error = stage.refused("- hosts: PR1\n  tasks:\n    - test.read:\n      tags: backup\n", selection=_tags("bakcup"))
     assert (error.message, error.hint) == ("no task has the tag `bakcup`", "did you mean `backup`?")
 
 
-def test_the_journal_and_the_events_tell_the_same(stage: Any) -> None:
+def test_the_journal_and_the_events_tell_the_same(stage: Stage) -> None:
     stage.tasks("- test.change: {name: a}\n  name: a change", "- test.read: {value: 1}\n  register: x")
     told = [row.data for row in stage.rows("event")]
     assert told == [one.as_dict() for one in stage.events if not isinstance(one, events.Progressed)]
@@ -288,12 +289,12 @@ def test_the_journal_and_the_events_tell_the_same(stage: Any) -> None:
 @pytest.mark.parametrize(
     "selection", [_tags("tagged"), _tags("always"), _tags("never"), _tags(skip=("untagged",))], ids=str
 )
-def test_a_selection_of_no_task_is_refused(stage: Any, selection: Selection) -> None:
+def test_a_selection_of_no_task_is_refused(stage: Stage, selection: Selection) -> None:
     error = stage.refused("- hosts: sites\n  tasks:\n    - test.change: {name: x}\n", selection=selection)
     assert error.message == "--tags and --skip-tags leave no task to run"
 
 
-def test_a_run_in_which_nothing_was_done_is_no_success(stage: Any) -> None:
+def test_a_run_in_which_nothing_was_done_is_no_success(stage: Stage) -> None:
     book = "- hosts: sites\n  tasks:\n    - when: inventory_hostname == '{0}'\n      block:\n        - test.read:\n"
     outcome = stage.run(book.format("nobody"))
     assert (outcome.exit_code, [error.word for error in outcome.errors]) == (2, ["usage"])
@@ -304,7 +305,7 @@ def test_a_run_in_which_nothing_was_done_is_no_success(stage: Any) -> None:
     assert ended == {"CEN": "skipped", "PR1": "ok", "PR2": "skipped"}
 
 
-def test_what_is_worth_less_says_where_and_what_to_do(stage: Any) -> None:
+def test_what_is_worth_less_says_where_and_what_to_do(stage: Stage) -> None:
     outcome = stage.run("- hosts: PR1\n  tasks:\n    - name: measure\n      test.read: {value: half}\n")
     assert outcome.exit_code == 20
     (ended,) = (one for one in stage.events if isinstance(one, events.HostEnded))
@@ -314,7 +315,7 @@ def test_what_is_worth_less_says_where_and_what_to_do(stage: Any) -> None:
     assert "\n  hint: completed with less than requested" in ended.error
 
 
-def test_text_that_is_no_unicode_harms_no_other_host(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_is_no_unicode_harms_no_other_host(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = conftest.ReadModule.plan
 
     def unreadable(self: Any, ctx: Any, params: Any) -> Any:

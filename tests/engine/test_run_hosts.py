@@ -20,6 +20,8 @@ from sitekeeper.engine.errors import (
     exit_code_of,
 )
 
+from .conftest import Stage
+
 TEN = "all:\n  hosts:\n    h[01:10]:\n"
 
 
@@ -44,7 +46,7 @@ def _peak(stage: Any) -> int:
         ("'1%'", [1] * 10),
     ],
 )
-def test_serial(stage: Any, serial: str, batches: list[int]) -> None:
+def test_serial(stage: Stage, serial: str, batches: list[int]) -> None:
     stage.hosts(TEN)
     stage.run(f"- hosts: all\n  serial: {serial}\n  tasks:\n    - test.read: {{value: 1}}\n", forks=10)
     hosts = [f"h{number:02}" for number in range(1, 11)]
@@ -56,14 +58,14 @@ def test_serial(stage: Any, serial: str, batches: list[int]) -> None:
         assert sorted(seen) == sorted(ended)
 
 
-def test_forks_limit_how_many_run_at_once(stage: Any) -> None:
+def test_forks_limit_how_many_run_at_once(stage: Stage) -> None:
     stage.hosts(TEN)
     stage.run("- hosts: all\n  tasks:\n    - test.read:\n", forks=2)
     assert _peak(stage) <= 2
     assert len(_order(stage)) == 10
 
 
-def test_hosts_do_not_wait_for_each_other(stage: Any) -> None:
+def test_hosts_do_not_wait_for_each_other(stage: Stage) -> None:
     outcome = stage.run(
         """\
         - hosts: PR1:PR2
@@ -83,13 +85,13 @@ def test_hosts_do_not_wait_for_each_other(stage: Any) -> None:
         ("reverse_sorted", ["h03", "h02", "h01"]),
     ],
 )
-def test_order(stage: Any, order: str, expected: list[str]) -> None:
+def test_order(stage: Stage, order: str, expected: list[str]) -> None:
     stage.hosts("all:\n  hosts:\n    h03:\n    h01:\n    h02:\n")
     stage.run(f"- hosts: all\n  order: {order}\n  tasks:\n    - test.read:\n", forks=1)
     assert _order(stage) == expected
 
 
-def test_shuffle_runs_each_host_once(stage: Any) -> None:
+def test_shuffle_runs_each_host_once(stage: Stage) -> None:
     stage.hosts(TEN)
     stage.run("- hosts: all\n  order: shuffle\n  tasks:\n    - test.read:\n")
     assert sorted(_order(stage)) == [f"h{number:02}" for number in range(1, 11)]
@@ -109,7 +111,7 @@ all:
     ("order", "sites"), [("children_first", ["SEC", "PR1", "CAS"]), ("parents_first", ["CAS", "PR1", "SEC"])]
 )
 @pytest.mark.parametrize("serial", ["", "  serial: 2\n"])
-def test_children_and_parents_are_really_waited_for(stage: Any, order: str, sites: list[str], serial: str) -> None:
+def test_children_and_parents_are_really_waited_for(stage: Stage, order: str, sites: list[str], serial: str) -> None:
     stage.hosts(THREE_LEVELS)
     stage.run(
         f"- hosts: all\n  order: {order}\n{serial}  tasks:\n    - test.wait: {{set: '{{{{ inventory_hostname }}}}'}}\n"
@@ -118,20 +120,20 @@ def test_children_and_parents_are_really_waited_for(stage: Any, order: str, site
     assert steps == [step for site in sites for step in (("began", site), ("ended", site))]
 
 
-def test_a_grandparent_waits_when_the_parent_is_not_in_the_play(stage: Any) -> None:
+def test_a_grandparent_waits_when_the_parent_is_not_in_the_play(stage: Stage) -> None:
     stage.hosts(THREE_LEVELS)
     stage.run("- hosts: CAS:SEC\n  order: children_first\n  tasks:\n    - test.wait: {set: x}\n")
     assert [host for _, host, _ in stage.log.entries] == ["SEC", "SEC", "CAS", "CAS"]
 
 
-def test_a_failed_child_does_not_stop_its_parent(stage: Any) -> None:
+def test_a_failed_child_does_not_stop_its_parent(stage: Stage) -> None:
     outcome = stage.run(
         "- hosts: sites\n  order: children_first\n  tasks:\n    - core.fail:\n      when: site_code == 'PR1'\n"
     )
     assert outcome.hosts["CEN"].errors == []
 
 
-def test_max_fail_percentage_counts_the_whole_fleet_and_the_unreachable(stage: Any) -> None:
+def test_max_fail_percentage_counts_the_whole_fleet_and_the_unreachable(stage: Stage) -> None:
     stage.hosts(TEN)
     stage.open_fails = lambda host: UnreachableError("no route") if host in {"h01", "h03"} else None
     outcome = stage.run(
@@ -155,7 +157,7 @@ def test_max_fail_percentage_counts_the_whole_fleet_and_the_unreachable(stage: A
     assert outcome.exit_code == 20
 
 
-def test_a_failed_host_is_out_of_later_plays(stage: Any) -> None:
+def test_a_failed_host_is_out_of_later_plays(stage: Stage) -> None:
     stage.run(
         """\
         - hosts: PR1:PR2
@@ -171,12 +173,12 @@ def test_a_failed_host_is_out_of_later_plays(stage: Any) -> None:
     assert stage.did("PR2") == ["read second"]
 
 
-def test_hosts_named_twice_run_once(stage: Any) -> None:
+def test_hosts_named_twice_run_once(stage: Stage) -> None:
     stage.run("- hosts: PR1:sites:PR1:&sites\n  tasks:\n    - test.read:\n", limit="PR1,PR1")
     assert _order(stage) == ["PR1"]
 
 
-def test_limit_by_site_code_group_and_exclusion(stage: Any) -> None:
+def test_limit_by_site_code_group_and_exclusion(stage: Stage) -> None:
     stage.hosts("all:\n  hosts:\n    server-a: {site_code: '001'}\n    server-b: {site_code: NO1}\n    other:\n")
     run = stage.prepare("- hosts: all\n  tasks: []\n", limit="001")
     assert run.hosts_of(run.playbook.plays[0]) == ["server-a"]
@@ -184,7 +186,7 @@ def test_limit_by_site_code_group_and_exclusion(stage: Any) -> None:
     assert run.hosts_of(run.playbook.plays[0]) == ["server-a", "other"]
 
 
-def test_unknown_host_in_limit_and_nobody_left(stage: Any) -> None:
+def test_unknown_host_in_limit_and_nobody_left(stage: Stage) -> None:
     error = stage.refused("- hosts: all\n  tasks: []\n", limit="PR3")
     assert (error.exit_code, error.hint) == (2, "did you mean `PR2`?")
     error = stage.refused("- hosts: PR1\n  tasks: []\n", limit="PR2")
@@ -193,7 +195,7 @@ def test_unknown_host_in_limit_and_nobody_left(stage: Any) -> None:
     assert "no hosts left" in error.message
 
 
-def test_a_host_that_cannot_be_opened_takes_no_other_down(stage: Any) -> None:
+def test_a_host_that_cannot_be_opened_takes_no_other_down(stage: Stage) -> None:
     broken = {"PR1": InventoryError("no such variable"), "CEN": RuntimeError("bug")}
     stage.open_fails = broken.get
     outcome = stage.run("- hosts: sites\n  tasks:\n    - test.read:\n")
@@ -202,7 +204,7 @@ def test_a_host_that_cannot_be_opened_takes_no_other_down(stage: Any) -> None:
     assert stage.did("PR2") == ["read None"]
 
 
-def test_interruption_undoes_and_runs_always(stage: Any) -> None:
+def test_interruption_undoes_and_runs_always(stage: Stage) -> None:
     outcome = stage.run(
         """\
         - hosts: PR1:PR2
@@ -227,13 +229,13 @@ def test_interruption_undoes_and_runs_always(stage: Any) -> None:
     assert stage.left_open() == []
 
 
-def test_an_interruption_whose_undo_fails_is_more_than_an_interruption(stage: Any) -> None:
+def test_an_interruption_whose_undo_fails_is_more_than_an_interruption(stage: Stage) -> None:
     outcome = stage.tasks("- test.change: {name: a, stops: true, fails: undo}", "- test.read:")
     assert outcome.exit_code == 20
     assert stage.left_open() == ["a"]
 
 
-def test_an_interruption_ends_loops_and_retries(stage: Any) -> None:
+def test_an_interruption_ends_loops_and_retries(stage: Stage) -> None:
     stage.tasks("- test.change: {name: '{{ item }}', stops: true}\n  loop: [a, b]")
     assert stage.did() == ["made a", "undone a"]
     stage.log.entries.clear()
@@ -241,7 +243,7 @@ def test_an_interruption_ends_loops_and_retries(stage: Any) -> None:
     assert stage.did() == ["made c", "undone c"]
 
 
-def test_exit_codes(stage: Any) -> None:
+def test_exit_codes(stage: Stage) -> None:
     assert exit_code_of([]) == 0
     assert exit_code_of(["unreachable", "unreachable"]) == 5
     assert exit_code_of(["unreachable", "auth"]) == 20
@@ -251,7 +253,7 @@ def test_exit_codes(stage: Any) -> None:
     assert stage.run("- hosts: PR1:PR2\n  tasks: []\n").exit_code == 20
 
 
-def test_a_report_that_breaks_stops_no_host(stage: Any) -> None:
+def test_a_report_that_breaks_stops_no_host(stage: Stage) -> None:
     def broken(event: events.Event) -> None:
         if event.host:
             raise RuntimeError("a bug in a report")
@@ -271,7 +273,7 @@ def test_a_report_that_breaks_stops_no_host(stage: Any) -> None:
     assert outcome.exit_code == 70
 
 
-def test_a_disk_that_fills_with_the_very_last_line_counts_too(stage: Any) -> None:
+def test_a_disk_that_fills_with_the_very_last_line_counts_too(stage: Stage) -> None:
     def full(event: events.Event) -> None:
         if isinstance(event, events.RunEnded):
             raise OSError(28, "No space left on device")
@@ -281,7 +283,7 @@ def test_a_disk_that_fills_with_the_very_last_line_counts_too(stage: Any) -> Non
     assert ([error.word for error in outcome.errors], outcome.exit_code) == (["space"], 9)
 
 
-def test_events_of_many_threads_come_one_at_a_time(stage: Any) -> None:
+def test_events_of_many_threads_come_one_at_a_time(stage: Stage) -> None:
     inside: list[int] = []
     out = StringIO()
 
@@ -299,6 +301,6 @@ def test_events_of_many_threads_come_one_at_a_time(stage: Any) -> None:
     assert out.getvalue().count("HostStarted") == 200
 
 
-def test_the_run_folder_is_made_where_it_was_asked_for(stage: Any, tmp_path: Path) -> None:
+def test_the_run_folder_is_made_where_it_was_asked_for(stage: Stage, tmp_path: Path) -> None:
     outcome = stage.tasks("- test.read:")
     assert (tmp_path / "runs" / outcome.run_id / "journal.db").is_file()

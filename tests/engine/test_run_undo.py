@@ -14,9 +14,10 @@ from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal.journal import Journal
 
 from . import conftest
+from .conftest import Stage
 
 
-def test_a_failure_takes_back_newest_first(stage: Any) -> None:
+def test_a_failure_takes_back_newest_first(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: a}", "- test.change: {name: b}\n  undo: play", "- test.change: {name: c, fails: before}"
     )
@@ -25,7 +26,7 @@ def test_a_failure_takes_back_newest_first(stage: Any) -> None:
     assert stage.left_open() == []
 
 
-def test_what_went_well_stays_unless_it_is_only_for_the_play(stage: Any) -> None:
+def test_what_went_well_stays_unless_it_is_only_for_the_play(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: stays}",
         "- test.change: {name: goes}\n  undo: play",
@@ -37,12 +38,12 @@ def test_what_went_well_stays_unless_it_is_only_for_the_play(stage: Any) -> None
     assert [row.change for row in stage.rows("kept")] == [1, 3]
 
 
-def test_never_means_never(stage: Any) -> None:
+def test_never_means_never(stage: Stage) -> None:
     stage.tasks("- test.change: {name: a, fails: half}\n  undo: never\n  retries: 1\n  delay: 1s")
     assert stage.did() == ["made a", "made a"]
 
 
-def test_block_changes_first_then_rescue_then_always(stage: Any) -> None:
+def test_block_changes_first_then_rescue_then_always(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -75,7 +76,7 @@ def test_block_changes_first_then_rescue_then_always(stage: Any) -> None:
     assert stage.left_open() == []
 
 
-def test_block_changes_are_taken_back_when_all_went_well(stage: Any) -> None:
+def test_block_changes_are_taken_back_when_all_went_well(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -91,13 +92,13 @@ def test_block_changes_are_taken_back_when_all_went_well(stage: Any) -> None:
     assert outcome.exit_code == 0
 
 
-def test_an_include_belongs_to_the_block_around(stage: Any) -> None:
+def test_an_include_belongs_to_the_block_around(stage: Stage) -> None:
     stage.file("window.yml", "- test.change: {name: stop}\n  undo: block\n")
     stage.tasks("- block:\n    - core.include_tasks: window.yml\n    - test.read: {value: inside}\n")
     assert stage.did() == ["made stop", "read inside", "undone stop"]
 
 
-def test_a_failing_undo_stops_no_older_one_and_fails_the_host(stage: Any) -> None:
+def test_a_failing_undo_stops_no_older_one_and_fails_the_host(stage: Stage) -> None:
     outcome = stage.tasks(
         "- test.change: {name: a}",
         "- test.change: {name: b, fails: undo}",
@@ -112,7 +113,7 @@ def test_a_failing_undo_stops_no_older_one_and_fails_the_host(stage: Any) -> Non
     assert stage.given_back == []  # the lease stays with what is left
 
 
-def test_a_failing_undo_cannot_be_rescued_nor_ignored(stage: Any) -> None:
+def test_a_failing_undo_cannot_be_rescued_nor_ignored(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -133,7 +134,7 @@ def test_a_failing_undo_cannot_be_rescued_nor_ignored(stage: Any) -> None:
     assert outcome.exit_code == 13
 
 
-def test_the_first_failure_is_not_lost_behind_a_failing_undo(stage: Any) -> None:
+def test_the_first_failure_is_not_lost_behind_a_failing_undo(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -148,21 +149,21 @@ def test_the_first_failure_is_not_lost_behind_a_failing_undo(stage: Any) -> None
     assert outcome.exit_code == 20
 
 
-def test_a_failed_attempt_is_taken_back_before_its_retry(stage: Any) -> None:
+def test_a_failed_attempt_is_taken_back_before_its_retry(stage: Stage) -> None:
     outcome = stage.tasks("- test.change: {name: a, fails: half, tries: 2}\n  retries: 3\n  delay: 7s")
     assert stage.did() == ["made a", "undone a", "made a", "undone a", "made a"]
     assert stage.clock.slept == [7.0, 7.0]
     assert outcome.exit_code == 0
 
 
-def test_a_failed_attempt_is_taken_back_even_where_the_failure_is_ignored(stage: Any) -> None:
+def test_a_failed_attempt_is_taken_back_even_where_the_failure_is_ignored(stage: Stage) -> None:
     outcome = stage.tasks("- test.change: {name: a, fails: half}\n  ignore_errors: true", "- test.read: {value: after}")
     assert stage.did() == ["made a", "undone a", "read after"]
     assert outcome.exit_code == 0
     assert stage.told() == [("test.change", "ignored"), ("test.read", "ok")]
 
 
-def test_a_failed_attempt_that_cannot_be_taken_back_is_not_tried_again(stage: Any) -> None:
+def test_a_failed_attempt_that_cannot_be_taken_back_is_not_tried_again(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -197,7 +198,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_what_stands_alone_may_be_left_behind_until_the_plays_end(stage: Any) -> None:
+def test_what_stands_alone_may_be_left_behind_until_the_plays_end(stage: Stage) -> None:
     outcome = stage.tasks(LEFT_BEHIND.replace("IGNORED", "ignore_errors: true"))
     assert stage.did() == ["made a", "read inside", "read after"]
     assert [error.word for error in outcome.hosts["PR1"].errors] == ["undo"]
@@ -207,7 +208,7 @@ def test_what_stands_alone_may_be_left_behind_until_the_plays_end(stage: Any) ->
 
 
 @pytest.mark.usefixtures("alone")
-def test_it_is_tried_again_there_before_older_changes(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_tried_again_there_before_older_changes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     undo, stuck = conftest.ChangeModule.undo, [True]
 
     def held(self: Any, ctx: Any, intent: Any, outcome: Any) -> str:
@@ -229,13 +230,13 @@ def test_it_is_tried_again_there_before_older_changes(stage: Any, monkeypatch: p
 
 
 @pytest.mark.usefixtures("alone")
-def test_without_ignore_errors_nothing_goes_on_from_there_either(stage: Any) -> None:
+def test_without_ignore_errors_nothing_goes_on_from_there_either(stage: Stage) -> None:
     outcome = stage.tasks(LEFT_BEHIND.replace("IGNORED", "delay: 1s"))
     assert stage.did() == ["made a"]
     assert outcome.exit_code == 20
 
 
-def test_each_item_of_a_loop_is_its_own_change(stage: Any) -> None:
+def test_each_item_of_a_loop_is_its_own_change(stage: Stage) -> None:
     stage.tasks(
         "- test.change: {name: '{{ item }}', fails: \"{{ 'half' if item == 'c' else 'no' }}\"}\n  loop: [a, b, c, d]"
     )
@@ -243,7 +244,7 @@ def test_each_item_of_a_loop_is_its_own_change(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("fails", ["bug", "exit"])
-def test_a_bug_in_a_module_leaves_nothing_open_and_other_hosts_alone(stage: Any, fails: str) -> None:
+def test_a_bug_in_a_module_leaves_nothing_open_and_other_hosts_alone(stage: Stage, fails: str) -> None:
     outcome = stage.run(
         f"""\
         - hosts: PR1:PR2
@@ -276,7 +277,7 @@ def test_a_bug_in_a_module_leaves_nothing_open_and_other_hosts_alone(stage: Any,
     assert stage.left_open() == []
 
 
-def test_an_unreachable_host_is_neither_rescued_nor_ignored(stage: Any) -> None:
+def test_an_unreachable_host_is_neither_rescued_nor_ignored(stage: Stage) -> None:
     outcome = stage.tasks(
         """\
         - block:
@@ -290,7 +291,7 @@ def test_an_unreachable_host_is_neither_rescued_nor_ignored(stage: Any) -> None:
     assert outcome.exit_code == 5
 
 
-def test_a_lease_that_is_refused_stops_before_the_change(stage: Any) -> None:
+def test_a_lease_that_is_refused_stops_before_the_change(stage: Stage) -> None:
     calls = iter([None, LimitError("another run holds it"), None, None, None])
     stage.lease_fails = lambda _host: next(calls)
     outcome = stage.tasks("- test.change: {name: a}", "- test.change: {name: b}")
@@ -299,7 +300,7 @@ def test_a_lease_that_is_refused_stops_before_the_change(stage: Any) -> None:
     assert outcome.exit_code == 12
 
 
-def test_a_lease_that_runs_out_is_renewed_for_the_undo_which_goes_on_without(stage: Any) -> None:
+def test_a_lease_that_runs_out_is_renewed_for_the_undo_which_goes_on_without(stage: Stage) -> None:
     calls = iter([None, LimitError("another run holds it")])
     stage.lease_fails = lambda _host: next(calls)
     stage.tasks("- test.change: {name: a}", "- core.fail:")
@@ -307,18 +308,18 @@ def test_a_lease_that_runs_out_is_renewed_for_the_undo_which_goes_on_without(sta
     assert stage.did() == ["made a", "undone a"]  # the fence on the host decides, not the attempt to renew
 
 
-def test_a_change_without_undo_is_never_taken_back(stage: Any) -> None:
+def test_a_change_without_undo_is_never_taken_back(stage: Stage) -> None:
     stage.tasks("- test.once: {name: a}", "- core.fail:")
     assert stage.did() == ["made a"]
     assert stage.left_open() == []
 
 
-def test_the_lease_is_given_back_at_the_very_end(stage: Any) -> None:
+def test_the_lease_is_given_back_at_the_very_end(stage: Stage) -> None:
     stage.tasks("- test.change: {name: a}\n  undo: play")
     assert stage.given_back == ["PR1"]
 
 
-def test_a_failure_to_end_loses_no_outcome(stage: Any) -> None:
+def test_a_failure_to_end_loses_no_outcome(stage: Stage) -> None:
     stage.close_fails = lambda _host: OSError("wire")
     stage.give_back_fails = lambda _host: OSError("wire")
     outcome = stage.tasks("- core.fail: {msg: first}")
@@ -327,7 +328,7 @@ def test_a_failure_to_end_loses_no_outcome(stage: Any) -> None:
 
 
 def test_a_host_that_is_still_busy_with_what_we_began_is_waited_for(
-    stage: Any, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undo, busy = conftest.ChangeModule.undo, [True, True, True, True]
 
@@ -344,7 +345,7 @@ def test_a_host_that_is_still_busy_with_what_we_began_is_waited_for(
     assert len(stage.clock.slept) == 4
 
 
-def test_who_takes_a_run_up_waits_for_a_host_that_is_still_busy(stage: Any, tmp_path: Path) -> None:
+def test_who_takes_a_run_up_waits_for_a_host_that_is_still_busy(stage: Stage, tmp_path: Path) -> None:
     busy, taken = [True, True], []
 
     def take() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sitekeeper_lab.clock import LabClock
+from sitekeeper_lab.engines.api import Command
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.windows.services import ServiceControl
 from sitekeeper_lab.windows.tasks import Tasks
@@ -167,7 +168,7 @@ def test_without_a_beat_the_services_run_within_its_minutes_and_one(site: Site) 
     assert site.fired("minute") == fired
 
 
-def test_it_fences_whoever_held_the_lease(site: Site, lab_command: Any) -> None:
+def test_it_fences_whoever_held_the_lease(site: Site, lab_command: Callable[..., Command]) -> None:
     site.arm()
     site.stop()
     site.minutes(15)
@@ -187,7 +188,7 @@ def test_it_fences_whoever_held_the_lease(site: Site, lab_command: Any) -> None:
     assert taken.output[0].extended["Generation"] == 3
 
 
-def test_it_waits_while_a_change_holds_the_lock(site: Site, lab_command: Any) -> None:
+def test_it_waits_while_a_change_holds_the_lock(site: Site, lab_command: Callable[..., Command]) -> None:
     site.arm()
     site.stop()
     other = type(site.session)(site.host)  # another session of ours, in the middle of a change
@@ -201,7 +202,7 @@ def test_it_waits_while_a_change_holds_the_lock(site: Site, lab_command: Any) ->
 
 
 def test_a_beat_during_a_long_change_counts_and_a_session_that_dies_frees_the_lock(
-    site: Site, lab_command: Any
+    site: Site, lab_command: Callable[..., Command]
 ) -> None:
     site.arm()
     site.stop()
@@ -228,7 +229,7 @@ def _while_time_passes(site: Site, act: Callable[[], Any]) -> Any:
     return answers[0]
 
 
-def test_nobody_waits_for_the_lock_for_ever(site: Site, lab_command: Any) -> None:
+def test_nobody_waits_for_the_lock_for_ever(site: Site, lab_command: Callable[..., Command]) -> None:
     other = type(site.session)(site.host)
     other.run(lab_command("Assert-SkLease", **OURS, Generation=1, ErrorAction="Stop"))
     said = _while_time_passes(site, lambda: site.session("Assert-SkLease", **OURS, Generation=1))

@@ -287,7 +287,7 @@ def test_odd_files_are_in_the_listing_as_windows_has_them(lab_session: Sessions)
     assert {"caf\u00e9.txt", "cafe\u0301.txt"} <= set(found)
 
 
-def test_what_dotnet_cannot_open_is_named_and_not_read(lab_hierarchy: Any, lab_session: Sessions) -> None:
+def test_what_dotnet_cannot_open_is_named_and_not_read(lab_hierarchy: Any, lab_session: Any) -> None:
     spec = lab_hierarchy.hosts["PR2"]
     lab_hierarchy.hosts["PR2"] = spec.model_copy(update={"site": spec.site.model_copy(update={"out_of_reach": True})})
     session = lab_session("PR2")

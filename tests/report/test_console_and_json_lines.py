@@ -139,7 +139,9 @@ def terminal() -> Iterator[tuple[Any, list[bytes]]]:
     os.close(ours)
 
 
-def test_on_a_terminal_it_is_live_and_gives_the_terminal_back(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_it_is_live_and_gives_the_terminal_back(
+    terminal: tuple[Any, list[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     out, got = terminal
     console = Console(out)

@@ -22,6 +22,8 @@ from sitekeeper.store.get import Get, GetParams
 from sitekeeper.store.keeping.pruning import judge
 from sitekeeper.store.keeping.retention import Policy
 
+from .conftest import Kit
+
 Damage = Callable[["Sets"], str]
 
 
@@ -55,7 +57,7 @@ def got(sets: Sets, kit: Any, work: Path, name: str = "PR1-000007") -> Extracted
 
 
 @pytest.fixture(params=["plain", "sealed"])
-def sets(request: pytest.FixtureRequest, kit: Any, store: Folder, tmp_path: Path) -> Sets:
+def sets(request: pytest.FixtureRequest, kit: Kit, store: Folder, tmp_path: Path) -> Sets:
     return Sets(kit, store, tmp_path, seal=request.param == "sealed")
 
 
@@ -193,7 +195,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_named_and_nothing_comes_out(
-    damage: Damage, sets: Sets, kit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: Damage, sets: Sets, kit: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = damage(sets)
     store = ["--store", str(sets.store.root)]
@@ -219,7 +221,7 @@ def test_damage_is_named_and_nothing_comes_out(
 
 
 @pytest.mark.parametrize("damage", [flipped, cut, missing, link, swapped_files])
-def test_store_get_finds_it_without_any_verification(damage: Damage, sets: Sets, kit: Any, tmp_path: Path) -> None:
+def test_store_get_finds_it_without_any_verification(damage: Damage, sets: Sets, kit: Kit, tmp_path: Path) -> None:
     said = damage(sets)
     with pytest.raises(IntegrityError) as told:
         got(sets, kit, tmp_path / "work")
@@ -229,7 +231,7 @@ def test_store_get_finds_it_without_any_verification(damage: Damage, sets: Sets,
 
 
 def test_a_newest_set_that_is_found_damaged_is_not_replaced_by_an_older_one_in_silence(
-    sets: Sets, kit: Any, tmp_path: Path
+    sets: Sets, kit: Kit, tmp_path: Path
 ) -> None:
     sets.folder, sets.other = sets.other, sets.folder
     if sets.seal:
@@ -273,7 +275,7 @@ def an_earlier_date(sets: Sets) -> str:
 
 @pytest.mark.parametrize("damage", [swap_body, swap_body_and_head_sums, swap_two_stored_names, an_earlier_date])
 def test_what_a_forger_of_heads_can_do_ends_at_the_body(
-    damage: Damage, kit: Any, store: Folder, tmp_path: Path
+    damage: Damage, kit: Kit, store: Folder, tmp_path: Path
 ) -> None:
     sets = Sets(kit, store, tmp_path, seal=True)
     said = damage(sets)

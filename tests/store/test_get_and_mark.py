@@ -23,6 +23,8 @@ from sitekeeper.store.get import Get, GetIntent, GetParams
 from sitekeeper.store.keeping import extract
 from sitekeeper.store.mark import Mark, MarkParams
 
+from .conftest import Kit
+
 
 @pytest.fixture
 def key() -> Any:
@@ -30,7 +32,7 @@ def key() -> Any:
 
 
 @pytest.fixture
-def ctx(kit: Any, store: Folder, tmp_path: Path, key: Any) -> Any:
+def ctx(kit: Kit, store: Folder, tmp_path: Path, key: Any) -> Any:
     made = kit.Context(None)
     made.vars = {
         "store": str(store.root),
@@ -49,7 +51,7 @@ def intent_of(plan: Plan[GetIntent, ExtractedSet]) -> GetIntent:
     return plan.intent
 
 
-def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) -> None:
+def test_a_plain_set_is_used_where_it_lies(kit: Kit, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
     module, params = Get(), GetParams(set="PR1-000007")
     plan = module.plan(ctx, params)
@@ -67,7 +69,7 @@ def test_a_plain_set_is_used_where_it_lies(kit: Any, store: Folder, ctx: Any) ->
     assert folder.is_dir()
 
 
-def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: Any, tmp_path: Path, key: Any) -> None:
+def test_a_sealed_set_is_unpacked_and_goes_again(kit: Kit, store: Folder, ctx: Any, tmp_path: Path, key: Any) -> None:
     published(kit, store, 7, sealing(key))
     module, params = Get(), GetParams(set="PR1", files=("database", "registry"))
     plan = module.plan(ctx, params)
@@ -89,7 +91,7 @@ def test_a_sealed_set_is_unpacked_and_goes_again(kit: Any, store: Folder, ctx: A
     assert not Get().in_place(ctx, intent, got, 0)
 
 
-def test_undo_deletes_what_a_killed_process_had_unpacked(kit: Any, store: Folder, ctx: Any, key: Any) -> None:
+def test_undo_deletes_what_a_killed_process_had_unpacked(kit: Kit, store: Folder, ctx: Any, key: Any) -> None:
     published(kit, store, 7, sealing(key))
     plan = Get().plan(ctx, GetParams(set="PR1"))
     half = extract.half_of(Path(intent_of(plan).folder))
@@ -99,7 +101,7 @@ def test_undo_deletes_what_a_killed_process_had_unpacked(kit: Any, store: Folder
     assert list(half.parent.iterdir()) == []
 
 
-def test_without_the_key_or_with_another_nothing_is_unpacked(kit: Any, store: Folder, ctx: Any, key: Any) -> None:
+def test_without_the_key_or_with_another_nothing_is_unpacked(kit: Kit, store: Folder, ctx: Any, key: Any) -> None:
     published(kit, store, 7, sealing(key))
     ctx.vars["store_identity"] = inline(str(pyrage.x25519.Identity.generate()), "vault:9")
     with pytest.raises(SecretError, match="vault:9 does not open it"):
@@ -111,7 +113,7 @@ def test_without_the_key_or_with_another_nothing_is_unpacked(kit: Any, store: Fo
     assert str(key) not in told.value.render()
 
 
-def test_no_room_to_unpack(kit: Any, store: Folder, ctx: Any, key: Any, small_disk: Path) -> None:
+def test_no_room_to_unpack(kit: Kit, store: Folder, ctx: Any, key: Any, small_disk: Path) -> None:
     published(kit, store, 7, sealing(key))
     ctx.vars["store_work"] = str(small_disk)
     (small_disk / "filler").write_bytes(b"x" * 240 * 1024)
@@ -123,14 +125,14 @@ def test_no_room_to_unpack(kit: Any, store: Folder, ctx: Any, key: Any, small_di
     assert [one.name for one in small_disk.iterdir()] == ["filler"]
 
 
-def test_a_set_of_another_site_proves_nothing_of_this_one(kit: Any, store: Folder, ctx: Any) -> None:
+def test_a_set_of_another_site_proves_nothing_of_this_one(kit: Kit, store: Folder, ctx: Any) -> None:
     published(kit, store, 7)
     assert Get().plan(ctx, GetParams(set="PR1-000007", site="pr1")).result.id == "PR1-000007"
     with pytest.raises(PreflightError, match="PR1-000007 is a set of PR1, not of PR2"):
         Get().plan(ctx, GetParams(set="PR1-000007", site="PR2"))
 
 
-def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
+def test_which_set(kit: Kit, store: Folder, ctx: Any) -> None:
     published(kit, store, 7)
     published(kit, store, 8)
     seen = marks_file.Drilled(at="x", run="r", result="failed")
@@ -160,7 +162,7 @@ def test_which_set(kit: Any, store: Folder, ctx: Any) -> None:
         Get().plan(ctx, GetParams(set="PR1"))
 
 
-def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, store: Folder) -> None:
+def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Kit, store: Folder) -> None:
     manifest = manifest_file.read(published(kit, store))
     copied = tuple(
         Entry(
@@ -187,7 +189,7 @@ def test_database_files_of_the_task_are_known_by_their_bare_names(kit: Any, stor
 
 @pytest.mark.parametrize("kind", ["snapshot", "task"])
 def test_the_primary_data_file_comes_first_whatever_its_name(
-    kit: Any, store: Folder, kind: Literal["snapshot", "task"]
+    kit: Kit, store: Folder, kind: Literal["snapshot", "task"]
 ) -> None:
     """An attach takes the first file for the primary one; entries of a set are sorted by name."""
     manifest = manifest_file.read(published(kit, store))
@@ -210,7 +212,7 @@ def test_the_primary_data_file_comes_first_whatever_its_name(
     assert found == ["CM_PR2.mdf", "CM_PR2_log.ldf", "CM_PR2-2.ndf", "CM_older.mdf"]
 
 
-def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
+def test_mark(kit: Kit, store: Folder, ctx: Any) -> None:
     folder = published(kit, store)
     for wanted in ("failed", "ok"):
         params = MarkParams.model_validate({"set": "PR1-000007", "drilled": wanted})
@@ -223,7 +225,7 @@ def test_mark(kit: Any, store: Folder, ctx: Any) -> None:
         Mark().plan(ctx, MarkParams(set="PR1-000009", drilled="ok"))
 
 
-def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, kit: Any, ctx: Any) -> None:
+def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, kit: Kit, ctx: Any) -> None:
     folder = published(kit, store)
     doubts = []
     for of_files, of_backup in (("failed", "ok"), ("ok", "failed")):
@@ -238,14 +240,14 @@ def test_a_drill_of_the_backup_in_it_says_nothing_of_its_files(store: Folder, ki
     assert doubts == [f"its last drill failed (run {kit.run})", ""]
 
 
-def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Any) -> None:
+def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Kit) -> None:
     folder = published(kit, store)
     old = {"version": 1, "pinned": None, "verified": None, "drilled": {"at": "x", "run": "r", "result": "failed"}}
     (folder / "marks.json").write_text(json.dumps(old))
     assert catalogue.read(folder).doubt == "its last drill failed (run r)"
 
 
-def test_marks_of_others_are_kept_by_each_change(kit: Any, store: Folder) -> None:
+def test_marks_of_others_are_kept_by_each_change(kit: Kit, store: Folder) -> None:
     folder = published(kit, store)
     marks_file.change(folder, lambda marks: marks.model_copy(update={"pinned": marks_file.Pinned(by="me", at="x")}))
     marks_file.change(folder, lambda marks: marks.model_copy(update={"verified": marks_file.Verified(at="y")}))

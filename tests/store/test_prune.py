@@ -13,9 +13,11 @@ from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.keeping import trash
 from sitekeeper.store.prune import Prune, PruneParams
 
+from .conftest import Kit
+
 
 @pytest.fixture
-def ctx(kit: Any, store: Folder) -> Any:
+def ctx(kit: Any, store: Any) -> Any:
     made = kit.Context(None)
     made.vars = {"store": str(store.root), "retention": {"keep": 1}}
     made.site_code = lambda: "PR1"
@@ -26,7 +28,7 @@ def sets(store: Folder) -> list[str]:
     return [folder.name for folder in store.sets()]
 
 
-def test_what_goes_is_planned_and_then_dropped(kit: Any, store: Folder, ctx: Any) -> None:
+def test_what_goes_is_planned_and_then_dropped(kit: Kit, store: Folder, ctx: Any) -> None:
     for generation in (7, 8, 9):
         published(kit, store, generation, taken_at=f"2026-11-{generation:02}T00:00:00+00:00")
     plan = Prune().plan(ctx, PruneParams())
@@ -40,7 +42,7 @@ def test_what_goes_is_planned_and_then_dropped(kit: Any, store: Folder, ctx: Any
     assert store.newest("PR1") == 9  # no id is given twice
 
 
-def test_damaged_sets_make_the_run_a_partial_failure(kit: Any, store: Folder, ctx: Any) -> None:
+def test_damaged_sets_make_the_run_a_partial_failure(kit: Kit, store: Folder, ctx: Any) -> None:
     damaged = published(kit, store, 7)
     published(kit, store, 8, taken_at="2026-11-25T00:00:00+00:00")
     (damaged / "manifest.json").unlink()
@@ -49,7 +51,7 @@ def test_damaged_sets_make_the_run_a_partial_failure(kit: Any, store: Folder, ct
     assert "damaged and left alone: PR1-000007: no readable manifest" in result.partial
 
 
-def test_without_policy_or_sets_nothing_goes(kit: Any, store: Folder, ctx: Any) -> None:
+def test_without_policy_or_sets_nothing_goes(kit: Kit, store: Folder, ctx: Any) -> None:
     assert Prune().plan(ctx, PruneParams()).changes == ()
     published(kit, store, 7)
     published(kit, store, 8)
@@ -66,7 +68,7 @@ def test_without_policy_or_sets_nothing_goes(kit: Any, store: Folder, ctx: Any) 
         Prune().plan(ctx, PruneParams())
 
 
-def test_dropping(kit: Any, store: Folder, tmp_path: Path) -> None:
+def test_dropping(kit: Kit, store: Folder, tmp_path: Path) -> None:
     folder = published(kit, store, 7)
     published(kit, store, 8)
     assert trash.drop(store, folder)

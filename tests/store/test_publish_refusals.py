@@ -19,11 +19,13 @@ from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.keeping.verify import verify_set
 from sitekeeper.store.publish_task import feeds_of
 
+from .conftest import Kit
+
 Edit = Callable[[Good], None]
 
 
 @pytest.fixture
-def good(kit: Any, staging: Staging) -> Good:
+def good(kit: Kit, staging: Staging) -> Good:
     return Good(kit, staging)
 
 

@@ -19,6 +19,8 @@ from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.pull import Pull, PullParams
 from sitekeeper.store.pulling.streams import RESUMES
 
+from .conftest import Kit
+
 BIG = bytes(range(256)) * 40
 
 
@@ -58,7 +60,7 @@ def site(kit: Any) -> Any:
     return kit.Host(disks={0: disk})
 
 
-def test_a_folder_arrives_whole(kit: Any, staging: Staging) -> None:
+def test_a_folder_arrives_whole(kit: Kit, staging: Staging) -> None:
     result = pull(kit, site(kit), staging, kit.part("SMS"))
     found = files(staging)
     assert found["SiteServer/SMSServer/big.bin"] == BIG
@@ -75,7 +77,7 @@ def test_a_folder_arrives_whole(kit: Any, staging: Staging) -> None:
     assert (Path(staging.folder) / "SiteServer/SMSServer/big.bin").stat().st_mtime == pytest.approx(1_655_526_400)
 
 
-def test_a_single_file_and_two_of_one_name(kit: Any, staging: Staging) -> None:
+def test_a_single_file_and_two_of_one_name(kit: Kit, staging: Staging) -> None:
     host = kit.Host(disks={0: kit.Disk({"Data\\CM.mdf": b"data"}), 1: kit.Disk({"CM.mdf": b"more"})})
     pull(
         kit,
@@ -92,7 +94,7 @@ def test_a_single_file_and_two_of_one_name(kit: Any, staging: Staging) -> None:
 
 
 @pytest.mark.parametrize("blocks", range(11))
-def test_a_lost_connection_goes_on_where_it_was(kit: Any, staging: Staging, blocks: int) -> None:
+def test_a_lost_connection_goes_on_where_it_was(kit: Kit, staging: Staging, blocks: int) -> None:
     host = site(kit)
     host.streams = [kit.dropping_after(blocks)]
     result = pull(kit, host, staging, kit.part("SMS"))
@@ -106,21 +108,21 @@ def test_a_lost_connection_goes_on_where_it_was(kit: Any, staging: Staging, bloc
     assert len(held(staging)) == len({entry["file"] for entry in held(staging)})
 
 
-def test_lost_again_and_again(kit: Any, staging: Staging) -> None:
+def test_lost_again_and_again(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.streams = [kit.dropping_after(1) for _ in range(11)]
     pull(kit, host, staging, kit.part("SMS"))
     assert files(staging)["SiteServer/SMSServer/big.bin"] == BIG
 
 
-def test_lost_without_progress_ends_some_time(kit: Any, staging: Staging) -> None:
+def test_lost_without_progress_ends_some_time(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.streams = [kit.dropping_after(0) for _ in range(RESUMES + 5)]
     with pytest.raises(UnreachableError):
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_a_shadow_copy_that_went_meanwhile(kit: Any, staging: Staging) -> None:
+def test_a_shadow_copy_that_went_meanwhile(kit: Kit, staging: Staging) -> None:
     host = site(kit)
 
     def gone(sent: list[bytes]) -> Iterator[bytes]:
@@ -150,14 +152,14 @@ def renumbered(number: int, whole: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("lie", "says"), [(flipped, "SHA-256"), (shorter, "listed with"), (renumbered, "cannot be read")]
 )
-def test_a_host_that_lies_about_bytes(kit: Any, staging: Staging, lie: Any, says: str) -> None:
+def test_a_host_that_lies_about_bytes(kit: Kit, staging: Staging, lie: Any, says: str) -> None:
     host = site(kit)
     host.frames = lie
     with pytest.raises(IntegrityError, match=says):
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_a_file_that_became_another_while_the_connection_was_lost(kit: Any, staging: Staging) -> None:
+def test_a_file_that_became_another_while_the_connection_was_lost(kit: Kit, staging: Staging) -> None:
     host = site(kit)
 
     def changed(sent: list[bytes]) -> Iterator[bytes]:
@@ -170,14 +172,14 @@ def test_a_file_that_became_another_while_the_connection_was_lost(kit: Any, stag
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_a_stream_that_ends_too_early(kit: Any, staging: Staging) -> None:
+def test_a_stream_that_ends_too_early(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.streams = [lambda sent: iter(sent[:3])]
     with pytest.raises(IntegrityError, match="stopped in the middle"):
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_something_that_is_no_file_data(kit: Any, staging: Staging) -> None:
+def test_something_that_is_no_file_data(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.streams = [lambda _: iter(["text"])]
     with pytest.raises(IntegrityError, match="not file data"):
@@ -185,7 +187,7 @@ def test_something_that_is_no_file_data(kit: Any, staging: Staging) -> None:
 
 
 @pytest.mark.parametrize("path", ["SMS\\..\\..\\..\\etc\\cron.d\\x", "Windows\\x"])
-def test_paths_that_go_elsewhere(kit: Any, staging: Staging, path: str) -> None:
+def test_paths_that_go_elsewhere(kit: Kit, staging: Staging, path: str) -> None:
     host = site(kit)
     lines = [f"F\t1\t0\t0\t{path}"]
     host.disks[0].listing = lambda _: lines
@@ -195,12 +197,12 @@ def test_paths_that_go_elsewhere(kit: Any, staging: Staging, path: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["../../x", "/etc", "SiteServer/../../x", ""])
-def test_a_part_that_would_go_elsewhere(kit: Any, staging: Staging, place: str) -> None:
+def test_a_part_that_would_go_elsewhere(kit: Kit, staging: Staging, place: str) -> None:
     with pytest.raises(IntegrityError, match="outside the set"):
         pull(kit, site(kit), staging, kit.part("SMS", to=place))
 
 
-def test_what_cannot_be_read(kit: Any, staging: Staging) -> None:
+def test_what_cannot_be_read(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.disks[0].unreadable = {"SMS\\inboxes\\closed"}
     with pytest.raises(IntegrityError, match="closed in the shadow copy: UnauthorizedAccessException"):
@@ -212,7 +214,7 @@ def test_what_cannot_be_read(kit: Any, staging: Staging) -> None:
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_a_mounted_inbox_volume_is_where_its_mount_point_was(kit: Any, staging: Staging) -> None:
+def test_a_mounted_inbox_volume_is_where_its_mount_point_was(kit: Kit, staging: Staging) -> None:
     """Its mount point is a link in the volume above; the volume's root has folders that nobody can read."""
     outer = kit.Disk({"SMS\\bin\\x.exe": b"x"}, links={"SMS\\Inboxes": 16})
     inner = kit.Disk({"a.box\\one": b"one"}, unreadable={"System Volume Information"})
@@ -229,7 +231,7 @@ def test_a_mounted_inbox_volume_is_where_its_mount_point_was(kit: Any, staging: 
     assert "link" not in kinds.values()
 
 
-def test_other_links_are_noted_and_not_followed(kit: Any, staging: Staging) -> None:
+def test_other_links_are_noted_and_not_followed(kit: Kit, staging: Staging) -> None:
     host = kit.Host(disks={0: kit.Disk({"SMS\\a": b"a"}, links={"SMS\\inboxes\\away": 16, "SMS\\soft.txt": 0})})
     pull(kit, host, staging, kit.part("SMS"))
     links = [entry["file"] for entry in held(staging) if entry["kind"] == "link"]
@@ -238,7 +240,7 @@ def test_other_links_are_noted_and_not_followed(kit: Any, staging: Staging) -> N
 
 
 @pytest.mark.parametrize("attributes", [0x200, 0x1000, 0x400000])
-def test_bytes_that_are_kept_elsewhere_are_refused(kit: Any, staging: Staging, attributes: int) -> None:
+def test_bytes_that_are_kept_elsewhere_are_refused(kit: Kit, staging: Staging, attributes: int) -> None:
     """A deduplicated file is a reparse point: taken for a link, its content would silently not be in the set."""
     host = kit.Host(disks={0: kit.Disk({"SMS\\a": b"a"}, links={"SMS\\dedup.dat": attributes})})
     with pytest.raises(IntegrityError, match="kept elsewhere"):
@@ -246,7 +248,7 @@ def test_bytes_that_are_kept_elsewhere_are_refused(kit: Any, staging: Staging, a
 
 
 @pytest.mark.parametrize("single", [False, True])
-def test_a_part_that_is_a_link_would_be_read_from_the_live_volume(kit: Any, staging: Staging, single: bool) -> None:
+def test_a_part_that_is_a_link_would_be_read_from_the_live_volume(kit: Any, staging: Any, single: bool) -> None:
     disk = kit.Disk({"SMS\\a": b"a"})
     lines = ["F\t1\t0\t1056\tSMS"] if single else ["D\t0\t0\t1040\tSMS", "F\t1\t0\t32\tSMS\\a"]
     disk.listing = lambda _: lines
@@ -254,7 +256,7 @@ def test_a_part_that_is_a_link_would_be_read_from_the_live_volume(kit: Any, stag
         pull(kit, kit.Host(disks={0: disk}), staging, kit.part("SMS"))
 
 
-def test_a_part_without_a_copy_is_never_left_out_silently(kit: Any, staging: Staging) -> None:
+def test_a_part_without_a_copy_is_never_left_out_silently(kit: Kit, staging: Staging) -> None:
     snapshot = kit.shadow_set(copies=kit.shadow_set().copies[:1])
     with pytest.raises(IntegrityError, match="is not on a volume of the shadow copy set"):
         pull(kit, site(kit), staging, kit.part("SMS"), kit.part("", "SiteServer/x", volume=kit.E), snapshot=snapshot)
@@ -263,13 +265,13 @@ def test_a_part_without_a_copy_is_never_left_out_silently(kit: Any, staging: Sta
         pull(kit, site(kit), staging, kit.part("x", "DB", "database", volume=kit.E), snapshot=snapshot)
 
 
-def test_two_shadow_copy_sets_are_never_mixed(kit: Any, staging: Staging) -> None:
+def test_two_shadow_copy_sets_are_never_mixed(kit: Kit, staging: Staging) -> None:
     pull(kit, site(kit), staging, kit.part("SMS"))
     with pytest.raises(IntegrityError, match="never mixed"):
         pull(kit, site(kit), staging, kit.part("SMS"), snapshot=kit.shadow_set(set_id="another"))
 
 
-def test_pulled_again_after_a_failure_it_is_the_same_set(kit: Any, staging: Staging) -> None:
+def test_pulled_again_after_a_failure_it_is_the_same_set(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.frames = flipped
     with pytest.raises(IntegrityError):
@@ -283,7 +285,7 @@ def test_pulled_again_after_a_failure_it_is_the_same_set(kit: Any, staging: Stag
 
 
 def test_a_database_inside_the_install_folder_is_twice_in_the_set_also_when_pulled_again(
-    kit: Any, staging: Staging
+    kit: Kit, staging: Staging
 ) -> None:
     disk = kit.Disk({"SMS\\db\\CM.mdf": b"data", "SMS\\zz": b"z"})
     parts = [kit.part("SMS"), kit.part("SMS\\db\\CM.mdf", "SiteDBServer", "database")]
@@ -297,7 +299,7 @@ def test_a_database_inside_the_install_folder_is_twice_in_the_set_also_when_pull
         assert {entry["file"] for entry in held(staging) if entry["kind"] == "file"} == set(files(staging))
 
 
-def test_the_rate_is_kept(kit: Any, staging: Staging) -> None:
+def test_the_rate_is_kept(kit: Kit, staging: Staging) -> None:
     ctx = kit.Context(site(kit))
     pull(kit, ctx.ps, staging, kit.part("SMS"), ctx=ctx, rate=1000)
     assert ctx.clock.at - 1000 == pytest.approx(len(BIG) / 1000, rel=0.2)
@@ -305,7 +307,7 @@ def test_the_rate_is_kept(kit: Any, staging: Staging) -> None:
         PullParams(set=staging, snapshot=kit.shadow_set(), what=(kit.part("SMS"),), rate=0)
 
 
-def test_the_operators_stop_ends_it(kit: Any, staging: Staging) -> None:
+def test_the_operators_stop_ends_it(kit: Kit, staging: Staging) -> None:
     ctx = kit.Context(site(kit))
     ctx.stop.set()
     with pytest.raises(RunInterruptedError):
@@ -320,14 +322,14 @@ def storage(volume: str, used: int, most: int = 100) -> dict[str, Any]:
     }
 
 
-def test_it_stops_before_windows_drops_the_copies(kit: Any, staging: Staging) -> None:
+def test_it_stops_before_windows_drops_the_copies(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.storage = [storage(kit.D, 91)]
     with pytest.raises(SpaceError, match="91 % full"):
         pull(kit, host, staging, kit.part("SMS"))
 
 
-def test_the_storage_of_other_volumes_and_unbounded_ones_do_not_matter(kit: Any, staging: Staging) -> None:
+def test_the_storage_of_other_volumes_and_unbounded_ones_do_not_matter(kit: Kit, staging: Staging) -> None:
     host = site(kit)
     host.storage = [
         storage(kit.D, 90),
@@ -339,7 +341,7 @@ def test_the_storage_of_other_volumes_and_unbounded_ones_do_not_matter(kit: Any,
 
 
 @pytest.mark.parametrize("room", [0, 6_000, 60_000])
-def test_a_full_store_is_a_matter_of_space(kit: Any, small_disk: Path, room: int) -> None:
+def test_a_full_store_is_a_matter_of_space(kit: Kit, small_disk: Path, room: int) -> None:
     """Whatever is being written when the last byte is gone, and once more when it is closed."""
     store = Folder(small_disk)
     store.prepare()
@@ -352,7 +354,7 @@ def test_a_full_store_is_a_matter_of_space(kit: Any, small_disk: Path, room: int
         pull(kit, kit.Host(disks={0: disk}), staging, kit.part("SMS"))
 
 
-def test_many_small_files_travel_in_few_requests(kit: Any, staging: Staging) -> None:
+def test_many_small_files_travel_in_few_requests(kit: Kit, staging: Staging) -> None:
     disk = kit.Disk({f"SMS\\{n:04}": str(n).encode() for n in range(1200)})
     host = kit.Host(disks={0: disk})
     result = pull(kit, host, staging, kit.part("SMS"))
@@ -360,7 +362,7 @@ def test_many_small_files_travel_in_few_requests(kit: Any, staging: Staging) -> 
     assert len([1 for command, _ in host.asked if command == "Read-SkFile"]) == 3
 
 
-def test_long_paths_share_requests_of_a_bounded_size(kit: Any, staging: Staging) -> None:
+def test_long_paths_share_requests_of_a_bounded_size(kit: Kit, staging: Staging) -> None:
     disk = kit.Disk({f"SMS\\{'x' * 200}\\{n:04}": b"" for n in range(400)})
     host = kit.Host(disks={0: disk})
     pull(kit, host, staging, kit.part("SMS"))

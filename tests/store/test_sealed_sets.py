@@ -27,6 +27,8 @@ from sitekeeper.store.sealing.open_set import opened
 from sitekeeper.store.set import Set, SetParams
 from sitekeeper.transport.age_identity import Keys, keys_of
 
+from .conftest import Kit
+
 TOOLS = pytest.mark.skipif(
     not (shutil.which("age") and shutil.which("zstd")), reason="Debian's packages age and zstd are not installed"
 )
@@ -47,7 +49,7 @@ def public(identity: Path) -> str:
 
 
 @pytest.fixture
-def good(kit: Any, staging: Staging, public: str) -> Good:
+def good(kit: Kit, staging: Staging, public: str) -> Good:
     one = Good(kit, staging)
     one.disk.files["SMS\\inboxes\\big.dat"] = BIG
     one.disk.files["SMS\\inboxes\\empty.dat"] = b""
@@ -254,7 +256,7 @@ def test_a_byte_that_changed_between_pull_and_sealing_is_found(good: Good) -> No
     assert list(Folder(Path(good.staging.store)).sets()) == []
 
 
-def test_a_full_store_while_sealing_is_told_as_one(small_disk: Path, kit: Any, public: str) -> None:
+def test_a_full_store_while_sealing_is_told_as_one(small_disk: Path, kit: Kit, public: str) -> None:
     store = Folder(small_disk)
     store.prepare()
     folder = store.claim("PR1-000007", kit.run)
@@ -357,9 +359,7 @@ def test_plain_sets_stay_as_they_are(good: Good) -> None:
         ({"store_recipients": []}, "store_recipients is empty"),
     ],
 )
-def test_variables_that_make_no_sense_are_told_before_the_site_is_down(
-    kit: Any, variables: dict[str, Any], said: str
-) -> None:
+def test_variables_that_make_no_sense_are_told_before_the_site_is_down(kit: Any, variables: Any, said: str) -> None:
     ctx = kit.Context(None)
     ctx.vars = {"store": "/srv/x", **variables}
     with pytest.raises(InventoryError, match=said):

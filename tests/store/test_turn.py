@@ -13,6 +13,8 @@ from sitekeeper.engine.errors import UsageError
 from sitekeeper.store.format import marks_file
 from sitekeeper.store.turn import Turn, TurnParams
 
+from .conftest import Kit
+
 SITES = ("CEN", "PR1", "PR2", "PR3")
 
 
@@ -35,18 +37,18 @@ def _due(kit: Any, store: Path, sample: int) -> set[str]:
     return {site for site in SITES if Turn().plan(ctx, TurnParams(site=site, of=SITES, sample=sample)).result.due}
 
 
-def test_all_are_due_without_a_sample(kit: Any, store: Path) -> None:
+def test_all_are_due_without_a_sample(kit: Kit, store: Path) -> None:
     assert _due(kit, store, 0) == set(SITES)
 
 
-def test_who_was_never_drilled_comes_first_even_without_a_set(kit: Any, store: Path) -> None:
+def test_who_was_never_drilled_comes_first_even_without_a_set(kit: Kit, store: Path) -> None:
     _drilled(store, "CEN-000002", "2026-11-20T00:00:00+00:00")
     _drilled(store, "PR1-000001", "2026-11-01T00:00:00+00:00")
     assert _due(kit, store, 2) == {"PR2", "PR3"}
     assert _due(kit, store, 3) == {"PR1", "PR2", "PR3"}
 
 
-def test_turns_go_round(kit: Any, store: Path) -> None:
+def test_turns_go_round(kit: Kit, store: Path) -> None:
     seen: list[set[str]] = []
     for night in range(4):
         due = _due(kit, store, 1) - {"PR3"}
@@ -61,7 +63,7 @@ def test_turns_go_round(kit: Any, store: Path) -> None:
     assert _due(kit, store, 1) == {"CEN"}
 
 
-def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Any, store: Path) -> None:
+def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Kit, store: Path) -> None:
     ctx = kit.Context(None)
     before = _due(kit, store, 1)
     _drilled(store, "CEN-000002", "2026-12-01T00:00:00+00:00", run=ctx.run_id)

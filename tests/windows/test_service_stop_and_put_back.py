@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sitekeeper.engine.errors import (
-    LimitError,
     RemoteError,
     RemoteTimeoutError,
     UndoError,
@@ -16,6 +14,8 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.windows.service import NEVER_STOPPED, Service, ServiceIntent, ServiceParams
+
+from .conftest import Stand
 
 CM, EXEC = "SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE"
 WAIT = {"timeout": "60s", "undo_timeout": "120s", "settle": "4s"}
@@ -67,24 +67,24 @@ def test_put_back_twice(stand: Any) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NEVER_STOPPED))
-def test_what_makes_the_backup_is_never_stopped(stand: Any, name: str) -> None:
+def test_what_makes_the_backup_is_never_stopped(stand: Stand, name: str) -> None:
     for spelled in (name, name.upper(), name.title()):
         with pytest.raises(UsageError, match="must not be stopped"):
             planned(stand, EXEC, spelled)
 
 
 @pytest.mark.parametrize("name", ["x' OR Name='SQLWriter", "a%", 'a"', "a\\b", ""])
-def test_a_name_that_is_none(stand: Any, name: str) -> None:
+def test_a_name_that_is_none(stand: Stand, name: str) -> None:
     with pytest.raises(UsageError, match="invalid service name"):
         planned(stand, name)
 
 
-def test_a_service_that_does_not_exist(stand: Any) -> None:
+def test_a_service_that_does_not_exist(stand: Stand) -> None:
     with pytest.raises(RemoteError, match="service Spooler does not exist"):
         planned(stand, CM, "Spooler")
 
 
-def test_nothing_to_do(stand: Any) -> None:
+def test_nothing_to_do(stand: Stand) -> None:
     for unit in stand.host.units.values():
         unit.state, unit.pid = "Stopped", 0
     plan = planned(stand)
@@ -110,7 +110,7 @@ def test_a_paused_service_is_started_again(stand: Any) -> None:
 @pytest.mark.parametrize(
     ("code", "says"), [(2, "access denied"), (3, "depend on it"), (14, "disabled"), (99, "code 99")]
 )
-def test_windows_refuses_to_stop_the_second_and_the_first_runs_again(stand: Any, code: int, says: str) -> None:
+def test_windows_refuses_to_stop_the_second_and_the_first_runs_again(stand: Stand, code: int, says: str) -> None:
     stand.host.units[EXEC].stop_code = code
     with pytest.raises(RemoteError, match=says):
         stop(stand)
@@ -118,21 +118,21 @@ def test_windows_refuses_to_stop_the_second_and_the_first_runs_again(stand: Any,
     assert (CM, "StartService") in stand.host.controls
 
 
-def test_not_now_while_it_still_runs_is_a_refusal(stand: Any) -> None:
+def test_not_now_while_it_still_runs_is_a_refusal(stand: Stand) -> None:
     stand.host.units[CM].stop_code = 5
     with pytest.raises(RemoteError, match="does not accept"):
         stop(stand)
     assert stand.states == {CM: "Running", EXEC: "Running"}
 
 
-def test_a_stop_that_takes_too_long_is_waited_out_and_put_back(stand: Any) -> None:
+def test_a_stop_that_takes_too_long_is_waited_out_and_put_back(stand: Stand) -> None:
     stand.host.units[EXEC].stop_takes = 100
     with pytest.raises(RemoteTimeoutError, match="did not stop in time"):
         stop(stand)
     assert stand.states == {CM: "Running", EXEC: "Running"}
 
 
-def test_a_stop_that_is_under_way_already_is_waited_out(stand: Any) -> None:
+def test_a_stop_that_is_under_way_already_is_waited_out(stand: Stand) -> None:
     stand.host.units[EXEC].state, stand.host.units[EXEC].due = "Stop Pending", stand.ctx.clock.at + 10
     stop(stand)
     assert stand.host.controls == [(CM, "StopService")]
@@ -179,9 +179,7 @@ def test_one_that_dies_while_the_site_settles(stand: Any) -> None:
     assert stand.ctx.offline.seconds >= died[0] - stand.ctx.offline.clock
 
 
-def test_a_lease_that_somebody_had_meanwhile_leaves_nothing_stopped(
-    stand: Any, lease_lost: Callable[[], LimitError]
-) -> None:
+def test_a_lease_that_somebody_had_meanwhile_leaves_nothing_stopped(stand: Any, lease_lost: Any) -> None:
     intent = stop(stand)
     stand.host.failures["StartService"] = [lease_lost()]
     Service().undo(stand.ctx, intent, None)
@@ -189,14 +187,14 @@ def test_a_lease_that_somebody_had_meanwhile_leaves_nothing_stopped(
     assert stand.ctx.lease.taken == 1
 
 
-def test_lost_while_stopping_it_is_put_back_at_once(stand: Any) -> None:
+def test_lost_while_stopping_it_is_put_back_at_once(stand: Stand) -> None:
     stand.host.failures["StopService"] = [UnreachableError("lost")]
     with pytest.raises(UnreachableError):
         stop(stand)
     assert stand.states == {CM: "Running", EXEC: "Running"}
 
 
-def test_putting_back_that_fails_is_told_with_the_first_error(stand: Any) -> None:
+def test_putting_back_that_fails_is_told_with_the_first_error(stand: Stand) -> None:
     stand.host.units[EXEC].stop_code = 2
     stand.host.failures["StartService"] = [UnreachableError("lost for good")]
     with pytest.raises(RemoteError, match="access denied") as told:

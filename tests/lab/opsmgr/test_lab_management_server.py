@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.conftest import LabSession
 
 from sitekeeper_lab.clock import LabClock
 from sitekeeper_lab.engines.api import Command
-from sitekeeper_lab.hierarchy import Hierarchy
 from sitekeeper_lab.host import Host
 from sitekeeper_lab.opsmgr.group import CLASSES, COMPUTER, HEALTH_SERVICE, WATCHER, read_group
 from sitekeeper_lab.opsmgr.monitoring import watch
@@ -43,7 +43,10 @@ def inside(host: Host, computer: str = PR2) -> set[str]:
 
 
 def test_scom_takes_all_of_a_computer_along_and_it_expires(
-    lab_session: Any, lab_command: Make, lab_clock: LabClock, chain: Any
+    lab_session: Callable[[str], LabSession],
+    lab_command: Make,
+    lab_clock: LabClock,
+    chain: Callable[..., tuple[Command, ...]],
 ) -> None:
     session = lab_session("OPS1")
     start = lab_command("Start-SCOMMaintenanceMode", EndTime=later(lab_clock, 10), Reason="PlannedOther", Comment="x")
@@ -55,7 +58,10 @@ def test_scom_takes_all_of_a_computer_along_and_it_expires(
 
 
 def test_an_end_is_set_for_one_object_only(
-    lab_session: Any, lab_command: Make, lab_clock: LabClock, chain: Any
+    lab_session: Callable[[str], LabSession],
+    lab_command: Make,
+    lab_clock: LabClock,
+    chain: Callable[..., tuple[Command, ...]],
 ) -> None:
     """As people found with the real Set-SCOMMaintenanceMode."""
     session = lab_session("OPS1")
@@ -66,7 +72,12 @@ def test_an_end_is_set_for_one_object_only(
     assert inside(session.host) == set(CLASSES) - {COMPUTER}
 
 
-def test_a_window_says_when_and_why(lab_session: Any, lab_command: Make, lab_clock: LabClock, chain: Any) -> None:
+def test_a_window_says_when_and_why(
+    lab_session: Callable[[str], LabSession],
+    lab_command: Make,
+    lab_clock: LabClock,
+    chain: Callable[..., tuple[Command, ...]],
+) -> None:
     session = lab_session("OPS1")
     until = later(lab_clock, 10)
     session.run(chain(COMPUTER, lab_command("Start-SCOMMaintenanceMode", EndTime=until, Comment="why")))
@@ -76,7 +87,7 @@ def test_a_window_says_when_and_why(lab_session: Any, lab_command: Make, lab_clo
     }
 
 
-def test_each_generation_has_its_own_cmdlets(lab_session: Any, lab_command: Make) -> None:
+def test_each_generation_has_its_own_cmdlets(lab_session: Any, lab_command: Any) -> None:
     session = lab_session("OPS1")
     assert session("Get-MonitoringClass", Name=COMPUTER).failed.error_id == "CommandNotFoundException"
     assert lab_session("PR2")("Get-SCOMClass", Name=COMPUTER).failed.error_id == "CommandNotFoundException"
@@ -87,7 +98,11 @@ def test_each_generation_has_its_own_cmdlets(lab_session: Any, lab_command: Make
 
 
 def test_2007_takes_neither_health_service_nor_watcher_along(
-    lab_hierarchy: Hierarchy, lab_clock: LabClock, tmp_path: Path, lab_command: Make, lab_session: Any
+    lab_hierarchy: Any,
+    lab_clock: Any,
+    tmp_path: Path,
+    lab_command: Any,
+    lab_session: Any,
 ) -> None:
     spec = lab_hierarchy.hosts["OPS1"].model_copy(update={"opsmgr": "opsmgr2007"})
     lab_hierarchy.hosts["OPS1"] = spec  # the fixture that makes hosts has the same
@@ -107,7 +122,7 @@ def test_2007_takes_neither_health_service_nor_watcher_along(
     assert session("Get-MonitoringObject", Criteria="Name LIKE 'x'").failed.error_id == "EmulatorNotImplemented"
 
 
-def test_alerts_are_of_monitored_automatic_services(lab_host: Any, lab_clock: LabClock) -> None:
+def test_alerts_are_of_monitored_automatic_services(lab_host: Any, lab_clock: Any) -> None:
     management, site = lab_host("OPS1"), lab_host("PR2")
     group = management.management
     watch(group, [site])
@@ -128,7 +143,7 @@ def test_alerts_are_of_monitored_automatic_services(lab_host: Any, lab_clock: La
     assert len(read_group(management.folder).alerts) == 2
 
 
-def test_what_is_on_stays_and_what_is_off_has_no_end(lab_host: Any, lab_clock: LabClock) -> None:
+def test_what_is_on_stays_and_what_is_off_has_no_end(lab_host: Any, lab_clock: Any) -> None:
     group = lab_host("OPS1").management
     one = group.instances(COMPUTER)[0]
     with pytest.raises(LookupError):
@@ -138,7 +153,7 @@ def test_what_is_on_stays_and_what_is_off_has_no_end(lab_host: Any, lab_clock: L
     assert group.window(one).comment == "first"
 
 
-def test_a_group_is_taken_up_again_from_disk(lab_host: Any, lab_clock: LabClock) -> None:
+def test_a_group_is_taken_up_again_from_disk(lab_host: Any, lab_clock: Any) -> None:
     host = lab_host("OPS1")
     host.management.start(
         host.management.instances(COMPUTER)[:1], lab_clock.now() + timedelta(hours=1), "PlannedOther", "x"

@@ -13,6 +13,8 @@ from pypsrp.exceptions import WinRMError
 from sitekeeper_lab.engines.api import Command
 from sitekeeper_lab.wsman import pypsrp_scripts as scripts
 
+from .conftest import MakeHost
+
 
 class _Files:
     """Windows paths under a folder: C:\\x is folder/x."""
@@ -53,7 +55,7 @@ def test_the_hashes_are_those_of_the_installed_pypsrp() -> None:
 
 
 @pytest.fixture
-def client(make_host: Any, tmp_path: Path) -> Any:
+def client(make_host: MakeHost, tmp_path: Path) -> Any:
     host = make_host()
     files = _Files(tmp_path / "windows")
     (files.folder / "temp").mkdir(parents=True)

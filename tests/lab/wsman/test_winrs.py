@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,10 @@ from pypsrp.exceptions import WSManFaultError
 from pypsrp.shell import Process, SignalCode, WinRS
 
 from sitekeeper_lab.engines.api import Printed
+from sitekeeper_lab.host import Host
 from sitekeeper_lab.windows.native.prompt import CommandPrompt
+
+from .conftest import MakeHost
 
 
 class _Prompt:
@@ -33,7 +36,7 @@ def one_prompt() -> _Prompt:
 
 
 @pytest.fixture(name="wsman")
-def client(make_host: Any, prompt: _Prompt) -> Any:
+def client(make_host: MakeHost, prompt: _Prompt) -> Any:
     host = make_host(prompt=prompt)
     with host.client() as wsman:
         yield wsman
@@ -83,7 +86,7 @@ def test_what_is_refused(wsman: Any, prompt: _Prompt) -> None:
         ("sc query nobody && echo never", Printed(b"", b"", 1060)),
     ],
 )
-def test_the_lab_s_own_prompt(lab_host: Any, line: str, printed: Printed) -> None:
+def test_the_lab_s_own_prompt(lab_host: Callable[[str], Host], line: str, printed: Printed) -> None:
     prompt = CommandPrompt(lab_host("PR2"), frozenset({"lab\\backup"}))
     prompt.check("LAB\\backup")
     with pytest.raises(PermissionError):
@@ -94,6 +97,6 @@ def test_the_lab_s_own_prompt(lab_host: Any, line: str, printed: Printed) -> Non
 
 
 @pytest.mark.parametrize("line", ["dir", "powershell -", "reg query HKLM > x", "vssadmin resize it", ""])
-def test_the_lab_s_own_prompt_refuses_by_name(lab_host: Any, line: str) -> None:
+def test_the_lab_s_own_prompt_refuses_by_name(lab_host: Callable[[str], Host], line: str) -> None:
     with pytest.raises(NotImplementedError, match=line.split(maxsplit=1)[0] if line else "command line"):
         CommandPrompt(lab_host("PR2"), frozenset()).run(line, {})

@@ -13,6 +13,8 @@ from pypsrp.wsman import WSMan
 
 from sitekeeper_lab.wsman import Account, Tls, WsmanServer
 
+from .conftest import Host, MakeHost
+
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
 
@@ -23,7 +25,7 @@ def _hello(wsman: WSMan) -> list[Any]:
 
 
 @pytest.fixture
-def both(make_host: Any, tls: Tls) -> Any:
+def both(make_host: MakeHost, tls: Tls) -> Any:
     thumbprint = hashlib.sha256(tls_module.PEM_cert_to_DER_cert(tls.certificate.read_text())).hexdigest()
     accounts = [
         Account("LAB", "keeper", "Pa55 wörd!", "lab.example", thumbprint),
@@ -92,7 +94,7 @@ def test_plain_text_over_http_is_refused_after_a_good_login(both: Any) -> None:
     assert both.engine.users == []
 
 
-def test_servers_of_one_process_have_accounts_of_their_own(make_host: Any) -> None:
+def test_servers_of_one_process_have_accounts_of_their_own(make_host: MakeHost) -> None:
     one = make_host(accounts=[Account("LAB", "keeper", "one")])
     two = make_host(accounts=[Account("LAB", "keeper", "two")], address="127.81.0.2")
     for host, right, wrong in ((one, "one", "two"), (two, "two", "one")):
@@ -102,7 +104,7 @@ def test_servers_of_one_process_have_accounts_of_their_own(make_host: Any) -> No
             _hello(host.client(password=wrong))
 
 
-def test_a_login_can_be_refused_and_delayed_on_purpose(host: Any) -> None:
+def test_a_login_can_be_refused_and_delayed_on_purpose(host: Host) -> None:
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
     host.faults.refuse_login()
     with pytest.raises(AuthenticationError):
@@ -113,7 +115,7 @@ def test_a_login_can_be_refused_and_delayed_on_purpose(host: Any) -> None:
     assert time.monotonic() - started >= 0.05
 
 
-def test_identify_without_a_login_tells_the_stack_but_not_the_system(host: Any) -> None:
+def test_identify_without_a_login_tells_the_stack_but_not_the_system(host: Host) -> None:
     url = f"http://127.0.0.1:{host.server.http_port}/wsman"
     body = (
         '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
@@ -129,7 +131,7 @@ def test_identify_without_a_login_tells_the_stack_but_not_the_system(host: Any) 
         assert session.post(url + "/elsewhere", data=body, timeout=5).status_code == 404
 
 
-def test_the_lab_listens_on_loopback_only(host: Any) -> None:
+def test_the_lab_listens_on_loopback_only(host: Host) -> None:
     with pytest.raises(ValueError, match="loopback"):
         WsmanServer(host.engine, [], address="0.0.0.0")
     with pytest.raises(ValueError, match="colon"):

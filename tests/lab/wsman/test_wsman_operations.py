@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,12 +13,14 @@ from pypsrp.shell import SignalCode, WinRS
 from sitekeeper_lab.engines.api import ErrorRecord
 from sitekeeper_lab.wsman import Account, Limits
 
+from .conftest import Host, MakeHost
+
 
 def _versions(pool: RunspacePool) -> dict[str, Any]:
     return dict(pool.application_private_data.data["PSVersionTable"])  # type: ignore[union-attr]
 
 
-def test_the_pool_opens_as_recorded(host: Any) -> None:
+def test_the_pool_opens_as_recorded(host: Host) -> None:
     with host.client() as wsman, RunspacePool(wsman) as pool:
         assert pool.protocol_version == "2.3"
         assert wsman.max_envelope_size == 512_000
@@ -38,7 +40,7 @@ def test_the_pool_opens_as_recorded(host: Any) -> None:
 
 
 def test_stack_2_gives_ids_of_its_own_and_no_shell_element(
-    make_host: Any, old_versions: Any, invoker: Callable[..., PowerShell]
+    make_host: MakeHost, old_versions: Mapping[str, str], invoker: Callable[..., PowerShell]
 ) -> None:
     host = make_host(old_versions)
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
@@ -58,7 +60,7 @@ def test_stack_2_gives_ids_of_its_own_and_no_shell_element(
 
 
 @pytest.mark.parametrize(("name", "code"), [("Microsoft.Exchange", 2150858811), ("Site.Role", None)])
-def test_session_configurations(make_host: Any, name: str, code: int | None) -> None:
+def test_session_configurations(make_host: MakeHost, name: str, code: int | None) -> None:
     host = make_host(configurations=["Site.Role"])
     with host.client() as wsman:
         pool = RunspacePool(wsman, configuration_name=name)
@@ -71,7 +73,7 @@ def test_session_configurations(make_host: Any, name: str, code: int | None) -> 
         assert "was not found in the WS-Management catalog" in str(refused.value)
 
 
-def test_what_is_not_emulated_is_said_aloud(host: Any) -> None:
+def test_what_is_not_emulated_is_said_aloud(host: Host) -> None:
     with host.client() as wsman:
         with pytest.raises(WSManFaultError, match=r"emulator: the shell .*cmd is not emulated"):
             WinRS(wsman).open()
@@ -98,7 +100,7 @@ def test_nothing_within_the_timeout_is_a_fault_that_clients_ask_again_after(host
         assert "PT-1S" in str(bad.value)
 
 
-def test_unknown_shells_and_commands(host: Any) -> None:
+def test_unknown_shells_and_commands(host: Host) -> None:
     with host.client() as wsman, RunspacePool(wsman) as pool:
         with pytest.raises(WSManFaultError) as command:
             pool.shell.receive("stdout", command_id="00000000-0000-0000-0000-000000000001")
@@ -113,7 +115,7 @@ def test_unknown_shells_and_commands(host: Any) -> None:
             other.shell._selector_set, other.shell.opened = mine, True
 
 
-def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
+def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Host) -> None:
     started, ended = threading.Event(), threading.Event()
 
     def endless(call: Any) -> None:
@@ -138,7 +140,7 @@ def test_a_stopped_pipeline_hears_of_it_and_ends_stopped(host: Any) -> None:
         assert ps.output == ["first"]
 
 
-def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
+def test_a_deleted_shell_stops_its_pipelines(host: Host) -> None:
     started, ended = threading.Event(), threading.Event()
 
     def wait(call: Any) -> None:
@@ -155,7 +157,7 @@ def test_a_deleted_shell_stops_its_pipelines(host: Any) -> None:
     assert host.engine.closed.acquire(timeout=5)
 
 
-def test_quotas(make_host: Any) -> None:
+def test_quotas(make_host: MakeHost) -> None:
     host = make_host(limits=Limits(shells_per_user=1, commands_per_shell=2))
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
     with host.client() as wsman, RunspacePool(wsman) as pool:
@@ -197,7 +199,7 @@ def test_another_client_takes_a_disconnected_shell_over(host: Any) -> None:
     assert host.server.shell_ids == []
 
 
-def test_the_audit_tells_what_ran_for_whom(host: Any) -> None:
+def test_the_audit_tells_what_ran_for_whom(host: Host) -> None:
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
     with host.client() as wsman, RunspacePool(wsman) as pool, PowerShell(pool) as ps:
         ps.add_cmdlet("Get-Hello").add_parameter("Name", "x").add_statement()
@@ -221,14 +223,14 @@ def test_the_audit_tells_what_ran_for_whom(host: Any) -> None:
     assert host.server.cpu_seconds() > 0
 
 
-def test_the_configuration_tells_the_envelope(make_host: Any, old_versions: Any) -> None:
+def test_the_configuration_tells_the_envelope(make_host: MakeHost, old_versions: Mapping[str, str]) -> None:
     for host, size in ((make_host(), 512_000), (make_host(old_versions), 153_600)):
         with host.client() as wsman:
             wsman.update_max_payload_size()
             assert wsman.max_envelope_size == size
 
 
-def test_stack_2_knows_no_disconnected_shells(make_host: Any, old_versions: Any) -> None:
+def test_stack_2_knows_no_disconnected_shells(make_host: MakeHost, old_versions: Mapping[str, str]) -> None:
     host = make_host(old_versions)
     with host.client() as wsman, RunspacePool(wsman) as pool:
         with pytest.raises(WSManFaultError) as refused:
@@ -236,14 +238,14 @@ def test_stack_2_knows_no_disconnected_shells(make_host: Any, old_versions: Any)
         assert refused.value.code == "a:ActionNotSupported"
 
 
-def test_an_envelope_over_the_limit_is_refused(make_host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_an_envelope_over_the_limit_is_refused(make_host: MakeHost, invoker: Callable[..., PowerShell]) -> None:
     host = make_host(limits=Limits(max_envelope=100_000))
     refused = pytest.raises(WSManFaultError, match=r"emulator: an envelope of \d+ bytes, 100000 are allowed")
     with host.client() as wsman, RunspacePool(wsman) as pool, refused:
         invoker(pool, ("Get-Hello", {"Value": "x" * 110_000}))
 
 
-def test_a_mistake_of_the_engine_reaches_the_client(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_a_mistake_of_the_engine_reaches_the_client(host: Host, invoker: Callable[..., PowerShell]) -> None:
     host.engine.cmdlets["Get-Set"] = lambda call: call.sink.output({1})
     with host.client() as wsman, RunspacePool(wsman) as pool:
         ps = invoker(pool, ("Get-Set", {}))
@@ -252,7 +254,7 @@ def test_a_mistake_of_the_engine_reaches_the_client(host: Any, invoker: Callable
         assert invoker(pool, ("Get-Set", {"Big": 2**31})).streams.error[0].fq_error == "EmulatorError"
 
 
-def test_errors_are_merged_into_the_output_where_asked(host: Any) -> None:
+def test_errors_are_merged_into_the_output_where_asked(host: Host) -> None:
     def get_thing(call: Any) -> None:
         (call.sink.output if call.command.merge_errors else call.sink.error)(ErrorRecord("no", "No"))
         call.sink.output(1)
@@ -266,7 +268,7 @@ def test_errors_are_merged_into_the_output_where_asked(host: Any) -> None:
     assert host.commands[0].statements[0][0].merge_errors
 
 
-def test_many_clients_at_once(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_many_clients_at_once(host: Host, invoker: Callable[..., PowerShell]) -> None:
     host.engine.cmdlets["Get-Back"] = lambda call: call.sink.output(call.named["Value"])
     answers: list[list[Any]] = []
 
@@ -284,7 +286,7 @@ def test_many_clients_at_once(host: Any, invoker: Callable[..., PowerShell]) -> 
     assert sorted(each.number for each in host.requests) == list(range(1, len(host.requests) + 1))
 
 
-def test_pipelines_of_one_pool_run_one_after_the_other(host: Any) -> None:
+def test_pipelines_of_one_pool_run_one_after_the_other(host: Host) -> None:
     go = threading.Event()
     order: list[str] = []
 
@@ -312,7 +314,7 @@ def test_pipelines_of_one_pool_run_one_after_the_other(host: Any) -> None:
     assert order == ["first", "second"]
 
 
-def test_a_user_without_the_right_is_denied(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_the_right_is_denied(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(user: str, configuration: str) -> None:
         raise PermissionError(5, "Access is denied.", user)
 
@@ -323,7 +325,7 @@ def test_a_user_without_the_right_is_denied(host: Any, monkeypatch: pytest.Monke
         assert refused.value.code == 5
 
 
-def test_a_shell_belongs_to_its_user(make_host: Any) -> None:
+def test_a_shell_belongs_to_its_user(make_host: MakeHost) -> None:
     accounts = [Account("LAB", "keeper", "Pa55 wörd!"), Account("LAB", "other", "other")]
     host = make_host(accounts=accounts)
     with (
@@ -340,7 +342,7 @@ def test_a_shell_belongs_to_its_user(make_host: Any) -> None:
         assert len(RunspacePool.get_runspace_pools(wsman)) == 1
 
 
-def test_a_silent_shell_shows_as_disconnected_and_idle_too_long_it_is_deleted(host: Any) -> None:
+def test_a_silent_shell_shows_as_disconnected_and_idle_too_long_it_is_deleted(host: Host) -> None:
     with host.client() as wsman, RunspacePool(wsman, idle_timeout=90) as pool:
         held = host.server._service.shells.look(pool.id, "LAB\\keeper")
         assert held.shell.facts.idle_timeout == 90

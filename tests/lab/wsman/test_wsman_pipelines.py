@@ -13,11 +13,13 @@ from sitekeeper_lab.wsman.messages import Head
 from sitekeeper_lab.wsman.outbox import Outbox
 from sitekeeper_lab.wsman.running import RunningPipeline, Turns
 
+from .conftest import Host
+
 if TYPE_CHECKING:
     from pypsrp.wsman import WSMan
 
 
-def test_a_cmdlet_gets_its_parameters_and_answers(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_a_cmdlet_gets_its_parameters_and_answers(host: Host, invoker: Callable[..., PowerShell]) -> None:
     seen: list[Any] = []
 
     def echo(call: Any) -> None:
@@ -57,7 +59,7 @@ def test_pipelines_of_a_runspace_run_in_the_order_in_which_they_came() -> None:
     assert ran == [0, 1, 2, 3, 4]
 
 
-def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Host, invoker: Callable[..., PowerShell]) -> None:
     def grumble(call: Any) -> None:
         call.sink.output(1)
         call.sink.error(
@@ -80,7 +82,7 @@ def test_errors_do_not_end_a_pipeline_but_a_raised_record_does(host: Any, invoke
         assert ps.state == 5
 
 
-def test_objects_arrive_with_their_types_and_properties(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_objects_arrive_with_their_types_and_properties(host: Host, invoker: Callable[..., PowerShell]) -> None:
     inner = PsObject(("X.Inner", "System.Object"), {"A": 1}, to_string="inner")
     outer = PsObject(
         ("X.Outer", "System.Object"), {"Name": "n", "I": inner, "L": [inner, None]}, {"Extra": b"\0\1"}, "outer"
@@ -96,7 +98,7 @@ def test_objects_arrive_with_their_types_and_properties(host: Any, invoker: Call
         assert got.extended_properties == {"Extra": b"\0\1"}
 
 
-def test_input_reaches_the_pipeline(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_input_reaches_the_pipeline(host: Any, invoker: Any) -> None:
     host.engine.cmdlets["Join-It"] = lambda call: [call.sink.output(each) for each in call.pipeline.input]
     with host.client() as wsman, RunspacePool(wsman) as pool:
         big = "x" * 300_000

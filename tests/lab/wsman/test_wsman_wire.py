@@ -14,12 +14,15 @@ from pypsrp.exceptions import WinRMTransportError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
+from sitekeeper_lab.wsman import Tls
 from sitekeeper_lab.wsman.outbox import LIMIT
+
+from .conftest import Host, MakeHost
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
 
-def test_big_objects_in_both_directions(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_big_objects_in_both_directions(host: Host, invoker: Callable[..., PowerShell]) -> None:
     host.engine.cmdlets["Get-Back"] = lambda call: call.sink.output(call.named["Value"])
     text = "größer " * 200_000
     with host.client() as wsman, RunspacePool(wsman) as pool:
@@ -32,9 +35,7 @@ def test_big_objects_in_both_directions(host: Any, invoker: Callable[..., PowerS
 
 
 @pytest.mark.parametrize("envelope", [153_599, 512_000, 8_000])
-def test_answers_fit_the_envelope_and_recorded_sizes(
-    host: Any, invoker: Callable[..., PowerShell], envelope: int
-) -> None:
+def test_answers_fit_the_envelope_and_recorded_sizes(host: Any, invoker: Any, envelope: int) -> None:
     host.engine.cmdlets["Get-Big"] = lambda call: (
         [call.sink.output(bytes(100_000)) for _ in range(4)],
         [call.sink.output(n) for n in range(3_000)],
@@ -72,7 +73,7 @@ def test_a_slow_client_slows_the_engine_down(host: Any) -> None:
         assert outbox.peak < LIMIT + 512 * 1024
 
 
-def test_a_flood_that_nobody_wants_ends_when_the_shell_does(host: Any) -> None:
+def test_a_flood_that_nobody_wants_ends_when_the_shell_does(host: Host) -> None:
     def pour(call: Any) -> None:
         while True:
             call.sink.output(bytes(1 << 20))
@@ -115,7 +116,7 @@ def test_a_broken_receive_loses_nothing_when_its_message_is_sent_again(
     assert replayed == ([] if when == "before" else ["Receive"])
 
 
-def test_a_create_that_was_answered_into_the_void_makes_one_shell(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_create_that_was_answered_into_the_void_makes_one_shell(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with host.client() as wsman:
         send = wsman.transport.send
 
@@ -133,7 +134,7 @@ def test_a_create_that_was_answered_into_the_void_makes_one_shell(host: Any, mon
             assert len(host.engine.users) == 1
 
 
-def test_a_drop_at_a_number_happens_as_often_as_asked(host: Any) -> None:
+def test_a_drop_at_a_number_happens_as_often_as_asked(host: Host) -> None:
     host.faults.drop(at=2, times=2)
     for _ in range(2):
         with host.client() as wsman, pytest.raises(requests.ConnectionError):
@@ -147,7 +148,7 @@ def test_a_drop_at_a_number_happens_as_often_as_asked(host: Any) -> None:
         pass
 
 
-def test_after_a_drop_pypsrp_seals_with_dead_keys_and_is_told_400(host: Any) -> None:
+def test_after_a_drop_pypsrp_seals_with_dead_keys_and_is_told_400(host: Host) -> None:
     with host.client() as wsman:
         pool = RunspacePool(wsman)
         pool.open()
@@ -176,7 +177,7 @@ def test_output_stays_for_the_next_when_a_waiting_client_is_gone(host: Any, monk
         assert ps.end_invoke() == ["kept"]
 
 
-def test_stop_ends_connections_pipelines_and_threads(make_host: Any) -> None:
+def test_stop_ends_connections_pipelines_and_threads(make_host: MakeHost) -> None:
     host = make_host()
     started = threading.Event()
 
@@ -196,7 +197,7 @@ def test_stop_ends_connections_pipelines_and_threads(make_host: Any) -> None:
             pool.shell.receive("stdout")
 
 
-def test_base64_of_a_chunk_is_not_a_bottleneck_of_the_escape(host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_base64_of_a_chunk_is_not_a_bottleneck_of_the_escape(host: Any, invoker: Any) -> None:
     chunk = base64.b64encode(bytes(range(256)) * 1024).decode()
     host.engine.cmdlets["Get-Chunks"] = lambda call: [call.sink.output(chunk) for _ in range(8)]
     with host.client() as wsman, RunspacePool(wsman) as pool:
@@ -205,7 +206,7 @@ def test_base64_of_a_chunk_is_not_a_bottleneck_of_the_escape(host: Any, invoker:
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_dropped_idle_connection_heals(
-    make_host: Any, tls: Any, invoker: Callable[..., PowerShell], secure: bool
+    make_host: MakeHost, tls: Tls, invoker: Callable[..., PowerShell], secure: bool
 ) -> None:
     host = make_host(https_port=0, tls=tls)
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
@@ -218,7 +219,7 @@ def test_a_dropped_idle_connection_heals(
     assert len(host.engine.users) == 1
 
 
-def test_a_silent_connection_is_closed(make_host: Any) -> None:
+def test_a_silent_connection_is_closed(make_host: MakeHost) -> None:
     host = make_host(idle_connection=0.05)
     with socket.create_connection((host.server.address, host.server.http_port), timeout=5) as sock:
         assert sock.recv(1) == b""
@@ -236,13 +237,13 @@ def test_a_silent_connection_is_closed(make_host: Any) -> None:
         (b"POST /wsman HTTP/1.1\r\nAuthorization: Negotiate TlRMTVNTUAADAAAA\r\n\r\n", b"401"),
     ],
 )
-def test_bad_requests_are_answered_and_nothing_breaks(host: Any, sent: bytes, status: bytes) -> None:
+def test_bad_requests_are_answered_and_nothing_breaks(host: Host, sent: bytes, status: bytes) -> None:
     with socket.create_connection((host.server.address, host.server.http_port), timeout=5) as sock:
         sock.sendall(sent)
         assert sock.recv(100).startswith(b"HTTP/1.1 " + status)
 
 
-def test_plain_http_to_the_https_port_is_just_closed(make_host: Any, tls: Any) -> None:
+def test_plain_http_to_the_https_port_is_just_closed(make_host: MakeHost, tls: Tls) -> None:
     host = make_host(https_port=0, tls=tls)
     with socket.create_connection((host.server.address, host.server.https_port), timeout=5) as sock:
         sock.sendall(b"POST /wsman HTTP/1.1\r\n\r\n")
@@ -283,7 +284,7 @@ def test_a_connection_dropped_while_receive_waits_loses_nothing(host: Any) -> No
         assert ps.end_invoke() == ["kept"]
 
 
-def test_a_rebooted_host_has_no_shells(make_host: Any, invoker: Callable[..., PowerShell]) -> None:
+def test_a_rebooted_host_has_no_shells(make_host: MakeHost, invoker: Callable[..., PowerShell]) -> None:
     host = make_host()
     host.engine.cmdlets["Get-Hello"] = lambda call: call.sink.output("hello")
     with host.client() as wsman:

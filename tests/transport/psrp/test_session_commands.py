@@ -13,11 +13,13 @@ from sitekeeper.engine.module import Needs
 from sitekeeper.engine.session import Call
 from sitekeeper.transport.psrp import functions
 
+from .conftest import Host
+
 MakeError = Callable[..., Any]
 FENCE = Call("Test-Fence", {"ErrorAction": "Stop"})
 
 
-def test_a_call_and_its_error(host: Any, error: MakeError) -> None:
+def test_a_call_and_its_error(host: Host, error: MakeError) -> None:
     host.on("Get-It", "ä", {"A": [1, None]})
     host.on("Get-No", 1, error("ItemNotFound,Get-No"))
     assert host.session.call("Get-It") == ["ä", {"A": [1, None]}]
@@ -27,7 +29,7 @@ def test_a_call_and_its_error(host: Any, error: MakeError) -> None:
     assert (told.value.record.short_id, told.value.record.category) == ("ItemNotFound", 13)
 
 
-def test_a_batch_tells_whose_output_is_whose(host: Any, error: MakeError) -> None:
+def test_a_batch_tells_whose_output_is_whose(host: Host, error: MakeError) -> None:
     host.on("A", 1, 2)
     host.on("B")
     host.on("C", error("Bad,C"))
@@ -37,7 +39,7 @@ def test_a_batch_tells_whose_output_is_whose(host: Any, error: MakeError) -> Non
     assert [[record.short_id for record in one.errors] for one in answers] == [[], [], ["Bad"], [], []]
 
 
-def test_a_batch_that_ends_in_the_middle(host: Any, error: MakeError) -> None:
+def test_a_batch_that_ends_in_the_middle(host: Host, error: MakeError) -> None:
     host.on("A", 1)
     host.on("Empty")
     host.on("End", error("Ended", ends=True))
@@ -48,7 +50,7 @@ def test_a_batch_that_ends_in_the_middle(host: Any, error: MakeError) -> None:
         assert [record.short_id for record in late.errors] == ["Ended"]
 
 
-def test_an_error_that_cannot_be_attributed_leaves_no_empty_answer(host: Any, error: MakeError) -> None:
+def test_an_error_that_cannot_be_attributed_leaves_no_empty_answer(host: Host, error: MakeError) -> None:
     host.on("A", 1)
     host.on("Empty")
     host.on("Stray", error("Unbound", stray=True))
@@ -61,14 +63,14 @@ def test_an_error_that_cannot_be_attributed_leaves_no_empty_answer(host: Any, er
         host.session.read([Call("Both"), Call("A")])
 
 
-def test_a_change_needs_a_fence(host: Any) -> None:
+def test_a_change_needs_a_fence(host: Host) -> None:
     host.on("Set-It")
     with pytest.raises(SitekeeperError, match="needs a lease of"):
         host.session.change("Set-It")
     assert host.engine.ran == []
 
 
-def test_nothing_runs_behind_a_fence_that_says_no(host: Any, error: MakeError) -> None:
+def test_nothing_runs_behind_a_fence_that_says_no(host: Host, error: MakeError) -> None:
     host.on("Test-Fence", error("SkLeaseLost,Assert-SkLease"))
     host.on("Set-It", 1)
     host.session.use_fence(lambda: FENCE)
@@ -78,7 +80,7 @@ def test_nothing_runs_behind_a_fence_that_says_no(host: Any, error: MakeError) -
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_a_lease_that_only_ran_out_is_renewed_once(host: Any, error: MakeError, again: bool) -> None:
+def test_a_lease_that_only_ran_out_is_renewed_once(host: Host, error: MakeError, again: bool) -> None:
     host.on("Set-It", 1)
     host.on("Test-Fence", error("SkLeaseLost,Assert-SkLease"))
     host.session.use_fence(lambda: FENCE)
@@ -98,7 +100,7 @@ def test_a_lease_that_only_ran_out_is_renewed_once(host: Any, error: MakeError, 
     assert host.engine.ran.count("Set-It") == again
 
 
-def test_what_is_not_declared_is_not_sent(host: Any) -> None:
+def test_what_is_not_declared_is_not_sent(host: Host) -> None:
     host.on("Get-It", 1)
     host.session.limit_to(Needs(cmdlets={"Get-It": {"Name": ("a", "b"), "Filter": r"\w+"}}))
     assert host.session.call("Get-It") == [1]
@@ -146,7 +148,7 @@ def test_a_shell_that_the_host_deleted_meanwhile_is_opened_anew(host: Any) -> No
 
 @pytest.mark.parametrize("when", ["before", "after", "during"])
 @pytest.mark.parametrize("operation", ["Command", "Receive", "Signal"])
-def test_a_change_over_a_lost_connection_runs_once_at_most(host: Any, when: Any, operation: str) -> None:
+def test_a_change_over_a_lost_connection_runs_once_at_most(host: Host, when: Any, operation: str) -> None:
     host.on("Get-It", 1)
     host.on("Test-Fence")
     host.on("Set-It", 2)
@@ -166,14 +168,14 @@ def test_a_change_over_a_lost_connection_runs_once_at_most(host: Any, when: Any,
 
 @pytest.mark.parametrize("when", ["before", "after", "during"])
 @pytest.mark.parametrize("operation", ["Create", "Command", "Receive"])
-def test_a_read_over_a_lost_connection_is_read(host: Any, when: Any, operation: str) -> None:
+def test_a_read_over_a_lost_connection_is_read(host: Host, when: Any, operation: str) -> None:
     host.on("Get-It", 1)
     host.faults.drop(operation=operation, when=when)
     assert host.session.call("Get-It") == [1]
 
 
 @pytest.mark.parametrize("when", ["before", "after", "during"])
-def test_a_stream_goes_on_over_a_lost_receive(host: Any, when: Any) -> None:
+def test_a_stream_goes_on_over_a_lost_receive(host: Host, when: Any) -> None:
     host.on("Get-Many", *[f"{number}:{'x' * 5000}" for number in range(60)])
     host.on("Get-It", 1)
     host.session.call("Get-It")
@@ -185,7 +187,7 @@ def test_a_stream_goes_on_over_a_lost_receive(host: Any, when: Any) -> None:
     assert found == [str(number) for number in range(60)]
 
 
-def test_a_stream_ends_with_its_error(host: Any, error: MakeError) -> None:
+def test_a_stream_ends_with_its_error(host: Host, error: MakeError) -> None:
     host.on("Get-Many", 1, error("Broken,Get-Many"))
     stream = host.session.stream("Get-Many")
     assert next(stream) == 1
@@ -205,7 +207,7 @@ def blocking(host: Any) -> tuple[threading.Event, threading.Event]:
     return began, stopped
 
 
-def test_a_deadline_stops_what_runs(host: Any) -> None:
+def test_a_deadline_stops_what_runs(host: Host) -> None:
     _, stopped = blocking(host)
     host.on("Test-Fence")
     host.session.use_fence(lambda: FENCE)
