@@ -144,10 +144,10 @@ def test_who_was_silent_too_long_is_fenced_and_the_services_run(stage: Stage) ->
     stage.guard.arm(SERVICES, QUARTER, leak=False)
     stage.stop_services()
     stage.lab.advance(16 * 60)
-    with pytest.raises(LimitError, match="lease of PR. was lost"):
+    with pytest.raises(LimitError, match=r"lease of PR. was lost"):
         stage.session.change("Export-SkRegistry", Drive="D", Run="run-1", Name="SMS", View="native")
     assert not stage.state.path("D:\\sitekeeper\\run-1\\registry").exists()
-    with pytest.raises(LimitError, match="lease of PR. was lost"):
+    with pytest.raises(LimitError, match=r"lease of PR. was lost"):
         stage.guard.beat()
     stage.lab.advance(3 * 60)
     assert stage.state.states(*SERVICES) == dict.fromkeys(SERVICES, "Running")

@@ -72,7 +72,7 @@ def test_nothing_runs_behind_a_fence_that_says_no(host: Any, error: MakeError) -
     host.on("Test-Fence", error("SkLeaseLost,Assert-SkLease"))
     host.on("Set-It", 1)
     host.session.use_fence(lambda: FENCE)
-    with pytest.raises(LimitError, match="lease of PR. was lost"):
+    with pytest.raises(LimitError, match=r"lease of PR. was lost"):
         host.session.change("Set-It")
     assert host.engine.ran == ["Test-Fence"]
 
