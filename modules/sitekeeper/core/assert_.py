@@ -15,7 +15,7 @@ class AssertParams(Params):
     that: Many[bool]
     """Conditions, each written as ``"{{ ... }}"``."""
     msg: str = "an assertion is false"
-    """What to say when one is false."""
+    """The message if one is false."""
 
 
 class Assert(Module[AssertParams, None, Result]):
@@ -23,7 +23,7 @@ class Assert(Module[AssertParams, None, Result]):
 
     - core.assert:
         that: ["{{ site.type == 'primary' }}", "{{ site.volumes|length < 9 }}"]
-        msg: "not a site that we know how to back up"
+        msg: "this kind of site cannot be backed up"
     """
 
     def plan(self, ctx: Context, params: AssertParams) -> Plan[None, Result]:

@@ -1,4 +1,4 @@
-"""Fails the host, with your words."""
+"""Fails the host, with your message."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sitekeeper.engine.session import Context
 
 
 class FailParams(Params):
-    """What is said."""
+    """The message."""
 
-    msg: str = "failed as the playbook asked"
-    """Why."""
+    msg: str = "the playbook failed this host (core.fail)"
+    """Why it fails."""
 
 
 class Fail(Module[FailParams, None, Result]):

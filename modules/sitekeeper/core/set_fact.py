@@ -1,4 +1,4 @@
-"""Gives variables a value for the later tasks of the host."""
+"""Sets variables for the later tasks of the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a site: the words in which the areas speak to each other."""
+"""What is known about a site: the records that the areas exchange."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sitekeeper.engine.plan import Check, Known, Record, Result
 
 
 class Machine(Record):
-    """The identity of a Windows machine: what a restore on other hardware must be compared with."""
+    """The identity of a Windows machine, for comparison when a site is restored on other hardware."""
 
     name: str
     caption: str
@@ -49,7 +49,7 @@ class Volume(Record):
 
 
 class ServiceFacts(Record):
-    """A Windows service as it was found."""
+    """A Windows service, as it was read."""
 
     name: str
     state: str
@@ -69,7 +69,7 @@ class DatabaseFile(Record):
 
 
 class OtherDatabase(Record):
-    """A database beside the site's on the same instance."""
+    """Another database on the same instance."""
 
     name: str
     files: tuple[str, ...]
@@ -95,7 +95,7 @@ class SiteDatabase(Record):
     clr: bool
     compatibility: int
     change_tracking: str = ""
-    """Retention as the server says it, e.g. ``5 DAYS``; empty where there is none (2005)."""
+    """Retention as the server returns it, e.g. ``5 DAYS``; empty without change tracking (2005)."""
     files: tuple[DatabaseFile, ...]
     logins: tuple[str, ...] = ()
     """Server principals that own or map to something in the site database."""
@@ -105,7 +105,7 @@ class SiteDatabase(Record):
 
     @property
     def component(self) -> str:
-        """How the SQL writer names the instance: the server, and after a backslash the instance if it has a name."""
+        """The instance's name for the SQL writer: the server, and after a backslash the instance, if it has a name."""
         return self.server if self.instance.upper() == "MSSQLSERVER" else f"{self.server}\\{self.instance}"
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class SiteDatabase(Record):
 
 
 class RegistryKey(Record):
-    """A key of Microsoft's below HKLM, in one view."""
+    """One of Microsoft's keys below HKLM, in one view."""
 
     name: Literal["SMS", "NAL"]
     view: Literal["native", "wow"]
@@ -124,7 +124,7 @@ class RegistryKey(Record):
 
 
 class Part(Record):
-    """One thing that belongs into the set: a folder or file of a volume, and where it goes in the set."""
+    """One part of a set: a folder or file of a volume, and its place in the set."""
 
     kind: Literal["files", "registry", "database"]
     host: str
@@ -151,21 +151,21 @@ class SiteFacts(Result):
     parent: str | None = None
     machine: Machine
     database_machine: Machine | None = None
-    """Where the database has a host of its own."""
+    """The database host, if the database is on another machine."""
     services: tuple[ServiceFacts, ...]
     services_to_stop: tuple[str, ...]
     """In the order in which they are stopped, and started again."""
     volumes: tuple[Volume, ...]
-    """Of the site server, closed over every file of the set that lies there."""
+    """Volumes of the site server: all that hold a file of the set."""
     database_volumes: tuple[Volume, ...] = ()
-    """Of the database host, where it is another."""
+    """Volumes of the database host, if it is another machine."""
     database: SiteDatabase | None = None
     registry_keys: tuple[RegistryKey, ...]
     what: tuple[Part, ...]
 
     @property
     def drive(self) -> str:
-        """Letter of the drive of the install folder; the work folder lies there too."""
+        """Letter of the drive of the install folder; the work folder is there too."""
         return self.install_dir[0].upper()
 
     @property
@@ -175,7 +175,7 @@ class SiteFacts(Result):
 
 
 class TaskProof(Record):
-    """What proves a run of ConfigMgr's own backup task; times as ISO 8601, of the site's clock (UTC)."""
+    """The proof of a run of ConfigMgr's own backup task; times as ISO 8601, by the site's clock (UTC)."""
 
     started: int = 0
     """RecordID of its status message 5055 in the site database: the run's identity."""
@@ -183,18 +183,18 @@ class TaskProof(Record):
     """RecordID of its 5035."""
     started_at: str = ""
     snapshot_at: str = ""
-    """Of 5056; empty where there is none."""
+    """Of 5056; empty without this message."""
     completed_at: str = ""
     down_from: str = ""
-    """When the site's services were first seen down, by the control host's clock; empty where nobody saw it."""
+    """When the site's services were first seen down, by the control host's clock; empty if it was not observed."""
     up_at: str = ""
     down_seconds: float = 0.0
     log_from: int = 0
-    """Where its part of smsbkup.log begins."""
+    """Offset of its part of smsbkup.log."""
     control: str = ""
     """SHA-256 of smsbkup.ctl."""
     after: str = ""
-    """SHA-256 of AfterBackup.bat; empty where there is none."""
+    """SHA-256 of AfterBackup.bat; empty if it does not exist."""
     same_volume: bool = False
     """The destination is on a volume of the site or its database."""
     started_by_us: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ class TaskProof(Record):
 
 
 class TaskRun(Result):
-    """A run of ConfigMgr's own backup task, and where its backup lies."""
+    """A run of ConfigMgr's own backup task, and where its backup is."""
 
     site: str = ""
     host: str = ""
@@ -211,7 +211,7 @@ class TaskRun(Result):
     destination: str = ""
     """The folder that holds ``<code>Backup``, on the host."""
     previous: bool = False
-    """Whether there was a backup before, which is put aside."""
+    """Whether an earlier backup existed, which is put aside."""
     listing: Known[str] = ""
     """SHA-256 over names, sizes and times of its files."""
     files: Known[int] = 0
@@ -225,16 +225,16 @@ class TaskRun(Result):
 
 
 class TargetFacts(Result):
-    """The machine, and every rule that it was held against."""
+    """The machine, and the result of every rule."""
 
     checks: tuple[Check, ...] = ()
     machine: Machine
     same_windows: bool = False
-    """Whether it is the installation of Windows that the set was made on."""
+    """Whether it is the same installation of Windows as in the set."""
     installed: str = ""
-    """Install folder of the site that is there (2007: installed anew); empty where there is none."""
+    """Install folder of the site on it (2007: installed again); empty without a site."""
     services: tuple[str, ...] = ()
-    """Services of a site of 2007 that was installed anew: it must not work while its set is laid beside it."""
+    """Services of a 2007 site that was installed again: they must be stopped while its set is staged."""
     drive: str = ""
     """Letter of the system drive: work folders and setup's task are there."""
     volumes: tuple[Volume, ...] = ()
@@ -244,13 +244,13 @@ class TargetFacts(Result):
     sql_instance: str = ""
 
     def free_of(self, path: str) -> int:
-        """Bytes free on the volume of a path; 0 where none holds it."""
+        """Bytes free on the volume of a path; 0 if it is on none."""
         holding = [one for one in self.volumes if f"{path}\\".lower().startswith(one.name.lower())]
         return max(holding, key=lambda one: len(one.name)).free if holding else 0
 
 
 class SavedFiles(Result):
-    """What is kept, and where."""
+    """What was saved, and where."""
 
     folder: str = ""
     """Work folder on the host; it stays."""

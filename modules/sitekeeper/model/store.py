@@ -1,4 +1,4 @@
-"""What the store modules answer."""
+"""Results of the store modules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PulledFiles(Result):
 
 
 class StoredSet(Result):
-    """A set that is in the store, whole."""
+    """A complete set in the store."""
 
     id: Known[str]
     folder: Known[str]
@@ -53,7 +53,7 @@ class StoredSet(Result):
 
 
 class PruningResult(Result):
-    """What a policy dropped."""
+    """What a retention policy deleted."""
 
     site: str
     dropped: tuple[str, ...] = ()
@@ -78,27 +78,27 @@ class LocalFile(Record):
     name: str
     """Bare Windows file name."""
     logical: str
-    """SQL Server's name of it; empty where it is not known."""
+    """SQL Server's name of it; empty if it is not known."""
     kind: Literal["data", "log", "backup"]
     size: int
     sha256: str
 
 
 class Proof(Record):
-    """What a set noted down about its own making; a drill judges it again."""
+    """What a set recorded about its creation; a drill checks it again."""
 
     consistency: str
     before: tuple[WatchedService, ...] = ()
     """Services directly before the shadow copy."""
     after: tuple[WatchedService, ...] = ()
     offline_from: str = ""
-    """When the site went down (ISO 8601); empty where nobody noted it."""
+    """When the site went down (ISO 8601); empty if it was not recorded."""
     written: dict[str, int] = Field(default_factory=dict)
     """When each registry export was written, by its own host's clock (FILETIME), by its file in the set."""
 
 
 class ExtractedSet(Result):
-    """A set as plain files on the control host, every byte checked."""
+    """A set as plain files on the control host; every byte was verified."""
 
     id: str
     kind: Literal["snapshot", "task"]
@@ -108,7 +108,7 @@ class ExtractedSet(Result):
     version: str
     taken_at: str
     folder: Known[str]
-    """In the set's own layout: the set itself, or a private copy of what was sealed."""
+    """In the set's own layout: the set itself, or a private copy of a sealed set."""
     install_dir: str
     parent: str | None
     database: SiteDatabase | None
@@ -118,39 +118,39 @@ class ExtractedSet(Result):
     registry: tuple[str, ...]
     """Registry exports, relative to the folder."""
     bytes: int
-    """Of the whole set."""
+    """Of the complete set."""
     site_name: str = ""
     services: tuple[ServiceFacts, ...] = ()
     """As they were before anything was stopped."""
     proof: Proof
     drilled: Literal["", "ok", "failed"] = ""
-    """How its last drill ended; empty where it was never tried."""
+    """The result of its last drill; empty if it was never drilled."""
     feeds: tuple[str, ...] = ()
-    """Recoveries of Microsoft's that take this set."""
+    """Microsoft's recoveries that this set is valid for."""
 
     backup_files: tuple[LocalFile, ...] = ()
-    """Backups of the database that SQL Server wrote, which ``sql.restore`` takes; most sets have none."""
+    """Backups of the database that SQL Server wrote, for ``sql.restore``; most sets have none."""
 
     passed_over: tuple[str, ...] = ()
-    """Newer sets of the site that were not taken, and why; empty where the set was named."""
+    """Newer sets of the site that were not used, and why; empty if the set was named."""
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Reports show what was passed over: whoever reads them must not take this for last night's set."""
+        """Reports show the skipped sets: the reader must not think that this is last night's set."""
         if not self.passed_over:
             return ()
         return (
             Check(
                 name="newer sets",
                 status="warning",
-                said=f"passed over: {'; '.join(self.passed_over)}",
-                consequence=f"What is shown is true of {self.id}, and not of what was backed up last.",
+                said=f"skipped: {'; '.join(self.passed_over)}",
+                consequence=f"This result is about {self.id}, not about the newest backup.",
             ),
         )
 
     @property
     def files_root(self) -> str:
-        """Where ConfigMgr's own layout begins in the set: the task's backup keeps its folder's name."""
+        """Where ConfigMgr's own layout starts in the set: the task's backup keeps its folder name."""
         return f"{self.site}Backup/" if self.kind == "task" else ""
 
     def summary(self) -> dict[str, Any]:

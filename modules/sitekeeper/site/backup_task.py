@@ -1,8 +1,8 @@
 """Runs ConfigMgr's own backup task, and keeps the backup that was there before until the new one is safe.
 
 The task deletes the previous ``<code>Backup`` before it knows whether the new one will be good. So that is renamed first, in its own
-folder; at the play's end (``undo: play``) it goes when this run's set is in the store, comes back when the new one is not proven good,
-and stays beside a good new one that never reached the store: the next run whose set does takes it away.
+folder. At the play's end (``undo: play``) it is deleted if this run's set is in the store, and put back if the new one is not
+proved good. It stays beside a good new one that did not reach the store; the next run with a set in the store deletes it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
+from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Unknown
 from sitekeeper.engine.session import Context
@@ -43,25 +44,25 @@ RUNS_ALREADY = 10
 DELETING = 3600.0
 """Seconds that the deletion of a whole backup may take."""
 REFUSALS = {
-    "SkTaskRuns": "somebody else, or its schedule, has just started the task: wait for its end; then run again",
-    "SkNoDestination": "the destination is not there any more, or the site control names another by now",
-    "SkInvalidDestination": "the site control names another destination by now",
-    "SkLinkInPath": "the destination, or the backup in it, is a link: name the folder itself in the task's properties",
+    "SkTaskRuns": "somebody else, or its schedule, has just started the task: wait until it has finished, then run again",
+    "SkNoDestination": "the destination does not exist any more, or was changed in the site control: run again",
+    "SkInvalidDestination": "the destination was changed in the site control: run again",
+    "SkLinkInPath": "the destination, or the backup in it, is a link: enter the folder itself in the task's properties",
 }
-"""Of ``Save-SkTaskBackup``: the word that it throws, and what to do."""
+"""Errors of ``Save-SkTaskBackup``, and what to do."""
 
 
 class TaskParams(Params):
-    """Which site, and how long what may take."""
+    """Which site, and the time limits."""
 
     site: SiteFacts
     """The site."""
     set: Staging
-    """The staging set, opened before: with it the play has the machines for itself."""
+    """The staging set, opened before: with it this play alone uses the machines."""
     longest: Duration = timedelta(hours=4)
-    """How long the task may run; then its service is stopped, and the previous backup put back."""
+    """How long the task may run. Then its service is stopped, and the previous backup is put back."""
     reported: Duration = timedelta(minutes=15)
-    """How long the site may take until its status messages are in its database."""
+    """How long the site may take to store its status messages in its database."""
     settle: Duration = timedelta(seconds=10)
     """How long the site's services must keep running afterwards."""
     undo_timeout: Duration = timedelta(minutes=30)
@@ -105,8 +106,8 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         site = params.site
         if site.database is None or site.database_machine is not None:
             raise PreflightError(
-                f"{site.code} has its database on a host of its own, or none: its backup task is not collected yet",
-                hint="back it up with playbooks/backup.yml",
+                f"{site.code} has its database on another host, or no database: sitekeeper cannot collect its backup task's backup",
+                hint="use playbooks/backup.yml for this site",
             )
         found = states(ctx, (SERVICE, *site.services_to_stop))
         _refuse(found)
@@ -132,7 +133,9 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
             log_length=int(log["Length"]),
             record=status_messages.newest(ctx, database.server, database.name, database.instance, site.code),
         )
-        told = "its backup task would run" + ("; warning: it writes to a volume of the site" if same_volume else "")
+        told = f"the backup task of {site.code} would run" + (
+            "; warning: it writes to a volume of the site" if same_volume else ""
+        )
         unknown = Unknown("site.backup_task")
         result = TaskRun(
             changed=True,
@@ -149,14 +152,14 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
             proof=TaskProof(same_volume=same_volume),
         )
         changes = (
-            Change(f"{destination}\\{site.code}Backup", "the previous backup", "put aside, and a new one"),
+            Change(f"{destination}\\{site.code}Backup", "the previous backup", "put aside, and a new backup written"),
             *(Change(f"service {one.name}", one.state, "stopped and started by the task") for one in found[1:]),
-            Change(f"service {SERVICE}", found[0].state, "started; it stops by itself"),
+            Change(f"service {SERVICE}", found[0].state, "started; stops by itself"),
         )
         return Plan(result=result, changes=changes, intent=intent)
 
     def covers(self, intent: TaskIntent) -> Covers:
-        """The task starts the services by itself; if it does not, and nobody hears from us, the guard does."""
+        """The task starts the services by itself. If it does not, and our beats stop, the guard does."""
         return Covers(services=intent.running)
 
     def apply(self, ctx: Context, params: TaskParams, plan: Plan[TaskIntent, TaskRun]) -> TaskRun:
@@ -167,7 +170,7 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         mark = _put_aside(ctx, intent)
         if str(mark["Destination"]).lower() != intent.destination.lower():
             raise IntegrityError(
-                f"the destination of the backup task was changed meanwhile: {mark['Destination']} instead of {intent.destination}"
+                f"the destination of the backup task was changed meanwhile: now {mark['Destination']}, before {intent.destination}"
             )
         _start(ctx, intent)
         watch = ServiceWatch()
@@ -184,8 +187,10 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         lacks = task_folder.missing(found, intent.files, cd_latest=intent.cd_latest)
         if lacks:
             raise IntegrityError(
-                f"the site's backup task says that it is good, and its backup lacks {', '.join(lacks)}",
-                hint="AfterBackup.bat may move or change it" if control["After"] else "was smsbkup.ctl changed?",
+                f"the site's backup task reports success, but its backup lacks {', '.join(lacks)}",
+                hint="check whether AfterBackup.bat moves or changes it"
+                if control["After"]
+                else "check whether smsbkup.ctl was changed",
             )
         files = [one for one in found if one.kind == "file"]
         proof = following.proof_of(intent, told, watch).model_copy(
@@ -197,9 +202,9 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
             }
         )
         size = sum(one.size for one in files)
-        notes = [f"{len(files)} files, {size} bytes in {ctx.clock.monotonic() - begun:.0f} s"]
+        notes = [f"{len(files)} files, {show_size(size)} in {show_duration(ctx.clock.monotonic() - begun)}"]
         notes += ["warning: it writes to a volume of the site"] if same_volume else []
-        notes += [f"warning: it left {', '.join(left)} stopped: started by us"] if left else []
+        notes += [f"warning: it left {', '.join(left)} stopped; sitekeeper started them"] if left else []
         return TaskRun(
             changed=True,
             site=intent.site,
@@ -237,26 +242,30 @@ def _refuse(found: tuple[ServiceState, ...]) -> None:
     task, *site = found
     if task.state != "Stopped":
         raise PreflightError(
-            f"the site's backup task runs already ({SERVICE} is {task.state}): somebody else, or its schedule, started it",
-            hint="wait for its end; then run again, at another time than its schedule's",
+            f"the site's backup task is already running ({SERVICE} is {task.state}): somebody else, or its schedule, started it",
+            hint="wait until it has finished, then run again, at another time than its schedule",
         )
     if task.start_mode == "Disabled":
-        raise PreflightError(f"{SERVICE} is disabled: the site's backup task cannot be started")
+        raise PreflightError(
+            f"{SERVICE} is disabled: the site's backup task cannot be started", hint="set its start mode to Manual"
+        )
     down = [one.name for one in site if one.state != "Running"]
     if down:
         raise PreflightError(
-            f"{', '.join(down)} does not run: the site's backup task would be of a site that is not well"
+            f"these services of the site do not run: {', '.join(down)}; a backup now would be of a damaged site",
+            hint="start them, or repair the site first",
         )
 
 
 def _put_aside(ctx: Context, intent: TaskIntent) -> dict[str, Any]:
-    """The previous backup under this run's name; answers the mark."""
+    """Rename the previous backup to this run's name; return the mark."""
     try:
         (mark,) = ctx.ps.change("Save-SkTaskBackup", Drive=intent.drive, Run=intent.run, Site=intent.site)
     except RemoteError as error:
         word = error.record.message if error.record is not None else ""
         hint = REFUSALS.get(
-            word, "does something hold files of the previous backup open? (a share, a scanner, a backup program)"
+            word,
+            "find the program that has files of the previous backup open (a share, a virus scanner, a backup program)",
         )
         raise RemoteError(
             f"the previous backup in {intent.destination} cannot be put aside, so the task was not started: {error.message}",
@@ -271,8 +280,8 @@ def _start(ctx: Context, intent: TaskIntent) -> None:
     code = int(row["Code"])
     if code == RUNS_ALREADY:
         raise LimitError(
-            "the site's backup task was started by somebody else at the same moment",
-            hint="wait for its end; then run again",
+            "somebody else started the site's backup task at the same moment",
+            hint="wait until it has finished, then run again",
         )
     if code != 0:
         raise RemoteError(f"{SERVICE} cannot be started: {RETURN_CODES.get(code, f'code {code}')}")
@@ -284,18 +293,20 @@ def _mark(ctx: Context, intent: TaskIntent) -> dict[str, Any] | None:
 
 
 def _put_back(ctx: Context, intent: TaskIntent, error: SitekeeperError) -> None:
-    """At once, not only at the play's end: no task of ours that still runs, and the site's services up."""
+    """Restore at once, before the play's end: stop our task if it still runs, and start the site's services."""
     try:
         mark = _mark(ctx, intent)
         if mark is not None:
             _await_end(ctx, intent, mark)
         _services_up(ctx, intent)
     except SitekeeperError as second:
-        error.hint = f"{error.hint or ''} (the site could not be put back at once: {second.message}; it is tried again)"
+        error.hint = (
+            f"{error.hint or ''} (the services could not be started at once: {second.message}; the undo tries again)"
+        )
 
 
 def _await_end(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> None:
-    """No run of the task goes on: ours is stopped (Microsoft: stop and start the service to retry), another's is awaited."""
+    """Make sure that no run of the task continues: stop ours (Microsoft: stop and start the service to retry), wait for others."""
     until = ctx.clock.monotonic() + intent.timeout
     while True:
         (found,) = states(ctx, (SERVICE,))
@@ -306,24 +317,24 @@ def _await_end(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> None:
             return
         if ctx.clock.monotonic() > until:
             raise UndoError(
-                f"a run of the site's backup task that is not ours goes on ({SERVICE} is {found.state}): the previous backup "
-                f"stays where it was put, {mark['Archive']}",
-                hint="when it has ended: `sitekeeper rollback`",
+                f"another run of the site's backup task is still running ({SERVICE} is {found.state}): the previous backup "
+                f"stays in {mark['Archive']}",
+                hint=f"wait until it has finished, then run `sitekeeper rollback {intent.run}`",
             )
         ctx.progress(
             int(intent.timeout - (until - ctx.clock.monotonic())),
             int(intent.timeout),
             "s",
-            "another's backup task runs",
+            "waiting for another run of the backup task",
         )
         ctx.lease.take()
         ctx.clock.sleep(1.0)
 
 
 def _services_up(ctx: Context, intent: TaskIntent) -> tuple[str, ...]:
-    """The site's services run and have settled; answers those that the task had left stopped."""
+    """Wait until the site's services run and have settled; return those that the task left stopped."""
     left: tuple[str, ...] = ()
-    until = ctx.clock.monotonic() + 5.0  # those that the task has just started are on their way
+    until = ctx.clock.monotonic() + 5.0  # those that the task has just started are still starting
     while True:
         left = tuple(one.name for one in states(ctx, intent.running) if one.state == "Stopped")
         if not left or ctx.clock.monotonic() > until:
@@ -334,31 +345,31 @@ def _services_up(ctx: Context, intent: TaskIntent) -> tuple[str, ...]:
 
 
 def _settle_backups(ctx: Context, intent: TaskIntent) -> str:
-    """What becomes of the backup that was put aside."""
+    """Decide what happens to the backup that was put aside; return what was done."""
     mark = _mark(ctx, intent)
     if mark is not None and not mark["HasRoot"]:
         raise UndoError(
-            f"{mark['Destination']} is not there: the previous backup lies in it, as {mark['Archive']}",
-            hint="when it is there again: `sitekeeper rollback`",
+            f"{mark['Destination']} does not exist now: the previous backup is in it, as {mark['Archive']}",
+            hint=f"when the folder is available again, run `sitekeeper rollback {intent.run}`",
         )
     if mark is None or not (mark["HasArchive"] or mark["HasRejected"]):
-        return "no previous backup is put aside"
-    keep, said = "previous", "the previous backup is back in its place"
+        return "no previous backup was put aside"
+    keep, said = "previous", "the previous backup was put back in its place"
     if mark["HasArchive"] and mark["HasFolder"]:
         published, why = _judge(ctx, intent, mark)
         if not published and not why:
-            return f"the new backup is good and stays, though not in the store; the previous one stays beside it: {mark['Archive']}"
+            return f"the new backup is good and stays, but is not in the store; the previous one stays beside it: {mark['Archive']}"
         keep = "new" if published else "previous"
-        said = f"the previous backup went: {published} is in the store" if published else f"{said}: {why}"
+        said = f"the previous backup was deleted: {published} is in the store" if published else f"{said}: {why}"
     ctx.ps.change("Complete-SkTaskBackup", Drive=intent.drive, Run=intent.run, Keep=keep, deadline=DELETING)
     return said
 
 
 def _judge(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str, str]:
-    """The id of this run's set in the store, or why the new backup is not good; neither where it is good and not in the store.
+    """The id of this run's set in the store, or why the new backup is not good; both empty if it is good but not in the store.
 
     Raises:
-        UndoError: what would tell cannot be asked, which is no reason to delete either of the two.
+        UndoError: it cannot be found out, so neither backup is deleted.
 
     """
     try:
@@ -370,19 +381,19 @@ def _judge(ctx: Context, intent: TaskIntent, mark: dict[str, Any]) -> tuple[str,
             return "", ""
         return published, "" if published else following.find_fault(ctx, intent)
     except UnreachableError:
-        raise  # asked once more
+        raise  # the undo is tried once more
     except SitekeeperError as error:
         raise UndoError(
-            f"it cannot be told whether the new backup is good ({error.message}): it stays, and the previous one beside it: "
+            f"it is not known whether the new backup is good ({error.message}): it stays, and the previous one stays beside it: "
             f"{mark['Archive']}",
-            hint="when it can be asked again: `sitekeeper rollback`; or delete the one that is not wanted, and then the same",
+            hint=f"correct the cause, then run `sitekeeper rollback {intent.run}`; or delete the backup that you do not need first",
         ) from None
 
 
 def _find_published(intent: TaskIntent) -> str:
-    """The id of the set that this run put into the store; empty where there is none.
+    """Find the id of the set that this run put into the store; empty without one.
 
-    A damaged set says nothing of any other, and what a sealed one is of needs no key.
+    A damaged set does not affect the others, and the header of a sealed one needs no key.
 
     Raises:
         SpaceError: the store cannot be read.
@@ -391,7 +402,7 @@ def _find_published(intent: TaskIntent) -> str:
     store = store_folder.Folder(Path(intent.store))
     try:
         if not store.begun():
-            raise SpaceError(f"the store {store.root} is not there", hint="is it mounted?")
+            raise SpaceError(f"the store {store.root} does not exist", hint="check that it is mounted")
         for _, found in catalogue.of(store, intent.site):
             if isinstance(found, catalogue.Kept) and found.kind == "task" and found.run == intent.run:
                 return found.id

@@ -19,18 +19,18 @@ from sitekeeper.site.recovery.staging import StagedRecovery
 
 
 class BookParams(Params):
-    """Of which recovery."""
+    """Which recovery."""
 
     set: ExtractedSet
     """The set."""
     target: TargetFacts
     """The machine."""
     staged: StagedRecovery | None = None
-    """What was laid beside on it."""
+    """What was staged on it."""
     folder: str
     """Folder on the control host."""
     database: AttachedDatabase | None = None
-    """The database that was brought up by hand."""
+    """The database that was brought up manually."""
 
 
 class BookFiles(Result):
@@ -59,7 +59,7 @@ class Book(Module[BookParams, None, BookFiles]):
         )
         return Plan(
             result=predicted,
-            changes=(Change(f"recovery book {predicted.html}", "none", "written"),),
+            changes=(Change(f"recovery book {predicted.html}", "does not exist", "written"),),
         )
 
     def apply(self, ctx: Context, params: BookParams, plan: Plan[None, BookFiles]) -> BookFiles:

@@ -1,4 +1,4 @@
-"""A site against a set: what is different, what of that was expected, and what was expected and is not so. Changes nothing."""
+"""Compares a site with a set: what differs, which differences were expected, and which expected ones are missing. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sitekeeper.model.store import ExtractedSet
 
 
 class CompareParams(Params):
-    """What with what."""
+    """What to compare."""
 
     set: ExtractedSet
     """The set."""
     site: SiteFacts
     """The site as it is now."""
     expected: Many[str] = ()
-    """Names of the differences that there must be, as the result names them; with ``any`` nothing is judged."""
+    """Names of the differences that must exist, as the result names them; with ``any`` every difference is accepted."""
 
 
 class Difference(Record):
-    """One thing that is not as in the set."""
+    """One difference from the set."""
 
     name: str
     before: str
@@ -55,37 +55,37 @@ class Compare(Module[CompareParams, None, Comparison]):
             Check(
                 name=name,
                 status="failed",
-                said="as in the set, and was expected to be different",
-                consequence="What was to change in the recovery did not.",
+                said="same as in the set, but a difference was expected",
+                consequence="The recovery should have changed this, and did not.",
             )
             for name in sorted(expected - names - {"any"})
         )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             refused = IntegrityError(
-                f"{params.site.code} is not as {params.set.id} lets expect: "
+                f"site {params.site.code} differs from set {params.set.id}: "
                 + "; ".join(f"{one.name}: {one.said}" for one in failed)
             )
             refused.checks = checks
             raise refused
-        told = ", ".join(sorted(names)) or "nothing"
-        return Plan(result=Comparison(differences=found, checks=checks, msg=f"different from {params.set.id}: {told}"))
+        told = ", ".join(sorted(names)) or "no difference"
+        return Plan(result=Comparison(differences=found, checks=checks, msg=f"compared with {params.set.id}: {told}"))
 
 
 def _judge(one: Difference, expected: set[str]) -> Check:
-    said = f"{one.now or 'nothing'}, was {one.before or 'nothing'}"
+    said = f"now {one.now or 'empty'}, was {one.before or 'empty'}"
     if expected & {one.name, "any"}:
         return Check(name=one.name, status="ok", said=f"{said}, as expected")
     return Check(
         name=one.name,
         status="failed",
         said=said,
-        consequence="The recovered site is not the one that was backed up: find out why before it goes back to work.",
+        consequence="The recovered site is not the one that was backed up: find out why before you use it again.",
     )
 
 
 def differences(got: ExtractedSet, site: SiteFacts) -> Iterator[Difference]:
-    """What is different, by name."""
+    """Find the differences, by name."""
     pairs = {
         "site.code": (got.site, site.code),
         "site.parent": (got.parent or "", site.parent or ""),
@@ -136,7 +136,7 @@ def _logins(database: SiteDatabase | None) -> str:
 
 
 def _services(services: tuple[ServiceFacts, ...]) -> str:
-    """ConfigMgr's own, with how they start; whether they run at the moment is no property of the site."""
+    """ConfigMgr's own services with their start mode; whether they run now is not a property of the site."""
     return ", ".join(
         sorted(f"{one.name} ({one.start_mode})" for one in services if one.name.upper().startswith("SMS_"))
     )

@@ -1,7 +1,7 @@
-"""Brings up a set's database under its own name, for setup to take as a manually recovered one (option 20).
+"""Brings up a set's database under its own name, so that setup uses it as a manually recovered one (option 20).
 
-Its files stay where they were pushed: below the folder ``sql_work_dir`` of the database server, which should therefore lie
-on the volume that is to hold the site database.
+Its files stay where they were copied: below the folder ``sql_work_dir`` of the database server. This folder should therefore
+be on the volume for the site database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sitekeeper.windows.files.work_folder import work_dir_of
 
 
 class DatabaseParams(Params):
-    """Which set, for which machine."""
+    """Which set, on which machine."""
 
     set: ExtractedSet
     """The set, as plain files."""
@@ -36,7 +36,7 @@ class DatabaseParams(Params):
 
 
 class DatabaseIntent(Record):
-    """What will be there."""
+    """The database and its files."""
 
     version: Literal[1] = 1
     on: str
@@ -75,7 +75,8 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
         server, root = Server(there, known.instance), work_dir_of(there)
         if dropping.exists(server, known.name) is not None:
             raise UsageError(
-                f"{on} has a database {known.name} already", hint="nothing is laid over an existing database"
+                f"{on} already has a database {known.name}",
+                hint="sitekeeper does not replace an existing database: detach it first if you do not need it",
             )
         names = tuple(one.name for one in got.database_files)
         refuse_taken(there, root, ctx.run_id, names)
@@ -93,7 +94,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
         )
         return Plan(
             result=result,
-            changes=(Change(f"database {known.name} on {on}", "not there", f"brought up from {got.id}"),),
+            changes=(Change(f"database {known.name} on {on}", "does not exist", f"brought up from {got.id}"),),
             intent=DatabaseIntent(
                 on=on,
                 instance=server.instance,
@@ -133,11 +134,11 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
 
     def undo(self, ctx: Context, intent: DatabaseIntent, outcome: AttachedDatabase | None) -> str:
         if refuse_in_use(ctx, intent.drive, intent.run) == "done":
-            return f"{intent.name} is the database of the recovered site now, and stays"
+            return f"database {intent.name} stays: it belongs to the recovered site now"
         there = changed_on(ctx, intent)
         server = Server(there, intent.instance)
         if outcome is None:
             dropping.settle(server)
         dropped = dropping.drop(server, intent.name, intent.run, f"{intent.root}\\{intent.run}")
         there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names))
-        return f"database {intent.name} {'dropped' if dropped else 'was not there'}, its files deleted"
+        return f"database {intent.name} {'dropped' if dropped else 'did not exist'}, its files deleted"

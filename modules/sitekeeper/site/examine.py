@@ -1,4 +1,4 @@
-"""Asks a set, and the database that was brought up from it, whether they are the site that they say. Changes nothing."""
+"""Checks whether a set, and the database brought up from it, are the site that the set names. Changes nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from sitekeeper.engine.errors import Failed, IntegrityError, SqlError, UnreachableError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
@@ -37,36 +38,36 @@ OF_THE_DATABASE = frozenset(
 
 
 class ExamineParams(Params):
-    """Which set, and where its database was brought up."""
+    """Which set, and where its database is."""
 
     set: ExtractedSet
     """The set."""
     database: AttachedDatabase | None = None
-    """The database, attached or restored from it; None for a set that has none."""
+    """The database, attached or restored from it; None for a set without one."""
     pushed: PushedFiles | None = None
-    """How its files got there: with it the time of a whole restore is predicted."""
+    """The copied files: with them the time of a complete restore is predicted."""
     on: str | None = None
-    """The inventory host of that server; the play's own when left out."""
+    """The inventory host of that server; default: the play's own."""
     oldest: Duration | None = None
-    """How old the set may be."""
+    """The maximum age of the set."""
     files_only: bool = False
-    """Ask nothing of the database: before it can be brought up."""
+    """Check the files only: before the database can be brought up."""
 
 
 class Examination(Result):
-    """Every question and its answer."""
+    """Every check and its result."""
 
     checks: tuple[Check, ...] = ()
     set: str = ""
     source: Literal["", "files", "backup"] = ""
-    """What its database was brought up from."""
+    """The source of its database."""
     age_hours: float = 0.0
     restore_seconds: float | None = None
-    """What bringing up the database took, from the first byte that was sent."""
+    """The time to bring up the database, from the first byte that was sent."""
     rate: float | None = None
     """Bytes a second of that."""
     predicted_seconds: float | None = None
-    """For all of the set at that rate."""
+    """For the complete set at that rate."""
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -107,10 +108,10 @@ class Examine(Module[ExamineParams, None, Examination]):
         )
         failed = [one for one in checks if one.status == "failed"]
         if failed:
-            # A set that is merely old is no bad one: that is what the playbook asked for.
+            # A set that is only old is not a bad set: the playbook sets the limit.
             kind = Failed if all(one.name == "age" for one in failed) else IntegrityError
             refused = kind(
-                f"{got.id} would not make a good restore: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
+                f"{got.id} is not fit for a restore: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
                 hint=" ".join(one.consequence for one in failed),
             )
             refused.checks = checks
@@ -120,12 +121,14 @@ class Examine(Module[ExamineParams, None, Examination]):
         seconds = None if made is None else made.seconds + (params.pushed.seconds if params.pushed else 0.0)
         rate = made.bytes / seconds if made is not None and seconds else None
         predicted = got.bytes / rate if rate else None
+        passed = sum(one.status == "ok" for one in checks)
         warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
         timed = (
             ""
             if seconds is None or rate is None
             else (
-                f"; database up in {seconds:.1f} s ({rate / 2**20:.1f} MiB/s), all of it in about {predicted or 0:.0f} s"
+                f"; database online in {show_duration(seconds)} ({rate / 2**20:.1f} MiB/s), a complete restore takes about "
+                f"{show_duration(round(predicted or 0))}"
             )
         )
         return Plan(
@@ -137,15 +140,15 @@ class Examine(Module[ExamineParams, None, Examination]):
                 restore_seconds=None if seconds is None else round(seconds, 3),
                 rate=rate,
                 predicted_seconds=None if predicted is None else round(predicted, 1),
-                msg=f"{got.id}: {len(checks)} questions answered well{timed}{warned}",
+                msg=f"{got.id}: {passed} checks passed{timed}{warned}",
             )
         )
 
 
 def _ask(ask: Callable[[ExaminedSet], Iterator[Check]], asked: ExaminedSet, unanswered: list[Check]) -> list[Check]:
-    """One question; one that cannot even be asked has failed, and keeps none of the others.
+    """Run one check. If it cannot run it has failed; the others run all the same.
 
-    Where no server answered (its connection ended, a file could not be read) the set may be sound: it is ``unanswered``.
+    If no server responded (the connection ended, a file could not be read) the set may be good: it is ``unanswered``.
     """
     try:
         return list(ask(asked))
@@ -155,8 +158,8 @@ def _ask(ask: Callable[[ExaminedSet], Iterator[Check]], asked: ExaminedSet, unan
         failed = Check(
             name=ask.__name__.replace("_", " "),
             status="failed",
-            said=f"cannot be asked: {error}",
-            consequence="Nothing is known of it.",
+            said=f"could not be checked: {error}",
+            consequence="Nothing is known about it.",
         )
         if not (isinstance(error, SqlError) and error.number > 0):
             unanswered.append(failed)

@@ -1,4 +1,4 @@
-"""Learns a site: registry in both views, WMI, its database, and every volume that holds a file of it. Changes nothing."""
+"""Reads a site: the registry in both views, WMI, its database, and every volume with a file of it. Changes nothing."""
 
 from __future__ import annotations
 

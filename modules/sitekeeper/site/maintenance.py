@@ -1,6 +1,7 @@
-"""Puts a site's servers into Operations Manager's maintenance mode while they are worked on, always with an end time.
+"""Puts a site's servers into Operations Manager's maintenance mode during the work, always with an end time.
 
-It ends early once the services run again; whatever else happens (the control host dies, the site starts itself), it expires.
+Undo ends it early once the services run again. Whatever else happens (the control host dies, the site starts by itself), it
+expires.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from sitekeeper.site.monitoring.management_server import ask, begin, by_server, 
 from sitekeeper.transport.wmi import reading
 
 SHORTEST = timedelta(minutes=5)
-"""Operations Manager takes nothing shorter (Microsoft, hh918505: "cannot be in maintenance mode for fewer than five minutes")."""
+"""Operations Manager accepts nothing shorter (Microsoft, hh918505: "cannot be in maintenance mode for fewer than five minutes")."""
 LONGEST = timedelta(minutes=1_051_200)
 """Nor longer: two years (Microsoft Learn, "suspend monitoring temporarily by using maintenance mode")."""
 FAILURES = (UnreachableError, AuthError, RemoteError)
@@ -38,19 +39,19 @@ class MaintenanceParams(Params):
     """Which site, and for how long."""
 
     site: SiteFacts
-    """The site: its server and, where the database is on another machine, that one."""
+    """The site: its server and, if the database is on another machine, that machine."""
     duration: Annotated[Duration, Field(ge=SHORTEST, le=LONGEST)]
-    """When it ends by itself. Longer than the work will ever take: nothing extends it."""
+    """After this time it ends by itself. Make it longer than the work can take: nothing extends it."""
     comment: Annotated[str, Field(max_length=200)] = ""
     """What the console shows; the run's id is added."""
     wait: Duration = timedelta(0)
-    """How long to wait once it has begun: agents hear of it with their next configuration, up to minutes later."""
+    """How long to wait after its start: agents receive it with their next configuration, up to minutes later."""
     how: MaintenanceMethod | Literal["none"] | None = None
-    """How it is done, for all hosts of the site; the variable ``maintenance`` of each when left out."""
+    """The method for all hosts of the site; default: the variable ``maintenance`` of each."""
 
 
 class MaintenanceIntent(Record):
-    """What is being begun, under the mark of the run."""
+    """What is being started, under the mark of the run."""
 
     version: Literal[1] = 1
     run: str
@@ -60,7 +61,7 @@ class MaintenanceIntent(Record):
     services: tuple[str, ...]
     """The site's services that ran before: all must run again before it ends early."""
     until: str
-    """About when it ends by itself, ISO 8601, by our clock."""
+    """When it ends by itself (about), ISO 8601, by our clock."""
 
 
 class MaintenanceState(Record):
@@ -70,9 +71,9 @@ class MaintenanceState(Record):
     computer: str
     kind: str
     until: str = ""
-    """ISO 8601, UTC, by the clock of the management server; of an agent, the latest moment at which it may end."""
+    """ISO 8601, UTC, by the clock of the management server; for an agent, the latest moment at which it ends."""
     already: bool = False
-    """Somebody else had begun it: it stays as it is."""
+    """Somebody else started it: it stays as it is."""
 
 
 class MaintenanceResult(Result):
@@ -116,14 +117,12 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
                 raise InventoryError(
                     f"{one.how.management_server} does not monitor {one.computer}",
                     host=one.host,
-                    hint="say `maintenance: none` for this host, or in `monitored_as` under which name it is monitored",
+                    hint="set `maintenance: none` for this host, or set `monitored_as` to its name in Operations Manager",
                 )
             other = row is not None and row["On"] and not _is_passing(str(row["Comment"]), ctx.run_id, row)
             if other and row is not None:
                 states.append(_state(one, row["Until"], already=True))
-                said.append(
-                    f"{one.computer} is in maintenance mode already, until {_short(row['Until'])}: left as it is"
-                )
+                said.append(f"{one.computer} is already in maintenance mode until {_short(row['Until'])}: not changed")
             else:
                 todo.append(one)
                 states.append(_state(one, until))
@@ -159,7 +158,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
                 if row["Inside"] < row["Objects"]:
                     said = (
                         *said,
-                        f"{one.computer}: only {row['Inside']} of its {row['Objects']} objects, alerts may come",
+                        f"{one.computer}: only {row['Inside']} of its {row['Objects']} objects are in it, so alerts are possible",
                     )
         for one in intent.targets:
             if one.how.kind == "agent":
@@ -171,7 +170,7 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
                 begun[one.computer] = _state(one, intent.until)
                 said = (
                     *said,
-                    f"{one.computer}: asked its agent, which does not say what comes of it and ends by itself only",
+                    f"{one.computer}: its agent was asked; it reports no result, and its maintenance mode cannot be ended early",
                 )
         if params.wait:
             ctx.clock.sleep(params.wait.total_seconds(), ctx.stop)
@@ -181,36 +180,38 @@ class Maintenance(Module[MaintenanceParams, MaintenanceIntent, MaintenanceResult
 
     def in_place(self, ctx: Context, intent: MaintenanceIntent, outcome: MaintenanceResult, generation: int) -> bool:
         if ctx.clock.now() + SHORTEST > datetime.fromisoformat(intent.until):
-            return False  # it would end in the middle of what is still to be done
+            return False  # it would end during the remaining work
         rows = ask(ctx, intent.targets)
         return all(row["On"] and _is_ours(str(row["Comment"]), intent.run) for row in rows)
 
     def undo(self, ctx: Context, intent: MaintenanceIntent, outcome: MaintenanceResult | None) -> str:
         down = _find_stopped(ctx, intent.services)
-        if down:  # monitoring that begins anew now might take a site that stays down for one that was never up
-            return f"left to end by itself at {_short(intent.until)}: {', '.join(down)} does not run"
+        if down:  # if monitoring starts now, a site that stays down might look like one that never ran
+            return f"maintenance mode stays until {_short(intent.until)}, because these services do not run: {', '.join(down)}"
         said = []
         for server, kind, targets in by_server(intent.targets):
             names = ", ".join(one.computer for one in targets)
             try:
                 rows = end(ctx, server, kind, targets, intent.run)
-            except FAILURES as error:  # its end is certain all the same: no reason to fail a site that is well
-                said.append(f"{names}: left to end by itself at {_short(intent.until)}: {server}: {error.message}")
+            except FAILURES as error:  # it ends by itself anyway: no reason to fail a site that works
+                said.append(
+                    f"{names}: maintenance mode stays until {_short(intent.until)}, because {server} could not end it: {error.message}"
+                )
                 continue
             ours = [row for row in rows if row["On"] and _is_ours(str(row["Comment"]), intent.run)]
-            said += [f"{row['Computer']}: ends at {_short(row['Until'])}" for row in ours]
+            said += [f"{row['Computer']}: maintenance mode ends at {_short(row['Until'])}" for row in ours]
             if not ours:
-                said.append(f"{names}: no maintenance mode of this run any more")
+                said.append(f"{names}: no maintenance mode of this run exists any more")
         agents = [one.computer for one in intent.targets if one.how.kind == "agent"]
         if agents:
             said.append(
-                f"{', '.join(agents)}: an agent's mode cannot be ended early, it ends by {_short(intent.until)}"
+                f"{', '.join(agents)}: maintenance mode of an agent cannot be ended early; it ends by {_short(intent.until)}"
             )
         return "; ".join(said)
 
 
 def _targets(ctx: Context, params: MaintenanceParams) -> tuple[list[MonitoredComputer], list[str]]:
-    """The computers of the site that are monitored, and what is to be said of the others."""
+    """The monitored computers of the site, and notes about the others."""
     database = params.site.database
     hosts = [ctx] if database is None or database.host == ctx.host else [ctx, ctx.of(database.host)]
     targets: list[MonitoredComputer] = []
@@ -219,12 +220,12 @@ def _targets(ctx: Context, params: MaintenanceParams) -> tuple[list[MonitoredCom
     for where in hosts:
         how = (
             find_method(where, params.how) or own
-        )  # a database host is monitored as its site is, unless it says otherwise
+        )  # a database host is monitored like its site, unless its own variable is set
         if how is None:
             raise explain_undeclared(where.host)
         own = how
         if how.kind == "none":
-            said.append(f"{where.host} is declared not to be monitored")
+            said.append(f"{where.host} is not monitored (maintenance: none)")
         else:
             targets.append(MonitoredComputer(host=where.host, computer=computer_of(where), how=how))
     return targets, said
@@ -233,9 +234,9 @@ def _targets(ctx: Context, params: MaintenanceParams) -> tuple[list[MonitoredCom
 def _prove(one: MonitoredComputer, row: dict[str, Any], run: str) -> MaintenanceState:
     if not row["On"]:
         raise RemoteError(
-            f"{one.how.management_server} took the request, and {one.computer} is not in maintenance mode",
+            f"{one.how.management_server} accepted the request, but {one.computer} is not in maintenance mode",
             host=one.host,
-            hint="is the account an operator for this computer? see the Operations Manager event log",
+            hint="check that the account is an operator for this computer; read the Operations Manager event log",
         )
     return _state(one, row["Until"], already=not _is_ours(str(row["Comment"]), run))
 
@@ -249,7 +250,7 @@ def _is_ours(comment: str, run: str) -> bool:
 
 
 def _is_passing(comment: str, run: str, row: dict[str, Any]) -> bool:
-    """Whether a mode is this run's, or the last minute of an earlier run's: Start-SkMaintenance takes both up."""
+    """Whether a mode belongs to this run, or is in the last minute of an earlier run: Start-SkMaintenance takes over both."""
     left = datetime.fromisoformat(row["Until"]) - datetime.fromisoformat(row["Now"])
     return _is_ours(comment, run) or (" [sitekeeper " in comment and left <= timedelta(minutes=1))
 
@@ -258,7 +259,7 @@ def _find_stopped(ctx: Context, services: tuple[str, ...]) -> list[str]:
     if not services:
         return []
     where = " OR ".join(f"Name='{name}'" for name in services)
-    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State FROM Win32_Service WHERE {where}")  # noqa: S608 - names that Windows told us
+    rows = ctx.ps.call("Get-WmiObject", Query=f"SELECT Name,State FROM Win32_Service WHERE {where}")  # noqa: S608 - names that Windows returned
     running = {str(row["Name"]).lower() for row in rows if row["State"] == "Running"}
     return [name for name in services if name.lower() not in running]
 

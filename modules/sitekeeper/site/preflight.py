@@ -1,4 +1,4 @@
-"""Refuses a site that cannot become a good backup now, before anything is stopped. Each check: name, status, hint."""
+"""Checks whether a good backup of a site is possible now, before anything is stopped. Each check: name, status, hint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sitekeeper.engine.errors import PreflightError, UnreachableError
+from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
@@ -22,7 +23,7 @@ from sitekeeper.transport.wmi import reading
 
 
 class PreflightResult(Result):
-    """All checks, and what is expected of the backup."""
+    """All checks, and the predicted size and time of the backup."""
 
     checks: tuple[Check, ...] = ()
     predicted_bytes: int = 0
@@ -30,22 +31,22 @@ class PreflightResult(Result):
 
 
 class PreflightParams(Params):
-    """What is asked of the site."""
+    """Which site, and the limits."""
 
     site: SiteFacts
     """The site."""
     store: str | None = None
-    """Where the set shall go; the variable ``store`` when left out."""
+    """The store for the set; default: the variable ``store``."""
     rate: Annotated[Size, Field(gt=0)] = 10 * 1024 * 1024
-    """Bytes a second that the pull is expected to reach: the predicted duration comes of it."""
+    """Expected bytes a second of the copy, for the predicted duration."""
     growth: Size = 20 * 1024 * 1024
-    """Bytes a minute by which the shadow storage is expected to grow while the pull runs."""
+    """Expected growth of the shadow storage in bytes a minute, during the copy."""
     longest: Duration = timedelta(hours=12)
-    """How long the shadow copies may live."""
+    """How long the shadow copies may exist."""
     skew: Duration = timedelta(minutes=5)
-    """How far the host's clock may be from ours (Kerberos and leases allow no more)."""
+    """How far the host's clock may differ from ours (Kerberos and leases do not allow more)."""
     tries: int = 3
-    """How often writers that are busy are looked at again, with growing pauses, before they count as failed."""
+    """How often busy writers are checked again, with growing pauses, before they count as failed."""
 
 
 class Preflight(Module[PreflightParams, None, PreflightResult]):
@@ -84,7 +85,8 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _run_checks(ctx, asked)
         )
         failed = [one for one in checks if one.status == "failed"]
-        told = f"{len(checks)} checks; {_size(size)} to come, in about {seconds / 60:.0f} min"
+        passed = sum(one.status == "ok" for one in checks)
+        told = f"{passed} checks passed; about {show_size(size)} to copy, roughly {show_duration(max(60, round(seconds / 60) * 60))}"
         warned = [one for one in checks if one.status == "warning"]
         if warned:
             told += "; " + "; ".join(f"warning: {one.name}: {one.said}" for one in warned)
@@ -109,7 +111,7 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
 
 
 def _run_checks(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Every check; one that cannot even be made has failed."""
+    """Run every check; one that cannot run has failed."""
     for check in site_checks.ALL:
         yield from _run_check(check, ctx, asked)
 
@@ -120,12 +122,4 @@ def _run_check(check: Callable[..., Iterator[Finding]], ctx: Context, asked: Exp
     except UnreachableError:
         raise
     except site_checks.CANNOT as error:
-        return [Finding(check.__name__.replace("_", " "), "failed", f"cannot be checked: {error}")]
-
-
-def _size(size: int) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 10240:
-            return f"{size} {unit}"
-        size //= 1024
-    return f"{size} TiB"
+        return [Finding(check.__name__.replace("_", " "), "failed", f"could not be checked: {error}")]

@@ -1,4 +1,4 @@
-"""Keeps what is on a machine before a site is recovered there: its srvacct folder, and the site's registry keys."""
+"""Saves the srvacct folder and the site's registry keys of a machine before a site is recovered there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEYS = ("SMS", "NAL")
 
 
 class SaveParams(Params):
-    """Of which machine."""
+    """Which machine."""
 
     target: TargetFacts
     """The machine, as ``site.target`` found it."""
@@ -36,8 +36,10 @@ class Save(Module[SaveParams, None, SavedFiles]):
         drive = params.target.drive
         folder = f"{drive}:\\sitekeeper\\{ctx.run_id}"
         return Plan(
-            result=SavedFiles(changed=True, folder=folder, msg=f"srvacct and registry keys would be kept in {folder}"),
-            changes=(Change(f"kept copies in {folder}", "none", "srvacct, SMS and NAL as they are"),),
+            result=SavedFiles(changed=True, folder=folder, msg=f"srvacct and registry keys would be saved in {folder}"),
+            changes=(
+                Change(f"saved copies in {folder}", "do not exist", "srvacct, and the registry keys SMS and NAL"),
+            ),
         )
 
     def apply(self, ctx: Context, params: SaveParams, plan: Plan[None, SavedFiles]) -> SavedFiles:
@@ -51,13 +53,14 @@ class Save(Module[SaveParams, None, SavedFiles]):
         answers = ctx.ps.read(calls)
         keys = []
         for (name, view), answer in zip(asked, answers, strict=True):
-            if answer.errors or not answer.output:  # not to be told from a key that is not there, and then not kept
+            if answer.errors or not answer.output:  # looks like a key that does not exist, which would not be saved
                 said = answer.errors[0] if answer.errors else None
                 raise RemoteError(
-                    f"cannot tell whether {name} ({view}) exists: {said.message if said else 'no answer'}", record=said
+                    f"registry key {name} ({view}) cannot be read: {said.message if said else 'the host returned nothing'}",
+                    record=said,
                 )
             if answer.output[0]["Key"]:
                 ctx.ps.change("Export-SkRegistry", Drive=drive, Run=ctx.run_id, Name=name, View=view)
                 keys.append(f"{name} ({view})")
-        told = f"{len(accounts)} files of srvacct, registry keys {', '.join(keys) or 'none'}"
+        told = f"saved: {len(accounts)} files of srvacct, registry keys {', '.join(keys) or 'none'}"
         return SavedFiles(changed=True, folder=folder, accounts=accounts, keys=tuple(keys), msg=f"{told}, in {folder}")

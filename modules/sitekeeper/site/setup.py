@@ -1,7 +1,7 @@
-"""Has ConfigMgr's own setup recover a site (2012 and current branch), as a named account, and follows it to its end.
+"""Lets ConfigMgr's own setup recover a site (2012 and current branch), as a named account, and follows it to its end.
 
-It cannot be taken back: what setup has begun only setup ends. So nothing of it starts before the operator has typed the
-site code, the machine has passed the rules of ``site.target``, and setup's own prerequisite checker has ended with 0.
+It cannot be undone: only setup can finish what it has started. So it does not start before the operator has typed the site
+code, the machine has passed the rules of ``site.target``, and setup's own prerequisite checker has returned 0.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from sitekeeper.engine.errors import PreflightError, RemoteError, RemoteTimeoutError, UnreachableError, UsageError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result, Unknown
 from sitekeeper.engine.session import Context
@@ -23,21 +24,21 @@ STEP_SECONDS = 120.0
 """Deadline of starting one step."""
 FOLLOW_SECONDS = 5.0
 GONE_SECONDS = 60.0
-"""For how long no program may be seen that runs a step without an exit code, until the step counts as gone: the Task Scheduler
-starts it a moment after it was asked to."""
+"""If a step has no exit code and no program of it runs for so long, the step counts as gone: the Task Scheduler starts a program
+a moment after the request."""
 SILENT_SECONDS = 300.0
-"""After how long without a new line in its log a step that is alive is told as silent."""
+"""If the log of a running step has no new line for so long, the progress says so."""
 BETWEEN_SECONDS = 1.0
-"""Between two runs of the task: while one has not ended, the Task Scheduler ignores a second start, and says nothing."""
+"""Between two runs of the task: while one is running, the Task Scheduler silently ignores a second start."""
 REFUSED = {
-    "SkNoSetupTask": "there is no task sitekeeper-setup on this host",
-    "SkSetupWithoutPassword": "the task sitekeeper-setup runs as SYSTEM, or as an account without its password",
-    "SkOtherSetupTask": "the task sitekeeper-setup runs something else than our file",
-    "SkOtherSetupAccount": "the task sitekeeper-setup runs as {account}, recovery.account is {wanted}",
+    "SkNoSetupTask": "the scheduled task sitekeeper-setup does not exist on this host",
+    "SkSetupWithoutPassword": "the scheduled task sitekeeper-setup runs as SYSTEM, or as an account without a stored password",
+    "SkOtherSetupTask": "the scheduled task sitekeeper-setup does not run sitekeeper's file setup.cmd",
+    "SkOtherSetupAccount": "the scheduled task sitekeeper-setup runs as {account}, but recovery.account is {wanted}",
 }
-"""By the error that Start-SkSetup writes."""
+"""By the error of Start-SkSetup."""
 TASK_HINT = (
-    "an administrator registers it once, with the account that setup is to run as: "
+    "register it once as an administrator, with the account for setup: "
     r"schtasks /create /tn sitekeeper-setup /tr {drive}:\sitekeeper\setup.cmd /sc once /st 00:00 /sd 01/01/2000 "
     r"/rl highest /ru DOMAIN\account /rp *"
 )
@@ -49,11 +50,11 @@ class SetupParams(Params):
     set: ExtractedSet
     """The set."""
     staged: StagedRecovery
-    """Where CD.Latest and the recovery script lie on the site server."""
+    """Where CD.Latest and the recovery script are on the site server."""
     confirm: str
     """The site code, typed by the operator: ``-e confirm=PR2``."""
     recovery: Any = None
-    """The operator's decisions; the variable ``recovery`` when left out."""
+    """The operator's decisions; default: the variable ``recovery``."""
     timeout: Duration = timedelta(hours=8)
     """How long setup may take."""
 
@@ -69,12 +70,12 @@ class SetupIntent(Record):
 
 
 class SetupResult(Result):
-    """How setup ended."""
+    """The result of setup."""
 
     site: str | Unknown = ""
-    """Code of the site that it recovered: what asks for it is not asked before there is one."""
+    """Code of the recovered site; not known before setup has finished."""
     account: str = ""
-    """What it ran as."""
+    """The account that it ran as."""
     seconds: float = 0.0
     tail: str = ""
     """The last lines of its log."""
@@ -95,12 +96,13 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
         got = params.set
         if got.product == "2007":
             raise UsageError(
-                "setup recovers sites of 2012 and later; of 2007 the operator does, with the Site Repair Wizard"
+                "setup recovers sites of 2012 and later only",
+                hint="recover a 2007 site with the Site Repair Wizard: see the recovery book",
             )
         if params.confirm.strip().upper() != got.site:
             raise UsageError(
-                f"setup would now recover {got.site} on {ctx.host}, which cannot be taken back",
-                hint=f"if that is what you want, type its code: -e confirm={got.site}",
+                f"setup would now recover {got.site} on {ctx.host}; this cannot be undone",
+                hint=f"to confirm, type the site code: -e confirm={got.site}",
             )
         read_recovery_options(params.recovery or ctx.vars.get("recovery"))
         change = Change(f"site {got.site}", "not installed", f"recovered by setup from {got.id}")
@@ -136,12 +138,12 @@ class Setup(Module[SetupParams, SetupIntent, SetupResult]):
             account=account,
             seconds=round(seconds, 1),
             tail=tail,
-            msg=f"setup recovered {intent.site} as {account} in {seconds:.0f} s",
+            msg=f"setup recovered {intent.site} as {account} in {show_duration(seconds)}",
         )
 
 
 def _start_once(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
-    """Start a step. Where the answer is lost, what is on the host says whether it was started: it is never started twice."""
+    """Start a step. If the reply is lost, the state on the host shows whether it was started: it is never started twice."""
     try:
         return _start(ctx, intent, step, wanted, *names)
     except UnreachableError:
@@ -150,7 +152,7 @@ def _start_once(ctx: Context, intent: SetupIntent, step: str, wanted: str, *name
             ctx.clock.sleep(FOLLOW_SECONDS)
         if not found["Started"]:
             raise
-    return _start(ctx, intent, step, wanted, *names)  # it only answers now
+    return _start(ctx, intent, step, wanted, *names)  # it only returns the account now
 
 
 def _start(ctx: Context, intent: SetupIntent, step: str, wanted: str, *names: str) -> str:
@@ -181,14 +183,14 @@ def _read(ctx: Context, intent: SetupIntent, step: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _StepWatch:
-    """What is known of a step that is being followed: when its log last grew, and since when its program is gone."""
+    """What is known about a running step: when its log last grew, and since when its program is gone."""
 
     grew: float
     length: int = -1
     gone: float | None = None
 
     def note(self, found: dict[str, Any] | None, now: float) -> None:
-        """Take in one look; None: the host could not be reached, which says nothing."""
+        """Note one observation; None: the host could not be reached, so nothing is known."""
         if found is None:
             return
         if found["Length"] != self.length:
@@ -201,19 +203,19 @@ class _StepWatch:
     def describe(self, found: dict[str, Any] | None, now: float) -> str:
         """Progress, for the operator."""
         if found is None:
-            return "the host cannot be reached; setup goes on by itself"
+            return "the host cannot be reached; setup continues without sitekeeper"
         silent = now - self.grew
         if silent >= SILENT_SECONDS:
-            return f"still running, but its log has not grown for {silent / 60:.0f} min"
+            return f"still running, but its log has no new line for {silent / 60:.0f} min"
         return _last_line(str(found["Tail"]))
 
 
 def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
-    """Wait until a step has ended with 0; returns the last lines of its log.
+    """Wait until a step has finished with 0; return the last lines of its log.
 
     Raises:
-        RemoteTimeoutError: it has not ended in time; it goes on. RemoteError: it ended with another code than 0, or its
-        program is gone and left no exit code. UnreachableError: the host could not be reached any more in all that time.
+        RemoteTimeoutError: it did not finish in time, and continues. RemoteError: its exit code is not 0, or its program is
+        gone without an exit code. UnreachableError: the host could not be reached until the end of that time.
 
     """
     began, pause = ctx.clock.monotonic(), 0.2
@@ -227,13 +229,14 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
         watch.note(found, now)
         if watch.gone is not None and now - watch.gone >= GONE_SECONDS:
             raise RemoteError(
-                f"{step} is gone: no program of it runs on {ctx.host}, and it left no exit code (it was ended, or the host restarted)",
-                hint=f"read {log} at the root of the system drive; then `sitekeeper rollback {intent.run}`, and recover again",
+                f"{step} was cut off: none of its programs runs on {ctx.host}, and it left no exit code "
+                "(it was killed, or the host restarted)",
+                hint=f"read {log} in the root of the system drive; then run `sitekeeper rollback {intent.run}`, and recover again",
             )
         if now >= until:
             late = RemoteTimeoutError(
-                f"{step} has not ended after {now - began:.0f} s; it goes on by itself, and what it reads was left there",
-                hint="look into ConfigMgrSetup.log at the root of the system drive; `sitekeeper resume` follows it on",
+                f"{step} has not finished after {show_duration(now - began)}; it continues, and its files stay on the host",
+                hint=f"read ConfigMgrSetup.log in the root of the system drive; `sitekeeper resume {intent.run}` follows it to its end",
             )
             late.goes_on = True
             raise late
@@ -243,15 +246,16 @@ def _follow(ctx: Context, intent: SetupIntent, step: str, until: float) -> str:
     tail = str(found["Tail"])
     if found["Code"] != "0":
         raise RemoteError(
-            f"{step} ended with {found['Code']}: {_last_line(tail)}", hint=f"read {log} at the root of the system drive"
+            f"{step} finished with exit code {found['Code']}: {_last_line(tail)}",
+            hint=f"read {log} in the root of the system drive",
         )
     return tail
 
 
 def _look(ctx: Context, intent: SetupIntent, step: str, until: float) -> dict[str, Any] | None:
-    """How far a step is; None while the host cannot be reached, which is no reason to give up on what goes on without us."""
+    """Read the state of a step; None while the host cannot be reached: the step continues without us, so we keep trying."""
     try:
-        ctx.lease.take()  # renewed when half of it is over: setup may take longer than a lease holds
+        ctx.lease.take()  # renewed when half of its time is over: setup may take longer than a lease is valid
         return _read(ctx, intent, step)
     except UnreachableError as error:
         if ctx.stop.is_set() or ctx.clock.monotonic() >= until:

@@ -1,6 +1,6 @@
-"""Lays a set beside the place where its site is to be recovered: the task's backup, a copy of CD.Latest, the recovery script.
+"""Stages a set on the server where its site will be recovered: the task's backup, a copy of CD.Latest, the recovery script.
 
-Nothing goes into the install folder, the registry or the database: that is done by Microsoft's tool, which reads what lies here.
+Nothing is written to the install folder, the registry or the database: Microsoft's tool does this, from the staged files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from pathlib import PureWindowsPath
 from typing import Any, Literal
 
 from sitekeeper.engine.errors import UsageError
+from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
@@ -20,18 +21,18 @@ from sitekeeper.site.recovery.staging import MEDIA, SCRIPT, Piece, Sender, Stage
 
 
 class StageParams(Params):
-    """Which set, for which machine."""
+    """Which set, on which machine."""
 
     set: ExtractedSet
     """The set, as plain files."""
     target: TargetFacts
     """The machine."""
     saved: SavedFiles | None = None
-    """What was kept of it, for the recovery book."""
+    """What was saved of it, for the recovery book."""
     root: str | None = None
-    """The operator's folder there; the variables ``restore_dir`` or ``sql_work_dir`` when left out."""
+    """The operator's folder there; default: the variable ``restore_dir`` or ``sql_work_dir``."""
     recovery: Any = None
-    """The operator's decisions for setup; the variable ``recovery`` when left out."""
+    """The operator's decisions for setup; default: the variable ``recovery``."""
 
 
 class StageIntent(Record):
@@ -42,7 +43,7 @@ class StageIntent(Record):
     run: str
     drive: str
     setup: bool = False
-    """Whether setup recovers the site from it; with 2007 a site is there from the beginning."""
+    """Whether setup recovers the site from it; with 2007 a site is installed from the beginning."""
 
 
 class Stage(Module[StageParams, StageIntent, StagedRecovery]):
@@ -64,14 +65,14 @@ class Stage(Module[StageParams, StageIntent, StagedRecovery]):
         root = params.root or ctx.vars.get("restore_dir") or ctx.vars.get("sql_work_dir")
         if not isinstance(root, str):
             raise UsageError(
-                "nothing is said of where files may be laid beside the site",
-                hint="variable restore_dir: a folder on the site server, outside of the install folder, that holds sitekeeper-work.txt",
+                f"neither restore_dir nor sql_work_dir is set for {ctx.host}: sitekeeper needs a folder for the staged files",
+                hint="set restore_dir to a folder on the site server, outside of the install folder, and create sitekeeper-work.txt in it",
             )
         root = root.rstrip("\\")
         if PureWindowsPath(root).is_relative_to(PureWindowsPath(got.install_dir)):
             raise UsageError(
-                f"{root} lies inside the install folder {got.install_dir}: setup cannot recover from there",
-                hint="restore_dir is a folder of its own",
+                f"{root} is inside the install folder {got.install_dir}: setup cannot recover from there",
+                hint="set restore_dir to a folder outside of it",
             )
         run = f"{ctx.run_id}-stage"
         folder = f"{root}\\{run}"
@@ -93,9 +94,9 @@ class Stage(Module[StageParams, StageIntent, StagedRecovery]):
             accounts=bool(params.saved and params.saved.accounts),
             files=files,
             bytes=size,
-            msg=f"{files} files, {size} bytes would be laid in {folder}",
+            msg=f"{files} files ({show_size(size)}) would be copied to {folder}",
         )
-        change = Change(f"folder {folder}", "not there", f"{files} files of {got.id}")
+        change = Change(f"folder {folder}", "does not exist", f"{files} files of {got.id}")
         return Plan(
             result=result,
             changes=(change,),
@@ -107,7 +108,7 @@ class Stage(Module[StageParams, StageIntent, StagedRecovery]):
         began = ctx.clock.monotonic()
         Sender(ctx, intent.root, intent.run).send(_pieces(ctx, params, plan.result.folder, plan.result.backup))
         seconds = ctx.clock.monotonic() - began
-        told = f"{plan.result.files} files, {plan.result.bytes} bytes in {seconds:.1f} s beside the site: {plan.result.folder}"
+        told = f"{plan.result.files} files, {show_size(plan.result.bytes)} in {show_duration(seconds)}, in {plan.result.folder}"
         return plan.result.model_copy(update={"seconds": round(seconds, 3), "msg": told})
 
     def in_place(self, ctx: Context, intent: StageIntent, outcome: StagedRecovery, generation: int) -> bool:
@@ -121,7 +122,7 @@ class Stage(Module[StageParams, StageIntent, StagedRecovery]):
 
 
 def _pieces(ctx: Context, params: StageParams, folder: str, backup: str) -> list[Piece]:
-    """What goes where: the files of the set, and the recovery script where setup recovers the site."""
+    """The files of the set with their places, and the recovery script if setup recovers the site."""
     old = params.set.product == "2007"
     pieces = list(pieces_of(params.set, backup=bool(backup), media=not old))
     if not old:
@@ -137,7 +138,7 @@ def _find_kept_folder(saved: SavedFiles | None) -> str:
 
 def _recovery(got: ExtractedSet, folder: str, backup: str) -> Recovery:
     if got.database is None:
-        raise UsageError(f"{got.id} has no database: nothing is recovered from it")
+        raise UsageError(f"{got.id} has no database: a site cannot be recovered from it")
     return Recovery(
         site=got.site,
         site_name=got.site_name,

@@ -1,4 +1,4 @@
-"""Looks at the machine that a set is to be recovered on, and refuses it by named rules before anything is changed there."""
+"""Checks by named rules the machine that a set will be recovered on, before anything is changed there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sitekeeper.transport.wmi import reading
 
 
 class TargetParams(Params):
-    """For which set."""
+    """Which set."""
 
     set: ExtractedSet
     """The set."""
@@ -85,12 +85,14 @@ class Target(Module[TargetParams, None, TargetFacts]):
         failed = [one for one in checks if one.status == "failed"]
         if failed:
             refused = PreflightError(
-                f"{got.id} is not recovered on {ctx.host}: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
+                f"{got.id} cannot be recovered on {ctx.host}: "
+                + "; ".join(f"{one.name}: {one.said}" for one in failed),
                 hint=" ".join(one.hint or one.consequence for one in failed),
             )
             refused.checks = checks
             raise refused
         warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
+        passed = sum(one.status == "ok" for one in checks)
         return Plan(
             result=TargetFacts(
                 checks=checks,
@@ -103,7 +105,7 @@ class Target(Module[TargetParams, None, TargetFacts]):
                 volumes=seen.volumes,
                 sql_server=server,
                 sql_instance=instance,
-                msg=f"{got.id} may be recovered here: {len(checks)} rules{warned}",
+                msg=f"{got.id} can be recovered here: {passed} checks passed{warned}",
             )
         )
 
@@ -115,7 +117,7 @@ def _list_to_stop(seen: target_rules.RecoveryMachine) -> tuple[str, ...]:
 
 
 def _read_registered(key: dict[str, Any], known: SiteDatabase | None) -> str:
-    """The site database that the registry names, as a set names its own. Where it names no instance, the inventory may have."""
+    """Read the name of the site database in the registry, as a set writes it. Without an instance there, use the set's."""
     if known is None:
         return ""
     server = str(key.get("Server") or "").split(".", maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""Questions that a set's database answers, once it is brought up: ConfigMgr's own views, and what SQL Server says of it."""
+"""Checks of a set's database, once it is online: ConfigMgr's own views, and its properties in SQL Server."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sitekeeper.site.learning.build import build_of
 from sitekeeper.sql.server import queries
 
 SILENCE = timedelta(days=1)
-"""How long before the backup a site may have written its last status message: components report several times an hour."""
+"""The last status message of a site may be this much older than the backup: components report several times an hour."""
 
 
 def questions(asked: ExaminedSet) -> Iterator[Check]:
-    """What ConfigMgr's own views answer in the restored database."""
+    """Check ConfigMgr's own views in the restored database."""
     if asked.session is None or asked.database is None:
         if asked.got.database is not None:
             yield Check(
                 name="site code",
                 status="failed",
-                said="the database was not brought up, so it could not be asked",
-                consequence="Nothing is known of what is in it.",
+                said="the database was not brought up, so it could not be checked",
+                consequence="Nothing is known about its contents.",
             )
         return
     rows = asked.session.query(queries.site_rows(asked.database))
@@ -32,8 +32,8 @@ def questions(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="site code",
             status="failed",
-            said=f"the database knows {', '.join(sorted(codes)) or 'no site'}, not {asked.got.site}",
-            consequence="It is the database of another site: recovered, it would bring up a site that nobody expects here.",
+            said=f"the database contains {', '.join(sorted(codes)) or 'no site'}, not {asked.got.site}",
+            consequence="It is the database of another site: a recovery from it would bring up the wrong site.",
         )
         return
     parent = str(mine["ReportingSiteCode"] or "").upper() or None
@@ -41,8 +41,8 @@ def questions(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="site code",
             status="failed",
-            said=f"its parent is {parent or 'none'}, the set says {asked.got.parent or 'none'}",
-            consequence="The database is of another time or another site: the hierarchy would not take it back.",
+            said=f"its parent is {parent or 'none'}, in the set it is {asked.got.parent or 'none'}",
+            consequence="The database is of another time or another site: the hierarchy would reject it.",
         )
     else:
         yield Check(name="site code", status="ok", said=f"{asked.got.site}, parent {parent or 'none'}")
@@ -54,14 +54,14 @@ def _version(asked: ExaminedSet, version: str) -> Check:
         return Check(
             name="version",
             status="failed",
-            said=f"the database is of {version}, the files are of {asked.got.version}",
-            consequence="Setup recovers a database only with the build that it belongs to.",
+            said=f"the database has version {version}, the files have {asked.got.version}",
+            consequence="Setup recovers a database only with its own build.",
         )
     return Check(name="version", status="ok", said=version)
 
 
 def counts(asked: ExaminedSet) -> Iterator[Check]:
-    """Rows of the tables that were counted: inside the window, where the set's database is of it too."""
+    """Compare the rows of the tables that were counted during the offline window."""
     if asked.session is None or asked.database is None:
         return
     known = asked.got.row_counts
@@ -69,9 +69,9 @@ def counts(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="row counts",
             status="warning",
-            said="none were counted when the set was made",
-            consequence="That the database is complete is known from CHECKDB alone.",
-            hint="count_tables in the inventory",
+            said="no rows were counted when the set was made",
+            consequence="Only CHECKDB shows that the database is complete.",
+            hint="set count_tables in the inventory",
         )
         return
     rows = asked.session.query(queries.row_counts(sorted(known), database=asked.database))
@@ -84,7 +84,7 @@ def counts(asked: ExaminedSet) -> Iterator[Check]:
             name="row counts",
             status="failed",
             said="; ".join(other),
-            consequence="It is not the database that was counted: of another night, or not whole.",
+            consequence="It is not the database that was counted: it is of another time, or incomplete.",
         )
     else:
         yield Check(
@@ -93,20 +93,20 @@ def counts(asked: ExaminedSet) -> Iterator[Check]:
 
 
 def _of_two_moments(asked: ExaminedSet) -> str:
-    """Why a difference means nothing bad, where the site was running between the counting and what was counted."""
+    """Why a difference is no error, if the site was running between the count and the copy; otherwise empty."""
     if asked.later:
-        return "The backup was written after the window, in which rows were counted: the running site may have written these."
+        return "The backup was written after the offline window, but rows were counted during it: the running site may have changed them."
     if asked.got.kind == "task":
-        return "Rows were counted when the task had copied the database and the site was running again: it may have written these."
+        return "Rows were counted after the task had copied the database, when the site was running again: it may have changed them."
     return ""
 
 
 def instant(asked: ExaminedSet) -> Iterator[Check]:
-    """A living site writes status messages all the time: there must be one of its own of shortly before the backup.
+    """A running site writes status messages all the time: the database must have one from shortly before the backup.
 
-    Where there is none, the database is of another time: only a clock that was a day wrong could feign that, and the clock
-    was looked at when the set was made. A message from after the set proves less. It is of a newer database, or of an hour
-    in which the server's clock was ahead, and then it stays in every set for weeks: it is told, and is no fault of the set.
+    Without one, the database is of another time: only a clock that was wrong by a day could look the same, and the clock was
+    checked when the set was made. A message from after the set proves less: the database is newer, or the server's clock was
+    ahead for a time, and then the message stays in every set for weeks. This is a warning, not a fault of the set.
     """
     if asked.session is None or asked.database is None:
         return
@@ -117,8 +117,8 @@ def instant(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="instant",
             status="warning",
-            said=f"the database has no status messages of {server} itself",
-            consequence="That it is of the night that the set names is not proved.",
+            said=f"the database has no status messages of {server}",
+            consequence="It is not proved that the database is from the time of the set.",
         )
         return
     skew = timedelta(seconds=asked.got.machine.clock_skew)
@@ -128,34 +128,34 @@ def instant(asked: ExaminedSet) -> Iterator[Check]:
     if late:
         text = until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         last = _moment(asked.session.query(queries.last_message_until(asked.database), *own, text))
-    said = f"the newest status message of {server} is of {newest:%Y-%m-%d %H:%M} UTC, the set of {asked.taken:%Y-%m-%d %H:%M}"
+    said = f"the newest status message of {server} is of {newest:%Y-%m-%d %H:%M} UTC, the set is of {asked.taken:%Y-%m-%d %H:%M}"
     if last is None or last - skew < asked.taken - SILENCE:
         yield Check(
             name="instant",
             status="failed",
-            said=f"{said}; of the day before the set there is none",
-            consequence=f"The database is {'newer' if last is None else 'older'} than the set says: not of one instant with its files.",
+            said=f"{said}; there is no message from the day before the set",
+            consequence=f"The database is {'newer' if last is None else 'older'} than its set: it does not match the files.",
         )
     elif late:
         yield Check(
             name="instant",
             status="warning",
             said=said,
-            consequence="Either the clock of that server was ahead when it wrote this, or the database is newer than its files.",
-            hint="was its clock set back since?",
+            consequence="Either the clock of that server was ahead when it wrote the message, or the database is newer than its files.",
+            hint="find out whether its clock was set back since then",
         )
     else:
         yield Check(name="instant", status="ok", said=said)
 
 
 def _moment(rows: Sequence[Mapping[str, object]]) -> datetime | None:
-    """The time in the one row that was asked for."""
+    """The time in the single row of a result."""
     last = rows[0]["last"]
     return last.replace(tzinfo=UTC) if isinstance(last, datetime) else None
 
 
 def collation(asked: ExaminedSet) -> Iterator[Check]:
-    """The database sorts as it did: it is part of its files, so another one means other files."""
+    """The collation is the same: it is part of the files, so another collation means other files."""
     if asked.session is None or asked.database is None or asked.got.database is None:
         return
     (row,) = asked.session.query(queries.DATABASE, asked.database)
@@ -164,8 +164,8 @@ def collation(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="collation",
             status="failed",
-            said=f"{row['collation']}, the set says {known}",
-            consequence="ConfigMgr's queries fail on a database of another collation.",
+            said=f"{row['collation']}, in the set it is {known}",
+            consequence="ConfigMgr's queries fail on a database with another collation.",
         )
     else:
         yield Check(name="collation", status="ok", said=known)

@@ -1,4 +1,4 @@
-"""A set that is examined: its plain files, and the session to the server that its database was brought up on."""
+"""A set under examination: its plain files, and the session to the server with its database."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sitekeeper.site.learning.build import file_version
 from sitekeeper.transport.sql.session import SqlSession
 
 SKEW = timedelta(minutes=5)
-"""How far two clocks may be apart, after what was measured of them."""
+"""How far two clocks may differ, after their measured difference is taken into account."""
 SETUP_OF_CD_LATEST = "SMSSETUP/BIN/X64/setup.exe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminedSet:
-    """What is examined."""
+    """The set, its database and the limits."""
 
     got: ExtractedSet
     session: SqlSession | None
-    """To the server that the database was brought up on."""
+    """To the server that has the database."""
     database: str | None
-    """Its name there; None for a set without one."""
+    """Its name there; None for a set without database."""
     now: datetime
     oldest: timedelta | None
     later: bool = False
-    """Whether the database was restored from a backup that SQL Server wrote after the window, when the site was running again."""
+    """Whether the database was restored from a backup that SQL Server wrote after the offline window."""
 
     @property
     def folder(self) -> Path:
@@ -36,12 +36,12 @@ class ExaminedSet:
 
     @property
     def files(self) -> str:
-        """Where the site server's files are in it."""
+        """The folder of the site server's files in the set."""
         return f"{self.got.files_root}SiteServer/SMSServer"
 
     @property
     def exports(self) -> tuple[str, ...]:
-        """The registry's keys: exports of ours, or what the backup task wrote."""
+        """The registry keys: our exports, or the files of the backup task."""
         if self.got.kind == "snapshot":
             return self.got.registry
         return tuple(f"{self.got.files_root}SiteServer/SMSbkSiteReg{key}.dat" for key in ("SMS", "NAL"))
@@ -58,7 +58,7 @@ def folder_of(got: ExtractedSet) -> Path:
 
 
 def version_of_cd_latest(got: ExtractedSet) -> str:
-    """The version of the setup in a set's CD.Latest; empty where there is none."""
+    """The version of the setup in a set's CD.Latest; empty without one."""
     for root in (f"{got.files_root}SiteServer/SMSServer/CD.Latest", f"{got.files_root}CD.Latest"):
         program = find_in(folder_of(got), f"{root}/{SETUP_OF_CD_LATEST}")
         if program is not None:
@@ -67,7 +67,7 @@ def version_of_cd_latest(got: ExtractedSet) -> str:
 
 
 def find_in(folder: Path, name: str) -> Path | None:
-    """A file or folder below a folder, whatever the case of its name: Windows does not tell case apart."""
+    """Find a file or folder below a folder, ignoring case as Windows does; None if it does not exist."""
     at = folder
     for part in name.split("/"):
         inner = [one for one in at.iterdir() if one.name.lower() == part.lower()] if at.is_dir() else []

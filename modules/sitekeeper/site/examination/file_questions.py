@@ -1,6 +1,6 @@
-"""Questions that a set's files answer: its window, its layout, registry, control file, identity and CD.Latest.
+"""Checks of a set's files: its offline window, layout, registry, control file, identity and CD.Latest.
 
-Each is a function that yields what it found, with its consequence in plain words: who reads it may never have seen a recovery.
+Each function yields its result with the consequence in plain words: the reader may never have seen a recovery.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from sitekeeper.engine.errors import IntegrityError
+from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.plan import Check
 from sitekeeper.site.examination.examined_set import SKEW, ExaminedSet, find_in, version_of_cd_latest
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
@@ -23,7 +24,7 @@ _HIVE = b"regf"
 
 
 def window(asked: ExaminedSet) -> Iterator[Check]:
-    """The site stood still while it was copied: what the set itself noted down is judged again."""
+    """The site was offline while it was copied: check the set's own records again."""
     got = asked.got
     if got.kind == "task":
         return
@@ -34,15 +35,15 @@ def window(asked: ExaminedSet) -> Iterator[Check]:
             name="window",
             status="failed",
             said=error.message,
-            consequence="Files, registry and database are of different moments: a site recovered from them is out of step with itself.",
+            consequence="Files, registry and database are of different moments: a site recovered from them is inconsistent.",
         )
         return
     if got.database is not None and got.proof.consistency not in {"writer", "crash"}:
         yield Check(
             name="window",
             status="failed",
-            said=f"the set says of itself: {got.proof.consistency}",
-            consequence="The database is not of the same instant as the files: recovery needs both of one.",
+            said=f"the set's own consistency is: {got.proof.consistency}",
+            consequence="The database is not of the same instant as the files: a recovery needs both of one instant.",
         )
         return
     how = "no writer took part" if got.proof.consistency == "crash" else "the SQL writer took part"
@@ -50,7 +51,7 @@ def window(asked: ExaminedSet) -> Iterator[Check]:
 
 
 def layout(asked: ExaminedSet) -> Iterator[Check]:
-    """Everything that a recovery reads is there."""
+    """Everything that a recovery reads exists."""
     missing = [name for name in FOLDERS if not _folder(asked, name)]
     got = asked.got
     have = {one.name.lower() for one in got.database_files}
@@ -62,27 +63,27 @@ def layout(asked: ExaminedSet) -> Iterator[Check]:
             status="failed",
             said=f"missing: {', '.join(missing)}",
             consequence="What is missing cannot be recovered from this set.",
-            hint="look at what excludes it from the backup",
+            hint="check what excludes it from the backup",
         )
     else:
         yield Check(name="layout", status="ok", said=f"{', '.join(FOLDERS)}; {len(have)} database files")
 
 
 def _folder(asked: ExaminedSet, name: str) -> bool:
-    """Windows does not tell case apart: 2007's task writes INBOXES, setup inboxes."""
+    """Find a folder, ignoring case as Windows does: 2007's task writes INBOXES, setup writes inboxes."""
     base = asked.folder / asked.files
     return base.is_dir() and any(one.is_dir() and one.name.lower() == name for one in base.iterdir())
 
 
 def registry(asked: ExaminedSet) -> Iterator[Check]:
-    """The exports are whole, of this site, and were written inside the window."""
+    """The exports are complete, of this site, and were written during the offline window."""
     codes: set[str] = set()
     told = []
     for file in asked.exports:
         try:
             data = (asked.folder / file).read_bytes()
             if data.startswith(_HIVE):
-                told.append(f"{file.rpartition('/')[2]}: a hive of {len(data)} bytes")
+                told.append(f"{file.rpartition('/')[2]}: a hive of {show_size(len(data))}")
                 continue
             found = reg_file.parse(data, file)
         except (OSError, IntegrityError) as error:
@@ -90,7 +91,7 @@ def registry(asked: ExaminedSet) -> Iterator[Check]:
                 name="registry",
                 status="failed",
                 said=str(error),
-                consequence="The site's registry keys are lost with it: the recovered server lacks its settings.",
+                consequence="The site's registry keys are lost: the recovered server lacks its settings.",
             )
             return
         codes |= {found.site_code} - {""}
@@ -100,7 +101,7 @@ def registry(asked: ExaminedSet) -> Iterator[Check]:
             name="registry",
             status="failed",
             said=f"exports of {', '.join(sorted(codes)) or 'nothing'}",
-            consequence="The registry keys are not this site's.",
+            consequence="The registry keys are not of this site.",
         )
         return
     strays = [f"{file} of {when:%Y-%m-%d %H:%M}" for file, when in _find_outside_window(asked)]
@@ -108,7 +109,7 @@ def registry(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="registry",
             status="failed",
-            said=f"written outside of the window: {', '.join(strays)}",
+            said=f"not written during the offline window: {', '.join(strays)}",
             consequence="The registry keys are of another backup than the database.",
         )
     else:
@@ -128,7 +129,7 @@ def _find_outside_window(asked: ExaminedSet) -> Iterator[tuple[str, datetime]]:
 
 
 def control_file(asked: ExaminedSet) -> Iterator[Check]:
-    """2007 keeps the site's own description in the master site control file; later it is in the database."""
+    """2007 stores the site's configuration in the master site control file; later versions store it in the database."""
     if asked.got.product != "2007":
         return
     file = asked.folder / CONTROL_FILE
@@ -138,7 +139,7 @@ def control_file(asked: ExaminedSet) -> Iterator[Check]:
             name="control file",
             status="failed",
             said=f"{file.name} is not in the set",
-            consequence="The site's description (addresses, boundaries, components) is lost.",
+            consequence="The site's configuration (addresses, boundaries, components) is lost.",
         )
         return
     data = found.read_bytes()
@@ -147,15 +148,15 @@ def control_file(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="control file",
             status="failed",
-            said=f"{file.name} does not name {asked.got.site}",
-            consequence="It describes another site.",
+            said=f"{file.name} does not contain the site code {asked.got.site}",
+            consequence="It is the configuration of another site.",
         )
     else:
-        yield Check(name="control file", status="ok", said=f"{len(data)} bytes, of {asked.got.site}")
+        yield Check(name="control file", status="ok", said=f"{show_size(len(data))}, of {asked.got.site}")
 
 
 def identity(asked: ExaminedSet) -> Iterator[Check]:
-    """Whether it can be told one day that the machine is still the same."""
+    """A recovery must be able to recognise the machine."""
     machine = asked.got.machine
     if machine.guid and machine.name and machine.installed:
         yield Check(name="identity", status="ok", said=f"{machine.name}, {machine.guid}")
@@ -163,13 +164,13 @@ def identity(asked: ExaminedSet) -> Iterator[Check]:
     yield Check(
         name="identity",
         status="warning" if asked.got.product != "2007" else "failed",
-        said="the set does not name the machine it is of",
-        consequence="A recovery cannot tell whether the keys of srvacct still fit: every stored password may have to be set anew.",
+        said="the set does not name its machine",
+        consequence="A recovery cannot find out whether the keys of srvacct still match: you may have to set every stored password again.",
     )
 
 
 def cd_latest(asked: ExaminedSet) -> Iterator[Check]:
-    """Current branch is recovered by the setup of its own build, from a copy of CD.Latest."""
+    """Current branch is recovered with the setup of its own build, from a copy of CD.Latest."""
     if asked.got.product == "2007":
         return
     needed = build_of(asked.got.version) >= FIRST_WITH_CD_LATEST
@@ -186,8 +187,8 @@ def cd_latest(asked: ExaminedSet) -> Iterator[Check]:
             yield Check(
                 name="CD.Latest",
                 status="failed",
-                said="it is not in the set",
-                consequence="Without the matching CD.Latest the site cannot be recovered, only installed anew.",
+                said="CD.Latest is not in the set",
+                consequence="Without the matching CD.Latest the site cannot be recovered, only installed again.",
             )
         return
     version = version_of_cd_latest(asked.got)
@@ -195,8 +196,8 @@ def cd_latest(asked: ExaminedSet) -> Iterator[Check]:
         yield Check(
             name="CD.Latest",
             status="failed",
-            said=f"its setup is {version or 'missing or of no version'}, the site {asked.got.version}",
-            consequence="Setup refuses a database of another build: the site cannot be recovered with it.",
+            said=f"its setup is {version or 'missing or without a version'}, the site is {asked.got.version}",
+            consequence="Setup rejects a database of another build: the site cannot be recovered with it.",
         )
     else:
         yield Check(name="CD.Latest", status="ok", said=version)

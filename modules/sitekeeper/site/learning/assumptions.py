@@ -1,6 +1,6 @@
-"""What we believe of a site server and cannot check without one, asked of a real one: read-only, nothing is left behind.
+"""Checks our assumptions about site servers on a real one: read-only, leaves nothing behind.
 
-The same beliefs stand in docs/unverified.md, each with the command by which an operator can look himself.
+The same assumptions are in docs/unverified.md, each with the command for a manual check.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class AssumptionResult:
-    """One belief, and what the host answered."""
+    """One assumption, and what the host returned."""
 
     believed: str
     status: Literal["ok", "differs", "unknown"]
-    """unknown: the host does not show it, so it says nothing."""
+    """unknown: this host cannot show it."""
     saw: str
 
 
 def ask_all(ctx: Context) -> Iterator[AssumptionResult]:
-    """Every belief; a question that fails is one that differs.
+    """Check every assumption; a check that fails counts as ``differs``.
 
     Raises:
-        UnreachableError, AuthError: the host cannot be asked anything.
+        UnreachableError, AuthError: the host cannot be asked at all.
 
     """
     for believed, ask in _ASSUMPTIONS:
@@ -61,7 +61,7 @@ def _registry(ctx: Context) -> _Answer:
             missing = [f"{key}: {value}" for key, value in wanted if not values.get((view, key), {}).get(value)]
             saw = f"{view} view, " + (f"without {', '.join(missing)}" if missing else "with all of them")
             return ("differs" if missing else "ok"), saw
-    return "differs", "SMS\\Setup names no Installation Directory in either view"
+    return "differs", "SMS\\Setup has no Installation Directory in either view"
 
 
 def _facts(ctx: Context) -> _Answer:
@@ -81,7 +81,7 @@ def _services(ctx: Context) -> _Answer:
 def _writers(ctx: Context) -> _Answer:
     found = _list_writers(ctx)
     if not any(one.id == tool_texts.SQL_WRITER for one in found):
-        return "differs", f"{len(found)} writers, SqlServerWriter is not among them by its id"
+        return "differs", f"{len(found)} writers, but none with the id of SqlServerWriter"
     return "ok", f"{len(found)} writers, SqlServerWriter among them"
 
 
@@ -105,14 +105,16 @@ def _shadow_storage(ctx: Context) -> _Answer:
     most = sorted({int(row["MaxSpace"]) for row in rows})
     big = [one for one in most if one >= _MOST]
     if not big:
-        return "unknown", f"{len(rows)} areas, none of them unbounded"
+        return "unknown", f"{len(rows)} storage areas, none of them is unbounded"
     return ("ok" if big == [2**64 - 1] else "differs"), f"MaxSpace {', '.join(map(str, big))}"
 
 
 def _clock(ctx: Context) -> _Answer:
     (row,) = ctx.ps.call("Get-WmiObject", Class="Win32_OperatingSystem")
     ahead = parse_dmtf(str(row["LocalDateTime"])) - ctx.clock.now()
-    return ("ok" if abs(ahead) <= _SKEW else "differs"), f"{ahead.total_seconds():+.0f} s from ours"
+    return (
+        "ok" if abs(ahead) <= _SKEW else "differs"
+    ), f"{ahead.total_seconds():+.0f} s from the clock of this machine"
 
 
 def _lease(ctx: Context) -> _Answer:

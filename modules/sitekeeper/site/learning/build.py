@@ -1,4 +1,4 @@
-"""Versions of ConfigMgr: what belongs together is told by the build, the third number."""
+"""Versions of ConfigMgr: the build, the third number, shows what belongs together."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SIGNATURE = struct.pack("<II", 0xFEEF04BD, 0x00010000)
 
 
 def build_of(version: str) -> int:
-    """The build in ``5.00.9128.1000``; 0 where there is none."""
+    """The build in ``5.00.9128.1000``; 0 without one."""
     found = re.match(r"\d+\.\d+\.(\d+)", version)
     return int(found[1]) if found else 0
 
 
 def file_version(program: bytes) -> str:
-    """The file version in a program's version resource; empty where it has none."""
+    """The file version in a program's version resource; empty without one."""
     at = program.find(_SIGNATURE)
     if at < 0 or at + 16 > len(program):
         return ""

@@ -1,4 +1,4 @@
-"""Where a site lies: the volumes that hold it, those mounted inside it, and what of them goes where in a set."""
+"""The layout of a site: its volumes, the volumes mounted inside it, and the place of each part in a set."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sitekeeper.store.format.names import stored_path
 
 
 def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
-    """The volumes that hold these paths; the deepest mount wins.
+    """The volumes of these paths; the deepest mount point counts.
 
     Raises:
-        IntegrityError: a path lies on none of them.
+        IntegrityError: a path is on none of them.
 
     """
     chosen: list[Volume] = []
@@ -26,21 +26,21 @@ def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
 
 
 def volume_of(volumes: Sequence[Volume], path: str) -> Volume:
-    """The volume that holds a path."""
+    """The volume of a path."""
     holding = [volume for volume in volumes if (path.lower() + "\\").startswith(volume.name.lower())]
     if not holding:
-        raise IntegrityError(f"{path} lies on no local volume", hint="a site on a network drive cannot be backed up")
+        raise IntegrityError(f"{path} is not on a local volume", hint="a site on a network drive cannot be backed up")
     return max(holding, key=lambda volume: len(volume.name))
 
 
 def volumes_inside(volumes: Sequence[Volume], folder: str) -> list[Volume]:
-    """The volumes that are mounted somewhere below a folder; not the one that is mounted there itself."""
+    """The volumes mounted below a folder, without the one mounted at the folder itself."""
     above = folder.lower() + "\\"
     return [volume for volume in volumes if volume.name.lower().startswith(above) and volume.name.lower() != above]
 
 
 def root_of(volumes: Sequence[Volume], path: str) -> list[Volume]:
-    """The volume at the root of a path's drive: our work folder lies there, even where the path is mounted deeper."""
+    """The volume at the root of a path's drive: our work folder is there, even if the path is on a mounted volume."""
     return [volume for volume in volumes if volume.name.upper() == f"{path[0].upper()}:\\"]
 
 
@@ -52,7 +52,7 @@ def parts_of(
     database: SiteDatabase | None,
     elsewhere: Sequence[Volume],
 ) -> tuple[Part, ...]:
-    """What goes into the set, and where: ConfigMgr's own layout, with registry exports under names of our own."""
+    """The parts of a set and their places: ConfigMgr's own layout, and registry exports under our own names."""
     home = volume_of(used, install)
     parts = [Part(kind="files", host=ctx.host, volume=home.id, path=below(home, install), to="SiteServer/SMSServer")]
     for volume in inner:

@@ -1,4 +1,4 @@
-"""A Windows machine as a site is learned from it: the questions that travel together, and how their answers are read."""
+"""Reads the facts of a Windows machine: the calls that are sent together, and how their answers are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def values_of(answers: Sequence[Answer], view: int) -> dict[str, dict[str, Any]]
     for number, key in enumerate(KEYS):
         answer = answers[view * len(KEYS) + number]
         for record in answer.errors:
-            raise RemoteError(f"cannot read the registry key {key}: {record.message}", record=record)
+            raise RemoteError(f"the registry key {key} cannot be read: {record.message}", record=record)
         found[key] = dict(answer.output[0]) if answer.output else {}
     return found
 
@@ -39,13 +39,13 @@ def one_of(answer: Answer, what: str) -> dict[str, Any]:
     """The single object of an answer.
 
     Raises:
-        RemoteError: there is none, or an error record.
+        RemoteError: the answer has no object, or an error record.
 
     """
     if answer.errors:
-        raise RemoteError(f"cannot read {what}: {answer.errors[0].message}", record=answer.errors[0])
+        raise RemoteError(f"{what} cannot be read: {answer.errors[0].message}", record=answer.errors[0])
     if not answer.output:
-        raise RemoteError(f"cannot read {what}: nothing came back")
+        raise RemoteError(f"{what} cannot be read: the host returned nothing")
     return dict(answer.output[0])
 
 
@@ -83,7 +83,7 @@ def volumes_of_machine(answer: Answer) -> list[Volume]:
 
     """
     if answer.errors:
-        raise RemoteError(f"cannot read Win32_Volume: {answer.errors[0].message}", record=answer.errors[0])
+        raise RemoteError(f"Win32_Volume cannot be read: {answer.errors[0].message}", record=answer.errors[0])
     found = []
     for row in answer.output:
         guid = _GUID.search(str(row.get("DeviceID", "")))
@@ -109,7 +109,7 @@ def services_of(answer: Answer) -> tuple[ServiceFacts, ...]:
 
     """
     if answer.errors:
-        raise RemoteError(f"cannot read Win32_Service: {answer.errors[0].message}", record=answer.errors[0])
+        raise RemoteError(f"Win32_Service cannot be read: {answer.errors[0].message}", record=answer.errors[0])
     wanted = re.compile(r"SMS_|SMSEXEC|MSSQL|SQLWriter$|VSS$|swprv$|CcmExec$|W3SVC$", re.IGNORECASE)
     return tuple(
         ServiceFacts(

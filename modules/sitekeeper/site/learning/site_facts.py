@@ -1,4 +1,4 @@
-"""Learns a site: its registry in both views, its machine, its database, and the volumes that hold a file of it."""
+"""Reads a site: its registry in both views, its machine, its database, and the volumes with a file of it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 
 
 def site_facts(ctx: Context) -> SiteFacts:
-    """Everything that the other modules need to know of a site.
+    """Read everything that the other modules need to know about a site.
 
     Raises:
-        IntegrityError: there is no site, or not the one of the inventory. RemoteError: something could not be read.
+        IntegrityError: no site is installed, or not the one of the inventory. RemoteError: something could not be read.
 
     """
     keys = [Call("Read-SkKey", {"Name": name, "View": view}) for view in VIEWS for name in KEYS]
@@ -38,18 +38,19 @@ def site_facts(ctx: Context) -> SiteFacts:
     view = next((name for name, found in setup.items() if found["Setup"].get("Installation Directory")), None)
     if view is None:
         raise IntegrityError(
-            f"{ctx.host} is no site server: no SMS\\Setup key with an installation directory in either registry view"
+            f"{ctx.host} is not a site server: neither registry view has a key SMS\\Setup with an installation directory",
+            hint="check ansible_host, and that the account can read the registry",
         )
     site, sql = setup[view]["Identification"], setup[view]["SQL Server"]
     install = str(setup[view]["Setup"]["Installation Directory"]).rstrip("\\")
     code = str(site.get("Site Code", "")).upper()
     if not re.fullmatch(r"[A-Z0-9]{3}", code):
-        raise IntegrityError(f"{ctx.host} has no site code in SMS\\Identification that could be one: {code!r}")
+        raise IntegrityError(f"the site code of {ctx.host} in SMS\\Identification is invalid: {code!r}")
     expected = ctx.site_code()
     if expected is not None and code != expected:
         raise IntegrityError(
-            f"{ctx.host} is the server of site {code or '?'}, the inventory says {expected}",
-            hint="one of both is wrong: site_code or ansible_host in the inventory, or the host that answers there",
+            f"{ctx.host} is the server of site {code or '?'}, but the inventory says {expected}",
+            hint="one of the two is wrong: correct site_code or ansible_host in the inventory",
         )
     machine = machine_of(ctx, answers[len(keys) :])
     volumes = volumes_of_machine(answers[len(keys) + 3])
@@ -105,20 +106,24 @@ def _version(ctx: Context, install: str) -> tuple[str, Any]:
                 return version, "2012"
             if version:
                 raise IntegrityError(
-                    f"sitecomp.exe is version {version}: neither ConfigMgr 2007 (4) nor 2012 and later (5)"
+                    f"sitecomp.exe has version {version}; sitekeeper supports ConfigMgr 2007 (4.x) and 2012 or later (5.x)"
                 )
-    raise IntegrityError(f"no sitecomp.exe below {install}\\bin: is this a site server?")
+    raise IntegrityError(
+        f"sitecomp.exe does not exist below {install}\\bin on {ctx.host}", hint="check that this host is a site server"
+    )
 
 
 def _database(
     ctx: Context, sql: dict[str, Any], machine: Machine, mounted: Sequence[Volume]
 ) -> tuple[SiteDatabase | None, Machine | None, list[Volume]]:
-    """The site database; and where it has a host of its own, that machine and the volumes of the files there."""
+    """Read the site database; if it is on another host, also that machine and the volumes of the files there."""
     if ctx.vars.get("site_type") == "secondary" and not sql.get("Database Name"):
         return None, None, []
     server, name = str(sql.get("Server") or ""), str(sql.get("Database Name") or "")
     if not server or not name:
-        raise IntegrityError("the registry names no site database (SMS\\SQL Server: Server, Database Name)")
+        raise IntegrityError(
+            f"the registry of {ctx.host} does not name the site database (SMS\\SQL Server: Server, Database Name)"
+        )
     instance, _, database_name = name.rpartition("\\")
     instance = instance or str(ctx.vars.get("sql_instance", "MSSQLSERVER"))
     short = server.split(".", maxsplit=1)[0]
@@ -126,9 +131,9 @@ def _database(
     holder = ctx.host if local else ctx.vars.get("database_host")
     if holder is None:
         raise InventoryError(
-            f"the database of {ctx.host} is on {server}: say so with database_host",
+            f"the database of {ctx.host} is on {server}, but the variable database_host is not set",
             host=ctx.host,
-            hint="add the database server to the inventory and name it in database_host",
+            hint=f"add {server} to the inventory, and set database_host of {ctx.host} to its inventory name",
         )
     database = read_over(
         lambda: ctx.sql(short, database_name, instance),

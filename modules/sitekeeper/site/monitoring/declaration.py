@@ -1,4 +1,4 @@
-"""How a host gets into maintenance mode, as the inventory declares it, and under which name Operations Manager knows it."""
+"""How to put a host into maintenance mode, as the inventory declares it, and its name in Operations Manager."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 
 VARIABLE = "maintenance"
-"""The inventory variable that says how."""
+"""The inventory variable with the method."""
 NAME = "monitored_as"
-"""The inventory variable for a host that Operations Manager knows under another name than its own."""
+"""The inventory variable for a host that has another name in Operations Manager."""
 MethodKind = Literal["scom", "opsmgr2007", "agent", "none"]
 WAYS = (
     "{management_server: <host of the inventory>, kind: scom} (2012 and later) or kind: opsmgr2007, {kind: agent} (the host's "
-    "own agent, 2016 and later), or none (nothing monitors it)"
+    "own agent, 2016 and later), or none (the host is not monitored)"
 )
 
 
 class MaintenanceMethod(Record):
-    """One way into maintenance mode."""
+    """One method to start maintenance mode."""
 
     kind: MethodKind
     management_server: str = ""
@@ -31,26 +31,26 @@ class MaintenanceMethod(Record):
     @model_validator(mode="after")
     def _check_server(self) -> MaintenanceMethod:
         if (self.kind in {"scom", "opsmgr2007"}) != bool(self.management_server):
-            needed = "takes no" if self.management_server else "needs a"
+            needed = "does not accept" if self.management_server else "needs"
             raise ValueError(f"kind {self.kind} {needed} management_server")
         return self
 
 
 class MonitoredComputer(Record):
-    """One computer, and how it gets there."""
+    """One computer, and the method for it."""
 
     host: str
     """Inventory name."""
     computer: str
-    """Fully qualified: what Operations Manager calls it."""
+    """Its fully qualified name in Operations Manager."""
     how: MaintenanceMethod
 
 
 def find_method(where: Context, given: Any = None) -> MaintenanceMethod | None:
-    """The way of a host: what the task says, or its variable; None where neither is there.
+    """The method of a host, from the task or from its variable; None if neither is set.
 
     Raises:
-        UsageError: the task's is wrong. InventoryError: the variable's is.
+        UsageError: the value of the task is invalid. InventoryError: the value of the variable is.
 
     """
     value = given if given is not None else where.vars.get(VARIABLE)
@@ -63,21 +63,21 @@ def find_method(where: Context, given: Any = None) -> MaintenanceMethod | None:
 
 
 def explain_undeclared(host: str) -> UsageError:
-    """Nobody said how."""
+    """Build the error for a host without a method."""
     return UsageError(
-        f"nothing says how {host} gets into maintenance mode",
+        f"variable {VARIABLE} is not set for {host}: sitekeeper cannot put it into maintenance mode",
         host=host,
-        hint=f"set {VARIABLE} in the inventory: {WAYS}",
+        hint=f"set {VARIABLE} in the inventory to {WAYS}",
     )
 
 
 def _build_error(where: Context, given: Any, text: str) -> InventoryError | UsageError:
     kind, what = (InventoryError, VARIABLE) if given is None else (UsageError, "how")
-    return kind(f"{what} cannot be read: {text}", host=where.host, hint=f"it is {WAYS}")
+    return kind(f"{what} is invalid: {text}", host=where.host, hint=f"write {WAYS}")
 
 
 def computer_of(where: Context) -> str:
-    """What Operations Manager calls a host: its fully qualified name, unless the inventory says otherwise.
+    """The name of a host in Operations Manager: its fully qualified name, unless the inventory sets another.
 
     Raises:
         RemoteError: its name cannot be read.
@@ -88,6 +88,6 @@ def computer_of(where: Context) -> str:
         return str(given)
     rows = where.ps.call("Get-WmiObject", Class="Win32_ComputerSystem", Property=["Name", "Domain", "PartOfDomain"])
     if len(rows) != 1:
-        raise RemoteError("cannot read Win32_ComputerSystem: nothing came back", host=where.host)
+        raise RemoteError("Win32_ComputerSystem cannot be read: the host returned nothing", host=where.host)
     name, domain = str(rows[0]["Name"]), str(rows[0]["Domain"] or "")
     return f"{name}.{domain}" if rows[0]["PartOfDomain"] and domain else name

@@ -1,7 +1,7 @@
-"""What is asked of the management servers of Operations Manager: one session each, given back as soon as it is done.
+"""Calls to the management servers of Operations Manager: one session each, closed as soon as possible.
 
-No lease is taken there: two sites must not wait for each other on the server that monitors both. Each change is sent right after
-the site's fence has said yes, and names a moment of the server's own clock after which it does not act any more.
+No lease is taken there: two sites must not wait for each other on the server that monitors both. Each change is sent directly
+after the site's fence allowed it, with a time of the server's own clock after which the server must not act any more.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from sitekeeper.engine.session import Context, Session
 from sitekeeper.site.monitoring.declaration import MonitoredComputer
 
 ACT_WITHIN = timedelta(seconds=60)
-"""Asked later than this, a server does nothing: we were suspended in between, and may not hold the site any more."""
+"""If the request arrives later, the server does nothing: we were suspended meanwhile and may not hold the site any more."""
 ATTEMPTS = 3
 Row = dict[str, Any]
-"""What Get-SkMaintenance answers for a computer."""
+"""What Get-SkMaintenance returns for a computer."""
 
 
 class LateError(RemoteError):
-    """The server was asked too late and did nothing: this process was held up after the site had said yes."""
+    """The request reached the server too late, and it did nothing: this process was delayed after the site's fence allowed it."""
 
 
 def by_server(targets: Sequence[MonitoredComputer]) -> Iterator[tuple[str, str, list[MonitoredComputer]]]:
@@ -36,7 +36,7 @@ def by_server(targets: Sequence[MonitoredComputer]) -> Iterator[tuple[str, str, 
 
 
 def ask(ctx: Context, targets: Sequence[MonitoredComputer]) -> list[Row]:
-    """How it is with the targets that have a management server."""
+    """Ask for the state of the targets that have a management server."""
     rows: list[Row] = []
     for server, kind, members in by_server(targets):
         computers = [one.computer for one in members]
@@ -48,10 +48,10 @@ def ask(ctx: Context, targets: Sequence[MonitoredComputer]) -> list[Row]:
 def begin(
     ctx: Context, server: str, kind: str, targets: Sequence[MonitoredComputer], minutes: int, comment: str, run: str
 ) -> list[Row]:
-    """Begin maintenance mode; answers how it is then.
+    """Start maintenance mode; return the state afterwards.
 
     Raises:
-        LimitError: the site is not ours any more; nothing was changed.
+        LimitError: the lease of the site is lost; nothing was changed.
 
     """
     arguments = {"Minutes": minutes, "Comment": comment, "Run": run}
@@ -59,7 +59,7 @@ def begin(
 
 
 def end(ctx: Context, server: str, kind: str, targets: Sequence[MonitoredComputer], run: str) -> list[Row]:
-    """Let a run's maintenance modes end; answers how it is then. It may be asked twice, so a lost connection is tried again."""
+    """End the maintenance modes of a run; return the state afterwards. Safe to repeat, so it is tried again after a lost connection."""
     for _ in range(ATTEMPTS - 1):
         try:
             return _change(ctx, server, kind, targets, "Stop-SkMaintenance", {"Run": run})
@@ -69,7 +69,7 @@ def end(ctx: Context, server: str, kind: str, targets: Sequence[MonitoredCompute
 
 
 def end_sessions(ctx: Context, targets: Sequence[MonitoredComputer]) -> None:
-    """Give the sessions back: a server allows a user only some (five, before Windows Server 2012)."""
+    """Close the sessions: a server allows only a few per user (five, before Windows Server 2012)."""
     for server, _, _ in by_server(targets):
         _session(ctx, server).close()
 
@@ -86,7 +86,7 @@ def _change(
         return _for_each(server, computers, session.change_beside(ctx.ps, command, **asked))
     except RemoteError as error:
         if error.record is not None and error.record.short_id == "SkTooLate":
-            text = f"{server} was asked too late and did nothing: this process was held up for {ACT_WITHIN.seconds} s or more"
+            text = f"the request reached {server} too late, and it did nothing: sitekeeper was delayed for {ACT_WITHIN.seconds} s or more"
             raise LateError(text, record=error.record, host=server) from None
         raise
     finally:
@@ -97,10 +97,10 @@ def _session(ctx: Context, server: str) -> Session:
     try:
         return ctx.of(server).ps
     except KeyError:
-        raise UsageError(f"management_server {server} is no host of the inventory") from None
+        raise UsageError(f"management_server {server} is not in the inventory") from None
 
 
 def _for_each(server: str, computers: list[str], rows: list[Any]) -> list[Row]:
     if [row["Computer"] for row in rows] != computers:
-        raise RemoteError(f"{server} did not answer for each computer that it was asked about", host=server)
+        raise RemoteError(f"{server} did not return a state for each of {', '.join(computers)}", host=server)
     return rows

@@ -33,4 +33,4 @@ class Expectations:
     store_free: int
     store_root: Path
     copies: int = 1
-    """How often the store holds the set at its fullest moment: twice where it is sealed."""
+    """How many copies of the set the store holds at most at one time: two if the set is sealed."""

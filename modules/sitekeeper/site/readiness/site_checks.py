@@ -1,4 +1,4 @@
-"""The checks of ``site.preflight``, each a function that yields what it found."""
+"""The checks of ``site.preflight``: functions that yield findings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sitekeeper.engine.errors import RemoteError, SqlError
+from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.session import Call, Context
 from sitekeeper.model.site import SiteDatabase, SiteFacts, Volume
 from sitekeeper.site.readiness.findings import Expectations, Finding
@@ -24,12 +25,12 @@ INSTALLERS = (
     "hotfix.exe",
     "cmupdate.exe",
 )
-"""Programs that change a site while they run: setup, reset, update, component installation (believed, see docs/unverified.md)."""
+"""Programs that change a site while they run: setup, reset, update, component installation (an assumption, see docs/unverified.md)."""
 UNBOUNDED = 2**63
 
 
 def predicted_bytes(ctx: Context, site: SiteFacts) -> int:
-    """Bytes that a set will have: the install folder as it is now, and the database's files."""
+    """Predicted bytes of a set: the install folder as it is now, and the database's files."""
     (row,) = ctx.ps.call("Measure-SkTree", Drive=site.drive, Path=site.install_path)
     database = sum(file.bytes for file in site.database.files) if site.database else 0
     return int(row["Bytes"]) + database
@@ -44,19 +45,24 @@ def rights(ctx: Context, asked: Expectations) -> Iterator[Finding]:
             yield Finding(
                 "rights",
                 "failed",
-                f"the account may not manage shadow copies ({answer.errors[0].short_id})",
-                "it must be an administrator of the host",
+                f"the account is not allowed to manage shadow copies ({answer.errors[0].short_id})",
+                "make it an administrator of the host",
             )
             return
-    yield Finding("rights", "ok", "may manage shadow copies")
+    yield Finding("rights", "ok", "the account may manage shadow copies")
 
 
 def services(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """The services are known, and ConfigMgr's own backup is neither running nor about to."""
+    """The services exist, and ConfigMgr's own backup is not running or starting."""
     names = {one.name.lower(): one for one in asked.site.services}
     missing = [name for name in ("sms_site_component_manager", "sms_executive") if name not in names]
     if missing:
-        yield Finding("services", "failed", f"not found: {', '.join(missing)}", "is this a site server?")
+        yield Finding(
+            "services",
+            "failed",
+            f"these services do not exist: {', '.join(missing)}",
+            "check that this host is a site server",
+        )
     else:
         down = [
             names[name].name
@@ -67,22 +73,22 @@ def services(ctx: Context, asked: Expectations) -> Iterator[Finding]:
             yield Finding(
                 "services",
                 "warning",
-                f"not running before we begin: {', '.join(down)}",
-                "they will be left as they are",
+                f"not running before the backup: {', '.join(down)}",
+                "the backup does not start them",
             )
         else:
             yield Finding("services", "ok", "the site's services run")
     own = names.get("sms_site_backup")
     if own is not None and own.state != "Stopped":
-        yield Finding("site backup", "failed", f"ConfigMgr's own backup is {own.state}", "wait until it has ended")
+        yield Finding("site backup", "failed", f"ConfigMgr's own backup is {own.state}", "wait until it has finished")
     else:
         yield Finding("site backup", "ok", "ConfigMgr's own backup is not running")
 
 
 def installations(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """No setup, reset, update or component installation."""
+    """No setup, reset, update or component installation is running."""
     folder = asked.site.install_dir.lower()
-    # The last three since PowerShell's own type data has aliases for them: it cannot hand on a process that lacks one
+    # The last three because PowerShell's own type data has aliases for them: it cannot return a process that lacks one
     # (AliasLookupMemberNotPresent, measured with 7.6.9).
     rows = ctx.ps.call(
         "Get-WmiObject", Query="SELECT Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize FROM Win32_Process"
@@ -97,13 +103,15 @@ def installations(ctx: Context, asked: Expectations) -> Iterator[Finding]:
         )
     ]
     if busy:
-        yield Finding("installation", "failed", f"running: {', '.join(sorted(set(busy)))}", "wait until it has ended")
+        yield Finding(
+            "installation", "failed", f"running: {', '.join(sorted(set(busy)))}", "wait until it has finished"
+        )
     else:
         yield Finding("installation", "ok", "no setup or update is running")
 
 
 def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Every VSS writer stable and without error; busy ones (another backup) are looked at again."""
+    """Every VSS writer is stable and without error; busy ones (another backup) are checked again."""
     for where in _hosts(ctx, asked):
         pause = 1.0
         row: dict[str, Any] = {}
@@ -119,7 +127,7 @@ def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
             pause *= 4
         if row["ExitCode"] != 0 or not found:
             yield Finding(
-                "writers", "failed", f"{where.host}: vssadmin lists no writers", "is the service VSS working?"
+                "writers", "failed", f"{where.host}: vssadmin lists no writers", "check the service VSS on the host"
             )
         elif bad:
             names = ", ".join(f"{writer.name} [{writer.state}] {writer.last_error}" for writer in bad)
@@ -147,7 +155,7 @@ def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
 
 
 def _hosts(ctx: Context, asked: Expectations) -> list[Context]:
-    """The site server, and the database's own host where it has one: shadow copies are made on both."""
+    """The site server, and the database's own host if it has one: shadow copies are made on both."""
     if asked.site.database is None or asked.site.database.host == ctx.host:
         return [ctx]
     return [ctx, ctx.of(asked.site.database.host)]
@@ -159,7 +167,7 @@ def _old(asked: Expectations, where: Context) -> bool:
 
 
 def lost_copies(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Volsnap 25 and 36: Windows dropped shadow copies for want of room."""
+    """Volsnap 25 and 36: Windows deleted shadow copies because space was short."""
     since = (ctx.clock.now() - timedelta(days=1)).strftime("%Y%m%d%H%M%S.000000+000")
     for where in _hosts(ctx, asked):
         yield _find_dropped(where, since)
@@ -175,34 +183,35 @@ def _find_dropped(ctx: Context, since: str) -> Finding:
         return Finding(
             "shadow copies",
             "failed",
-            f"{ctx.host}: Windows dropped some {len(rows)} times in the last day (volsnap {rows[0]['EventCode']})",
-            "give them more room: vssadmin resize shadowstorage",
+            f"{ctx.host}: Windows deleted shadow copies {len(rows)} times in the last day, for lack of space (event volsnap "
+            f"{rows[0]['EventCode']})",
+            "enlarge the shadow storage: vssadmin resize shadowstorage",
         )
-    return Finding("shadow copies", "ok", f"{ctx.host}: none were dropped in the last day")
+    return Finding("shadow copies", "ok", f"{ctx.host}: Windows deleted none in the last day")
 
 
 def room(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Room on both ends, and time: the shadow copies must live as long as the pull."""
+    """Enough space on both ends, and enough time: the shadow copies must exist until the copy has finished."""
     if asked.seconds > asked.longest:
         yield Finding(
             "duration",
             "failed",
-            f"about {asked.seconds / 3600:.1f} h at the expected rate, shadow copies may live {asked.longest / 3600:.1f} h",
-            "raise rate if the line is faster, or longest",
+            f"about {show_duration(asked.seconds)} at the expected rate, but shadow copies may exist for {show_duration(asked.longest)}",
+            "raise `rate` if the line is faster, or raise `longest`",
         )
     else:
-        yield Finding("duration", "ok", f"about {asked.seconds / 60:.0f} min")
+        yield Finding("duration", "ok", f"about {show_duration(round(asked.seconds / 60) * 60)}")
     coming = asked.size * asked.copies
     if asked.store_free < coming * 11 // 10:
         yield Finding(
             "store",
             "failed",
-            f"{asked.store_free} bytes free in {asked.store_root}, about {coming} are to come"
-            + (", plain and sealed" if asked.copies > 1 else ""),
-            "make room, or drop old sets",
+            f"{show_size(asked.store_free)} free in {asked.store_root}, about {show_size(coming)} needed"
+            + (" (plain and sealed)" if asked.copies > 1 else ""),
+            "free space, or delete old sets (sitekeeper backups prune)",
         )
     else:
-        yield Finding("store", "ok", f"{asked.store_free} bytes free")
+        yield Finding("store", "ok", f"{show_size(asked.store_free)} free")
     for where in _hosts(ctx, asked):
         rows = where.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
         for volume in asked.site.volumes if where is ctx else asked.site.database_volumes:
@@ -218,14 +227,14 @@ def _storage(volume: Volume, rows: list[dict[str, object]], asked: Expectations)
         return Finding(
             "shadow storage",
             "failed",
-            f"{volume.name}: {left} bytes left for shadow copies, about {asked.growth} will be needed",
+            f"{volume.name}: {show_size(left)} left for shadow copies, about {show_size(asked.growth)} needed",
             "vssadmin resize shadowstorage, or free space on the volume",
         )
-    return Finding("shadow storage", "ok", f"{volume.name}: {left} bytes left")
+    return Finding("shadow storage", "ok", f"{volume.name}: {show_size(left)} left")
 
 
 def neighbours(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Other databases on the same volumes are frozen too; one that lies half outside would be torn, and the writer refuses."""
+    """Other databases on the same volumes are frozen too. The SQL writer refuses one that is only partly on them."""
     database = asked.site.database
     if database is None:
         return
@@ -235,17 +244,19 @@ def neighbours(ctx: Context, asked: Expectations) -> Iterator[Finding]:
         yield Finding(
             "other databases",
             "failed",
-            f"half on the volumes of the set: {', '.join(torn)}: the SQL writer refuses such a set",
-            "add the missing volume, or move the database",
+            f"only partly on the volumes of the set: {', '.join(torn)}; the SQL writer refuses such a set",
+            "move these databases: all of their files, or none, must be on the volumes of the site",
         )
     elif inside:
-        yield Finding("other databases", "warning", f"frozen for a moment with the site's: {', '.join(inside)}")
+        yield Finding(
+            "other databases", "warning", f"frozen for a moment together with the site database: {', '.join(inside)}"
+        )
     else:
-        yield Finding("other databases", "ok", "none on the volumes of the set")
+        yield Finding("other databases", "ok", "no other database on the volumes of the set")
 
 
 def _find_touched(database: SiteDatabase, volumes: tuple[Volume, ...]) -> tuple[list[str], list[str]]:
-    """Databases wholly on these volumes, and those only partly."""
+    """Databases completely on these volumes, and those only partly."""
     inside, torn = [], []
     names = {volume.name.lower() for volume in volumes}
     for other in database.others:
@@ -258,18 +269,20 @@ def _find_touched(database: SiteDatabase, volumes: tuple[Volume, ...]) -> tuple[
 
 
 def _mount_of(database: SiteDatabase, path: str) -> str:
-    """Where the volume of a path is mounted: the deepest mount point above it."""
+    """The mount point of the volume of a path: the deepest one above it."""
     above = [mount.lower() for mount in database.mounts if path.lower().startswith(mount.lower())]
     return max(above, key=len, default="")
 
 
 def clock(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Clocks that differ confuse logs, leases and Kerberos."""
+    """The clocks must agree: a difference disturbs logs, leases and Kerberos."""
     skew = asked.site.machine.clock_skew
     if abs(skew) > asked.skew:
-        yield Finding("clock", "failed", f"{skew:+.0f} s from the control host's", "set the clock of one of the two")
+        yield Finding(
+            "clock", "failed", f"{skew:+.0f} s from the clock of the control host", "correct one of the two clocks"
+        )
     else:
-        yield Finding("clock", "ok", f"{skew:+.1f} s from the control host's")
+        yield Finding("clock", "ok", f"{skew:+.1f} s from the clock of the control host")
 
 
 ALL: tuple[Callable[[Context, Expectations], Iterator[Finding]], ...] = (

@@ -1,4 +1,4 @@
-"""The check of ``site.preflight`` whether one shadow copy set can hold every volume of a site."""
+"""The check of ``site.preflight`` whether one shadow copy set can contain every volume of a site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sitekeeper.windows.vss import shadow_hosts
 
 
 def volumes(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """One shadow copy set must be able to hold them all."""
+    """One shadow copy set must be able to contain all volumes."""
     site = asked.site
     bad = [
         volume.name
@@ -19,7 +19,7 @@ def volumes(ctx: Context, asked: Expectations) -> Iterator[Finding]:
         if volume.file_system.upper() not in {"NTFS", "REFS"}
     ]
     if bad:
-        yield Finding("volumes", "failed", f"not NTFS: {', '.join(bad)}", "shadow copies need NTFS")
+        yield Finding("volumes", "failed", f"not NTFS or ReFS: {', '.join(bad)}", "shadow copies need NTFS or ReFS")
         return
     hosts = [(ctx, site.machine, site.drive, site.volumes)]
     if site.database is not None and site.database_machine is not None:
@@ -33,22 +33,22 @@ def volumes(ctx: Context, asked: Expectations) -> Iterator[Finding]:
 
 
 def _old_volumes(ctx: Context, drive: str, mounted: tuple[Volume, ...]) -> Finding:
-    """Server 2003: several volumes only with a vshadow.exe that works; without any, one volume through WMI."""
+    """Server 2003: several volumes only with a working vshadow.exe; without it, one volume through WMI."""
     tool = shadow_hosts.look(ctx, drive, trial=True)
     shadow_hosts.allows_sql_writer(ctx)
     if tool.found and not tool.closed:
         return Finding(
             "volumes",
             "failed",
-            f"{ctx.host}: {tool.folder} is open to others: vshadow.exe is not started from there",
-            "give the folder to SYSTEM and Administrators only (docs/server-2003.md)",
+            f"{ctx.host}: others than SYSTEM and Administrators have access to {tool.folder}: vshadow.exe is not started from there",
+            "allow only SYSTEM and Administrators in this folder (docs/server-2003.md)",
         )
     if tool.found and tool.code != 0:
         return Finding(
             "volumes",
             "failed",
-            f"{ctx.host}: vshadow.exe does not work, it ends with {tool.code}",
-            "it must be the build of the VSS 7.2 SDK for this processor: run vshadow.exe -ws on the host",
+            f"{ctx.host}: vshadow.exe does not work: its exit code is {tool.code}",
+            "use the build of the VSS 7.2 SDK for this processor, and test it on the host: vshadow.exe -ws",
         )
     if tool.found:
         return Finding("volumes", "ok", f"{_names(mounted)} in one shadow copy set, by vshadow")
@@ -56,7 +56,7 @@ def _old_volumes(ctx: Context, drive: str, mounted: tuple[Volume, ...]) -> Findi
         return Finding(
             "volumes",
             "failed",
-            f"Server 2003 copies one volume at a time, and the files on {ctx.host} lie on {_names(mounted)}",
+            f"Server 2003 copies one volume at a time, and the files on {ctx.host} are on {_names(mounted)}",
             f"put vshadow.exe into {tool.folder} (docs/server-2003.md), move the database to the volume of the site, or use "
             "ConfigMgr's own backup task",
         )

@@ -1,7 +1,7 @@
-"""What a recovery book says: who does what in which order, what is entered again, and what cannot come back.
+"""The contents of a recovery book: who does what in which order, what to enter again, and what is lost.
 
 From Microsoft Learn, "Recover a site", "Unattended site recovery" and "The CD.Latest folder" (2012 and current branch), the
-help of ConfigMgr 2007 on recovery and site reset, and KB 2509330 (srvacct). What only field notes say is said so.
+help of ConfigMgr 2007 on recovery and site reset, and KB 2509330 (srvacct). What is known only from field notes is marked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class BookStep(Record):
 
 
 class RecoveryPlace(Record):
-    """What is known of the machine that is recovered onto, and where things lie on it."""
+    """What is known about the target machine, and where things are on it."""
 
     host: str
     same_windows: bool
@@ -32,21 +32,21 @@ class RecoveryPlace(Record):
     media: str
     """The copy of CD.Latest; empty for 2007."""
     backup: str
-    """The task's backup; empty where none is staged."""
+    """The task's backup; empty if none is staged."""
     script: str
     """The recovery script; empty for 2007."""
     saved: str
-    """Where what was there before is kept; empty where nothing was."""
+    """Where the former files are saved; empty if there were none."""
     accounts: bool = False
-    """Whether the srvacct folder of the installed site is kept there."""
+    """Whether the srvacct folder of the installed site is saved there."""
     folder: str = ""
-    """What was laid beside the site for its recovery."""
+    """The staging folder of the recovery."""
     database: str = ""
-    """Folder of the database that was brought up by hand; empty where none was."""
+    """Folder of the database that was brought up manually; empty without one."""
 
 
 def list_steps(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
-    """What is done, in order."""
+    """List the steps, in order."""
     yield BookStep(
         who="operator",
         what="Tell the administrators of the parent and of all child sites that this site is being recovered.",
@@ -61,7 +61,7 @@ def list_steps(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     if place.folder:
         yield BookStep(
             who="operator",
-            what="Delete what was laid beside the site: it holds the site's keys, and setup's script its product key.",
+            what="Delete the staging folder: it contains the site's keys, and the product key in the script of setup.",
             how=place.folder,
         )
 
@@ -70,16 +70,16 @@ def _steps_2007(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     if not place.installed:
         yield BookStep(
             who="operator",
-            what="Install ConfigMgr 2007 anew, exactly as it was.",
+            what="Install ConfigMgr 2007 again, exactly as it was.",
             how=f"Server name {got.machine.name}, site code {got.site}, version {got.version}, folder {got.install_dir}, the same drives; "
             f"database server {got.database.component if got.database else 'as before'}.",
         )
-    needless = " (the set is of this same installation of Windows: it may not be needed)" if place.same_windows else ""
+    needless = " (the set is of this installation of Windows, so it may not be needed)" if place.same_windows else ""
     kept = f"{place.saved}\\srvacct" if place.accounts else "a folder that only administrators can read"
     yield BookStep(
         who="sitekeeper" if place.accounts else "operator",
-        what="Put the new srvacct folder aside before anything is restored.",
-        how=(f"It is kept in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
+        what="Save the new srvacct folder before anything is restored.",
+        how=(f"It is saved in {kept}" if place.accounts else f"Copy {got.install_dir}\\srvacct to {kept}") + needless,
     )
     yield BookStep(
         who="operator",
@@ -89,15 +89,15 @@ def _steps_2007(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     if not place.same_windows:
         yield BookStep(
             who="operator",
-            what="Put the new srvacct folder back over the restored one.",
+            what="Copy the new srvacct folder back over the restored one.",
             how="The keys that open the old one were in the old Windows (KB 2509330). "
             f"Stop the services, copy it from {kept} back to {got.install_dir}\\srvacct.",
         )
     yield BookStep(
         who="operator",
         what="Reset the site. It is mandatory after the Site Repair Wizard.",
-        how="Start menu, ConfigMgr Setup: perform site maintenance or reset; then read ConfigMgrSetup.log at the root of the system drive. "
-        "Export custom status filter rules before: a reset may set them to their defaults.",
+        how="Start menu, ConfigMgr Setup: perform site maintenance or reset; then read ConfigMgrSetup.log in the root of the system drive. "
+        "Export custom status filter rules first: a reset may set them to their defaults.",
     )
     if not place.same_windows:
         yield BookStep(
@@ -110,7 +110,7 @@ def _steps_2007(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
 def _steps_setup(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     yield BookStep(
         who="operator",
-        what="See that nothing of an earlier installation is left on the server.",
+        what="Check that nothing of an earlier installation is left on the server.",
         how=r"No key HKLM\SOFTWARE\Microsoft\SMS, no keys SMS* below HKLM\SYSTEM\CurrentControlSet\Services, no console; "
         "restart after cleaning.",
     )
@@ -119,7 +119,7 @@ def _steps_setup(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
             who="sitekeeper",
             what="Attach the database of the set under its own name (setup calls this manually recovered, option 20).",
             how=f"{got.database.name if got.database else 'the database'}; broker and TRUSTWORTHY are set again by setup. "
-            f"Its files are and stay in {place.database}: never delete that folder.",
+            f"Its files stay in {place.database}: never delete that folder.",
         )
     yield BookStep(
         who="sitekeeper",
@@ -128,13 +128,13 @@ def _steps_setup(got: ExtractedSet, place: RecoveryPlace) -> Iterator[BookStep]:
     )
     yield BookStep(
         who="operator",
-        what="Work through what setup lists at its end.",
-        how="ConfigMgrPostRecoveryActions.html at the root of the system drive of the site server",
+        what="Do what setup lists at its end.",
+        how="ConfigMgrPostRecoveryActions.html in the root of the system drive of the site server",
     )
 
 
 def list_to_enter(got: ExtractedSet) -> Iterator[str]:
-    """What is in no backup and must be entered or made again."""
+    """List what is in no backup and must be entered or created again."""
     yield "the passwords of all accounts"
     if got.product != "2007":
         yield "passwords in task sequences and of PXE; sideloading keys"
@@ -144,19 +144,19 @@ def list_to_enter(got: ExtractedSet) -> Iterator[str]:
     yield "Reporting Services: databases, encryption keys, custom reports"
     yield "content: package sources and the content library, to the same paths, before packages are sent out again"
     if got.product != "2007" and build_of(got.version) < FIRST_WITH_CD_LATEST:
-        yield "the installation media of this very version: 2012 has no CD.Latest"
+        yield "the installation media of exactly this version: 2012 has no CD.Latest"
 
 
 def list_lost(got: ExtractedSet) -> Iterator[str]:
-    """What cannot come back."""
-    yield f"what was changed after {got.taken_at}, as far as no other site of the hierarchy has it"
+    """List what is lost."""
+    yield f"changes after {got.taken_at}, unless another site of the hierarchy has them"
     if got.product == "2007":
-        yield "metering rules, reports and queries made since: the Site Repair Wizard takes them from no other site"
-    yield "logs of other site systems; WSUS (SUSDB) unless it is backed up by itself"
+        yield "metering rules, reports and queries created since then: the Site Repair Wizard does not take them from other sites"
+    yield "logs of other site systems; WSUS (SUSDB), unless it has its own backup"
 
 
 def as_text(got: ExtractedSet, place: RecoveryPlace) -> str:
-    """The book without any markup, for whoever has only a console."""
+    """The book as plain text, for readers with only a console."""
     lines = [f"Recovery of site {got.site} on {place.host}, from set {got.id} of {got.taken_at}", ""]
     for number, step in enumerate(list_steps(got, place), 1):
         lines += [f"{number}. [{step.who}] {step.what}", *([f"   {step.how}"] if step.how else []), ""]

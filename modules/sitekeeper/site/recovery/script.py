@@ -1,7 +1,7 @@
 """The unattended recovery script of ConfigMgr's setup (2012 and current branch).
 
-Setup has no defaults here: every key that applies must be there. Sections, keys and values: Microsoft Learn, "Unattended
-site recovery for Configuration Manager". That page prints the last section as "Hierarchy ExpansionOption"; setup's other
+Setup has no defaults here: every key that applies must exist. Sections, keys and values: Microsoft Learn, "Unattended
+site recovery for Configuration Manager". That page writes the last section as "Hierarchy ExpansionOption"; setup's other
 script files call it HierarchyExpansionOption, and which of the two setup reads is not known (docs/unverified.md).
 """
 
@@ -23,7 +23,7 @@ _KEY = re.compile(r"Eval|[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", re.IGNORECASE)
 
 
 class RecoveryOptions(Record):
-    """What an operator decides about a recovery, as the variable ``recovery`` of the site gives it."""
+    """The operator's decisions about a recovery: the variable ``recovery`` of the site."""
 
     product_id: str = "Eval"
     """The product key, or ``Eval``."""
@@ -36,9 +36,9 @@ class RecoveryOptions(Record):
     console: bool = True
     """Whether the console is installed too."""
     reference_site: str = ""
-    """Full name of a primary site whose data a central administration site takes where change tracking no longer reaches."""
+    """Full name of a primary site; a central administration site takes its data if the set is older than change tracking."""
     account: str = ""
-    """Account that the task which runs setup must have; empty: whichever it has, but not SYSTEM."""
+    """The account that the setup task must run as; empty: any account except SYSTEM."""
 
 
 def read_recovery_options(given: object) -> RecoveryOptions:
@@ -50,21 +50,24 @@ def read_recovery_options(given: object) -> RecoveryOptions:
     """
     if not isinstance(given, dict):
         raise UsageError(
-            "nothing is said of how this site is recovered",
-            hint="variable recovery: {provider: <full name>, sql_server: <full name>, product_id: <key or Eval>}",
+            "the variable recovery is not set: setup needs it to recover this site",
+            hint="set recovery: {provider: <full name>, sql_server: <full name>, product_id: <key or Eval>}",
         )
     unknown = sorted({str(name) for name in given} - set(RecoveryOptions.model_fields))
     if unknown:
         raise UsageError(
-            f"recovery does not know {', '.join(unknown)}", hint=f"it knows {', '.join(RecoveryOptions.model_fields)}"
+            f"recovery has unknown fields: {', '.join(unknown)}",
+            hint=f"known fields: {', '.join(RecoveryOptions.model_fields)}",
         )
     missing = sorted({"provider", "sql_server"} - set(given))
     if missing:
-        raise UsageError(f"recovery lacks {', '.join(missing)}", hint="full names, as they were before the failure")
+        raise UsageError(
+            f"recovery lacks {', '.join(missing)}", hint="give full names, as they were before the failure"
+        )
     if isinstance(given.get("product_id"), Secret):
         raise UsageError(
-            "recovery.product_id is a secret, and setup reads it in clear from its script on the site server",
-            hint="write it as it is, or give Eval and enter the key afterwards",
+            "recovery.product_id must not be a secret: setup reads it in clear text from its script on the site server",
+            hint="write it in clear text, or write Eval and enter the key after the recovery",
         )
     try:
         wishes = RecoveryOptions(**given)
@@ -75,9 +78,9 @@ def read_recovery_options(given: object) -> RecoveryOptions:
     for name in ("provider", "sql_server", "reference_site"):
         value = getattr(wishes, name)
         if value and not _FQDN.fullmatch(value):
-            raise UsageError(f"recovery.{name} is no full name: {value!r}")
+            raise UsageError(f"recovery.{name} is not a full name: {value!r}", hint="write it like server.corp.example")
     if not _KEY.fullmatch(wishes.product_id):
-        raise UsageError("recovery.product_id is neither Eval nor a product key with its dashes")
+        raise UsageError("recovery.product_id must be Eval or a product key with its dashes")
     return wishes
 
 
@@ -92,7 +95,7 @@ class Recovery(Record):
     database: str
     instance: str
     option: Literal[10, 20]
-    """10: setup restores the task's backup. 20: the database was brought up by hand."""
+    """10: setup restores the task's backup. 20: the database was brought up manually."""
     media: str
     """The copy of CD.Latest, outside of the install folder."""
     backup: str = ""
@@ -100,23 +103,25 @@ class Recovery(Record):
 
 
 def recovery_script(recovery: Recovery, wishes: RecoveryOptions) -> str:
-    """The file's text, ASCII with Windows' line ends.
+    """Build the text of the file, ASCII with Windows line ends.
 
     Raises:
-        UsageError: a value cannot stand in such a file, or setup recovers no site of this kind.
+        UsageError: a value cannot be written in such a file, or setup cannot recover this kind of site.
 
     """
     if recovery.site_type == "secondary":
         raise UsageError(
             f"{recovery.site} is a secondary site: setup would make a primary site of it",
-            hint="console of its primary site, Administration, Sites: Recover Secondary Site",
+            hint="use the console of its primary site: Administration, Sites, Recover Secondary Site",
         )
     lines: list[str] = []
     for section, keys in _sections(recovery, wishes):
         lines.append(f"[{section}]")
         for key, value in keys:
             if not value.isascii() or any(letter in value for letter in "\r\n") or value != value.strip():
-                raise UsageError(f"the recovery script cannot hold {key}={value!r}")
+                raise UsageError(
+                    f"{key}={value!r} cannot be written in the recovery script: it must be ASCII, in one line, without spaces at its ends"
+                )
             lines.append(f"{key}={value}")
     return "\r\n".join([*lines, ""])
 

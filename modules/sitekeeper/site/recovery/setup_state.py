@@ -1,4 +1,4 @@
-"""Whether what was laid there for a recovery may be taken away again: not from under a setup at work, nor from under a site."""
+"""Checks whether files that were staged for a recovery may be deleted: not while setup is running, and not if a site uses them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sitekeeper.site.learning.machine_facts import VIEWS
 from sitekeeper.transport.wmi import reading
 
 State = Literal["not started", "at work", "gone", "done", "failed"]
-"""``gone``: it was started, left no exit code, and no program of it runs any more."""
+"""``gone``: it was started, left no exit code, and none of its programs runs any more."""
 GONE_SECONDS = 30.0
-"""A program that is not seen twice, so far apart, is gone: the Task Scheduler starts one a moment after it was asked to."""
+"""If no program is seen twice, with this time between, it is gone: the Task Scheduler starts one a moment after the request."""
 
 READS_SERVICES = {"Get-WmiObject": reading("Win32_Service")}
 READS_SITE = ("Read-SkKey", "Read-SkSetup")
@@ -20,7 +20,7 @@ READS_SITE = ("Read-SkKey", "Read-SkSetup")
 
 
 def setup_state(ctx: Context, drive: str, run: str) -> State:
-    """How far setup is."""
+    """Read the state of setup."""
     found = _look(ctx, drive, run)
     if found != "gone":
         return found
@@ -38,50 +38,50 @@ def _look(ctx: Context, drive: str, run: str) -> State:
 
 
 def site_there(ctx: Context) -> str:
-    """What says that a site is installed on the host: its install folder, or a service of it; empty where nothing does."""
+    """The sign that a site is installed on the host: its install folder, or a service; empty without one."""
     for view in VIEWS:
         for row in ctx.ps.call("Read-SkKey", Name="Setup", View=view):
             if folder := str(row.get("Installation Directory") or ""):
                 return f"it is installed in {folder}"
     rows = ctx.ps.call("Get-WmiObject", Class="Win32_Service", Property=["Name"])
     services = sorted(str(row["Name"]) for row in rows if str(row["Name"]).upper().startswith("SMS_"))
-    return f"there are its services {', '.join(services)}" if services else ""
+    return f"its services exist: {', '.join(services)}" if services else ""
 
 
 def refuse_at_work(ctx: Context, drive: str, run: str) -> State:
-    """The state, unless setup is at work.
+    """Return the state, unless setup is running.
 
     Raises:
-        UndoError: it is.
+        UndoError: it is running.
 
     """
     state = setup_state(ctx, drive, run)
     if state == "at work":
         raise UndoError(
-            "setup is still at work, and reads what was laid there for it",
-            hint="wait until it has ended (ConfigMgrSetup.log at the root of the system drive), then `sitekeeper resume` or `rollback`: a "
-            "recovered site keeps its database",
+            f"setup is still running on {ctx.host}, and uses the staged files",
+            hint="wait until it has finished (ConfigMgrSetup.log in the root of the system drive), then run "
+            f"`sitekeeper resume {run}` or `sitekeeper rollback {run}`: a recovered site keeps its database",
         )
     return state
 
 
 def refuse_in_use(ctx: Context, drive: str, run: str) -> State:
-    """The state, unless setup is at work, or a site is there of which nobody has said that setup made it whole.
+    """Return the state, unless setup is running, or a site exists and setup did not report success.
 
-    The exit code alone does not tell: setup may end with another than 0 and have installed the site (3010: a restart is
-    wanted), and an operator may have run it by hand.
+    The exit code alone is not enough: setup may have installed the site and return another code than 0 (3010: a restart is
+    needed), and an operator may have run it manually.
 
     Raises:
-        UndoError: it is so; what was laid there stays.
+        UndoError: one of the two; the staged files stay.
 
     """
     state = refuse_at_work(ctx, drive, run)
     if state != "done" and (found := site_there(ctx)):
         raise UndoError(
-            f"a site is on {ctx.host} by now, whatever became of setup ({found}): what was laid there for it stays",
-            hint=f"where the site works: let {_code_file(drive, run)} hold 0, with a file setup.started beside it (make them where they "
-            "are not there), and its database stays for good; where setup left it half: clean the server (the keys "
-            "HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, a restart); then `sitekeeper rollback`",
+            f"a site is installed on {ctx.host} now, although setup did not report success ({found}): the staged files stay",
+            hint=f"if the site works: write 0 into {_code_file(drive, run)}, and create a file setup.started beside it; then its database "
+            "stays. If setup stopped halfway: clean the server (delete the keys HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, "
+            f"restart). Then run `sitekeeper rollback {run}`",
         )
     return state
 

@@ -1,4 +1,4 @@
-"""What is laid beside a site for its recovery: which file of a set goes where, and how it is sent."""
+"""Stages a set on a site server for its recovery: which file goes where, and how it is sent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, SpaceError, UnreachableError
+from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.plan import Result
 from sitekeeper.engine.session import Context
 from sitekeeper.model.store import ExtractedSet
 
 CHUNK = 192 * 1024
-"""Bytes of one call: base64 of it, and a protocol around that, must stay far below what a shell of Server 2008 R2 may hold."""
+"""Bytes of one call: in base64 and with the protocol around it, it must stay far below the memory limit of Server 2008 R2."""
 MOST_FILES = 200
 RESUMES = 5
 SCRIPT = "recover.ini"
@@ -22,7 +23,7 @@ MEDIA = "CD.Latest"
 
 
 class StagedRecovery(Result):
-    """What lies beside a site."""
+    """What was staged on a site server."""
 
     root: str = ""
     """The operator's folder on the site server."""
@@ -36,9 +37,9 @@ class StagedRecovery(Result):
     script: str = ""
     """The recovery script; empty for 2007."""
     saved: str = ""
-    """Where what was on the machine is kept; empty where there was nothing to keep."""
+    """Where the former files of the machine are saved; empty if there was nothing to save."""
     accounts: bool = False
-    """Whether a srvacct folder is kept there."""
+    """Whether a srvacct folder is saved there."""
     files: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -46,14 +47,14 @@ class StagedRecovery(Result):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file or folder, and where it goes."""
+    """A file or folder, and its place."""
 
     local: Path | None
     """None: a folder."""
     path: str
-    """On the host, relative to what is staged, with backslashes."""
+    """On the host, relative to the staging folder, with backslashes."""
     data: bytes = b""
-    """Of a file that is nowhere on our disk."""
+    """Contents of a file that is not on our disk."""
 
     def size(self) -> int:
         """Bytes."""
@@ -61,10 +62,10 @@ class Piece:
 
 
 def pieces_of(got: ExtractedSet, *, backup: bool, media: bool) -> Iterator[Piece]:
-    """Everything of a set that a recovery reads, folders before what is in them.
+    """Yield everything in a set that a recovery reads, folders before their contents.
 
     Raises:
-        IntegrityError: the set has no CD.Latest, and it is needed.
+        IntegrityError: the set has no CD.Latest, but it is needed.
 
     """
     folder = Path(str(got.folder))
@@ -74,13 +75,13 @@ def pieces_of(got: ExtractedSet, *, backup: bool, media: bool) -> Iterator[Piece
         places = (f"{got.files_root}SiteServer/SMSServer/{MEDIA}", f"{got.files_root}{MEDIA}")
         found = next((folder / place for place in places if (folder / place).is_dir()), None)
         if found is None:
-            raise IntegrityError(f"{got.id} has no {MEDIA}: setup cannot be run from it")
+            raise IntegrityError(f"{got.id} has no {MEDIA}: setup cannot run from this set")
         yield from _tree(found, MEDIA)
 
 
 def _tree(top: Path, to: str) -> Iterator[Piece]:
     if not top.is_dir():
-        raise IntegrityError(f"{top.name} is not in the set")
+        raise IntegrityError(f"the set has no folder {top.name}")
     for root, folders, files in os.walk(top):
         folders.sort()
         below = Path(root).relative_to(top)
@@ -92,7 +93,7 @@ def _tree(top: Path, to: str) -> Iterator[Piece]:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends pieces into a run's stage on a host, several small ones in one call, and checks what arrived."""
+    """Sends pieces into a run's staging folder on a host, several small ones in one call, and verifies them there."""
 
     ctx: Context
     root: str
@@ -101,10 +102,10 @@ class Sender:
     total: int = 0
 
     def send(self, pieces: Sequence[Piece]) -> dict[str, tuple[int, str]]:
-        """Send everything; answers size and SHA-256 of each file by its path on the host, lower case.
+        """Send everything; return size and SHA-256 of each file by its path on the host, in lower case.
 
         Raises:
-            IntegrityError: something arrived different. UnreachableError: the host is gone for good.
+            IntegrityError: a file differs on the host. UnreachableError: the host cannot be reached any more.
 
         """
         self.total = sum(one.size() for one in pieces)
@@ -148,7 +149,7 @@ class Sender:
         data.clear()
 
     def _write(self, entries: list[str], data: bytes, offset: int) -> None:
-        """One call. Sent again with the same offset it comes to the same, so a lost answer is no reason to begin anew."""
+        """Make one call. It is safe to repeat with the same offset, so it is sent again if its reply is lost."""
         for attempt in range(RESUMES):
             try:
                 self.ctx.ps.change(
@@ -159,13 +160,13 @@ class Sender:
                 if attempt == RESUMES - 1:
                     raise
         self.sent += len(data)
-        self.ctx.progress(self.sent, self.total, "B", "laying files beside the site")
+        self.ctx.progress(self.sent, self.total, "B", "copying files to the site server")
 
     def check(self, known: dict[str, tuple[int, str]]) -> None:
-        """Every file lies there as it was sent, and no other.
+        """Check that every file on the host is as it was sent, and that no other exists.
 
         Raises:
-            IntegrityError: names one that does not.
+            IntegrityError: names the first one that differs.
 
         """
         found: dict[str, tuple[int, str]] = {}
@@ -174,15 +175,20 @@ class Sender:
             found[path.lower()] = (int(size), digest.lower())
         for path in sorted({*known, *found}):
             if known.get(path) != found.get(path):
-                raise IntegrityError(f"{path} is not on the host as it was sent", host=self.ctx.host)
+                raise IntegrityError(
+                    f"{self.root}\\{self.run}\\{path} on {self.ctx.host} differs from what was sent", host=self.ctx.host
+                )
 
 
 def refuse_full(ctx: Context, free: int, needed: int) -> None:
-    """Room for what is to be laid beside.
+    """Refuse a host with too little space for the staged files.
 
     Raises:
-        SpaceError: there is too little.
+        SpaceError: the space is too small.
 
     """
     if free < needed:
-        raise SpaceError(f"{needed} bytes are to be laid beside the site, and {free} are free", host=ctx.host)
+        raise SpaceError(
+            f"{ctx.host} has {show_size(free)} free for the staged files, but {show_size(needed)} are needed",
+            host=ctx.host,
+        )

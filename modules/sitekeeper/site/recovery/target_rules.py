@@ -1,4 +1,4 @@
-"""By which rules a machine is refused as the place to recover a site to. Each is named, and says its consequence.
+"""The rules that a machine must meet before a site is recovered on it. Each has a name and a consequence.
 
 Microsoft Learn, "Recover a site" (current branch) and "Unattended site recovery"; for 2007 the product's help on site
 repair and site reset, KB 2509330 (srvacct) and KB Q201603 (serial numbers).
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.plan import Check
 from sitekeeper.model.site import Machine, ServiceFacts, Volume
 from sitekeeper.model.store import ExtractedSet
@@ -20,33 +21,33 @@ from sitekeeper.site.recovery.installed_anew import DatabaseAge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryMachine:
-    """A machine and its SQL Server, as they are now."""
+    """A machine and its SQL Server, in their current state."""
 
     got: ExtractedSet
     expected: str | None
-    """The site code that the inventory gives this host."""
+    """The site code of this host in the inventory."""
     machine: Machine
     services: tuple[ServiceFacts, ...]
     volumes: tuple[Volume, ...]
     installed: str
-    """Install folder of the site that is installed here; empty where there is none."""
+    """Install folder of the site that is installed here; empty without one."""
     installed_code: str
     installed_version: str
     installed_database: str
-    """Its server and name, as the registry names them."""
+    """Its server and name, as in the registry."""
     site_database: DatabaseAge
-    """Of a site of 2007 that is installed here: how old its database is."""
+    """The age of the database of a 2007 site that is installed here."""
     sql_version: str
     sql_edition: str
     sql_collation: str
     databases: tuple[str, ...]
     cd_latest: str
-    """Version of the setup in the set's CD.Latest; empty where it has none."""
+    """Version of the setup in the set's CD.Latest; empty without one."""
     now: datetime
 
     @property
     def same_windows(self) -> bool:
-        """Whether it is the same installation of Windows: the keys of srvacct are kept in it."""
+        """Whether it is the same installation of Windows: it stores the keys of srvacct."""
         return bool(self.got.machine.guid) and self.got.machine.guid.lower() == self.machine.guid.lower()
 
 
@@ -64,65 +65,65 @@ def name(seen: RecoveryMachine) -> Iterator[Check]:
     if was.lower() != now.lower():
         yield _refuse(
             "name",
-            f"this is {now}, the set is of {was}",
-            "A recovered site must have the name that it had: clients and other sites look for it there.",
+            f"this machine is {now}, the set is of {was}",
+            "A recovered site must keep its server name: clients and other sites look for this name.",
         )
     else:
         yield _pass("name", now)
 
 
 def site_code(seen: RecoveryMachine) -> Iterator[Check]:
-    """The set is of the site that the inventory has here."""
+    """The set is of the site that the inventory names for this host."""
     if seen.expected != seen.got.site:
         yield _refuse(
             "site code",
-            f"the inventory has {seen.expected or 'no site'} here, the set is of {seen.got.site}",
-            "Another site would be recovered than the one that was lost.",
+            f"the inventory names {seen.expected or 'no site'} for this host, the set is of {seen.got.site}",
+            "A recovery would bring up another site than the lost one.",
         )
     else:
         yield _pass("site code", seen.got.site)
 
 
 def kind_of_site(seen: RecoveryMachine) -> Iterator[Check]:
-    """A secondary site is recovered from its parent, and from no backup: setup would make a primary site of it."""
+    """A secondary site is recovered from its parent, not from a backup: setup would make a primary site of it."""
     got = seen.got
     if got.site_type != "secondary":
         yield _pass("kind of site", got.site_type)
     elif got.product == "2007":
         yield _refuse(
             "kind of site",
-            f"{got.site} is a secondary site of 2007, which has no database of its own",
-            "No tool of Microsoft's is known to take a set of it.",
-            hint="install it again from its primary site; what is of use in the set: sitekeeper backups get",
+            f"{got.site} is a secondary site of 2007, without its own database",
+            "No tool of Microsoft is known that can use its set.",
+            hint="install it again from its primary site; `sitekeeper backups get` extracts useful files from the set",
         )
     else:
         yield _refuse(
             "kind of site",
             f"{got.site} is a secondary site",
-            "Microsoft supports no recovery of it from a backup: setup would bring it up as a primary site.",
-            hint="console of its primary site, Administration, Sites: Recover Secondary Site",
+            "Microsoft does not support its recovery from a backup: setup would bring it up as a primary site.",
+            hint="use the console of its primary site: Administration, Sites, Recover Secondary Site",
         )
 
 
 def live_site(seen: RecoveryMachine) -> Iterator[Check]:
-    """Nothing is ever laid over a site that runs, or over one that was installed anew."""
+    """A site that is installed here is never overwritten, even if it is new."""
     services = [one.name for one in seen.services if one.name.upper().startswith("SMS_")]
     if seen.got.product == "2007":
         yield from _site_of_2007(seen)
     elif seen.installed or services:
         yield _refuse(
             "no site",
-            f"a site is installed in {seen.installed or 'a place that it does not name'}",
-            "Old data laid over it would roll its serial numbers back: parent and children would reject what it sends.",
-            hint="a server that is used again is cleaned first: "
-            "the keys HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, console, restart",
+            f"a site is installed in {seen.installed or 'an unknown folder'}",
+            "Old data would reset its serial numbers: parent and child sites would reject what it sends.",
+            hint="if you reuse a server, clean it first: "
+            "delete the keys HKLM\\SOFTWARE\\Microsoft\\SMS and Services\\SMS*, uninstall the console, restart",
         )
     else:
         yield _pass("no site", "no site is installed here")
 
 
 def _site_of_2007(seen: RecoveryMachine) -> Iterator[Check]:
-    """The Site Repair Wizard works on a site that was installed anew as the lost one was."""
+    """The Site Repair Wizard needs a site that was installed again exactly as the lost one."""
     got = seen.got
     if not seen.installed:
         yield Check(
@@ -146,7 +147,7 @@ def _site_of_2007(seen: RecoveryMachine) -> Iterator[Check]:
         yield _refuse(
             "installed site",
             "; ".join(wrong),
-            "The Site Repair Wizard needs a site that is installed exactly as the lost one was.",
+            "The Site Repair Wizard needs a site that is installed exactly as the lost one.",
         )
     else:
         yield _pass("installed site", f"{got.site} {got.version} in {seen.installed}")
@@ -154,15 +155,15 @@ def _site_of_2007(seen: RecoveryMachine) -> Iterator[Check]:
 
 
 def _check_installed_anew(seen: RecoveryMachine) -> Check:
-    """A site that lives is none that may be stopped, and repaired with what it was before."""
+    """A site in use must not be stopped and repaired with old data."""
     taken = datetime.fromisoformat(seen.got.taken_at)
     why = installed_anew.why_not_anew(seen.site_database, taken)
     if why:
         return _refuse(
             "installed anew",
             why,
-            "Old data laid over a site that lives would roll its serial numbers back: parent and children would reject what it sends.",
-            hint="only a site that was installed anew after the set was taken is repaired from it: install it anew first",
+            "Old data would reset the serial numbers of a site in use: parent and child sites would reject what it sends.",
+            hint="only a site that was installed again after the set was taken can be repaired from it: install it again first",
         )
     return _pass("installed anew", f"its database was created at {seen.site_database.created:%Y-%m-%d %H:%M} UTC")
 
@@ -198,7 +199,7 @@ def sql_version(seen: RecoveryMachine) -> Iterator[Check]:
 
 
 def collation(seen: RecoveryMachine) -> Iterator[Check]:
-    """The server must sort as the database does."""
+    """Server and database must have the same collation."""
     known = seen.got.database
     if known is None:
         return
@@ -206,84 +207,84 @@ def collation(seen: RecoveryMachine) -> Iterator[Check]:
         yield _refuse(
             "collation",
             f"the server has {seen.sql_collation}, the database {known.collation}",
-            "ConfigMgr's queries fail where server and database sort differently.",
+            "ConfigMgr's queries fail if server and database have different collations.",
         )
     else:
         yield _pass("collation", seen.sql_collation)
 
 
 def database(seen: RecoveryMachine) -> Iterator[Check]:
-    """Setup fails where the database exists already; ours must not take another one's place."""
+    """Setup fails if the database exists already; ours must not replace another one."""
     known = seen.got.database
     if known is None or seen.got.product == "2007":
         return
     if known.name.lower() in {one.lower() for one in seen.databases}:
         yield _refuse(
             "no database",
-            f"{known.name} exists on this server already",
-            "Setup does not restore over an existing database, and neither do we.",
-            hint="detach it and put its files away, if it is of no use any more",
+            f"database {known.name} already exists on this server",
+            "Setup does not restore over an existing database, and sitekeeper does not either.",
+            hint="if you do not need it any more, detach it and move its files away",
         )
     else:
-        yield _pass("no database", f"no {known.name} on this server")
+        yield _pass("no database", f"database {known.name} does not exist on this server")
 
 
 def install_drive(seen: RecoveryMachine) -> Iterator[Check]:
-    """There is a volume for the install folder, with room."""
+    """A volume for the install folder exists, with enough space."""
     path = seen.got.install_dir.lower()
     holding = [one for one in seen.volumes if f"{path}\\".startswith(one.name.lower())]
     if not holding:
         yield _refuse(
             "install drive",
-            f"{seen.got.install_dir} lies on no volume of this machine",
-            "The drives must be laid out as before: the site looks for its files where they were.",
+            f"this machine has no volume for {seen.got.install_dir}",
+            "The drives must be the same as before: the site looks for its files in their old places.",
         )
         return
     best = max(holding, key=lambda one: len(one.name))
     if best.free < seen.got.bytes:
         yield _refuse(
             "install drive",
-            f"{best.name} has {best.free} bytes free, the set has {seen.got.bytes}",
-            "Setup would run out of room half-way.",
+            f"{best.name} has {show_size(best.free)} free, the set has {show_size(seen.got.bytes)}",
+            "Setup would run out of space halfway.",
         )
     else:
-        yield _pass("install drive", f"{best.name}, {best.free // 2**30} GiB free")
+        yield _pass("install drive", f"{best.name}, {show_size(best.free)} free")
 
 
 def input_of_microsofts_tool(seen: RecoveryMachine) -> Iterator[Check]:
-    """2007's wizard takes what the backup task made, and nothing else; setup takes both kinds."""
+    """2007's wizard accepts only sets of the backup task; setup accepts both kinds."""
     got = seen.got
     if got.product == "2007" and got.kind != "task":
         yield _refuse(
             "kind of set",
             f"{got.id} is a {got.kind} set",
-            "The Site Repair Wizard of ConfigMgr 2007 takes only what its own backup task made.",
-            hint="name a set of kind task: sitekeeper backups list",
+            "The Site Repair Wizard of ConfigMgr 2007 accepts only the backup of its own backup task.",
+            hint="choose a set of kind task: `sitekeeper backups list`",
         )
     else:
         yield _pass("kind of set", got.kind)
 
 
 def last_drill(seen: RecoveryMachine) -> Iterator[Check]:
-    """A set that did not restore in a drill does not restore here either."""
+    """A set that failed in a drill would fail here too."""
     how = seen.got.drilled
     if how == "failed":
         yield _refuse(
             "last drill",
-            f"{seen.got.id} did not restore when it was tried",
-            "What is wrong with it stands in the evidence of that drill: a site recovered from it would have the same fault.",
-            hint="take another set (sitekeeper backups list), or drill this one again after you know why",
+            f"the last drill of {seen.got.id} failed",
+            "The evidence of that drill has the reason: a site recovered from this set would have the same fault.",
+            hint="choose another set (`sitekeeper backups list`), or drill this one again after you have found the cause",
         )
     elif not how:
         yield Check(
             name="last drill",
             status="warning",
-            said=f"{seen.got.id} was never tried",
-            consequence="That its database comes up and is the right one is not proved.",
-            hint="playbooks/drill.yml",
+            said=f"{seen.got.id} was never drilled",
+            consequence="It is not proved that its database can be brought up and is the right one.",
+            hint="drill it with playbooks/drill.yml",
         )
     else:
-        yield _pass("last drill", "it restored when it was tried")
+        yield _pass("last drill", "the last drill passed")
 
 
 def build(seen: RecoveryMachine) -> Iterator[Check]:
@@ -294,22 +295,22 @@ def build(seen: RecoveryMachine) -> Iterator[Check]:
     if build_of(got.version) < FIRST_WITH_CD_LATEST and not seen.cd_latest:
         yield _refuse(
             "CD.Latest",
-            f"{got.version} has none, and setup is run from it",
-            "This version is recovered from its own installation media, which no backup holds.",
-            hint="get the set (sitekeeper backups get) and run the setup of that media by hand",
+            f"version {got.version} has no CD.Latest, but setup runs from it",
+            "This version is recovered from its own installation media, which is in no backup.",
+            hint="extract the set (`sitekeeper backups get`), and run the setup of that media manually",
         )
     elif build_of(seen.cd_latest) != build_of(got.version):
         yield _refuse(
             "CD.Latest",
-            f"its setup is {seen.cd_latest or 'not there'}, the site {got.version}",
-            "Setup recovers only a database of its own build.",
+            f"its setup is {seen.cd_latest or 'missing'}, the site is {got.version}",
+            "Setup recovers a database only with its own build.",
         )
     else:
         yield _pass("CD.Latest", seen.cd_latest)
 
 
 def identity(seen: RecoveryMachine) -> Iterator[Check]:
-    """On another installation of Windows the stored passwords cannot be read any more."""
+    """On another installation of Windows the stored passwords cannot be read."""
     if seen.same_windows:
         yield _pass("machine identity", "the same installation of Windows")
         return
@@ -322,7 +323,7 @@ def identity(seen: RecoveryMachine) -> Iterator[Check]:
 
 
 def _normalise(version: str) -> str:
-    """Registry and programs write one version with more zeros and with fewer: 4.00.6487.2000, 4.0.6487.2000."""
+    """Normalise a version: registry and programs write it with different zeros (4.00.6487.2000, 4.0.6487.2000)."""
     return ".".join(str(number) for number in _numbers(version))
 
 

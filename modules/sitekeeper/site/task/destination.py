@@ -1,4 +1,4 @@
-"""Where ConfigMgr's backup task may write to; what is refused, before anything is touched.
+"""Checks the destination of ConfigMgr's backup task, before anything is changed.
 
 Rules: Microsoft Learn, "Back up a site" (the folder must exist, no characters beyond ASCII); KB Q310720 and Q256586 (a space hangs the
 task, or lets it delete the product's folder: SMS 2.0, and refused on 2007, too); SMS 2003's monitoring page (not inside the product).
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from sitekeeper.engine.errors import IntegrityError, PreflightError, RemoteError
+from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts, Volume
 from sitekeeper.site.learning.layout import volume_of
@@ -19,7 +20,7 @@ LOCAL_DISK = 3
 
 
 def destination_of(ctx: Context, site: SiteFacts) -> tuple[str, bool]:
-    """The destination as the site control says, if it is one that we can vouch for; and whether it shares a volume with the site.
+    """The destination in the site control, if it can be used, and whether it shares a volume with the site.
 
     Raises:
         PreflightError: lists what is wrong with it.
@@ -30,13 +31,13 @@ def destination_of(ctx: Context, site: SiteFacts) -> tuple[str, bool]:
     except RemoteError as error:
         raise PreflightError(
             f"the properties of the backup task of {site.code} cannot be read: {error.message}",
-            hint="the SMS Provider must be on the site server itself, and the account must be allowed to read the site there",
+            hint="the SMS Provider must be on the site server itself, and the account needs read access to the site there",
         ) from None
     places = {str(row["Destination"]).lower(): row for row in rows}
     if len(places) != 1:
         raise PreflightError(
-            f"the site control of {site.code} names {len(places)} destinations for the backup task",
-            hint="has the task been configured, and has the change arrived at the site?",
+            f"the site control of {site.code} has {len(places)} destinations for the backup task, not one",
+            hint="configure the task in the console, and wait until the change has reached the site",
         )
     (row,) = places.values()
     destination = str(row["Destination"])
@@ -51,29 +52,29 @@ def destination_of(ctx: Context, site: SiteFacts) -> tuple[str, bool]:
 
 def _find_faults(destination: str, site: SiteFacts, *, exists: bool) -> Iterator[str]:
     if not destination:
-        yield "no destination was ever given"
+        yield "no destination is configured"
         return
     if destination.startswith("\\\\"):
-        yield "a share cannot be vouched for: a session over WinRM does not reach it (no second hop)"
+        yield "sitekeeper cannot check a share: a WinRM session cannot reach it (no second hop)"
         return
     if not _LOCAL.fullmatch(destination) or ".." in destination.split("\\"):
-        yield "that is no folder of a local drive"
+        yield "it is not a folder of a local drive"
         return
     if not destination.isascii():
-        yield "the task takes ASCII only"
+        yield "the task accepts ASCII characters only"
     if site.product == "2007" and " " in destination:
         yield "a space in the path hangs the task of 2007"
     inside = site.install_dir.rstrip("\\").lower() + "\\"
     if (destination.lower() + "\\").startswith(inside):
-        yield "it lies inside the site's own folder"
+        yield "it is inside the site's own folder"
     if inside.startswith(destination.lower() + "\\"):
-        yield "the site's own folder lies inside it"
+        yield "the site's own folder is inside it"
     if not exists:
         yield "the folder does not exist"
 
 
 def _check_room(ctx: Context, destination: str, site: SiteFacts) -> bool:
-    """Refuse a destination on no local disk, or one that cannot even hold the database; whether it shares a volume."""
+    """Refuse a destination that is not on a local disk or is too small for the database; return whether it shares a volume."""
     rows = ctx.ps.call("Get-WmiObject", Class="Win32_Volume")
     volumes = [
         Volume(
@@ -93,8 +94,8 @@ def _check_room(ctx: Context, destination: str, site: SiteFacts) -> bool:
     size = sum(file.bytes for file in files)
     if home.free < size:
         raise PreflightError(
-            f"{destination} has {home.free} bytes free, the database alone needs {size}",
-            hint="the previous backup is kept beside the new one until that is safe in the store: both must fit",
+            f"{destination} has {show_size(home.free)} free, but the database alone needs {show_size(size)}",
+            hint="the previous backup stays beside the new one until the new one is in the store: both must fit",
         )
     return home.name.lower() in {
         volume_of(volumes, path).name.lower() for path in (site.install_dir, *(one.path for one in files))

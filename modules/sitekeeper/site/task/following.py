@@ -1,6 +1,6 @@
-"""Following a run of ConfigMgr's own backup task, and proving it: service, log, status messages and files must say the same.
+"""Follows a run of ConfigMgr's own backup task, and proves it: service, log, status messages and files must agree.
 
-A stopped service alone proves nothing: the task stops after a failure just so.
+A stopped service alone proves nothing: the task also stops after a failure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, RemoteTimeoutError, RunInterruptedError
+from sitekeeper.engine.figures import show_duration
 from sitekeeper.engine.plan import Record
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import TaskProof
@@ -22,13 +23,13 @@ from sitekeeper.windows.services.control import states
 
 SERVICE = "SMS_SITE_BACKUP"
 PATIENCE = 10.0
-"""Seconds for which a log that does not yet say what the service's end says is looked at again."""
+"""For so many seconds the log is read again, if the service has stopped and the log does not show the end yet."""
 SILENT_MINUTES = 3
 """A task whose log has not grown for so long is still followed, and the progress says so."""
 
 
 class TaskIntent(Record):
-    """What was found before the task was started: what its proof and its undo go by."""
+    """The state before the task was started: its proof and its undo use it."""
 
     version: Literal[1] = 1
     run: str
@@ -69,7 +70,7 @@ class TaskLog:
         self._grew = self.ctx.clock.monotonic()
 
     def more(self) -> messages.LogExcerpt:
-        """Read on to the log's end; what it says by now."""
+        """Read on to the end of the log, and return everything read so far."""
         while True:
             (row,) = self.ctx.ps.call("Read-SkTaskLog", Drive=self.intent.drive, Path=self.intent.path, Offset=self._at)
             said = str(row["Text"])
@@ -88,13 +89,13 @@ class TaskLog:
 
 @dataclass(slots=True)
 class ServiceWatch:
-    """When the services were down, as far as somebody looked."""
+    """When the services were down, as far as it was observed."""
 
     down: tuple[str, float] | None = None
     up: tuple[str, float] | None = None
 
     def note(self, ctx: Context, *, all_running: bool) -> None:
-        """Note one look."""
+        """Note one observation."""
         now = (ctx.clock.now().astimezone(UTC).isoformat(), ctx.clock.monotonic())
         if not all_running and self.down is None:
             self.down = now
@@ -106,7 +107,7 @@ def follow(ctx: Context, intent: TaskIntent, longest: float, watch: ServiceWatch
     """Watch the task until its service has stopped.
 
     Raises:
-        RemoteTimeoutError: it does not end. RunInterruptedError: the operator stopped the run.
+        RemoteTimeoutError: it does not finish. RunInterruptedError: the operator stopped the run.
 
     """
     log = TaskLog(ctx, intent)
@@ -118,24 +119,26 @@ def follow(ctx: Context, intent: TaskIntent, longest: float, watch: ServiceWatch
         if found[0].state == "Stopped":
             return log
         passed = ctx.clock.monotonic() - begun
-        ctx.lease.take()  # renewed when half of it is over: the task may take longer than a lease holds
+        ctx.lease.take()  # renewed when half of its time is over: the task may take longer than a lease is valid
         if ctx.stop.is_set():
-            raise RunInterruptedError("stopped by the operator while the site's backup task ran")
+            raise RunInterruptedError("stopped by the operator during the site's backup task")
         if passed > longest:
             raise RemoteTimeoutError(
-                f"the site's backup task did not end within {longest:.0f} s: its service is {found[0].state}, its last "
-                f"line: {told.last}{log.silence()}",
-                hint="its service is stopped now; a space in the destination and another VSS backup are known causes",
+                f"the site's backup task did not finish within {show_duration(longest)}: its service is {found[0].state}, the last "
+                f"line of its log: {told.last}{log.silence()}",
+                hint="sitekeeper stops its service now; known causes: a space in the destination, or another VSS backup",
             )
-        ctx.progress(int(passed), int(longest), "s", f"the site's backup task runs: {told.last[:60]}{log.silence()}")
+        ctx.progress(
+            int(passed), int(longest), "s", f"the site's backup task is running: {told.last[:60]}{log.silence()}"
+        )
         ctx.clock.sleep(min(1.0, 0.1 + passed / 20), ctx.stop)
 
 
 def prove_log(ctx: Context, log: TaskLog) -> messages.LogExcerpt:
-    """The whole log of a run that has ended well.
+    """Prove by its log that a run was good, and return the log.
 
     Raises:
-        RemoteError, SpaceError, IntegrityError: it did not end well; says what is known of the cause.
+        RemoteError, SpaceError, IntegrityError: it failed; the message has what is known about the cause.
 
     """
     until = ctx.clock.monotonic() + PATIENCE
@@ -150,10 +153,10 @@ def prove_log(ctx: Context, log: TaskLog) -> messages.LogExcerpt:
 
 
 def await_messages(ctx: Context, intent: TaskIntent, longest: float) -> list[StatusMessage]:
-    """The run's status messages, once the site has taken them into its database.
+    """Wait until the site has stored the run's status messages in its database, and return them.
 
     Raises:
-        IntegrityError: they are not those of one good run.
+        IntegrityError: they do not belong to one good run.
 
     """
     until = ctx.clock.monotonic() + longest
@@ -164,25 +167,25 @@ def await_messages(ctx: Context, intent: TaskIntent, longest: float) -> list[Sta
             return found
         if ctx.clock.monotonic() > until or any(one.message in messages.FAILURES for one in found):
             raise IntegrityError(
-                f"the log of the site's backup task says that it is good, the site's status messages do not: {why}",
-                hint="does the executive process status messages? look at the component status of the site",
+                f"the log of the site's backup task reports success, but the site's status messages do not: {why}",
+                hint="check that the executive processes status messages: see the component status of the site in the console",
             )
         if ctx.stop.is_set():
-            raise RunInterruptedError("stopped by the operator while the site's status messages were awaited")
+            raise RunInterruptedError("stopped by the operator while waiting for the site's status messages")
         ctx.clock.sleep(0.5, ctx.stop)
 
 
 def find_fault(ctx: Context, intent: TaskIntent) -> str:
-    """Why the backup that lies there now is not whole and good; empty where log, messages and files all say that it is.
+    """Find why the current backup is not complete and good; empty if log, messages and files all agree that it is.
 
-    The newest run counts, whoever began it: a good backup of somebody else's is no reason to put an older one in its place.
+    The newest run counts, whoever started it: a good backup of somebody else must not be replaced by an older one.
 
     Raises:
-        SitekeeperError: one of them cannot be asked, which says nothing of the backup.
+        SitekeeperError: one of them cannot be read; this proves nothing about the backup.
 
     """
     if states(ctx, (SERVICE,))[0].state != "Stopped":
-        raise LimitError("the site's backup task runs")
+        raise LimitError("the site's backup task is still running")
     why = messages.find_fault(messages.newest(TaskLog(ctx, intent).more().messages))
     if not why:
         found = status_messages.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
@@ -194,7 +197,7 @@ def find_fault(ctx: Context, intent: TaskIntent) -> str:
 
 
 def proof_of(intent: TaskIntent, told: Sequence[StatusMessage], watch: ServiceWatch) -> TaskProof:
-    """What the manifest keeps of a good run. The services were down within 5055 and 5035, whoever saw it."""
+    """What the manifest stores about a good run. The services were down between 5055 and 5035."""
     started = next(one for one in told if one.message == messages.STARTED)
     completed = next(one for one in told if one.message == messages.COMPLETED)
     snapshot = next((one.at for one in told if one.message == messages.SNAPSHOT), "")
