@@ -78,7 +78,7 @@ def test_without_maintenance_mode_the_labs_monitoring_raises_alerts(stage: MakeS
     assert {alert.service for alert in group(here).alerts} == SERVICES
     (told,) = [one for one in outcome.events if one["event"] == "TaskEnded" and one["module"] == "site.maintenance"]
     assert told["status"] == "ok"
-    assert "declared not to be monitored" in told["msg"]
+    assert "is not monitored" in told["msg"]
 
 
 def test_nothing_declared_is_refused_before_anything_is_stopped(stage: MakeStage) -> None:
@@ -101,7 +101,7 @@ def test_a_mode_of_somebody_else_is_left_alone(stage: Any) -> None:
     assert (window.comment, datetime.fromisoformat(window.until)) == ("patches", until)
     (told,) = [one for one in outcome.events if one["event"] == "TaskEnded" and one["module"] == "site.maintenance"]
     assert told["status"] == "ok"
-    assert f"already, until {until:%Y-%m-%d %H:%M} UTC" in told["msg"]
+    assert f"already in maintenance mode until {until:%Y-%m-%d %H:%M} UTC" in told["msg"]
     assert group(here).alerts == []
 
 
@@ -166,7 +166,7 @@ def test_the_hosts_own_agent(stage: MakeStage) -> None:
     assert outcome.code == 0, outcome.error("PR2")
     assert windows(here) == []  # nobody has taken up the wish yet
     told = [one["msg"] for one in outcome.events if one["event"] in {"TaskEnded", "Undone"}]
-    assert any("does not say what comes of it" in msg for msg in told)
+    assert any("it reports no result" in msg for msg in told)
     assert any("cannot be ended early" in msg for msg in told)
     here.lab.advance(301)
     until = time.monotonic() + 10

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 Way = tuple[str, dict[str, Any], int, str]
 WAYS: dict[str, list[Way]] = {
     "destination": [
-        ("backup_fails", {"step": "destination"}, 7, "make the folder"),
-        ("backup_fails", {"step": "rights"}, 7, "may not write to the destination"),
+        ("backup_fails", {"step": "destination"}, 7, "create the folder"),
+        ("backup_fails", {"step": "rights"}, 7, "cannot write to the destination"),
         ("backup_fails", {"step": "delete"}, 7, "KB 2387913"),
     ],
     "copying": [
@@ -32,8 +32,8 @@ WAYS: dict[str, list[Way]] = {
         ("snapshot_fails", {}, 7, "5043"),
     ],
     "end": [
-        ("backup_ends_silently", {}, 10, "never said that it had completed"),
-        ("backup_hangs", {}, 7, "did not end within 3 s"),
+        ("backup_ends_silently", {}, 10, "completion message (5035) is missing"),
+        ("backup_hangs", {}, 7, "did not finish within 3 s"),
         ("start_and_die", {"service": "SMS_SITE_BACKUP"}, 10, "5035"),
     ],
 }
@@ -71,7 +71,7 @@ def test_services_that_the_task_leaves_stopped_are_started(stage: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"), [(None, "no destination was ever given"), ("Q:\\SMSBackup", "does not exist")]
+    ("where", "said"), [(None, "no destination is configured"), ("Q:\\SMSBackup", "does not exist")]
 )
 def test_a_bad_destination_is_refused(stage: Any, where: str | None, said: str) -> None:
     here = stage("PR2")

@@ -96,7 +96,7 @@ def test_check_mode_changes_nothing(stage: Any) -> None:
     assert beside(here) == []
     assert not here.store.exists()
     planned = json.dumps([event["changes"] for event in outcome.events if event["event"] == "TaskEnded"])
-    assert "service SMS_SITE_BACKUP: Stopped -> started; it stops by itself" in planned
+    assert "service SMS_SITE_BACKUP: Stopped -> started; stops by itself" in planned
 
 
 @pytest.mark.timeout(120)

@@ -28,6 +28,7 @@ TEXTS = [
     (r"[0-9A-F]{8}\.DDR", "<name>.DDR"),  # what clients leave in an inbox
     (r"(PR\d)-\d{6}", r"\1-<number>"),  # of a set: cases come in any order
     (r"generation \d+", "generation <number>"),
+    (r"\b\d+ (?:h|min) \d+ (?:min|s)\b", "<duration>"),
     (r"\b\d+(?:\.\d+)? ?(?:s|ms|min|h)\b", "<duration>"),
     (r"\b\d+(?:\.\d+)? (?:MiB/s|bytes|B|KiB|MiB|GiB)\b", "<size>"),  # of a site that lives
 ]

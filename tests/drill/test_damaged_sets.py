@@ -286,7 +286,9 @@ WITH_RIGHT_HASHES = {
     "the database of another night": Way(_another_instant, "site.examine", "instant: "),
     "a database newer than its set": Way(_newer_database, "site.examine", "newer than the set"),
     "data and log of two snapshots": Way(_two_snapshots, "sql.attach", "not a database"),
-    "the registry of another night": Way(_registry_of_another_night, "site.examine", "written outside of the window"),
+    "the registry of another night": Way(
+        _registry_of_another_night, "site.examine", "not written during the offline window"
+    ),
     "the registry of another site": Way(_registry_of_another_site, "site.examine", "exports of PR7"),
     "CD.Latest of another build": Way(_another_build, "site.examine", "CD.Latest: its setup is 5.0.9000.1000"),
     "no CD.Latest": Way(_without(f"{CM}/CD.Latest"), "site.examine", "CD.Latest: it is not in the set"),
@@ -295,7 +297,7 @@ WITH_RIGHT_HASHES = {
     "a window that was broken": Way(_service_ran, "site.examine", "window: the site was not offline"),
     "a restart inside the window": Way(_rebooted, "site.examine", "restarted"),
     "a service that nobody watched": Way(_nobody_watched, "site.examine", "window: nothing is known of"),
-    "not of one instant": Way(_not_one_instant, "site.examine", "says of itself: separate"),
+    "not of one instant": Way(_not_one_instant, "site.examine", "own consistency is: separate"),
     "an excluded folder": Way(_without(f"{CM}/srvacct"), "site.examine", "layout: missing: srvacct"),
     "an excluded log": Way(_without(LDF), "sql.attach", "not a database"),
     "a .bak in the database's place": Way(_bak_in_its_place, "sql.attach", "not a database"),
@@ -351,7 +353,7 @@ def test_what_a_drill_found_no_restore_takes(night: Night, name: str) -> None:
     assert night.failed_task(outcome) in {"site.examine", "site.target"}
     if way.code == 10:
         said = outcome.error(way.site)
-        assert "would not make a good restore" in said or "did not restore when it was tried" in said
+        assert "is not fit for a restore" in said or "the last drill of" in said
     assert [line for line in night.audit("change", way.site)[before:] if line["kind"] != "event"] == []
 
 

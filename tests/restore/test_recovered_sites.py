@@ -73,7 +73,7 @@ def test_a_central_site_of_2007_is_installed_first(ward: Ward) -> None:
         *((name, "Auto", "Disabled") for name in SERVICES),
         *((name, "Disabled", "Auto") for name in SERVICES),
     ], "it did not work while its set was laid beside it"
-    kept = _place(book, r"It is kept in (C:\\sitekeeper\\\S+\\srvacct)")
+    kept = _place(book, r"It is saved in (C:\\sitekeeper\\\S+\\srvacct)")
     _put_back("CEN", ward, kept)
     ward.assert_works("CEN")
     assert ward.lab.exchange() == []
@@ -101,7 +101,7 @@ def test_what_was_kept_of_srvacct_is_not_replaced_by_a_run_that_goes_on(
         assert ward.restore("CEN", "-e", f"set={ward.set_of('CEN', 'task').name}").code == 7
     assert ward.again("resume") == 0, ward.said
     book = ward.book()
-    kept = _place(book, r"It is kept in (C:\\sitekeeper\\\S+\\srvacct)")
+    kept = _place(book, r"It is saved in (C:\\sitekeeper\\\S+\\srvacct)")
     assert server.host.read(f"{kept}\\srvacct.CEN") == new
     ward.lab.operate("CEN", "repair", folder=_place(book, r"site backup: (\S+)"))
     _put_back("CEN", ward, kept)
@@ -112,7 +112,7 @@ def test_a_child_of_2007_whose_server_is_bare(ward: Ward) -> None:
     """The book is written first; who then installs the site puts its srvacct aside himself."""
     ward.wreck("PR1")
     book = _recovered("PR1", ward, install=True)
-    assert "It is kept in" not in book
+    assert "It is saved in" not in book
     _put_back("PR1", ward, r"D:\aside")
     ward.assert_works("PR1")
 
@@ -124,7 +124,7 @@ def test_a_child_of_2007_on_the_same_windows(ward: Ward) -> None:
     ward.wreck("PR1", new_windows=False)
     ward.lab.operate("PR1", "install")
     book = _recovered("PR1", ward)
-    assert "Put the new srvacct folder back" not in book
+    assert "Copy the new srvacct folder back" not in book
     ward.lab.operate("PR1", "reset")
     ward.assert_works("PR1")
     assert ward.lab.site_servers["PR1"].passwords_readable
@@ -168,7 +168,7 @@ def test_a_new_site_that_nothing_is_known_of_is_not_touched(ward: Ward, monkeypa
         data.execute("UPDATE StatusMessages SET MachineName = 'ELSEWHERE'")
     outcome = ward.restore("CEN", "-e", f"set={ward.set_of('CEN', 'task').name}")
     assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("CEN")
-    assert "none that is known to be of CEN itself" in outcome.error("CEN")
+    assert "none of CEN itself" in outcome.error("CEN")
 
 
 def _recovered(site: str, ward: Ward, *, install: bool = False) -> str:
@@ -177,7 +177,7 @@ def _recovered(site: str, ward: Ward, *, install: bool = False) -> str:
     outcome = ward.restore(site, "-e", f"set={chosen}")
     assert outcome.code == 0, outcome.error(site)
     book = ward.book()
-    assert ("Install ConfigMgr 2007 anew" in book) is install
+    assert ("Install ConfigMgr 2007 again" in book) is install
     if install:
         ward.lab.operate(site, "install")
         files = server.host.files

@@ -48,19 +48,19 @@ def _no_task(ward: Ward) -> None:
 
 
 WAYS = {
-    "no task": Way(_no_task, "there is no task sitekeeper-setup"),
+    "no task": Way(_no_task, "task sitekeeper-setup does not exist"),
     "a task that runs something else": Way(
-        lambda ward: _task(ward, command=r"C:\other.cmd"), "something else than our file"
+        lambda ward: _task(ward, command=r"C:\other.cmd"), "does not run sitekeeper's file"
     ),
     "a task that runs as SYSTEM": Way(lambda ward: _task(ward, account="SYSTEM"), "runs as SYSTEM"),
     "a task of another account": Way(
-        lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, recovery.account is LAB\installer"
+        lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, but recovery.account is LAB\installer"
     ),
     "prerequisites that fail": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites ended with 1: ", 7
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites finished with exit code 1: ", 7
     ),
     "setup that fails": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup ended with 1: ", 7, started=True
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup finished with exit code 1: ", 7, started=True
     ),
 }
 
@@ -97,7 +97,7 @@ def test_2012_without_media_is_refused_before_anything_is_changed(ward: Ward) ->
     ward.lab.operate("PR3", "wreck")
     outcome = ward.restore("PR3", "-e", f"set={chosen.name}")
     assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR3")
-    assert "CD.Latest: 5.0.7958.1000 has none" in outcome.error("PR3")
+    assert "version 5.0.7958.1000 has no CD.Latest" in outcome.error("PR3")
     assert not ward.lab.host("PR3").exists(r"C:\sitekeeper")
     whole = ward.set_of("PR3", "task").name
     ward.lab.operate("PR3", "allow_setup", account=INSTALLER)
@@ -113,7 +113,7 @@ def test_setup_that_never_ends_is_left_alone(ward: Ward, way: str) -> None:
     try:
         outcome = ward.restore("PR2", "-e", f"set={chosen}", "-e", "setup_timeout=1s")
         assert outcome.code == 7
-        assert "setup has not ended after" in outcome.error("PR2")
+        assert "setup has not finished after" in outcome.error("PR2")
         assert [one for one in outcome.events if one["event"] == "Undone"] == []
         assert ward.again(way) == {"resume": 7, "rollback": 13}[way], "as long as setup is at work"
         assert len(ward.staged("PR2")) == 2, "the database and the stage"
@@ -147,7 +147,7 @@ def test_setup_that_is_gone_is_noticed_and_undone(ward: Ward, how: str, monkeypa
         if how != "killed":
             restarting.join()
     assert outcome.code == 7, outcome.error("PR2")
-    assert "setup is gone: no program of it runs on PR2, and it left no exit code" in outcome.error("PR2")
+    assert "setup was cut off: none of its programs runs on PR2, and it left no exit code" in outcome.error("PR2")
     assert "ConfigMgrSetup.log" in outcome.error("PR2")
     assert ward.staged("PR2") == [], "what was laid there for it is deleted"
     assert ward.lab.failure is None
@@ -165,7 +165,7 @@ def test_a_silent_setup_that_is_alive_is_told_as_such() -> None:
     watch.note({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 5.0)
     assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 100.0) == "two"
     assert watch.describe({"Length": 10, "Alive": True, "Tail": "one\ntwo\n"}, 725.0) == (
-        "still running, but its log has not grown for 12 min"
+        "still running, but its log has no new line for 12 min"
     )
     assert watch.gone is None
 
@@ -222,7 +222,7 @@ def test_a_site_of_2007_whose_database_says_nothing_is_not_touched(
         monkeypatch.setattr(queries, "first_message", lambda _: statement)
     outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
     assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
-    assert "cannot be told from a living site" in outcome.error("PR1")
+    assert "it could be a site in use" in outcome.error("PR1")
 
 
 def test_a_site_that_is_there_keeps_its_database_whatever_setup_ended_with(ward: Ward) -> None:
@@ -232,7 +232,7 @@ def test_a_site_that_is_there_keeps_its_database_whatever_setup_ended_with(ward:
     ward.lab.fault("PR2", "setup_wants_restart")
     outcome = ward.restore("PR2", "-e", f"set={ward.set_of('PR2', 'snapshot').name}")
     assert outcome.code == 20, outcome.error("PR2")
-    assert "setup ended with 3010" in outcome.error("PR2")
+    assert "setup finished with exit code 3010" in outcome.error("PR2")
     (code,) = host.files.resolve("C:\\sitekeeper").glob("*/setup/setup.code")
     for said in (None, "1\r\n"):
         if said is not None:

@@ -25,7 +25,7 @@ def _after(**passed: int) -> datetime:
         (DatabaseAge(created=_after(days=2), oldest=_after(days=-9)), "status message of 2011-03-17 02:00 UTC"),
         (DatabaseAge(created=_after(days=90), oldest=_after(days=60)), "restored from a backup"),
         (DatabaseAge(problem="no such login"), "no such login"),
-        (DatabaseAge(), "cannot be told"),
+        (DatabaseAge(), "could be a site in use"),
     ],
 )
 def test_its_database_says_it(found: DatabaseAge, why: str) -> None:

@@ -69,17 +69,17 @@ def test_a_central_administration_site() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (None, "nothing is said of how"),
+        (None, "variable recovery is not set"),
         ({}, "lacks provider, sql_server"),
-        (GIVEN | {"owner": "me"}, "does not know owner"),
-        (GIVEN | {4022: "ssb_port"}, "does not know 4022"),
-        (GIVEN | {"provider": "cm"}, "provider is no full name"),
-        (GIVEN | {"sql_server": "sql;x.corp"}, "sql_server is no full name"),
+        (GIVEN | {"owner": "me"}, "unknown fields: owner"),
+        (GIVEN | {4022: "ssb_port"}, "unknown fields: 4022"),
+        (GIVEN | {"provider": "cm"}, "provider is not a full name"),
+        (GIVEN | {"sql_server": "sql;x.corp"}, "sql_server is not a full name"),
         (GIVEN | {"ssb_port": "auto"}, r"recovery\.ssb_port: "),
         (GIVEN | {"provider": 4022}, r"recovery\.provider: "),
         (GIVEN | {"console": "perhaps"}, r"recovery\.console: "),
         (GIVEN | {"account": inline("x", "vault:1")}, r"recovery\.account: "),
-        (GIVEN | {"product_id": "12345"}, "neither Eval nor a product key"),
+        (GIVEN | {"product_id": "12345"}, "must be Eval or a product key"),
         (GIVEN | {"product_id": inline("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", "vault:1")}, "reads it in clear"),
     ],
 )
@@ -90,7 +90,7 @@ def test_what_an_operator_must_have_said(given: Any, said: str) -> None:
 
 @pytest.mark.parametrize("name", ["Site\r\nCDLatest=0", "B\u00fcro", " edge "])
 def test_nothing_that_would_be_another_line_or_another_text(name: str) -> None:
-    with pytest.raises(UsageError, match="cannot hold SiteName"):
+    with pytest.raises(UsageError, match=r"SiteName=.* cannot be written in the recovery script"):
         recovery_script(RECOVERY.model_copy(update={"site_name": name}), read_recovery_options(GIVEN))
 
 

@@ -40,7 +40,7 @@ def test_the_deepest_mount_holds_a_path(path: str, name: str) -> None:
 
 def test_a_path_on_no_volume() -> None:
     for path in ("Z:\\SMS", "\\\\server\\share\\SMS"):
-        with pytest.raises(IntegrityError, match="lies on no local volume"):
+        with pytest.raises(IntegrityError, match="is not on a local volume"):
             volume_of(ALL, path)
 
 

@@ -216,9 +216,9 @@ def test_undo_twice_without_outcome_and_of_nothing(stand: Stand) -> None:
     intent, _ = stand.begun()
     assert stand.module.undo(stand.ctx, intent, None) == stand.module.undo(stand.ctx, intent, None)
     stand.ctx.clock.at += 61
-    assert "no maintenance mode of this run any more" in stand.module.undo(stand.ctx, intent, None)
+    assert "no maintenance mode of this run exists any more" in stand.module.undo(stand.ctx, intent, None)
     stand.server.modes.clear()
-    assert "no maintenance mode of this run any more" in stand.module.undo(stand.ctx, intent, None)
+    assert "no maintenance mode of this run exists any more" in stand.module.undo(stand.ctx, intent, None)
 
 
 def test_the_intent_comes_back_from_json(stand: Stand) -> None:
@@ -232,7 +232,7 @@ def test_a_service_that_does_not_run_leaves_it_to_expire(stand: Stand) -> None:
     intent, result = stand.begun()
     stand.site.states["SMS_EXECUTIVE"] = "Stopped"
     said = stand.module.undo(stand.ctx, intent, result)
-    assert said == "left to end by itself at 2026-11-24 03:45 UTC: SMS_EXECUTIVE does not run"
+    assert said == "maintenance mode stays until 2026-11-24 03:45 UTC, because these services do not run: SMS_EXECUTIVE"
     assert stand.server.modes["PR1.corp.example"][0] == NOW + dt.timedelta(hours=1, minutes=45)
 
 
@@ -248,7 +248,10 @@ def test_a_server_that_is_gone_at_the_end_fails_no_site(stand: Stand) -> None:
     intent, result = stand.begun()
     stand.server.failures = [UnreachableError("no route") for _ in range(3)]
     said = stand.module.undo(stand.ctx, intent, result)
-    assert said == "PR1.corp.example: left to end by itself at 2026-11-24 03:45 UTC: OPS1: no route"
+    assert (
+        said
+        == "PR1.corp.example: maintenance mode stays until 2026-11-24 03:45 UTC, because OPS1 could not end it: no route"
+    )
     stand.server.failures = [UnreachableError("no route")]
     assert "ends at" in stand.module.undo(stand.ctx, intent, result)
 
@@ -257,7 +260,7 @@ def test_who_was_suspended_in_between_is_too_late(stand: Stand) -> None:
     late = RemoteError("SkTooLate", record=ErrorRecord("SkTooLate", "SkTooLate,Start-SkMaintenance", 14))
     plan = stand.plan()
     stand.server.failures = [late]
-    with pytest.raises(RemoteError, match="OPS1 was asked too late and did nothing"):
+    with pytest.raises(RemoteError, match="the request reached OPS1 too late, and it did nothing"):
         stand.apply(plan)
     stand.apply(plan)
     stand.server.failures = [late]  # and to end it is asked again, with the site's consent
@@ -280,7 +283,7 @@ def test_a_mode_of_somebody_else(stand: Stand) -> None:
     plan = stand.plan()
     assert plan.changes == ()
     assert plan.result.hosts[0].already
-    assert "already, until 2026-11-24 12:00 UTC: left as it is" in plan.result.msg
+    assert "already in maintenance mode until 2026-11-24 12:00 UTC: not changed" in plan.result.msg
     # And of one host only: the other is begun, and only that is taken back.
     intent, result = stand.begun(site=facts("SQL1"))
     assert [one.already for one in result.hosts] == [True, False]
@@ -336,8 +339,8 @@ def test_agents_of_both_hosts(stand: Stand) -> None:
     asked = ("Start-SkAgentMaintenance", {"Minutes": 45, "Comment": "backup", "Run": RUN})
     assert stand.site.changes == [asked, ("Write-Output", {"InputObject": "fence"})]
     assert stand.ctx.of("SQL1").ps.changes == [asked]
-    assert "does not say what comes of it" in result.msg
-    assert "cannot be ended early, it ends by 2026-11-24 03:45 UTC" in stand.module.undo(stand.ctx, intent, result)
+    assert "it reports no result" in result.msg
+    assert "cannot be ended early; it ends by 2026-11-24 03:45 UTC" in stand.module.undo(stand.ctx, intent, result)
     assert stand.server.sent == []
 
 
@@ -345,14 +348,14 @@ def test_declared_none(stand: Stand) -> None:
     stand.ctx.of("SQL1").vars["maintenance"] = "none"
     intent, result = stand.begun(site=facts("SQL1"))
     assert [one.host for one in intent.targets] == ["PR1"]
-    assert "SQL1 is declared not to be monitored" in result.msg
+    assert "SQL1 is not monitored" in result.msg
     plan = stand.plan(how="none")
     assert (plan.changes, plan.intent) == ((), None)
 
 
 def test_the_task_may_say_how(stand: Stand) -> None:
     stand.ctx.vars.clear()
-    with pytest.raises(UsageError, match="nothing says how PR1 gets into maintenance mode") as refused:
+    with pytest.raises(UsageError, match="variable maintenance is not set for PR1") as refused:
         stand.plan()
     assert refused.value.hint is not None
     assert "set maintenance in the inventory" in refused.value.hint
@@ -365,14 +368,14 @@ def test_the_task_may_say_how(stand: Stand) -> None:
 )
 def test_ways_that_are_none(stand: Stand, how: Any) -> None:
     stand.ctx.vars = {"maintenance": how}
-    with pytest.raises(InventoryError, match="maintenance cannot be read"):
+    with pytest.raises(InventoryError, match="maintenance is invalid"):
         stand.plan()
     with pytest.raises(UsageError, match="`how"):
         stand.plan(how=how)
 
 
 def test_an_unknown_management_server(stand: Stand) -> None:
-    with pytest.raises(UsageError, match="management_server OPS9 is no host of the inventory"):
+    with pytest.raises(UsageError, match="management_server OPS9 is not in the inventory"):
         stand.plan(how={**SCOM, "management_server": "OPS9"})
 
 

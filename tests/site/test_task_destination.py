@@ -30,13 +30,13 @@ def site_of(**facts: Any) -> SiteFacts:
         ("2007", OLD, "E:\\SMS Backup", "a space"),
         ("2012", NEW, "", "no destination"),
         ("2012", NEW, "\\\\FILER\\Backups", "no second hop"),
-        ("2012", NEW, "E:", "no folder of a local drive"),
-        ("2012", NEW, "Backup", "no folder of a local drive"),
-        ("2012", NEW, "E:\\a\\..\\b", "no folder of a local drive"),
-        ("2012", NEW, "E:\\Sicherung \u00e4", "ASCII only"),
+        ("2012", NEW, "E:", "not a folder of a local drive"),
+        ("2012", NEW, "Backup", "not a folder of a local drive"),
+        ("2012", NEW, "E:\\a\\..\\b", "not a folder of a local drive"),
+        ("2012", NEW, "E:\\Sicherung \u00e4", "ASCII characters only"),
         ("2012", NEW, NEW + "\\Backup", "inside the site's own folder"),
         ("2012", NEW, NEW.upper(), "inside the site's own folder"),
-        ("2012", NEW, "D:\\program files", "lies inside it"),
+        ("2012", NEW, "D:\\program files", "is inside it"),
     ],
 )
 def test_rules(product: Product, install: str, where: str, said: str) -> None:

@@ -21,11 +21,11 @@ def status(number: int) -> str:
     [
         ([500, 5055, 5056, 5035], ""),
         ([500, 5055, 5056, 5035, 5040], ""),
-        ([], "begun"),
-        ([500], "begun"),
-        ([5035], "begun"),
-        ([5055, 5056], "completed"),
-        ([5035, 5055, 5056], "completed"),  # the end of an earlier run is none of this one's
+        ([], "start message"),
+        ([500], "start message"),
+        ([5035], "start message"),
+        ([5055, 5056], "completion message"),
+        ([5035, 5055, 5056], "completion message"),  # the end of an earlier run is none of this one's
         ([5055, 5043], "5043"),
         ([5055, 5035, 5043], "5043"),
         ([5055, 5035, 5055, 5035], "2 times"),
@@ -47,8 +47,8 @@ def test_the_newest_run_is_judged_by_itself() -> None:
     ("text", "kind", "hint"),
     [
         ("Deleting E:\\PR2Backup, FAILED, Win32 Error = 145", RemoteError, "KB 2387913"),
-        ("copying failed. Win32 Error = 5", RemoteError, "may not write"),
-        ("copying failed. Win32 Error = 112", SpaceError, "no room"),
+        ("copying failed. Win32 Error = 5", RemoteError, "cannot write"),
+        ("copying failed. Win32 Error = 112", SpaceError, "is full"),
         ("L\u00f6schen fehlgeschlagen, Win32 Error = 145", RemoteError, "KB 2387913"),
         ("and then nothing", IntegrityError, "smsbkup.log"),
     ],
