@@ -173,13 +173,13 @@ def _poorer(night: Night) -> ExitStack:
 
 
 SCRATCH_WAYS = {
-    "not named as one": Way(_nothing, "[inventory]", "sql.scratch", more=("-e", "scratch=no")),
+    "not named as one": Way(_nothing, "inventory: ", "sql.scratch", more=("-e", "scratch=no")),
     "a folder without the operator's marker": Way(_unmarked, "sitekeeper-work.txt", "sql.scratch"),
     "a site's own server": Way(_nothing, "scratch: true", "sql.scratch", more=("-e", "drill_on=PR1")),
     "an older SQL Server": Way(
-        lambda night: _instance(night, "release", RELEASES["2008"], SCRATCH), "[version]", "sql.scratch"
+        lambda night: _instance(night, "release", RELEASES["2008"], SCRATCH), "version: ", "sql.scratch"
     ),
-    "an edition that cannot open it": Way(_poorer, "[edition]", "sql.scratch"),
+    "an edition that cannot open it": Way(_poorer, "edition: ", "sql.scratch"),
     "no such host": Way(_nothing, "NOWHERE", "sql.scratch", code=3, more=("-e", "drill_on=NOWHERE")),
 }
 

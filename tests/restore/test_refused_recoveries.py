@@ -54,13 +54,19 @@ WAYS = {
     ),
     "a task that runs as SYSTEM": Way(lambda ward: _task(ward, account="SYSTEM"), "runs as SYSTEM"),
     "a task of another account": Way(
-        lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, but recovery.account is LAB\installer"
+        lambda ward: _task(ward, account=r"LAB\somebody"),
+        r"runs as LAB\somebody, but recovery.account is LAB\installer",
     ),
     "prerequisites that fail": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites finished with exit code 1: ", 7
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"),
+        "prerequisites finished with exit code 1: ",
+        7,
     ),
     "setup that fails": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup finished with exit code 1: ", 7, started=True
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"),
+        "setup finished with exit code 1: ",
+        7,
+        started=True,
     ),
 }
 
@@ -181,7 +187,7 @@ def test_a_site_of_2007_that_lives_is_not_touched(ward: Ward) -> None:
         database.set_option("created", young)
         outcome = ward.restore("PR1", "-e", f"set={ward.set_of('PR1', 'task').name}")
         assert (outcome.code, ward.failed_task(outcome)) == (11, "site.target"), outcome.error("PR1")
-        assert "installed anew: " in outcome.error("PR1")
+        assert "reinstalled: " in outcome.error("PR1")
         assert said in outcome.error("PR1")
     database.set_option("created", created)
     turned = [one for one in ward.audit("change", "PR1")[before:] if one["kind"] in {"service", "start mode"}]

@@ -177,7 +177,7 @@ def test_a_read_only_store(small_disk: Path) -> None:
 def test_looking_tells_what_preparing_would_say_and_makes_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "store"):
-        with pytest.raises(UsageError, match="file is no folder"):
+        with pytest.raises(UsageError, match="file is not a folder"):
             Folder(folder).fit()
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)

@@ -169,7 +169,7 @@ class Context(Protocol):
         """
 
     def of(self, host: str) -> Context:
-        """The context of another host of the inventory, with a session of its own."""
+        """The context of a host of the inventory, with a session of its own; this one for its own host."""
 
     def progress(self, done: int, total: int | None, unit: str, text: str = "") -> None:
         """Tell how far a long task is."""

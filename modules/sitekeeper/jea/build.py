@@ -14,7 +14,7 @@ from sitekeeper.engine.module import Module
 from sitekeeper.jea.files import files_of
 from sitekeeper.jea.page import page_of
 from sitekeeper.jea.role import SCRATCH, Role, role_of
-from sitekeeper.site.learning.site_facts import STOPPED_FOR_BACKUP
+from sitekeeper.model.site import STOPPED_FOR_BACKUP
 from sitekeeper.site.task.following import SERVICE as TASK
 
 _NOT_THERE = {

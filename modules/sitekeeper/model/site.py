@@ -6,6 +6,9 @@ from typing import Literal
 
 from sitekeeper.engine.plan import Check, Known, Record, Result
 
+STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
+"""In this order: the component manager would restart the executive (KB Q302674)."""
+
 
 class Machine(Record):
     """The identity of a Windows machine, for comparison when a site is restored on other hardware."""

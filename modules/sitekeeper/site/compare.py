@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sitekeeper.engine.checks import build_refusal, find_failed
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Record, Result
@@ -60,14 +61,8 @@ class Compare(Module[CompareParams, None, Comparison]):
             )
             for name in sorted(expected - names - {"any"})
         )
-        failed = [one for one in checks if one.status == "failed"]
-        if failed:
-            refused = IntegrityError(
-                f"site {params.site.code} differs from set {params.set.id}: "
-                + "; ".join(f"{one.name}: {one.said}" for one in failed)
-            )
-            refused.checks = checks
-            raise refused
+        if find_failed(checks):
+            raise build_refusal(IntegrityError, f"site {params.site.code} differs from set {params.set.id}", checks)
         told = ", ".join(sorted(names)) or "no difference"
         return Plan(result=Comparison(differences=found, checks=checks, msg=f"compared with {params.set.id}: {told}"))
 

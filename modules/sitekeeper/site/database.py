@@ -71,7 +71,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
         known = got.database
         if known is None or not got.database_files:
             raise UsageError(f"{got.id} has no database")
-        there = ctx if on == ctx.host else ctx.of(on)
+        there = ctx.of(on)
         server, root = Server(there, known.instance), work_dir_of(there)
         if dropping.exists(server, known.name) is not None:
             raise UsageError(

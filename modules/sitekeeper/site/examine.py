@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from sitekeeper.engine.checks import build_refusal, find_failed, show_warnings
 from sitekeeper.engine.errors import Failed, IntegrityError, SqlError, UnreachableError
 from sitekeeper.engine.figures import show_duration
+from sitekeeper.engine.holding.leases import changed_on
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
@@ -90,7 +92,7 @@ class Examine(Module[ExamineParams, None, Examination]):
 
     def plan(self, ctx: Context, params: ExamineParams) -> Plan[None, Examination]:
         made, got = params.database, params.set
-        there = ctx if params.on in {None, ctx.host} else ctx.of(str(params.on))
+        there = changed_on(ctx, params)
         asked = ExaminedSet(
             got=got,
             session=None if made is None else there.sql(there.host, "master", made.instance),
@@ -106,15 +108,13 @@ class Examine(Module[ExamineParams, None, Examination]):
             if not (params.files_only and ask in OF_THE_DATABASE)
             for check in _ask(ask, asked, unanswered)
         )
-        failed = [one for one in checks if one.status == "failed"]
+        failed = find_failed(checks)
         if failed:
             # A set that is only old is not a bad set: the playbook sets the limit.
             kind = Failed if all(one.name == "age" for one in failed) else IntegrityError
-            refused = kind(
-                f"{got.id} is not fit for a restore: " + "; ".join(f"{one.name}: {one.said}" for one in failed),
-                hint=" ".join(one.consequence for one in failed),
+            refused = build_refusal(
+                kind, f"{got.id} is not fit for a restore", checks, hint=" ".join(one.consequence for one in failed)
             )
-            refused.checks = checks
             if kind is IntegrityError and any(one not in unanswered for one in failed):
                 refused.blames = "set"
             raise refused
@@ -122,7 +122,7 @@ class Examine(Module[ExamineParams, None, Examination]):
         rate = made.bytes / seconds if made is not None and seconds else None
         predicted = got.bytes / rate if rate else None
         passed = sum(one.status == "ok" for one in checks)
-        warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
+        warned = show_warnings(checks)
         timed = (
             ""
             if seconds is None or rate is None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sitekeeper.engine.checks import build_refusal, find_failed, show_warnings
 from sitekeeper.engine.errors import PreflightError, UnreachableError
 from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.module import Module, Needs, Params
@@ -84,21 +85,18 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
         checks = tuple(
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _run_checks(ctx, asked)
         )
-        failed = [one for one in checks if one.status == "failed"]
+        failed = find_failed(checks)
         passed = sum(one.status == "ok" for one in checks)
         told = f"{passed} checks passed; about {show_size(size)} to copy, roughly {show_duration(max(60, round(seconds / 60) * 60))}"
-        warned = [one for one in checks if one.status == "warning"]
-        if warned:
-            told += "; " + "; ".join(f"warning: {one.name}: {one.said}" for one in warned)
+        told += show_warnings(checks)
         if failed:
-            lines = "; ".join(f"{one.name}: {one.said}" for one in failed)
-            refused = PreflightError(
-                f"{params.site.code} cannot be backed up now: {lines}",
+            raise build_refusal(
+                PreflightError,
+                f"{params.site.code} cannot be backed up now",
+                checks,
                 hint="; ".join(one.hint for one in failed if one.hint) or None,
             )
-            refused.checks = checks
-            raise refused
-        down = next((one.said for one in warned if one.name == "services"), "")
+        down = next((one.said for one in checks if one.name == "services" and one.status == "warning"), "")
         return Plan(
             result=PreflightResult(
                 checks=checks,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sitekeeper.engine.checks import build_refusal, find_failed, show_warnings
 from sitekeeper.engine.errors import PreflightError
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Plan
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import SiteDatabase, TargetFacts
+from sitekeeper.model.site import STOPPED_FOR_BACKUP, SiteDatabase, TargetFacts
 from sitekeeper.model.store import ExtractedSet
 from sitekeeper.site.examination.examined_set import version_of_cd_latest
 from sitekeeper.site.learning.machine_facts import (
@@ -21,7 +22,6 @@ from sitekeeper.site.learning.machine_facts import (
     values_of,
     volumes_of_machine,
 )
-from sitekeeper.site.learning.site_facts import STOPPED_FOR_BACKUP
 from sitekeeper.site.recovery import target_rules
 from sitekeeper.site.recovery.installed_anew import DatabaseAge, read_database_age
 from sitekeeper.sql.server import queries
@@ -82,16 +82,15 @@ class Target(Module[TargetParams, None, TargetFacts]):
             now=ctx.clock.now(),
         )
         checks = tuple(check for rule in target_rules.ALL for check in rule(seen))
-        failed = [one for one in checks if one.status == "failed"]
+        failed = find_failed(checks)
         if failed:
-            refused = PreflightError(
-                f"{got.id} cannot be recovered on {ctx.host}: "
-                + "; ".join(f"{one.name}: {one.said}" for one in failed),
+            raise build_refusal(
+                PreflightError,
+                f"{got.id} cannot be recovered on {ctx.host}",
+                checks,
                 hint=" ".join(one.hint or one.consequence for one in failed),
             )
-            refused.checks = checks
-            raise refused
-        warned = "".join(f"; warning: {one.name}: {one.said}" for one in checks if one.status == "warning")
+        warned = show_warnings(checks)
         passed = sum(one.status == "ok" for one in checks)
         return Plan(
             result=TargetFacts(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sitekeeper.engine import checks as checking
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
 from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.holding.leases import changed_on
@@ -147,20 +148,17 @@ def _find_left_behind(found: ScratchFacts, run_id: str) -> tuple[tuple[str, ...]
 
 def build_refusal(there: Context, broken: list[tuple[str, str]]) -> PreflightError:
     """Build one error with all broken rules."""
-    error = PreflightError(
-        f"{there.host} cannot be used for a test restore: " + "; ".join(f"[{rule}] {text}" for rule, text in broken),
-        host=there.host,
+    checks = [
+        Check(name=rule, status="failed", said=text, consequence="No restore was tried, so no set was proved.")
+        for rule, text in broken
+    ]
+    error = checking.build_refusal(
+        PreflightError,
+        f"{there.host} cannot be used for a test restore",
+        checks,
         hint="nothing was changed there; use another scratch server, or correct this one",
     )
-    error.checks = tuple(
-        Check(
-            name=rule,
-            status="failed",
-            said=text,
-            consequence="No restore was tried, so no set was proved.",
-        )
-        for rule, text in broken
-    )
+    error.host = there.host
     return error
 
 

@@ -24,6 +24,7 @@ from sitekeeper.store.format.store_folder import store_error
 from sitekeeper.store.keeping.verify import inside
 from sitekeeper.store.pulling.puller import Puller
 from sitekeeper.transport.wmi import reading
+from sitekeeper.windows.vss.living_copies import find_living
 
 FULL_SHARE = 0.9
 """Stop when the shadow storage is fuller than this: Windows drops the oldest copies when it is full."""
@@ -133,19 +134,12 @@ def _measured(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple
     return files, size
 
 
-def _alive(ctx: Context, copy: ShadowCopy) -> set[str]:
-    """Ids of the run's shadow copies that exist on a host."""
-    rows = ctx.ps.call("Test-SkShadowSet", Drive=copy.drive, Run=ctx.run_id)
-    return {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
-
-
 def _is_gone(ctx: Context, snapshot: ShadowSet, error: RemoteError) -> bool:
     """Whether what failed was reading from a shadow copy that does not exist any more."""
     if error.record is not None and error.record.short_id == "SkNoShadowSet":
         return True
     try:
-        hosts = {copy.host: ctx if copy.host == ctx.host else ctx.of(copy.host) for copy in snapshot.copies}
-        return not all(copy.id in _alive(hosts[copy.host], copy) for copy in snapshot.copies)
+        return not all(copy.id in find_living(ctx.of(copy.host), copy.drive, ctx.run_id) for copy in snapshot.copies)
     except SitekeeperError:
         return False  # then the failure itself is what is told
 
@@ -157,14 +151,11 @@ class _Shadows:
     ctx: Context
     snapshot: ShadowSet
 
-    def _of(self, host: str) -> Context:
-        return self.ctx if host == self.ctx.host else self.ctx.of(host)
-
     def copy_of(self, part: Part) -> ShadowCopy:
         return self.snapshot.copy_of(part.host, part.volume)
 
     def still_there(self, host: str, copy: ShadowCopy) -> None:
-        if copy.id not in _alive(self._of(host), copy):
+        if copy.id not in find_living(self.ctx.of(host), copy.drive, self.ctx.run_id):
             raise IntegrityError(
                 "the shadow copy is gone; a set is never mixed from two", hint="give shadow copies more storage"
             )
@@ -172,7 +163,7 @@ class _Shadows:
     def ready(self, host: str) -> None:
         """Stop cleanly before Windows drops our copies for want of room."""
         ours = [copy.volume for copy in self.snapshot.copies if copy.host == host]
-        for row in self._of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
+        for row in self.ctx.of(host).ps.call("Get-WmiObject", Class="Win32_ShadowStorage"):
             if not any(volume in str(row.get("Volume") or "").lower() for volume in ours):
                 continue
             most, used = int(row.get("MaxSpace") or 0), int(row.get("UsedSpace") or 0)

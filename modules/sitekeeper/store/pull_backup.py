@@ -60,7 +60,7 @@ class PullBackup(Module[PullBackupParams, None, PulledFiles]):
 
     def apply(self, ctx: Context, params: PullBackupParams, plan: Plan[None, PulledFiles]) -> PulledFiles:
         backup, staging = params.backup, Path(params.set.folder)
-        there = ctx if backup.on == ctx.host else ctx.of(backup.on)
+        there = ctx.of(backup.on)
         root, run, name = backup.path.rsplit("\\", 2)
         started = ctx.clock.monotonic()
 

@@ -17,9 +17,10 @@ from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Covers, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
-from sitekeeper.model.site import SiteFacts
+from sitekeeper.model.site import STOPPED_FOR_BACKUP, SiteFacts
 from sitekeeper.model.windows import ShadowCopy, ShadowSet, WatchedService
 from sitekeeper.windows.vss import tool_texts
+from sitekeeper.windows.vss.living_copies import find_living
 from sitekeeper.windows.vss.proof import prove_database, prove_window
 from sitekeeper.windows.vss.shadow_hosts import HostIntent, allows_sql_writer, choose_vshadow, refuse_old
 
@@ -35,7 +36,7 @@ class SnapshotParams(Params):
 
     site: SiteFacts
     """The site: its volumes, its database and the services that must be stopped."""
-    services: Many[str] = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
+    services: Many[str] = STOPPED_FOR_BACKUP
     """Services whose state is read directly before and after; all must be Stopped both times."""
 
 
@@ -119,7 +120,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         made: list[tuple[float, dict[str, Any], tool_texts.ShadowMark]] = []
         taken_at = ctx.clock.now()
         for one in intent.hosts:
-            where = ctx if one.host == ctx.host else ctx.of(one.host)
+            where = ctx.of(one.host)
             if where is not ctx:
                 where.lease.take()
             holds_database = site.database is not None and site.database.host == one.host
@@ -209,9 +210,8 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         if outcome.generation != generation:
             return False
         for one in intent.hosts:
-            where = ctx if one.host == ctx.host else ctx.of(one.host)
-            rows = where.ps.call("Test-SkShadowSet", Drive=one.drive, Run=intent.run)
-            alive = {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
+            where = ctx.of(one.host)
+            alive = find_living(where, one.drive, intent.run)
             if not all(copy.id in alive for copy in outcome.copies if copy.host == one.host):
                 return False
         return True
@@ -219,7 +219,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
     def undo(self, ctx: Context, intent: SnapshotIntent, outcome: ShadowSet | None) -> str:
         errors: list[SitekeeperError] = []
         for one in reversed(intent.hosts):
-            where = ctx if one.host == ctx.host else ctx.of(one.host)
+            where = ctx.of(one.host)
             try:
                 where.lease.take()
                 where.ps.change("Remove-SkShadowSet", deadline=SNAPSHOT_SECONDS, Drive=one.drive, Run=intent.run)

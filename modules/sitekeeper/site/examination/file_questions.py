@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.figures import show_size
 from sitekeeper.engine.plan import Check
+from sitekeeper.model.site import STOPPED_FOR_BACKUP
 from sitekeeper.site.examination.examined_set import SKEW, ExaminedSet, find_in, version_of_cd_latest
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
 from sitekeeper.store.format import reg_file
 from sitekeeper.store.keeping.complete import FOLDERS
 from sitekeeper.windows.vss.proof import prove_window
 
-STOPPED = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
 CONTROL_FILE = "inboxes/sitectrl.box/sitectrl.ct0"
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _HIVE = b"regf"
@@ -29,7 +29,7 @@ def window(asked: ExaminedSet) -> Iterator[Check]:
     if got.kind == "task":
         return
     try:
-        prove_window(got.proof.before, got.proof.after, STOPPED)
+        prove_window(got.proof.before, got.proof.after, STOPPED_FOR_BACKUP)
     except IntegrityError as error:
         yield Check(
             name="window",

@@ -12,8 +12,9 @@ from typing import Literal
 
 from sitekeeper.engine.errors import AuthError, RemoteError, SitekeeperError, UnreachableError
 from sitekeeper.engine.session import Call, Context
+from sitekeeper.model.site import STOPPED_FOR_BACKUP
 from sitekeeper.site.learning.machine_facts import parse_dmtf
-from sitekeeper.site.learning.site_facts import STOPPED_FOR_BACKUP, site_facts
+from sitekeeper.site.learning.site_facts import site_facts
 from sitekeeper.windows.vss import tool_texts
 
 _VIEWS = ("native", "wow")

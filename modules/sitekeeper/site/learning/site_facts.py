@@ -8,7 +8,7 @@ from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError, InventoryError
 from sitekeeper.engine.session import Call, Context
-from sitekeeper.model.site import Machine, RegistryKey, SiteDatabase, SiteFacts, Volume
+from sitekeeper.model.site import STOPPED_FOR_BACKUP, Machine, RegistryKey, SiteDatabase, SiteFacts, Volume
 from sitekeeper.site.learning.layout import parts_of, root_of, volumes_inside, volumes_of
 from sitekeeper.site.learning.machine_facts import (
     KEYS,
@@ -20,9 +20,6 @@ from sitekeeper.site.learning.machine_facts import (
     volumes_of_machine,
 )
 from sitekeeper.sql.server.site_database import database_of, read_over
-
-STOPPED_FOR_BACKUP = ("SMS_SITE_COMPONENT_MANAGER", "SMS_EXECUTIVE")
-"""In this order: the component manager would restart the executive (KB Q302674)."""
 
 
 def site_facts(ctx: Context) -> SiteFacts:

@@ -160,12 +160,12 @@ def _check_installed_anew(seen: RecoveryMachine) -> Check:
     why = installed_anew.why_not_anew(seen.site_database, taken)
     if why:
         return _refuse(
-            "installed anew",
+            "reinstalled",
             why,
             "Old data would reset the serial numbers of a site in use: parent and child sites would reject what it sends.",
             hint="only a site that was installed again after the set was taken can be repaired from it: install it again first",
         )
-    return _pass("installed anew", f"its database was created at {seen.site_database.created:%Y-%m-%d %H:%M} UTC")
+    return _pass("reinstalled", f"its database was created at {seen.site_database.created:%Y-%m-%d %H:%M} UTC")
 
 
 def sql_edition(seen: RecoveryMachine) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from sitekeeper.engine.session import Context
 from sitekeeper.model.store import StoredSet
 from sitekeeper.model.windows import ShadowSet
 from sitekeeper.store.format import catalogue, entry_log, head_file, manifest_file, store_folder
+from sitekeeper.windows.vss.living_copies import find_living
 
 ANSWER_SECONDS = 60
 """How old the proof may be that a set may appear: no guard acts after a silence of less than three minutes."""
@@ -117,9 +118,8 @@ def shadows_still_there(ctx: Context, snapshot: ShadowSet) -> None:
 
     """
     for host, drive in dict.fromkeys((copy.host, copy.drive) for copy in snapshot.copies):
-        where = ctx if host == ctx.host else ctx.of(host)
-        rows = where.ps.call("Test-SkShadowSet", Drive=drive, Run=ctx.run_id)
-        alive = {str(row["Id"]).strip("{}").lower() for row in rows if row["Exists"]}
+        where = ctx.of(host)
+        alive = find_living(where, drive, ctx.run_id)
         gone = [copy.name for copy in snapshot.copies if copy.host == host and copy.id not in alive]
         if gone:
             raise IntegrityError(

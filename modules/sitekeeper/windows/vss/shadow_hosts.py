@@ -75,7 +75,7 @@ def choose_vshadow(ctx: Context, one: HostIntent) -> HostIntent:
         UsageError: others may write to its folder. InventoryError: see ``allows_sql_writer``.
 
     """
-    where = ctx if one.host == ctx.host else ctx.of(one.host)
+    where = ctx.of(one.host)
     tool = look(where, one.drive)
     if tool.found and not tool.closed:
         raise UsageError(
