@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib.util
-import ipaddress
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import issue
+from tests.sql_servers import collect_servers
 
 from sitekeeper_lab.sql.database import Instance, Login, create_site_database
 from sitekeeper_lab.sql.server import TdsServer
@@ -26,28 +21,7 @@ WINDOWS = Login("CONTOSO\\svc-backup", "N7lm!pass")
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for localhost and 127.0.0.1, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=30))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return issue("localhost").write(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 Serve = Callable[..., TdsServer]
@@ -56,8 +30,6 @@ Serve = Callable[..., TdsServer]
 @pytest.fixture
 def serve(tmp_path: Path, certificate: Path) -> Iterator[Serve]:
     """Start servers, each over an instance with the site database CM_ABC; afterwards no thread is left."""
-    before = threading.active_count()
-    running: list[TdsServer] = []
 
     def start(
         release: str = "2019",
@@ -75,11 +47,8 @@ def serve(tmp_path: Path, certificate: Path) -> Iterator[Serve]:
         running.append(server)
         return server
 
-    yield start
-    for server in running:
-        server.stop()
-        server.instance.close()
-    assert threading.active_count() == before
+    with collect_servers() as running:
+        yield start
 
 
 def microsoft() -> str | None:

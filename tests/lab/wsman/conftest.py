@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
+from tests.certificates import issue
+from tests.winrm_targets import MODERN, OLD
 
 from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
 from sitekeeper_lab.wsman import Account, CommandSeen, Faults, RequestSeen, Tls, WsmanServer
 
 USER, PASSWORD = "LAB\\keeper", "Pa55 wörd!"
-MODERN = {
-    "PSVersion": "5.1.14393.2248",
-    "PSEdition": "Desktop",
-    "PSCompatibleVersions": "1.0, 2.0, 3.0, 4.0, 5.0, 5.1.14393.2248",
-    "CLRVersion": "4.0.30319.42000",
-    "BuildVersion": "10.0.14393.2248",
-    "WSManStackVersion": "3.0",
-    "PSRemotingProtocolVersion": "2.3",
-    "SerializationVersion": "1.1.0.1",
-}
-OLD = {
-    "WSManStackVersion": "2.0",
-    "PSCompatibleVersions": "1.0, 2.0",
-    "SerializationVersion": "1.1.0.1",
-    "BuildVersion": "6.1.7601.17514",
-    "PSVersion": "2.0",
-    "CLRVersion": "2.0.50727.5420",
-    "PSRemotingProtocolVersion": "2.1",
-}
 
 Cmdlet = Callable[["Call"], None]
 
@@ -156,27 +134,11 @@ def invoker() -> Callable[..., PowerShell]:
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     """A certificate that signs itself; it is the client's too, and its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "lab")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    issued = issue("lab")
     folder = tmp_path_factory.mktemp("tls")
     certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    certificate_file.write_bytes(issued.pem)
+    key_file.write_bytes(issued.key_pem)
     return Tls(certificate_file, key_file, client_ca=certificate_file)
 
 

@@ -8,33 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.winrm_targets import MODERN, OLD, target_of
 
 from sitekeeper.engine.clock import SystemClock
-from sitekeeper.engine.secrets import Secret
-from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.session import PsrpSession
 from sitekeeper_lab.engines.api import Command, ErrorRecord, Pipeline, Sink
 from sitekeeper_lab.wsman import Account, Faults, WsmanServer
-
-MODERN = {
-    "PSVersion": "5.1.14393.2248",
-    "PSEdition": "Desktop",
-    "PSCompatibleVersions": "1.0, 2.0, 3.0, 4.0, 5.0, 5.1.14393.2248",
-    "CLRVersion": "4.0.30319.42000",
-    "BuildVersion": "10.0.14393.2248",
-    "WSManStackVersion": "3.0",
-    "PSRemotingProtocolVersion": "2.3",
-    "SerializationVersion": "1.1.0.1",
-}
-OLD = {
-    "WSManStackVersion": "2.0",
-    "PSCompatibleVersions": "1.0, 2.0",
-    "SerializationVersion": "1.1.0.1",
-    "BuildVersion": "6.1.7601.17514",
-    "PSVersion": "2.0",
-    "CLRVersion": "2.0.50727.5420",
-    "PSRemotingProtocolVersion": "2.1",
-}
 
 Cmdlet = Callable[[dict[str, Any], Sink], None]
 
@@ -113,17 +92,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     server = WsmanServer(engine, faults=faults, http_port=0, accounts=[Account("LAB", "keeper", "Pa55")])
     before = set(threading.enumerate())
     server.start()
-    target = PsrpTarget(
-        host="PR1",
-        server=server.address,
-        port=int(server.http_port or 0),
-        ssl=False,
-        auth="ntlm",
-        user="LAB\\keeper",
-        password=Secret("test", lambda: "Pa55"),
-        operation_timeout=2,
-        read_timeout=10,
-    )
+    target = target_of(server, operation_timeout=2, read_timeout=10)
     session = PsrpSession(target, SystemClock())
     yield Host(engine, faults, server, session)
     session.close()

@@ -7,6 +7,7 @@ import socket
 import warnings
 
 import pytest
+from tests.winrm_targets import MODERN
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import AuthError
@@ -16,7 +17,7 @@ from sitekeeper.transport.psrp.shell import Shell
 from sitekeeper_lab.wsman.accounts import Account
 from sitekeeper_lab.wsman.server import WsmanServer
 
-from .conftest import MODERN, Engine
+from .conftest import Engine
 
 
 @pytest.mark.parametrize(

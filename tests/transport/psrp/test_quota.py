@@ -6,30 +6,18 @@ import threading
 
 import pytest
 from pypsrp.powershell import RunspacePool
+from tests.winrm_targets import MODERN, target_of
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError
-from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp import shell
-from sitekeeper.transport.psrp.connection import PsrpTarget, wsman_of
+from sitekeeper.transport.psrp.connection import wsman_of
 from sitekeeper.transport.psrp.shell import Shell
 from sitekeeper_lab.wsman.accounts import Account
 from sitekeeper_lab.wsman.limits import Limits
 from sitekeeper_lab.wsman.server import WsmanServer
 
-from .conftest import MODERN, Engine
-
-
-def target_of(server: WsmanServer) -> PsrpTarget:
-    return PsrpTarget(
-        host="PR1",
-        server=server.address,
-        port=int(server.http_port or 0),
-        ssl=False,
-        auth="ntlm",
-        user="LAB\\keeper",
-        password=Secret("test", lambda: "Pa55"),
-    )
+from .conftest import Engine
 
 
 def full(server: WsmanServer) -> RunspacePool:

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.winrm_targets import MODERN, target_of
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteTimeoutError
-from sitekeeper.engine.secrets import Secret
 from sitekeeper.transport.psrp import shell
 from sitekeeper.transport.psrp.connection import PsrpTarget
 from sitekeeper.transport.psrp.shell import Shell
@@ -19,8 +19,6 @@ from sitekeeper_lab.wsman import records
 from sitekeeper_lab.wsman.accounts import Account
 from sitekeeper_lab.wsman.messages import Head, MessageType, fragment
 from sitekeeper_lab.wsman.server import WsmanServer
-
-from .conftest import MODERN
 
 
 class SlowProcess:
@@ -77,17 +75,7 @@ class SlowEngine:
 def slow_host(request: pytest.FixtureRequest) -> Iterator[PsrpTarget]:
     accounts = [Account("LAB", "keeper", "Pa55")]
     with WsmanServer(SlowEngine(request.param), accounts=accounts, http_port=0) as server:
-        yield PsrpTarget(
-            host="PR1",
-            server=server.address,
-            port=int(server.http_port or 0),
-            ssl=False,
-            auth="ntlm",
-            user="LAB\\keeper",
-            password=Secret("test", lambda: "Pa55"),
-            operation_timeout=1,
-            read_timeout=10,
-        )
+        yield target_of(server, operation_timeout=1, read_timeout=10)
 
 
 @pytest.mark.parametrize("target", [2.5], indirect=True)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import ipaddress
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import issue
+from tests.sql_servers import collect_servers
 
 from sitekeeper.engine.secrets import inline
 from sitekeeper.transport.sql.driver import SqlDriverMissing, available
@@ -33,37 +28,13 @@ class Pems:
     server: Path
 
 
-def _issue(name: str, key: Any, issuer: tuple[x509.Name, Any] | None) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    by, signing = issuer or (subject, key)
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(by)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-    )
-    if issuer is not None:
-        builder = builder.add_extension(names, critical=False)
-    return builder.sign(signing, hashes.SHA256())
-
-
 @pytest.fixture(scope="session")
 def pems(tmp_path_factory: pytest.TempPathFactory) -> Pems:
     folder = tmp_path_factory.mktemp("tls")
-    authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _issue("Lab authority", authority_key, None)
-    server = _issue("localhost", server_key, (authority.subject, authority_key))
-    pem = serialization.Encoding.PEM
-    private = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    authority = issue("Lab authority")
     found = Pems(folder / "authority.pem", folder / "server.pem")
-    found.authority.write_bytes(authority.public_bytes(pem))
-    found.server.write_bytes(private + server.public_bytes(pem))
+    found.authority.write_bytes(authority.pem)
+    issue("localhost", authority).write(found.server)
     return found
 
 
@@ -73,8 +44,6 @@ Serve = Callable[..., TdsServer]
 @pytest.fixture
 def serve(tmp_path: Path, pems: Pems) -> Iterator[Serve]:
     """Start servers with the site database CM_ABC and a Windows login."""
-    before = threading.active_count()
-    running: list[TdsServer] = []
 
     def start(release: str = "2019", **options: Any) -> TdsServer:
         logins = (Login("sa", PASSWORD), Login("CONTOSO\\svc-backup", "N7lm!pass"), Login("CONTOSO\\SITE01$"))
@@ -85,11 +54,8 @@ def serve(tmp_path: Path, pems: Pems) -> Iterator[Serve]:
         running.append(server)
         return server
 
-    yield start
-    for server in running:
-        server.stop()
-        server.instance.close()
-    assert threading.active_count() == before
+    with collect_servers() as running:
+        yield start
 
 
 @pytest.fixture(params=["freetds", "microsoft"])
