@@ -54,13 +54,19 @@ WAYS = {
     ),
     "a task that runs as SYSTEM": Way(lambda ward: _task(ward, account="SYSTEM"), "runs as SYSTEM"),
     "a task of another account": Way(
-        lambda ward: _task(ward, account=r"LAB\somebody"), r"runs as LAB\somebody, but recovery.account is LAB\installer"
+        lambda ward: _task(ward, account=r"LAB\somebody"),
+        r"runs as LAB\somebody, but recovery.account is LAB\installer",
     ),
     "prerequisites that fail": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"), "prerequisites finished with exit code 1: ", 7
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="prerequisites"),
+        "prerequisites finished with exit code 1: ",
+        7,
     ),
     "setup that fails": Way(
-        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"), "setup finished with exit code 1: ", 7, started=True
+        lambda ward: ward.lab.fault("PR2", "setup_fails", step="setup"),
+        "setup finished with exit code 1: ",
+        7,
+        started=True,
     ),
 }
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sitekeeper.engine.secrets import inline
-from sitekeeper.transport.sql.driver import SqlDriverMissing, available
+from sitekeeper.transport.sql.driver import SqlDriverMissing, list_drivers
 from sitekeeper.transport.sql.session import SqlTarget
 from sitekeeper_lab.sql.database import Instance, Login, create_site_database
 from sitekeeper_lab.sql.server import TdsServer
@@ -96,7 +96,7 @@ def serve(tmp_path: Path, pems: Pems) -> Iterator[Serve]:
 def driver(request: pytest.FixtureRequest) -> str:
     """Each driver by name; skipped where it is not installed."""
     try:
-        found = [each.name for each in available() if each.kind == request.param]
+        found = [each.name for each in list_drivers() if each.kind == request.param]
     except SqlDriverMissing as error:
         pytest.skip(f"{error}: {error.hint}")
     if not found:
