@@ -115,7 +115,7 @@ def test_vshadow_in_an_open_folder_is_never_started(stage: MakeStage) -> None:
     supply_vshadow(here, closed=False)
     outcome = here.run()
     assert outcome.code == 11
-    assert "open to others" in outcome.error("PR1")
+    assert "others than SYSTEM and Administrators have access to" in outcome.error("PR1")
     assert tools(here) == []
     assert services_were_never_touched(here)
 
@@ -134,7 +134,7 @@ def test_a_set_that_fails_leaves_nothing(stage: MakeStage, fault: str, code: int
     outcome = here.run()
     assert outcome.code == code, outcome.error("PR1")
     assert says in outcome.error("PR1")
-    assert "vshadow ended with 2" in outcome.error("PR1")
+    assert "vshadow finished with exit code 2" in outcome.error("PR1")
     assert here.sets("PR1") == []
     here.assert_clean("PR1")
 
@@ -146,7 +146,7 @@ def test_check_mode_plans_with_it_and_changes_nothing(stage: MakeStage, tmp_path
     assert outcome.code == 0, outcome.error("PR1")
     assert [words[-1] for words in tools(here)] == ["-ws"]
     planned = [change for event in outcome.events if event["event"] == "TaskEnded" for change in event["changes"]]
-    assert "volume PR1:E:\\: no copy -> in one shadow copy set" in planned
+    assert "volume PR1:E:\\: no shadow copy -> in one shadow copy set" in planned
     assert here.state("PR1").machine.shadows == []
 
 
@@ -174,7 +174,7 @@ def test_a_database_host_on_server_2003_needs_its_own(stage: MakeStage) -> None:
     here = stage("CEN", change=database_elsewhere)
     outcome = here.run()
     assert outcome.code == 11
-    assert "the files on SQL1 lie on D:\\, E:\\" in outcome.error("CEN")
+    assert "the files on SQL1 are on D:\\, E:\\" in outcome.error("CEN")
     assert "put vshadow.exe into D:\\sitekeeper" in outcome.error("CEN")
     supply_vshadow(here, "SQL1")
     outcome = here.run()

@@ -284,23 +284,25 @@ def _three_days_old(folder: Path, _: Night) -> None:
 WITH_RIGHT_HASHES = {
     "the database of another site": Way(_another_site, "site.examine", "of another site"),
     "the database of another night": Way(_another_instant, "site.examine", "instant: "),
-    "a database newer than its set": Way(_newer_database, "site.examine", "newer than the set"),
-    "data and log of two snapshots": Way(_two_snapshots, "sql.attach", "not a database"),
+    "a database newer than its set": Way(_newer_database, "site.examine", "newer than its set"),
+    "data and log of two snapshots": Way(_two_snapshots, "sql.attach", "cannot start a database from the files"),
     "the registry of another night": Way(
         _registry_of_another_night, "site.examine", "not written during the offline window"
     ),
     "the registry of another site": Way(_registry_of_another_site, "site.examine", "exports of PR7"),
     "CD.Latest of another build": Way(_another_build, "site.examine", "CD.Latest: its setup is 5.0.9000.1000"),
     "no CD.Latest": Way(_without(f"{CM}/CD.Latest"), "site.examine", "CD.Latest: it is not in the set"),
-    "the control file of another site": Way(_control_file_of_another, "site.examine", "does not name PR1", "PR1"),
+    "the control file of another site": Way(
+        _control_file_of_another, "site.examine", "does not contain the site code PR1", "PR1"
+    ),
     "no control file": Way(_without(f"{CM}/inboxes/sitectrl.box/sitectrl.ct0"), "site.examine", "control file:", "PR1"),
     "a window that was broken": Way(_service_ran, "site.examine", "window: the site was not offline"),
     "a restart inside the window": Way(_rebooted, "site.examine", "restarted"),
-    "a service that nobody watched": Way(_nobody_watched, "site.examine", "window: nothing is known of"),
+    "a service that nobody watched": Way(_nobody_watched, "site.examine", "window: the state of"),
     "not of one instant": Way(_not_one_instant, "site.examine", "own consistency is: separate"),
     "an excluded folder": Way(_without(f"{CM}/srvacct"), "site.examine", "layout: missing: srvacct"),
-    "an excluded log": Way(_without(LDF), "sql.attach", "not a database"),
-    "a .bak in the database's place": Way(_bak_in_its_place, "sql.attach", "not a database"),
+    "an excluded log": Way(_without(LDF), "sql.attach", "cannot start a database from the files"),
+    "a .bak in the database's place": Way(_bak_in_its_place, "sql.attach", "cannot start a database from the files"),
     "a torn page": Way(_torn_page, "sql.checkdb", "CHECKDB found"),
     "a site that is missing in the database": Way(
         _changed_row("DELETE FROM Packages"), "site.examine", "v_Package: 0, was 1"
@@ -308,7 +310,7 @@ WITH_RIGHT_HASHES = {
     "a database of another version": Way(
         _changed_row("UPDATE Sites SET Version = '5.00.9106.1000'"),
         "site.examine",
-        "version: the database is of 5.00.9106",
+        "version: the database has version 5.00.9106",
     ),
     "a database of another parent": Way(
         _changed_row("UPDATE Sites SET ReportToSite = 'CAS'"), "site.examine", "its parent is CAS"
@@ -419,7 +421,7 @@ def test_a_message_of_a_clock_that_is_ahead_hides_no_old_database(night: Night, 
     outcome = night.drill("PR2", "snapshot")
     assert outcome.code == 10
     assert "instant: " in outcome.error("PR2")
-    assert "older than the set" in outcome.error("PR2")
+    assert "older than its set" in outcome.error("PR2")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("task", 0), ("snapshot", 10)])

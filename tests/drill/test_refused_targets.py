@@ -101,7 +101,7 @@ LIVE_SITE = {
     "a site of another code": Way(
         _edit("PR2", "snapshot", site="PR9"), "is a set of PR9, not of PR2", module="store.get"
     ),
-    "a machine of another name": Way(_edit_machine, "name: this is PR2, the set is of OLDPR2"),
+    "a machine of another name": Way(_edit_machine, "name: this machine is PR2, the set is of OLDPR2"),
     "another edition of SQL Server": Way(
         lambda night: _instance(night, "edition", "Enterprise Edition (64-bit)"), "SQL edition: Enterprise"
     ),
@@ -110,9 +110,9 @@ LIVE_SITE = {
         lambda night: _instance(night, "collation", "Latin1_General_BIN"),
         "collation: the server has Latin1_General_BIN",
     ),
-    "a database of that name": Way(_nothing, "no database: CM_PR2 exists"),
+    "a database of that name": Way(_nothing, "no database: database CM_PR2 already exists"),
     "no drive for the install folder": Way(
-        _edit("PR2", "snapshot", install_dir="Q:\\SMS"), "install drive: Q:\\SMS lies on no volume"
+        _edit("PR2", "snapshot", install_dir="Q:\\SMS"), "install drive: this machine has no volume for Q:\\SMS"
     ),
     "no room": Way(_full, "install drive: D:\\ has"),
     "a snapshot set for the Site Repair Wizard": Way(

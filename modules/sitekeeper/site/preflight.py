@@ -66,7 +66,7 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
     )
 
     def plan(self, ctx: Context, params: PreflightParams) -> Plan[None, PreflightResult]:
-        size = site_checks.predicted_bytes(ctx, params.site)
+        size = site_checks.predict_bytes(ctx, params.site)
         seconds = size / params.rate + 60
         store = Folder(store_of(ctx, params.store))
         store.fit()

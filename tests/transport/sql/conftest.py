@@ -12,7 +12,7 @@ from tests.certificates import issue
 from tests.sql_servers import collect_servers
 
 from sitekeeper.engine.secrets import inline
-from sitekeeper.transport.sql.driver import SqlDriverMissing, available
+from sitekeeper.transport.sql.driver import SqlDriverMissing, list_drivers
 from sitekeeper.transport.sql.session import SqlTarget
 from sitekeeper_lab.sql.database import Instance, Login, create_site_database
 from sitekeeper_lab.sql.server import TdsServer
@@ -62,7 +62,7 @@ def serve(tmp_path: Path, pems: Pems) -> Iterator[Serve]:
 def driver(request: pytest.FixtureRequest) -> str:
     """Each driver by name; skipped where it is not installed."""
     try:
-        found = [each.name for each in available() if each.kind == request.param]
+        found = [each.name for each in list_drivers() if each.kind == request.param]
     except SqlDriverMissing as error:
         pytest.skip(f"{error}: {error.hint}")
     if not found:

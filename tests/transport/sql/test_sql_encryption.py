@@ -14,7 +14,7 @@ import pytest
 
 from sitekeeper.engine.errors import AuthError, SitekeeperError, UnreachableError, UsageError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, available, find
+from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, list_drivers, find
 from sitekeeper.transport.sql.network import BROWSER_PORT, find_port
 from sitekeeper.transport.sql.session import SqlTarget, connect
 from sitekeeper.transport.sql.target import connection_string
@@ -89,7 +89,7 @@ def test_old_versions_are_freetds_alone(serve: Serve, target: Target, driver: st
 
 
 def test_the_right_driver_is_taken_when_there_is_a_choice() -> None:
-    kinds = {driver.kind for driver in available()}
+    kinds = {driver.kind for driver in list_drivers()}
     if kinds != {FREETDS, MICROSOFT}:
         pytest.skip("only one driver is installed")
     for fields, kind in (

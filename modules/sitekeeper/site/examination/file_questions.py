@@ -187,7 +187,7 @@ def cd_latest(asked: ExaminedSet) -> Iterator[Check]:
             yield Check(
                 name="CD.Latest",
                 status="failed",
-                said="CD.Latest is not in the set",
+                said="it is not in the set",
                 consequence="Without the matching CD.Latest the site cannot be recovered, only installed again.",
             )
         return

@@ -29,7 +29,7 @@ INSTALLERS = (
 UNBOUNDED = 2**63
 
 
-def predicted_bytes(ctx: Context, site: SiteFacts) -> int:
+def predict_bytes(ctx: Context, site: SiteFacts) -> int:
     """Predicted bytes of a set: the install folder as it is now, and the database's files."""
     (row,) = ctx.ps.call("Measure-SkTree", Drive=site.drive, Path=site.install_path)
     database = sum(file.bytes for file in site.database.files) if site.database else 0

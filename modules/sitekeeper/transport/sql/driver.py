@@ -94,7 +94,7 @@ def find(wanted: str | None, *, prefer: str | None = None) -> Driver:
                 hint="set sql_driver to the path or the registered name of an ODBC driver",
             )
         return Driver(wanted, _kind(wanted))
-    found = available()
+    found = list_drivers()
     if not found:
         raise SqlDriverMissing(
             "no ODBC driver for SQL Server is installed",
@@ -103,7 +103,7 @@ def find(wanted: str | None, *, prefer: str | None = None) -> Driver:
     return next((driver for driver in found if driver.kind == prefer), found[0])
 
 
-def available() -> list[Driver]:
+def list_drivers() -> list[Driver]:
     """Every driver on this machine: registered ones, the one in the ``mssql-python-odbc`` wheel, unpacked ones."""
     registered = set(load().drivers())
     names = [name for name in _REGISTERED if name in registered]
