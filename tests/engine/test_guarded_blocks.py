@@ -43,7 +43,7 @@ def guards(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[int]]:
     log: list[str] = []
     refusals: list[int] = []
     monkeypatch.setattr(stand.Stand, "switch", lambda _: Switch(log, refusals), raising=False)
-    monkeypatch.setattr(stand.Stand, "beats", lambda _: [lambda: None], raising=False)
+    monkeypatch.setattr(stand.Stand, "beats", lambda _: [lambda: ""], raising=False)
     monkeypatch.setattr(stand.ChangeModule, "covers", lambda _self, _intent: Covers(services=("EXECUTIVE",)))
     return log, refusals
 
@@ -91,6 +91,18 @@ def test_a_change_that_leaves_services_down_is_undone_with_its_block(
             stage.tasks(book.format(undo))
     assert stage.tasks(book.format("block")).exit_code == 0
     assert stage.did() == ["made stop", "undone stop"]
+
+
+@pytest.mark.parametrize(("fails", "last"), [("no", "all disarmed"), ("undo", "armed EXECUTIVE")])
+def test_the_guard_stays_where_something_could_not_be_undone(
+    stage: Stage, guards: tuple[list[str], list[int]], fails: str, last: str
+) -> None:
+    log, _ = guards
+    outcome = stage.tasks(
+        f"- guard: 15m\n  block:\n    - test.change: {{name: stop, fails: {fails}}}\n      undo: block\n"
+    )
+    assert outcome.exit_code == (0 if fails == "no" else 13)
+    assert log[-1] == last
 
 
 def test_a_journal_that_fails_at_the_end_leaves_nothing_open(stage: Any, guards: Any) -> None:

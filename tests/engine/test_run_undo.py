@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from sitekeeper.engine.errors import BusyError, LimitError, RunInterruptedError
+from sitekeeper.engine.errors import BusyError, LimitError, RemoteTimeoutError, RunInterruptedError, UnreachableError
+from sitekeeper.engine.holding.deadlines import Deadlines
 from sitekeeper.engine.holding.leases import Leases
 from sitekeeper.engine.journal.journal import Journal
 
@@ -364,3 +365,37 @@ def test_who_takes_a_run_up_waits_for_a_host_that_is_still_busy(stage: Stage, tm
     with pytest.raises(RunInterruptedError):
         Leases(there, journal).adopt(["PR1"])
     journal.close()
+
+
+@pytest.mark.parametrize(("lost", "exit_code"), [(2, 0), (3, 13)])
+def test_an_undo_whose_connection_is_lost_is_tried_three_times(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, lost: int, exit_code: int
+) -> None:
+    left = [True] * lost
+    undo = conftest.ChangeModule.undo
+
+    def cut_off(self: Any, ctx: Any, intent: Any, outcome: Any) -> str:
+        if left:
+            left.pop()
+            raise UnreachableError("the connection was lost", host=ctx.host)
+        return undo(self, ctx, intent, outcome)
+
+    monkeypatch.setattr(conftest.ChangeModule, "undo", cut_off)
+    assert stage.tasks("- test.change: {name: a}\n  undo: play").exit_code == exit_code
+    assert stage.did() == ["made a", *(["undone a"] if lost < 3 else [])]
+
+
+def test_no_deadline_bounds_an_undo_not_even_one_that_passes_meanwhile() -> None:
+    bounds: list[tuple[Any, ...]] = []
+    clock = SimpleNamespace(monotonic=lambda: 100.0)
+    ctx: Any = SimpleNamespace(host="PR1", bound=lambda *given: bounds.append(given))
+    deadlines = Deadlines(ctx, cast("Any", clock), 90.0)
+    assert bounds.pop() == (90.0, "the deadline of the run has passed")
+    with deadlines.lifted():
+        assert bounds.pop() == (None,)
+        with deadlines.lifted():
+            deadlines.end("the lease was lost")
+        assert bounds == [(None,)], "the inner end lifts nothing early"
+    assert bounds.pop() == (90.0, "the deadline of the run has passed")
+    with pytest.raises(RemoteTimeoutError, match="the lease was lost"):
+        deadlines.check()
