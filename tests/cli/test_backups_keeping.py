@@ -85,7 +85,7 @@ def test_prune_site_by_site(sitekeeper: Callable[..., Done], store: Path) -> Non
 def test_pinned_and_drilled_sets_never_go(sitekeeper: Callable[..., Done], store: Path) -> None:
     done = sitekeeper("backups", "pin", "PR1-000001", "PR2-000001", "--why", "before the upgrade", "--store", store)
     assert done.out.splitlines() == ["PR1-000001: pinned", "PR2-000001: pinned"]
-    drilled = marks_file.Drilled(at="2026-01-31T05:00:00+00:00", run="r9", result="ok")
+    drilled = marks_file.DrillMark(at="2026-01-31T05:00:00+00:00", run="r9", result="ok")
     marks_file.change(store / "PR1/PR1-000002", lambda marks: marks.model_copy(update={"drilled": drilled}))
     arguments = ("backups", "prune", "--store", store, "-i", store.parent / "hosts.yml", "--json")
     assert sitekeeper(*arguments, "--site", "PR1").code == 0

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from tests.contract.seen import Standing, behind_the_fence, changed, standing
 
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import find
 from sitekeeper.transport.lease import HostLease
 from sitekeeper.transport.psrp.session import PsrpSession
@@ -79,7 +79,7 @@ def taking_the_lease(lab: Lab, module: str) -> Iterator[Theft]:
     apply = found.apply
 
     def stolen(self: Any, ctx: Any, params: Any, plan: Any) -> Any:
-        theft.take(lab, changed_on(ctx, plan.intent))
+        theft.take(lab, choose_context(ctx, plan.intent))
         return apply(self, ctx, params, plan)
 
     with patch.object(found, "apply", stolen):

@@ -25,7 +25,7 @@ import pytest
 from sitekeeper.engine import events, module
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import RemoteError, SitekeeperError, UndoError, UnreachableError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.inventory import inventory_reader
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.language import playbook_reader
@@ -190,13 +190,13 @@ class ElsewhereModule(Module[ElsewhereParams, ElsewhereIntent, Changed]):
         return Plan(result=Changed(name=params.name), changes=(Change(params.name, "a", "b"),), intent=intent)
 
     def apply(self, ctx: Any, params: ElsewhereParams, plan: Plan[ElsewhereIntent, Changed]) -> Changed:
-        LOG.add("made", changed_on(ctx, plan.intent).host, params.name)
+        LOG.add("made", choose_context(ctx, plan.intent).host, params.name)
         if params.fails:
             raise RemoteError("it broke")
         return Changed(name=params.name, changed=True, msg="done")
 
     def undo(self, ctx: Any, intent: ElsewhereIntent, outcome: Changed | None) -> str:
-        LOG.add("undone", changed_on(ctx, intent).host, intent.name)
+        LOG.add("undone", choose_context(ctx, intent).host, intent.name)
         return "taken back"
 
 

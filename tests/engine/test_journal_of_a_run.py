@@ -20,7 +20,7 @@ from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.journal.journal import Journal
-from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued, UndoFailed, Undone
+from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued, UndoDone, UndoFailed
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Record, Unknown
 
@@ -95,7 +95,7 @@ def test_open_changes_are_those_neither_undone_nor_kept(tmp_path: Path) -> None:
     for name in ("undone", "kept", "failed", "cut off"):
         written.intent(an_intent(name), host="h", task="t")
     written.commit(Outcome({}), host="h", task="t", change=1)
-    written.commit(Undone("gone"), host="h", task="t", change=1)
+    written.commit(UndoDone("gone"), host="h", task="t", change=1)
     written.commit(Kept(), host="h", task="t", change=2)
     written.commit(UndoFailed("remote", "no"), host="h", task="t", change=3)
     written.close()

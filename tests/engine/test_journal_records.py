@@ -32,7 +32,7 @@ ALL: list[records.AnyRecord] = [
     records.Told(events.RunStarted(at=T0, run="r1", playbook="p.yml", check=False)),
     an_intent("x"),
     records.Outcome({"changed": True}),
-    records.Undone("gone", {"offline": 1}),
+    records.UndoDone("gone", {"offline": 1}),
     records.UndoFailed("remote", "no"),
     records.Kept(),
     records.TaskDone(round="0", module="", result={"skipped": True}),
@@ -71,7 +71,7 @@ def test_a_record_comes_back(record: records.AnyRecord) -> None:
         (records.Outcome({}), [], "not a mapping"),
         (records.TaskDone(round="", module="", result=None), {"module": ""}, "round"),
         (records.LeaseTaken("h"), {"host": 5}, "host"),
-        (records.Undone("x"), {"msg": "x", "notes": ["x"]}, "notes"),
+        (records.UndoDone("x"), {"msg": "x", "notes": ["x"]}, "notes"),
         (records.Told(ENDED), {"event": "TaskEnded"}, "at"),
         (records.Told(ENDED), {"event": ["x"]}, "unknown event"),
         (records.Told(ENDED), {**ENDED.as_dict(), "status": "wonderful"}, "status"),
@@ -103,7 +103,7 @@ def _written(folder: Path) -> Path:
         if isinstance(one, records.Intent):
             written.intent(one, host="PR1", task="0.tasks.0")
         else:
-            of_change = isinstance(one, records.Outcome | records.Undone | records.UndoFailed | records.Kept)
+            of_change = isinstance(one, records.Outcome | records.UndoDone | records.UndoFailed | records.Kept)
             written.note(one, host="PR1", task="0.tasks.0", change=1 if of_change else None)
     written.note(records.Told(events.RunEnded(at=T0, run="r1", exit_code=0, seconds=1)))
     written.close()

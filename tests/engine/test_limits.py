@@ -12,7 +12,7 @@ import pytest
 
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import LimitError, RunInterruptedError, UsageError
-from sitekeeper.engine.holding.limits import Limit, Limits, declared
+from sitekeeper.engine.holding.limits import Limit, Limits, read_limits
 
 from .conftest import Stage
 
@@ -26,7 +26,7 @@ def nothing(_: str) -> None:
 
 
 def test_declared() -> None:
-    assert declared({"wan": {"count": 2, "rate": "40MB"}, "sql": 3}) == {
+    assert read_limits({"wan": {"count": 2, "rate": "40MB"}, "sql": 3}) == {
         "wan": Limit("wan", 2, 40_000_000),
         "sql": Limit("sql", 3),
     }
@@ -38,7 +38,7 @@ def test_declared() -> None:
 )
 def test_declared_wrongly(wrong: Any) -> None:
     with pytest.raises(UsageError):
-        declared(wrong)
+        read_limits(wrong)
 
 
 def test_as_many_as_it_allows(tmp_path: Path) -> None:

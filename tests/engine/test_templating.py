@@ -248,7 +248,7 @@ def test_a_secret_is_never_written() -> None:
 )
 def test_names_in_a_template(source: str, names: set[str], asked: set[str]) -> None:
     assert render.names_in(source) == names
-    assert render.asked_for(source) == asked
+    assert render.find_asked(source) == asked
 
 
 @pytest.mark.parametrize(

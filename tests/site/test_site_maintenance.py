@@ -18,7 +18,7 @@ from sitekeeper.engine.errors import (
     UnreachableError,
     UsageError,
 )
-from sitekeeper.engine.language.validation import validated
+from sitekeeper.engine.language.validation import validate_params
 from sitekeeper.engine.origin import Origins
 from sitekeeper.model.site import Machine, ServiceFacts, SiteDatabase, SiteFacts
 from sitekeeper.site.maintenance import Maintenance, MaintenanceIntent, MaintenanceParams, MaintenanceResult
@@ -171,7 +171,7 @@ class Stand:
 
     def params(self, site: Any = None, **params: Any) -> MaintenanceParams:
         given = {"duration": "45m", "comment": "backup", **params}
-        read = validated(Maintenance, {"site": site or facts(), **given}, cast("Origins", NoOrigins()))
+        read = validate_params(Maintenance, {"site": site or facts(), **given}, cast("Origins", NoOrigins()))
         assert isinstance(read, MaintenanceParams)
         return read
 

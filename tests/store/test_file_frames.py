@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store.pulling.frame_stream import Bytes, Ended, Frames, Opened, Unreadable
+from sitekeeper.store.pulling.frame_stream import Bytes, EndFrame, FileFrame, Frames, Unreadable
 
 Item = bytes | str
 
@@ -33,13 +33,13 @@ def read(frames: Frames, blocks: list[bytes]) -> list[Item]:
     for block in blocks:
         for frame in frames.feed(block):
             match frame:
-                case Opened():
+                case FileFrame():
                     found.append(b"")
                 case Bytes(data):
                     last = found[-1]
                     assert isinstance(last, bytes)
                     found[-1] = last + bytes(data)
-                case Ended(_, digest):
+                case EndFrame(_, digest):
                     assert len(digest) == 32
                 case Unreadable(_, reason):
                     found.append(reason)

@@ -135,7 +135,7 @@ def test_a_set_of_another_site_proves_nothing_of_this_one(kit: Kit, store: Folde
 def test_which_set(kit: Kit, store: Folder, ctx: Any) -> None:
     published(kit, store, 7)
     published(kit, store, 8)
-    seen = marks_file.Drilled(at="x", run="r", result="failed")
+    seen = marks_file.DrillMark(at="x", run="r", result="failed")
     assert Get().plan(ctx, GetParams(set="PR1")).result.id == "PR1-000008"
     marks_file.change(store.path("PR1-000008"), lambda marks: marks.model_copy(update={"drilled": seen}))
     older = Get().plan(ctx, GetParams(set="PR1")).result  # one whose drill failed is no good set
@@ -249,12 +249,12 @@ def test_marks_of_an_earlier_version_are_of_the_files(store: Folder, kit: Kit) -
 
 def test_marks_of_others_are_kept_by_each_change(kit: Kit, store: Folder) -> None:
     folder = published(kit, store)
-    marks_file.change(folder, lambda marks: marks.model_copy(update={"pinned": marks_file.Pinned(by="me", at="x")}))
-    marks_file.change(folder, lambda marks: marks.model_copy(update={"verified": marks_file.Verified(at="y")}))
+    marks_file.change(folder, lambda marks: marks.model_copy(update={"pinned": marks_file.PinMark(by="me", at="x")}))
+    marks_file.change(folder, lambda marks: marks.model_copy(update={"verified": marks_file.VerifyMark(at="y")}))
     marks, problem = marks_file.read(folder)
     assert (marks.pinned, marks.verified, problem) == (
-        marks_file.Pinned(by="me", at="x"),
-        marks_file.Verified(at="y"),
+        marks_file.PinMark(by="me", at="x"),
+        marks_file.VerifyMark(at="y"),
         "",
     )
     assert (folder / "marks.json").stat().st_mode & 0o777 == 0o600

@@ -12,7 +12,7 @@ import pytest
 from tests.store.good_set import Good, database, export
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SitekeeperError
-from sitekeeper.engine.plan import known
+from sitekeeper.engine.plan import require_known
 from sitekeeper.model.store import Staging
 from sitekeeper.store.format import entry_log, manifest_file
 from sitekeeper.store.format.store_folder import Folder
@@ -197,7 +197,7 @@ def test_suspended_and_fenced_while_the_last_answers_are_under_way(good: Good) -
     asleep_at_the_last_answers(good, 1, then=lambda: setattr(good.host, "lease", (good.kit.run, 8)))
     with pytest.raises(LimitError, match="generation 8"):
         good.publish()
-    assert not Folder(Path(good.staging.store)).path(known(good.staging.id)).exists()
+    assert not Folder(Path(good.staging.store)).path(require_known(good.staging.id)).exists()
 
 
 def test_answers_that_always_take_too_long_prove_nothing(good: Good) -> None:
@@ -205,7 +205,7 @@ def test_answers_that_always_take_too_long_prove_nothing(good: Good) -> None:
     asleep_at_the_last_answers(good, 3)
     with pytest.raises(LimitError, match="asked three times"):
         good.publish()
-    assert not Folder(Path(good.staging.store)).path(known(good.staging.id)).exists()
+    assert not Folder(Path(good.staging.store)).path(require_known(good.staging.id)).exists()
 
 
 def asleep_at_the_last_answers(good: Good, naps: int, then: Callable[[], None] = lambda: None) -> None:

@@ -23,7 +23,7 @@ from sitekeeper.store.format import catalogue, head_file, manifest_file, packed_
 from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.keeping.verify import verify_set
 from sitekeeper.store.sealing import seal_set
-from sitekeeper.store.sealing.open_set import opened
+from sitekeeper.store.sealing.open_set import open_set
 from sitekeeper.store.set import Set, SetParams
 from sitekeeper.transport.age_identity import Keys, keys_of
 
@@ -88,7 +88,7 @@ def test_a_sealed_set_is_whole_and_opens_with_the_key(good: Good, identity: Path
     )
     assert (kept.facts["files"], kept.facts["offline_seconds"]) == (8, 12.5)
     assert list((Path(good.staging.store) / ".staging").iterdir()) == []
-    found = opened(folder, keys_of(str(identity)))
+    found = open_set(folder, keys_of(str(identity)))
     assert found.manifest.database is not None
     for name, data in plain_files(good).items():
         (entry,) = [one for one in found.manifest.entries if one.file == name]
@@ -169,10 +169,10 @@ def test_without_the_key_only_the_head_can_be_read(good: Good) -> None:
         "stored",
     }
     with pytest.raises(SecretError, match="needs the secret key"):
-        opened(folder)
+        open_set(folder)
     other = Keys("other", (pyrage.x25519.Identity.generate(),))
     with pytest.raises(SecretError, match="other does not open it"):
-        opened(folder, other)
+        open_set(folder, other)
 
 
 class Killed(BaseException):
@@ -232,7 +232,7 @@ def test_killed_at_any_moment_it_is_done_again(step: str, good: Good, identity: 
     folder = Path(str(good.publish().folder))
     assert verify_set(folder) == []
     assert {one.name for one in folder.iterdir()} == {"head.json", "head.sha256", "body.json.zst.age", "sealed"}
-    found = opened(folder, keys_of(str(identity)))
+    found = open_set(folder, keys_of(str(identity)))
     assert {entry.file for entry in found.manifest.entries if entry.kind == "file"} == set(plain_files(good))
     assert list((store.root / ".staging").iterdir()) == []
     assert good.publish().msg == "PR1-000007 was published already"
@@ -276,7 +276,7 @@ def test_one_of_the_two_alone(good: Good, identity: Path, steps: tuple[str, ...]
     assert verify_set(folder) == []
     assert head_file.read(folder).packing == steps
     assert catalogue.read(folder).sealed == (steps == ("age",))
-    assert opened(folder, keys_of(str(identity)) if steps == ("age",) else None).manifest.id == "PR1-000007"
+    assert open_set(folder, keys_of(str(identity)) if steps == ("age",) else None).manifest.id == "PR1-000007"
 
 
 @pytest.mark.parametrize("seal", [True, False])
@@ -287,7 +287,7 @@ def test_a_name_with_half_a_surrogate_pair(seal: bool, good: Good, identity: Pat
         good.ctx.vars = {}
     folder = sealed(good)
     assert verify_set(folder) == []
-    found = opened(folder, keys_of(str(identity)) if seal else None)
+    found = open_set(folder, keys_of(str(identity)) if seal else None)
     (entry,) = [one for one in found.manifest.entries if one.path.endswith("half\ud83d.dat")]
     with (tmp_path / "out").open("wb") as out:
         found.copy(entry, out)
@@ -304,7 +304,7 @@ def test_stopped_in_the_middle_of_a_file(good: Good, identity: Path, tmp_path: P
     assert not (good.folder / "head.json").exists()
     good.ctx.stop.clear()
     good.ctx.progress = lambda *_: None
-    found = opened(Path(str(good.publish().folder)), keys_of(str(identity)))
+    found = open_set(Path(str(good.publish().folder)), keys_of(str(identity)))
     (big,) = [one for one in found.manifest.entries if one.file.endswith("big.dat")]
 
     def stop(count: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitekeeper.engine.errors import IntegrityError
-from sitekeeper.store.format.names import LONGEST, relative_to, stored_name, stored_path
+from sitekeeper.store.format.names import LONGEST, make_stored_name, make_stored_path, relative_to
 
 ANY_NAME = st.text(st.characters(exclude_categories=[]), max_size=300) | st.sampled_from(
     ["", ".", "..", "a/b", "_sk_x", "nul\0", "\ud800", "\ud800x", "é" * 200, "𐀀" * 255, "plain.txt", "trailing. "]
@@ -18,7 +18,7 @@ ANY_NAME = st.text(st.characters(exclude_categories=[]), max_size=300) | st.samp
 
 @given(ANY_NAME)
 def test_a_stored_name_is_one_component_that_the_store_can_hold(name: str) -> None:
-    stored = stored_name(name)
+    stored = make_stored_name(name)
     assert stored not in {"", ".", ".."}
     assert "/" not in stored
     assert "\0" not in stored
@@ -27,20 +27,22 @@ def test_a_stored_name_is_one_component_that_the_store_can_hold(name: str) -> No
 
 @given(st.sets(ANY_NAME, max_size=40))
 def test_no_two_names_become_one(names: set[str]) -> None:
-    assert len({stored_name(name) for name in names}) == len(names)
+    assert len({make_stored_name(name) for name in names}) == len(names)
 
 
 @given(ANY_NAME)
 def test_a_name_that_looks_like_ours_is_no_way_to_another_file(name: str) -> None:
-    assert stored_name(stored_name(name)) == stored_name(name) or stored_name(name).startswith("_sk_")
-    if stored_name(name) != name:
-        assert stored_name(stored_name(name)) != stored_name(name)
+    assert make_stored_name(make_stored_name(name)) == make_stored_name(name) or make_stored_name(name).startswith(
+        "_sk_"
+    )
+    if make_stored_name(name) != name:
+        assert make_stored_name(make_stored_name(name)) != make_stored_name(name)
 
 
 @given(st.text(st.sampled_from("ab.\\/:\0\ud800"), max_size=12))
 def test_no_path_leaves_its_folder(path: str) -> None:
     try:
-        stored = stored_path("SiteServer", path)
+        stored = make_stored_path("SiteServer", path)
     except IntegrityError:
         return
     parts = PurePosixPath(stored).parts
@@ -51,7 +53,7 @@ def test_no_path_leaves_its_folder(path: str) -> None:
 @pytest.mark.parametrize("path", ["..\\x", "a\\..\\..\\x", "\\x", "\\\\host\\share", "C:\\x", "c:x"])
 def test_a_path_that_goes_upwards_is_refused(path: str) -> None:
     with pytest.raises(IntegrityError, match="outside"):
-        stored_path("SiteServer", path)
+        make_stored_path("SiteServer", path)
 
 
 def test_a_listing_is_held_to_the_folder_that_was_asked_for() -> None:

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def _drilled(store: Path, set_id: str, at: str, run: str = "earlier", result: Any = "ok") -> None:
-    seen = marks_file.Drilled(at=at, run=run, result=result)
+    seen = marks_file.DrillMark(at=at, run=run, result=result)
     marks_file.change(store / set_id[:3] / set_id, lambda marks: marks.model_copy(update={"drilled": seen}))
 
 
@@ -73,7 +73,7 @@ def test_what_the_run_itself_has_drilled_by_now_passes_no_turn_on(kit: Kit, stor
 def test_drills_of_the_backups_in_the_sets_have_turns_of_their_own(kit: Any, store: Path) -> None:
     ctx = kit.Context(None)
     ctx.vars = {"store": str(store)}
-    seen = marks_file.Drilled(at="2026-12-01T00:00:00+00:00", run="earlier", result="ok")
+    seen = marks_file.DrillMark(at="2026-12-01T00:00:00+00:00", run="earlier", result="ok")
     marks_file.change(store / "CEN" / "CEN-000002", lambda marks: marks.model_copy(update={"backup_drilled": seen}))
 
     def due(source: Any) -> set[str]:

@@ -34,13 +34,13 @@ def parser() -> argparse.ArgumentParser:
 
 def program(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
-    output.opened()
+    output.open_output()
     options = parser().parse_args(arguments)
     try:
         _names_are_utf8()
         code = int(options.work(options))
     except SitekeeperError as error:
-        return _told(error, as_json=getattr(options, "json", False))
+        return _report_error(error, as_json=getattr(options, "json", False))
     except BrokenPipeError:
         output.nobody_reads()
         return 0
@@ -49,7 +49,7 @@ def program(arguments: Sequence[str] | None = None) -> int:
         return RunInterruptedError.exit_code
     except Exception as error:  # noqa: BLE001 - a bug: told without its values, which may be secret
         if isinstance(error, other_commands.ForeignError):
-            return _told(_of_another(error), as_json=getattr(options, "json", False))
+            return _report_error(_of_another(error), as_json=getattr(options, "json", False))
         output.complain(f"error[internal]: a bug in sitekeeper; please report it:\n{frames_of(error)}")
         return SitekeeperError.exit_code
     unwritten = output.problem()
@@ -66,7 +66,7 @@ def _of_another(error: other_commands.ForeignError) -> SitekeeperError:
     return ours
 
 
-def _told(error: SitekeeperError, *, as_json: bool) -> int:
+def _report_error(error: SitekeeperError, *, as_json: bool) -> int:
     if not as_json:
         output.complain(error.render())
         return error.exit_code

@@ -78,10 +78,10 @@ def work(options: argparse.Namespace) -> int:
         by=wiring.person(),
     )
     if options.json:
-        return _ended(wiring.run_playbook(playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
+        return _finish(wiring.run_playbook(playbook, inventory, settings, vault, JsonLines(sys.stdout)), options)
     console = Console(sys.stdout, diff=options.diff or options.check)
     try:
-        return _ended(wiring.run_playbook(playbook, inventory, settings, vault, console), options)
+        return _finish(wiring.run_playbook(playbook, inventory, settings, vault, console), options)
     finally:
         console.close()
 
@@ -105,7 +105,7 @@ def playbook_named(given: str) -> Path:
     )
 
 
-def _ended(outcome: RunOutcome, options: argparse.Namespace) -> int:
+def _finish(outcome: RunOutcome, options: argparse.Namespace) -> int:
     for error in outcome.errors:
         print(error.render(), file=sys.stderr)
     if options.evidence is not None:

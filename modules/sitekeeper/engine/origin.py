@@ -37,13 +37,13 @@ class Origin:
             return head
         width = len(str(self.line))
         shown = [
-            f"  {number:>{width}} | {_masked(lines, number - 1)}"
+            f"  {number:>{width}} | {_mask(lines, number - 1)}"
             for number in range(max(1, self.line - 1), self.line + 1)
         ]
         return "\n".join([head, *shown, f"  {' ' * width} | {' ' * (self.column - 1)}^"])
 
 
-def _masked(lines: Sequence[str], at: int) -> str:
+def _mask(lines: Sequence[str], at: int) -> str:
     """A line, cut off where a key's name says that a secret follows; nothing of it below such a key."""
     found = _SECRET_KEY.search(lines[at])
     if found:

@@ -100,7 +100,7 @@ class UnknownValueError(Exception):
         self.unknown = unknown
 
 
-def known(value: Known[T]) -> T:
+def require_known(value: Known[T]) -> T:
     """The value itself.
 
     Raises:

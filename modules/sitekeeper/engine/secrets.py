@@ -91,12 +91,12 @@ def combine(parts: list[object]) -> Secret:
     return Secret("+".join(names), joined)
 
 
-def derived(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Secret:
+def derive(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Secret:
     """What a filter makes of a Secret: a Secret again, computed when it is revealed."""
     names = sorted({secret.reference for secret in find([*args, *kwargs.values()])})
 
     def resolved() -> str:
-        value = function(*[_opened(arg) for arg in args], **{k: _opened(v) for k, v in kwargs.items()})
+        value = function(*[_open(arg) for arg in args], **{k: _open(v) for k, v in kwargs.items()})
         if not isinstance(value, str | int | float):
             raise SecretError(
                 f"`{filter_name}` does not return text for a secret", hint="use the secret without a filter"
@@ -106,13 +106,13 @@ def derived(filter_name: str, function: Callable[..., Any], args: tuple[Any, ...
     return Secret(f"{filter_name}({', '.join(names)})", resolved)
 
 
-def _opened(value: Any) -> Any:
+def _open(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, list | tuple):
-        return type(value)(_opened(one) for one in value)
+        return type(value)(_open(one) for one in value)
     if isinstance(value, dict):  # not any Mapping: Jinja's context is one
-        return {key: _opened(one) for key, one in value.items()}
+        return {key: _open(one) for key, one in value.items()}
     return value
 
 

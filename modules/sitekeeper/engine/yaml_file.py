@@ -116,7 +116,7 @@ def loads(
     hidden: bool = False,
 ) -> Document:
     """Parse YAML text; ``name`` stands for the file in origins, ``hidden`` keeps its lines out of messages."""
-    reader = _Reader(name, vault_password, wrong, hidden=hidden)
+    reader = _YamlReader(name, vault_password, wrong, hidden=hidden)
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -133,7 +133,7 @@ def loads(
     return Document(value, Origins(name, reader.places), reader.texts, hidden)
 
 
-class _Reader:
+class _YamlReader:
     """Turns composed nodes into plain values, noting each one's place."""
 
     def __init__(

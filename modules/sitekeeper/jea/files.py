@@ -34,11 +34,11 @@ def files_of(role: Role, group: str) -> dict[str, str]:
 def _manifest(role: Role) -> str:
     return _table(
         {
-            "RootModule": quoted(f"{role.name}.psm1"),
-            "ModuleVersion": quoted(version("sitekeeper")),
+            "RootModule": quote(f"{role.name}.psm1"),
+            "ModuleVersion": quote(version("sitekeeper")),
             "GUID": _guid(f"module {role.name}"),
             "PowerShellVersion": "'5.0'",
-            "FunctionsToExport": _list(quoted(name) for name in (*role.functions, ROLE)),
+            "FunctionsToExport": _list(quote(name) for name in (*role.functions, ROLE)),
             "CmdletsToExport": "@()",
             "VariablesToExport": "@()",
             "AliasesToExport": "@()",
@@ -51,7 +51,7 @@ def _module(role: Role) -> str:
     own = (
         f"function {ROLE} {{\n    # Which role this endpoint has, and of which functions it was made.\n"
         "    [CmdletBinding()]\n    param()\n"
-        f"    New-Object PSObject -Property @{{ Role = {quoted(role.name)}; Functions = {quoted(functions.fingerprint())} }}\n}}\n"
+        f"    New-Object PSObject -Property @{{ Role = {quote(role.name)}; Functions = {quote(functions.fingerprint())} }}\n}}\n"
     )
     return "".join(sources[name] for name in inside(role.functions)) + own
 
@@ -59,15 +59,15 @@ def _module(role: Role) -> str:
 def _capability(role: Role) -> str:
     visible = [_command(name, parameters) for name, parameters in role.cmdlets.items()]
     held = [
-        _command(name, {**dict.fromkeys(parameters_of(name), ANY), **parameters}) if parameters else quoted(name)
+        _command(name, {**dict.fromkeys(parameters_of(name), ANY), **parameters}) if parameters else quote(name)
         for name, parameters in role.functions.items()
     ]
     return _table(
         {
             "GUID": _guid(f"role {role.name}"),
-            "ModulesToImport": quoted(role.name),
+            "ModulesToImport": quote(role.name),
             "VisibleCmdlets": _list(visible),
-            "VisibleFunctions": _list((*held, quoted(ROLE))),
+            "VisibleFunctions": _list((*held, quote(ROLE))),
         }
     )
 
@@ -81,8 +81,8 @@ def _configuration(role: Role, group: str) -> str:
             "LanguageMode": "'NoLanguage'",
             "ExecutionPolicy": "'RemoteSigned'",
             "RunAsVirtualAccount": "$true",
-            "TranscriptDirectory": quoted(TRANSCRIPTS),
-            "RoleDefinitions": f"@{{ {quoted(group)} = @{{ RoleCapabilities = {quoted(role.name)} }} }}",
+            "TranscriptDirectory": quote(TRANSCRIPTS),
+            "RoleDefinitions": f"@{{ {quote(group)} = @{{ RoleCapabilities = {quote(role.name)} }} }}",
         }
     )
 
@@ -115,16 +115,16 @@ Register-PSSessionConfiguration -Name '{ENDPOINT}' -Path $configuration -Force
 
 
 def _command(name: str, parameters: Mapping[str, Allowed]) -> str:
-    return f"@{{ Name = {quoted(name)}; Parameters = {_list(_parameter(*one) for one in parameters.items())} }}"
+    return f"@{{ Name = {quote(name)}; Parameters = {_list(_parameter(*one) for one in parameters.items())} }}"
 
 
 def _parameter(name: str, allowed: Allowed) -> str:
     if allowed == ANY:
-        return f"@{{ Name = {quoted(name)} }}"
+        return f"@{{ Name = {quote(name)} }}"
     if isinstance(allowed, str):
         pattern = rf"\A(?:{allowed})\z"
-        return f"@{{ Name = {quoted(name)}; ValidatePattern = {quoted(pattern)} }}"
-    return f"@{{ Name = {quoted(name)}; ValidateSet = {', '.join(quoted(one) for one in allowed)} }}"
+        return f"@{{ Name = {quote(name)}; ValidatePattern = {quote(pattern)} }}"
+    return f"@{{ Name = {quote(name)}; ValidateSet = {', '.join(quote(one) for one in allowed)} }}"
 
 
 def _list(items: Iterable[str]) -> str:
@@ -136,10 +136,10 @@ def _table(entries: Mapping[str, str]) -> str:
     return "@{\n" + "".join(f"    {key:<{width}} = {value}\n" for key, value in entries.items()) + "}\n"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A PowerShell string in single quotes; nothing in it is expanded."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _guid(of: str) -> str:
-    return quoted(str(uuid.uuid5(_SPACE, of)))
+    return quote(str(uuid.uuid5(_SPACE, of)))

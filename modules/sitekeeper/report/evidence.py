@@ -70,7 +70,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback:
+class RollbackRecord:
     """A rollback of the run: it took back what was left, and proved nothing."""
 
     ended: str
@@ -96,7 +96,7 @@ class Evidence:
     exit_code: int | None = None
     """The run's own; None where it was cut off, and rolled back instead of resumed."""
     subjects: list[Subject] = field(default_factory=list)
-    rollbacks: list[Rollback] = field(default_factory=list)
+    rollbacks: list[RollbackRecord] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -185,7 +185,7 @@ def _take_in_rollback(evidence: Evidence, event: events.Event) -> None:
             subject = _subject(evidence, event.host)
             subject.rollback, subject.rollback_error = event.status, event.error
         case events.RunEnded():
-            evidence.rollbacks.append(Rollback(_written(event.at), event.exit_code))
+            evidence.rollbacks.append(RollbackRecord(_written(event.at), event.exit_code))
         case _:
             pass
 

@@ -183,7 +183,7 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
         left = _services_up(ctx, intent)
         watch.note(ctx, all_running=True)
         told = following.await_messages(ctx, intent, params.reported.total_seconds())
-        found = task_folder.listed(ctx, intent.drive)
+        found = task_folder.list_files(ctx, intent.drive)
         lacks = task_folder.missing(found, intent.files, cd_latest=intent.cd_latest)
         if lacks:
             raise IntegrityError(
@@ -224,7 +224,7 @@ class BackupTask(Module[TaskParams, TaskIntent, TaskRun]):
             return True
         if _mark(ctx, intent) is None or following.find_fault(ctx, intent):
             return False
-        return task_folder.digest(task_folder.listed(ctx, intent.drive)) == str(outcome.listing)
+        return task_folder.digest(task_folder.list_files(ctx, intent.drive)) == str(outcome.listing)
 
     def undo(self, ctx: Context, intent: TaskIntent, outcome: TaskRun | None) -> str:
         mark = _mark(ctx, intent)
@@ -404,7 +404,7 @@ def _find_published(intent: TaskIntent) -> str:
         if not store.begun():
             raise SpaceError(f"the store {store.root} does not exist", hint="check that it is mounted")
         for _, found in catalogue.of(store, intent.site):
-            if isinstance(found, catalogue.Kept) and found.kind == "task" and found.run == intent.run:
+            if isinstance(found, catalogue.CatalogueEntry) and found.kind == "task" and found.run == intent.run:
                 return found.id
     except OSError as error:
         raise store_folder.store_error(error, store.root) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -110,7 +110,7 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
         self, ctx: Context, params: DatabaseParams, plan: Plan[DatabaseIntent, AttachedDatabase]
     ) -> AttachedDatabase:
         intent, got = plan.intended, params.set
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         files = tuple(FileToPush.model_validate(one) for one in got.database_files)
         sending = Sending(ctx, there, Path(got.folder), files, root=intent.root, run=intent.run)
         for one in files:
@@ -130,12 +130,12 @@ class Database(Module[DatabaseParams, DatabaseIntent, AttachedDatabase]):
         return prove_online(server, plan.result, sending.seconds + seconds)
 
     def in_place(self, ctx: Context, intent: DatabaseIntent, outcome: AttachedDatabase, generation: int) -> bool:
-        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(choose_context(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: DatabaseIntent, outcome: AttachedDatabase | None) -> str:
         if refuse_in_use(ctx, intent.drive, intent.run) == "done":
             return f"database {intent.name} stays: it belongs to the recovered site now"
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         server = Server(there, intent.instance)
         if outcome is None:
             dropping.settle(server)

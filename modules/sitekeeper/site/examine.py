@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sitekeeper.engine.checks import build_refusal, find_failed, show_warnings
 from sitekeeper.engine.errors import Failed, IntegrityError, SqlError, UnreachableError
 from sitekeeper.engine.figures import show_duration
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Check, Plan, Result
 from sitekeeper.engine.session import Context
@@ -92,7 +92,7 @@ class Examine(Module[ExamineParams, None, Examination]):
 
     def plan(self, ctx: Context, params: ExamineParams) -> Plan[None, Examination]:
         made, got = params.database, params.set
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         asked = ExaminedSet(
             got=got,
             session=None if made is None else there.sql(there.host, "master", made.instance),

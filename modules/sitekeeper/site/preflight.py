@@ -18,7 +18,7 @@ from sitekeeper.engine.types import Duration, Size
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.site.readiness import site_checks
 from sitekeeper.site.readiness.findings import Expectations, Finding
-from sitekeeper.store.format.packed_files import wanted
+from sitekeeper.store.format.packed_files import choose_packing
 from sitekeeper.store.format.store_folder import Folder, store_of
 from sitekeeper.transport.wmi import reading
 
@@ -80,7 +80,7 @@ class Preflight(Module[PreflightParams, None, PreflightResult]):
             tries=params.tries,
             store_free=store.free(),
             store_root=store.root,
-            copies=1 if wanted(ctx.vars) is None else 2,
+            copies=1 if choose_packing(ctx.vars) is None else 2,
         )
         checks = tuple(
             Check(name=one.name, status=one.status, said=one.said, hint=one.hint) for one in _run_checks(ctx, asked)

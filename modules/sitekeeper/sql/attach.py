@@ -7,7 +7,7 @@ Service Broker off (Microsoft: ALTER DATABASE SET options), and a newer server u
 from __future__ import annotations
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
@@ -51,7 +51,7 @@ class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
     reversible = True
 
     def plan(self, ctx: Context, params: AttachParams) -> Plan[AttachIntent, AttachedDatabase]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
         folder = f"{root}\\{ctx.run_id}\\".lower()
@@ -82,7 +82,7 @@ class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
 
     def apply(self, ctx: Context, params: AttachParams, plan: Plan[AttachIntent, AttachedDatabase]) -> AttachedDatabase:
         intent = plan.intended
-        server = Server(changed_on(ctx, intent), intent.instance)
+        server = Server(choose_context(ctx, intent), intent.instance)
         sql = statements.attach(intent.name, intent.files)
         try:
             _, seconds = measure_time(server.there, lambda: server.change(sql, text="attaching", silent=True))
@@ -91,7 +91,7 @@ class Attach(Module[AttachParams, AttachIntent, AttachedDatabase]):
         return prove_online(server, plan.result, seconds)
 
     def in_place(self, ctx: Context, intent: AttachIntent, outcome: AttachedDatabase, generation: int) -> bool:
-        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(choose_context(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: AttachIntent, outcome: AttachedDatabase | None) -> str:
-        return undo_database(changed_on(ctx, intent), intent, made=outcome is not None)
+        return undo_database(choose_context(ctx, intent), intent, made=outcome is not None)

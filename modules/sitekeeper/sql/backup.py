@@ -11,7 +11,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UnreachableError, UsageError
 from sitekeeper.engine.figures import show_duration, show_rate, show_size
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Unknown
 from sitekeeper.engine.session import Context
@@ -73,7 +73,7 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
     stands_alone = True
 
     def plan(self, ctx: Context, params: BackupParams) -> Plan[BackupIntent, BackupFile]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         server, root = Server(there, params.instance), work_dir_of(there)
         list_files(there, root, "")
         rows = server.ask(queries.FILES, params.database)
@@ -105,7 +105,7 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
 
     def apply(self, ctx: Context, params: BackupParams, plan: Plan[BackupIntent, BackupFile]) -> BackupFile:
         intent = plan.intended
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         server, path = Server(there, intent.instance), plan.result.path
         # SQL Server creates files, but not folders.
         there.ps.change("Write-SkWorkFile", Root=intent.root, Run=intent.run, Name=CLAIM, Offset=0, Data=b"")
@@ -136,10 +136,10 @@ class Backup(Module[BackupParams, BackupIntent, BackupFile]):
         )
 
     def in_place(self, ctx: Context, intent: BackupIntent, outcome: BackupFile, generation: int) -> bool:
-        return intent.name in list_files(changed_on(ctx, intent), intent.root, intent.run)
+        return intent.name in list_files(choose_context(ctx, intent), intent.root, intent.run)
 
     def undo(self, ctx: Context, intent: BackupIntent, outcome: BackupFile | None) -> str:
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         if outcome is None:
             with suppress(UnreachableError, SqlError):  # a server that is down writes nothing any more
                 dropping.settle(Server(there, intent.instance))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.figures import show_duration, show_rate
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
@@ -51,7 +51,7 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
 
     def plan(self, ctx: Context, params: CheckdbParams) -> Plan[CheckdbIntent, CheckdbResult]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         files = Server(there).ask(queries.FILES, params.name)
         size = sum(int(str(row["size_bytes"])) for row in files if row["type"] == "ROWS")
         return Plan(
@@ -63,7 +63,7 @@ class Checkdb(Module[CheckdbParams, CheckdbIntent, CheckdbResult]):
         )
 
     def apply(self, ctx: Context, params: CheckdbParams, plan: Plan[CheckdbIntent, CheckdbResult]) -> CheckdbResult:
-        server = Server(changed_on(ctx, plan.intent))
+        server = Server(choose_context(ctx, plan.intent))
         sql = statements.checkdb(params.name)
         outcome, seconds = measure_time(
             server.there, lambda: server.run(server.session(), sql, text="CHECKDB", silent=True)

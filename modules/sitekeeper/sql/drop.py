@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record, Result
 from sitekeeper.engine.session import Context
@@ -42,7 +42,7 @@ class Drop(Module[DropParams, DropIntent, Result]):
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
 
     def plan(self, ctx: Context, params: DropParams) -> Plan[DropIntent, Result]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         state = dropping.exists(Server(there), params.name)
         if state is None:
@@ -55,10 +55,10 @@ class Drop(Module[DropParams, DropIntent, Result]):
 
     def apply(self, ctx: Context, params: DropParams, plan: Plan[DropIntent, Result]) -> Result:
         intent = plan.intended
-        dropping.drop(Server(changed_on(ctx, intent)), intent.name, ctx.run_id)
+        dropping.drop(Server(choose_context(ctx, intent)), intent.name, ctx.run_id)
         return plan.result
 
     def made(self, ctx: Context, intent: DropIntent) -> Result | None:
         """Done if the database does not exist any more."""
-        gone = dropping.exists(Server(changed_on(ctx, intent)), intent.name) is None
+        gone = dropping.exists(Server(choose_context(ctx, intent)), intent.name) is None
         return Result(changed=True, msg=f"database {intent.name} does not exist any more") if gone else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sitekeeper.engine.errors import IntegrityError, SqlError, UsageError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Unknown
 from sitekeeper.engine.session import Context
@@ -65,7 +65,7 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
     reversible = True
 
     def plan(self, ctx: Context, params: RestoreParams) -> Plan[RestoreIntent, AttachedDatabase]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         mark.refuse_foreign(params.name, ctx.run_id)
         server, root = Server(there), work_dir_of(there)
         folder, path = f"{root}\\{ctx.run_id}", params.backup.path
@@ -113,7 +113,7 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
         self, ctx: Context, params: RestoreParams, plan: Plan[RestoreIntent, AttachedDatabase]
     ) -> AttachedDatabase:
         intent = plan.intended
-        server = Server(changed_on(ctx, intent), intent.instance)
+        server = Server(choose_context(ctx, intent), intent.instance)
         sql = statements.restore(intent.name, intent.backup, intent.moves)
         try:
             outcome, seconds = measure_time(server.there, lambda: server.change(sql, text="restoring", silent=True))
@@ -126,10 +126,10 @@ class Restore(Module[RestoreParams, RestoreIntent, AttachedDatabase]):
         return prove_online(server, plan.result, seconds)
 
     def in_place(self, ctx: Context, intent: RestoreIntent, outcome: AttachedDatabase, generation: int) -> bool:
-        return dropping.exists(Server(changed_on(ctx, intent), intent.instance), intent.name) == "ONLINE"
+        return dropping.exists(Server(choose_context(ctx, intent), intent.instance), intent.name) == "ONLINE"
 
     def undo(self, ctx: Context, intent: RestoreIntent, outcome: AttachedDatabase | None) -> str:
-        return undo_database(changed_on(ctx, intent), intent, made=outcome is not None)
+        return undo_database(choose_context(ctx, intent), intent, made=outcome is not None)
 
 
 def explain_error(error: SqlError, path: str) -> SqlError | IntegrityError:

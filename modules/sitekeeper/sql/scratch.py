@@ -13,7 +13,7 @@ from typing import Literal
 from sitekeeper.engine import checks as checking
 from sitekeeper.engine.errors import PreflightError, RemoteError, SitekeeperError
 from sitekeeper.engine.figures import show_size
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
@@ -85,7 +85,7 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
         return (params.on,) if params.on is not None else ()
 
     def plan(self, ctx: Context, params: ScratchParams) -> Plan[ScratchIntent, ScratchServer]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         server = Server(there)
         if there.vars.get("scratch") is not True:
             raise build_refusal(
@@ -127,7 +127,7 @@ class Scratch(Module[ScratchParams, ScratchIntent, ScratchServer]):
     def apply(self, ctx: Context, params: ScratchParams, plan: Plan[ScratchIntent, ScratchServer]) -> ScratchServer:
         """Runs under the host's lease: the run that left something here does not hold it any more, and is dead or has given up."""
         intent = plan.intended
-        server = Server(changed_on(ctx, intent))
+        server = Server(choose_context(ctx, intent))
         dead, runs = _find_left_behind(_read(server, intent.root), ctx.run_id)
         for name in dead:
             dropping.drop(server, name, str(mark.run_of(name)))

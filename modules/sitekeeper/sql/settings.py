@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sitekeeper.engine.errors import SqlError, UsageError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Check, Plan, Record
 from sitekeeper.engine.session import Context
@@ -56,7 +56,7 @@ class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
     needs = Needs(cmdlets=WRITE_OUTPUT, rights="sysadmin of the SQL Server")
 
     def plan(self, ctx: Context, params: SettingsParams) -> Plan[SettingsIntent, SettingsResult]:
-        server = Server(changed_on(ctx, params), params.instance)
+        server = Server(choose_context(ctx, params), params.instance)
         read = _read(server, params.name)
         if not params.set or not read.wrong:
             return Plan(result=read)
@@ -75,7 +75,7 @@ class Settings(Module[SettingsParams, SettingsIntent, SettingsResult]):
         )
 
     def apply(self, ctx: Context, params: SettingsParams, plan: Plan[SettingsIntent, SettingsResult]) -> SettingsResult:
-        server = Server(changed_on(ctx, plan.intent), params.instance)
+        server = Server(choose_context(ctx, plan.intent), params.instance)
         for one in plan.result.wrong:
             for sql in _statements(one.name, params.name, server):
                 server.change(sql, text=one.name)

@@ -81,7 +81,7 @@ class Collect(Module[CollectParams, None, PulledFiles]):
                 puller.part(part, copy, found)
         except OSError as error:
             raise store_error(error, Path(params.set.store)) from None
-        _same(task, task_folder.digest(task_folder.listed(ctx, task.drive)), "while it was read")
+        _same(task, task_folder.digest(task_folder.list_files(ctx, task.drive)), "while it was read")
         source.ready(ctx.host)
         seconds = ctx.clock.monotonic() - started
         return PulledFiles(

@@ -23,7 +23,7 @@ from sitekeeper.store.format import catalogue, marks_file
 from sitekeeper.store.format.manifest_file import Manifest
 from sitekeeper.store.format.store_folder import Folder, store_error, store_of
 from sitekeeper.store.keeping import extract
-from sitekeeper.store.sealing.open_set import Opened, opened
+from sitekeeper.store.sealing.open_set import OpenSet, open_set
 from sitekeeper.transport.age_identity import keys_of
 
 
@@ -66,7 +66,7 @@ class Get(Module[GetParams, GetIntent, ExtractedSet]):
     reversible = True
     on_host = False
 
-    _found: Opened | None = None
+    _found: OpenSet | None = None
     """What ``plan`` opened: a sealed set is opened once."""
 
     def plan(self, ctx: Context, params: GetParams) -> Plan[GetIntent, ExtractedSet]:
@@ -78,7 +78,7 @@ class Get(Module[GetParams, GetIntent, ExtractedSet]):
                 f"{params.set} has newer sets than {folder.name} that may be damaged: {'; '.join(choice.passed_over)}",
                 hint=f"to use {folder.name} all the same, name it: -e set={folder.name}",
             )
-        found = opened(folder, keys_of(ctx.vars.get("store_identity")) if catalogue.read(folder).sealed else None)
+        found = open_set(folder, keys_of(ctx.vars.get("store_identity")) if catalogue.read(folder).sealed else None)
         if params.site is not None and found.manifest.site != params.site:
             raise PreflightError(
                 f"{folder.name} is a set of {found.manifest.site}, not of {params.site}",
@@ -150,7 +150,7 @@ def work_folder(ctx: Context, given: str | None) -> Path:
     return Path(path).expanduser().absolute()
 
 
-def _gotten(found: Opened, folder: str | Unknown, passed_over: tuple[str, ...]) -> ExtractedSet:
+def _gotten(found: OpenSet, folder: str | Unknown, passed_over: tuple[str, ...]) -> ExtractedSet:
     manifest = found.manifest
     last = marks_file.read(found.folder)[0].drilled
     drilled: Literal["", "ok", "failed"] = "" if last is None else last.result

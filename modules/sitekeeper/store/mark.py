@@ -53,7 +53,7 @@ class Mark(Module[MarkParams, None, MarkedSet]):
     def apply(self, ctx: Context, params: MarkParams, plan: Plan[None, MarkedSet]) -> MarkedSet:
         folder = Folder(store_of(ctx, params.store)).find(params.set)
         run = params.run or ctx.run_id
-        seen = marks_file.Drilled(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
+        seen = marks_file.DrillMark(at=ctx.clock.now().isoformat(), run=run, result=params.drilled)
         name = "backup_drilled" if params.source == "backup" else "drilled"
         marks_file.change(folder, lambda marks: marks.model_copy(update={name: seen}))
         return plan.result

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, known
+from sitekeeper.engine.plan import Change, Plan, require_known
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.types import Many
 from sitekeeper.model.site import SiteFacts
@@ -22,11 +22,11 @@ from sitekeeper.store.keeping import complete
 from sitekeeper.store.publishing.publication import (
     PublishIntent,
     _result,
+    describe_pull,
+    find_published,
     just_proven,
     lease_still_ours,
     left_out,
-    published_before,
-    pulled,
     shadows_still_there,
 )
 from sitekeeper.store.sealing import seal_set
@@ -77,12 +77,12 @@ class Publish(Module[PublishParams, PublishIntent, StoredSet]):
         return Plan(result=result, changes=(change,), intent=intent)
 
     def made(self, ctx: Context, intent: PublishIntent) -> StoredSet | None:
-        return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
+        return find_published(store_folder.Folder(Path(intent.store)), intent.id, intent.run, intent.accept)
 
     def apply(self, ctx: Context, params: PublishParams, plan: Plan[PublishIntent, StoredSet]) -> StoredSet:
         site, snapshot = params.site, params.snapshot
         store = store_folder.Folder(Path(params.set.store))
-        done = published_before(store, known(params.set.id), ctx.run_id, params.accept)
+        done = find_published(store, require_known(params.set.id), ctx.run_id, params.accept)
         if done is not None:
             return done
         if not site.services_to_stop:
@@ -101,7 +101,7 @@ class Publish(Module[PublishParams, PublishIntent, StoredSet]):
                 f"the store {store.root} does not contain the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        made = seal_set.finished(ctx, staging, lambda: manifest_of(ctx, params, staging))
+        made = seal_set.finish_set(ctx, staging, lambda: manifest_of(ctx, params, staging))
 
         def proof() -> None:
             lease_still_ours(ctx)
@@ -109,7 +109,7 @@ class Publish(Module[PublishParams, PublishIntent, StoredSet]):
 
         ctx.lease.take()
         # Once more, and last: writing and syncing take time, in which this host may have been asleep for hours.
-        final = store.publish(known(params.set.id), ctx.run_id, lambda: just_proven(ctx, proof))
+        final = store.publish(require_known(params.set.id), ctx.run_id, lambda: just_proven(ctx, proof))
         published = catalogue.read(final)
         return _result(
             published,
@@ -128,7 +128,7 @@ def manifest_of(ctx: Context, params: PublishParams, staging: Path) -> manifest_
 
     """
     site, snapshot = params.site, params.snapshot
-    entries = pulled(staging)
+    entries = describe_pull(staging)
     own = frozenset({entry_log.NAME, entry_log.SHADOW_NAME, manifest_file.NAME, manifest_file.SUM_NAME})
     complete.same_on_disk(staging, entries, own)
     has_database = complete.has_database(site, entries)

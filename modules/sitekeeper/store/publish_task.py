@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, SpaceError
 from sitekeeper.engine.module import Module, Needs, Params
-from sitekeeper.engine.plan import Change, Plan, known
+from sitekeeper.engine.plan import Change, Plan, require_known
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts, TaskRun
 from sitekeeper.model.sql import SqlFacts
@@ -16,10 +16,10 @@ from sitekeeper.store.format import entry_log, manifest_file, reg_file, store_fo
 from sitekeeper.store.keeping import complete
 from sitekeeper.store.publishing.publication import (
     PublishIntent,
+    describe_pull,
+    find_published,
     just_proven,
     lease_still_ours,
-    published_before,
-    pulled,
 )
 from sitekeeper.store.pulling import task_folder
 from sitekeeper.store.pulling.task_unchanged import refuse_another_run
@@ -73,11 +73,11 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, StoredSet]):
         return Plan(result=result, changes=(change,), intent=intent)
 
     def made(self, ctx: Context, intent: PublishIntent) -> StoredSet | None:
-        return published_before(store_folder.Folder(Path(intent.store)), intent.id, intent.run)
+        return find_published(store_folder.Folder(Path(intent.store)), intent.id, intent.run)
 
     def apply(self, ctx: Context, params: PublishTaskParams, plan: Plan[PublishIntent, StoredSet]) -> StoredSet:
         store = store_folder.Folder(Path(params.set.store))
-        done = published_before(store, known(params.set.id), ctx.run_id)
+        done = find_published(store, require_known(params.set.id), ctx.run_id)
         if done is not None:
             return done
         if ctx.lease.generation != params.set.generation:
@@ -92,10 +92,10 @@ class PublishTask(Module[PublishTaskParams, PublishIntent, StoredSet]):
                 f"the store {store.root} does not contain the unfinished set {params.set.id} any more",
                 hint="is it mounted?",
             )
-        made = seal_set.finished(ctx, staging, lambda: _manifest_of(ctx, params, staging))
+        made = seal_set.finish_set(ctx, staging, lambda: _manifest_of(ctx, params, staging))
         ctx.lease.take()
-        store.publish(known(params.set.id), ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
-        published = published_before(store, known(params.set.id), ctx.run_id)
+        store.publish(require_known(params.set.id), ctx.run_id, lambda: just_proven(ctx, lambda: lease_still_ours(ctx)))
+        published = find_published(store, require_known(params.set.id), ctx.run_id)
         if published is None:
             raise SpaceError(f"set {params.set.id} is not in {store.root} any more", hint="is it mounted?")
         said = f"{params.set.id} published: {made.files} files, {made.bytes} bytes, of the site's own task{seal_set.how(made)}"
@@ -110,7 +110,7 @@ def _manifest_of(ctx: Context, params: PublishTaskParams, staging: Path) -> mani
 
     """
     site, task = params.site, params.task
-    entries = pulled(staging)
+    entries = describe_pull(staging)
     own = frozenset({entry_log.NAME, entry_log.SHADOW_NAME, manifest_file.NAME, manifest_file.SUM_NAME})
     complete.same_on_disk(staging, entries, own)
     found = [Found(one.kind, one.path, one.size, one.modified, one.attributes) for one in entries]

@@ -72,7 +72,7 @@ class Pull(Module[PullParams, None, PulledFiles]):
             Change(f"set {params.set.id} {part.to}", "empty", f"{part.host}: {part.path or 'the whole volume'}")
             for part in wanted
         )
-        files, size = _measured(ctx, params, wanted) if ctx.check else (0, 0)
+        files, size = _measure(ctx, params, wanted) if ctx.check else (0, 0)
         return Plan(
             result=PulledFiles(
                 changed=True, files=files, bytes=size, msg=f"{files} files, {size} bytes would be pulled"
@@ -121,7 +121,7 @@ def _copy(snapshot: ShadowSet, part: Part) -> ShadowCopy | None:
         return None
 
 
-def _measured(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple[int, int]:
+def _measure(ctx: Context, params: PullParams, wanted: Sequence[Part]) -> tuple[int, int]:
     """Files and bytes as the live site has them: what check mode can tell."""
     files = size = 0
     for part in wanted:

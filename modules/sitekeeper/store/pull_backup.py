@@ -21,7 +21,7 @@ from sitekeeper.engine.types import Size
 from sitekeeper.model.sql import BackupFile
 from sitekeeper.model.store import PulledFiles, Staging
 from sitekeeper.store.format.entry_log import EntryLog
-from sitekeeper.store.format.names import stored_path
+from sitekeeper.store.format.names import make_stored_path
 from sitekeeper.store.keeping.extract import BACKUPS
 from sitekeeper.store.pulling.streams import Streams
 from sitekeeper.store.pulling.tree import Found
@@ -99,7 +99,7 @@ class PullBackup(Module[PullBackupParams, None, PulledFiles]):
 
 
 def _place(backup: BackupFile) -> str:
-    return stored_path(BACKUPS, f"{backup.database}.bak")
+    return make_stored_path(BACKUPS, f"{backup.database}.bak")
 
 
 def _same(size: int, found: Found) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sitekeeper.engine.errors import SpaceError
 from sitekeeper.engine.module import Module, Params
-from sitekeeper.engine.plan import Change, Plan, Record, Unknown, known
+from sitekeeper.engine.plan import Change, Plan, Record, Unknown, require_known
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import SiteFacts
 from sitekeeper.model.store import Staging
@@ -54,7 +54,7 @@ class Set(Module[SetParams, SetIntent, Staging]):
 
     def plan(self, ctx: Context, params: SetParams) -> Plan[SetIntent, Staging]:
         root = store_of(ctx, params.store)
-        packed_files.wanted(ctx.vars)  # keys that make no sense are told before the site is down, not after
+        packed_files.choose_packing(ctx.vars)  # keys that make no sense are told before the site is down, not after
         unknown = Unknown("store.set")
         result = Staging(
             changed=True,
@@ -108,9 +108,9 @@ class Set(Module[SetParams, SetIntent, Staging]):
 
     def in_place(self, ctx: Context, intent: SetIntent, outcome: Staging, generation: int) -> bool:
         store = store_folder.Folder(Path(intent.store))
-        if store.path(known(outcome.id)).is_dir():
+        if store.path(require_known(outcome.id)).is_dir():
             return True  # published: its generation matters to nobody any more
-        return outcome.generation == generation and store.staging(known(outcome.id), intent.run).is_dir()
+        return outcome.generation == generation and store.staging(require_known(outcome.id), intent.run).is_dir()
 
     def undo(self, ctx: Context, intent: SetIntent, outcome: Staging | None) -> str:
         store = store_folder.Folder(Path(intent.store))

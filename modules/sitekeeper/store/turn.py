@@ -76,6 +76,8 @@ def last_drill(store: Folder, site: str, but: str, source: str) -> datetime:
     found = [
         datetime.fromisoformat(drill.at)
         for _, kept in catalogue.of(store, site)
-        if isinstance(kept, catalogue.Kept) and (drill := kept.marks.drill(source)) is not None and drill.run != but
+        if isinstance(kept, catalogue.CatalogueEntry)
+        and (drill := kept.marks.drill(source)) is not None
+        and drill.run != but
     ]
     return max(found, default=_NEVER)

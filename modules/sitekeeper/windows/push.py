@@ -14,7 +14,7 @@ from sitekeeper.engine.errors import (
     UsageError,
 )
 from sitekeeper.engine.figures import show_duration, show_rate, show_size
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.module import Module, Needs, Params
 from sitekeeper.engine.plan import Change, Plan, Record
 from sitekeeper.engine.session import Context
@@ -65,7 +65,7 @@ class Push(Module[PushParams, PushIntent, PushedFiles]):
         return (params.on,) if params.on is not None else ()  # one restore at a time on a server: lease and load
 
     def plan(self, ctx: Context, params: PushParams) -> Plan[PushIntent, PushedFiles]:
-        there = changed_on(ctx, params)
+        there = choose_context(ctx, params)
         root = work_dir_of(there)
         names = [one.name for one in params.files]
         if len({name.lower() for name in names}) != len(names) or not names:
@@ -94,7 +94,7 @@ class Push(Module[PushParams, PushIntent, PushedFiles]):
 
     def apply(self, ctx: Context, params: PushParams, plan: Plan[PushIntent, PushedFiles]) -> PushedFiles:
         intent = plan.intended
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         refuse_taken(there, intent.root, intent.run, intent.names)
         sending = Sending(
             ctx, there, Path(params.folder), params.files, root=intent.root, run=intent.run, rate=params.rate
@@ -107,11 +107,11 @@ class Push(Module[PushParams, PushIntent, PushedFiles]):
         return result.model_copy(update={"seconds": seconds, "msg": f"{told} ({show_rate(sending.bytes, seconds)})"})
 
     def in_place(self, ctx: Context, intent: PushIntent, outcome: PushedFiles, generation: int) -> bool:
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         found = list_files(there, intent.root, intent.run)
         return all(found.get(one.name) == one.size for one in outcome.files)
 
     def undo(self, ctx: Context, intent: PushIntent, outcome: PushedFiles | None) -> str:
-        there = changed_on(ctx, intent)
+        there = choose_context(ctx, intent)
         there.ps.change("Remove-SkWorkFile", Root=intent.root, Run=intent.run, Name=list(intent.names))
         return f"copied files deleted on {there.host}"

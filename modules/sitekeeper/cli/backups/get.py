@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli.backups.looking import opened_by
+from sitekeeper.cli.backups.looking import open_with_identity
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.store.format import catalogue
@@ -23,7 +23,7 @@ def get(options: argparse.Namespace) -> int:
         raise UsageError(f"{to} is inside of the store", hint="name a folder elsewhere")
     extract.refuse_full(to)
     choice = catalogue.find(store, options.set, options.kind)
-    found = opened_by(choice.folder, options.identity)
+    found = open_with_identity(choice.folder, options.identity)
     entries = extract.chosen(found.manifest, options.files)
     extract.refuse_damaged(found, entries, SystemClock().now().isoformat(), read=False)
     extract.take_out(found, entries, to)

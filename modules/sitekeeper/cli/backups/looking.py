@@ -9,7 +9,7 @@ from typing import Any
 from sitekeeper.store.format import catalogue, head_file
 from sitekeeper.store.format.manifest_file import Entry, Manifest
 from sitekeeper.store.keeping import extract
-from sitekeeper.store.sealing.open_set import Opened, opened
+from sitekeeper.store.sealing.open_set import OpenSet, open_set
 from sitekeeper.transport.age_identity import keys_of
 
 FACTS = (
@@ -41,12 +41,12 @@ PASSING = frozenset({"free", "pid", "clock_skew", "booted"})
 CALLED = ("name", "logical", "file")
 
 
-def opened_by(folder: Path, identity: str | None) -> Opened:
+def open_with_identity(folder: Path, identity: str | None) -> OpenSet:
     """A set, opened with the key where it needs one."""
-    return opened(folder, keys_of(identity))
+    return open_set(folder, keys_of(identity))
 
 
-def shown(folder: Path, identity: str | None) -> dict[str, Any]:
+def show_set(folder: Path, identity: str | None) -> dict[str, Any]:
     """A set in full; of a sealed one without the key its head."""
     kept = catalogue.read(folder)
     more = {"sealed": kept.sealed, "marks": kept.marks.model_dump(mode="json"), "stored_bytes": kept.stored_bytes}
@@ -58,12 +58,12 @@ def shown(folder: Path, identity: str | None) -> dict[str, Any]:
             | more
             | {"closed": "sealed: give --identity FILE to see names and facts"}
         )
-    return opened_by(folder, identity).manifest.model_dump(mode="json") | more
+    return open_with_identity(folder, identity).manifest.model_dump(mode="json") | more
 
 
 def entries_of(folder: Path, identity: str | None, places: Sequence[str]) -> list[dict[str, Any]]:
     """Every entry of a set, with the file of the store that holds it."""
-    found = opened_by(folder, identity)
+    found = open_with_identity(folder, identity)
     return [
         {
             "set": found.manifest.id,
@@ -74,7 +74,7 @@ def entries_of(folder: Path, identity: str | None, places: Sequence[str]) -> lis
     ]
 
 
-def differences(before: Opened, after: Opened) -> list[dict[str, Any]]:
+def differences(before: OpenSet, after: OpenSet) -> list[dict[str, Any]]:
     """Facts first, then files by name; a file is the same when its bytes are."""
     rows = _facts(before.manifest, after.manifest)
     old, new = _files(before.manifest), _files(after.manifest)
@@ -87,7 +87,7 @@ def differences(before: Opened, after: Opened) -> list[dict[str, Any]]:
         ):
             continue
         change = "added" if one is None else "removed" if other is None else "changed"
-        rows.append({"what": name, "change": change, "before": _told(one), "after": _told(other)})
+        rows.append({"what": name, "change": change, "before": _describe(one), "after": _describe(other)})
     return rows
 
 
@@ -123,7 +123,7 @@ def _files(manifest: Manifest) -> dict[str, Entry]:
     return {entry.file: entry for entry in manifest.entries}
 
 
-def _told(entry: Entry | None) -> str | None:
+def _describe(entry: Entry | None) -> str | None:
     if entry is None:
         return None
     return f"{entry.size} bytes, {entry.sha256[:12]}" if entry.kind == "file" else entry.kind

@@ -14,7 +14,7 @@ from sitekeeper.store.format.store_folder import Folder
 
 def pin(options: argparse.Namespace) -> int:
     """Pinned sets never go."""
-    seen = marks_file.Pinned(
+    seen = marks_file.PinMark(
         by=wiring.operator(), at=SystemClock().now().isoformat(timespec="seconds"), why=options.why
     )
     return _mark(options, seen)
@@ -25,7 +25,7 @@ def unpin(options: argparse.Namespace) -> int:
     return _mark(options, None)
 
 
-def _mark(options: argparse.Namespace, pinned: marks_file.Pinned | None) -> int:
+def _mark(options: argparse.Namespace, pinned: marks_file.PinMark | None) -> int:
     store = Folder(Path(options.store))
     folders = [store.find(name) for name in options.sets]
     for folder in folders:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli.backups.looking import shown
+from sitekeeper.cli.backups.looking import show_set
 from sitekeeper.store.format.store_folder import Folder
 
 
@@ -16,7 +16,7 @@ def show(options: argparse.Namespace) -> int:
     store = Folder(Path(options.store))
     told: list[dict[str, Any]] = []
     for name in options.sets:
-        data = shown(store.find(name), options.identity)
+        data = show_set(store.find(name), options.identity)
         told.append(data)
         if options.json:
             continue

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sitekeeper.cli.backups.looking import opened_by
+from sitekeeper.cli.backups.looking import open_with_identity
 from sitekeeper.engine.clock import SystemClock
 from sitekeeper.engine.errors import IntegrityError, UsageError
 from sitekeeper.store.format import catalogue, marks_file
@@ -21,9 +21,9 @@ def verify(options: argparse.Namespace) -> int:
     """Hash every file again and compare; any difference names the file and fails."""
     store = Folder(Path(options.store))
     rows: list[dict[str, Any]] = []
-    folders = _wanted(store, options)
+    folders = _choose_sets(store, options)
     for folder in folders:
-        row = _verified(store, folder, options.identity)
+        row = _verify_one(store, folder, options.identity)
         rows.append(row)
         if options.json:
             continue
@@ -41,7 +41,7 @@ def verify(options: argparse.Namespace) -> int:
     return 0 if verified and not any(row["problems"] for row in rows) else IntegrityError.exit_code
 
 
-def _verified(store: Folder, folder: Path, identity: str | None) -> dict[str, Any]:
+def _verify_one(store: Folder, folder: Path, identity: str | None) -> dict[str, Any]:
     """A set, read again. Of one that cannot be looked into nothing is known, and nothing is noted."""
     if why := catalogue.unreadable(folder):
         return {"id": folder.name, "result": "unreadable", "problems": [why], "notes": []}
@@ -69,7 +69,7 @@ def _gone(store: Folder, folder: Path) -> dict[str, Any]:
     }
 
 
-def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:
+def _choose_sets(store: Folder, options: argparse.Namespace) -> list[Path]:
     if options.share is None:
         return [store.find(name) for name in options.sets] or list(catalogue.folders(store))
     if options.sets:
@@ -89,7 +89,7 @@ def _wanted(store: Folder, options: argparse.Namespace) -> list[Path]:
 def _inside(folder: Path, identity: str) -> list[str]:
     """With the key: whether every file opens to what its manifest says."""
     try:
-        found = opened_by(folder, identity)
+        found = open_with_identity(folder, identity)
         with Path("/dev/null").open("wb") as nowhere:
             for entry in found.manifest.entries:
                 if entry.kind == "file":

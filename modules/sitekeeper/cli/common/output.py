@@ -11,7 +11,7 @@ from typing import Any
 from sitekeeper.engine.errors import SitekeeperError, SpaceError
 
 
-def opened() -> None:
+def open_output() -> None:
     """Put ``/dev/null`` where an output was closed (``>&-``), and let no character that an output does not know end a command.
 
     Without it the next file that is opened would become the output.

@@ -18,7 +18,7 @@ from sitekeeper.engine.journal.records import LeaseTaken
 from sitekeeper.engine.session import Context
 
 
-def changed_on(ctx: Context, subject: Any) -> Context:
+def choose_context(ctx: Context, subject: Any) -> Context:
     """Where a change is made: a module that works elsewhere says so by ``on`` in its parameters and its intent."""
     host = getattr(subject, "on", None)
     return ctx if host in {None, ctx.host} else ctx.of(str(host))

@@ -43,7 +43,7 @@ class Limit:
         return None if self.rate is None else max(1, self.rate // self.count)
 
 
-def declared(given: Any) -> dict[str, Limit]:
+def read_limits(given: Any) -> dict[str, Limit]:
     """The variable ``limits``: name -> {count, rate}.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 from sitekeeper.engine.errors import LimitError
 from sitekeeper.engine.holding.branches import Branch
 from sitekeeper.engine.holding.deadlines import Deadlines
-from sitekeeper.engine.holding.limits import WAIT_SECONDS, Held, Limit, Limits, declared
+from sitekeeper.engine.holding.limits import WAIT_SECONDS, Held, Limit, Limits, read_limits
 from sitekeeper.engine.language.plays import Task
 from sitekeeper.engine.session import Context
 from sitekeeper.engine.templates import render
@@ -38,7 +38,7 @@ class PlayLimits:
         if self._ctx.check or not names:
             yield
             return
-        known = declared(render.render("{{ limits | default({}) }}", variables, task.body.of("uses")))
+        known = read_limits(render.render("{{ limits | default({}) }}", variables, task.body.of("uses")))
         held = self._hold([known.get(str(name), Limit(str(name))) for name in names])
         self._ctx.rate = held.rate
         try:

@@ -43,7 +43,7 @@ def load(path: Path, vault_password: secrets.Secret | None = None) -> Inventory:
         raise InventoryError(f"no inventory at {path}", origin=Origin(str(path)))
     folder = path if path.is_dir() else path.parent
     files = sorted(f for f in path.iterdir() if f.is_file() and f.suffix in _SUFFIXES) if path.is_dir() else [path]
-    reader = _Reader(vault_password)
+    reader = _InventoryReader(vault_password)
     for file in files:
         document = yaml_file.load(file, vault_password=vault_password, wrong=InventoryError)
         reader.document(document)
@@ -56,7 +56,7 @@ def load(path: Path, vault_password: secrets.Secret | None = None) -> Inventory:
     return Inventory(str(path), reader.hosts, reader.groups, hierarchy.of(plain))
 
 
-class _Reader:
+class _InventoryReader:
     """Collects groups and hosts from documents."""
 
     def __init__(self, vault_password: secrets.Secret | None) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
-from sitekeeper.engine.journal.records import Intent, JournalRecord, Kept, Undone, record_of
+from sitekeeper.engine.journal.records import Intent, JournalRecord, Kept, UndoDone, record_of
 from sitekeeper.engine.plain import plain
 
 _SCHEMA = """
@@ -78,7 +78,7 @@ class Journal:
         try:
             private_folder(folder.parent)
             private_folder(folder)
-            self._owned = _owned(folder)
+            self._owned = _own_folder(folder)
         except OSError as error:
             raise UsageError(f"cannot keep a journal in {folder}: {error.strerror}", hint="see --runs") from None
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
@@ -235,7 +235,7 @@ def open_changes(folder: Path) -> list[OpenIntent]:
     """
     open_: dict[int, OpenIntent] = {}
     for row in read(folder):
-        if row.change is None or row.kind not in {Intent.kind, Undone.kind, Kept.kind}:
+        if row.change is None or row.kind not in {Intent.kind, UndoDone.kind, Kept.kind}:
             continue
         record = record_of(row)
         if isinstance(record, Intent):
@@ -245,7 +245,7 @@ def open_changes(folder: Path) -> list[OpenIntent]:
     return list(open_.values())
 
 
-def _owned(folder: Path) -> int:
+def _own_folder(folder: Path) -> int:
     """The lock of a run's folder: held as long as a process writes its journal, whatever becomes of that process."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -274,8 +274,8 @@ def private_folder(folder: Path) -> None:
 
 
 def _dump(data: Any) -> str:
-    return json.dumps(plain(data), default=_refused)  # in ASCII: NTFS has names that are no Unicode
+    return json.dumps(plain(data), default=_refuse_type)  # in ASCII: NTFS has names that are no Unicode
 
 
-def _refused(value: Any) -> Any:
+def _refuse_type(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be journaled")

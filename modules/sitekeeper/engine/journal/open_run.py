@@ -33,8 +33,8 @@ from sitekeeper.engine.journal.records import (
     TaskDone,
     TasksDone,
     Told,
+    UndoDone,
     UndoFailed,
-    Undone,
     record_of,
 )
 from sitekeeper.engine.module import Module, UndoPolicy
@@ -43,7 +43,7 @@ from sitekeeper.engine.plan import Record, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Journaled:
+class JournaledChange:
     """A change as the journal has it."""
 
     number: int
@@ -66,7 +66,7 @@ WELL: frozenset[HostStatus] = frozenset({"ok", "partial", "skipped", "rolled bac
 class HostProgress:
     """How far one host came."""
 
-    open: list[Journaled] = field(default_factory=list)
+    open: list[JournaledChange] = field(default_factory=list)
     """Changes that are neither undone nor meant to stay, oldest first."""
     finished: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Results of finished tasks, by task path and round of its loops."""
@@ -124,7 +124,7 @@ def read(folder: Path) -> OpenRun:
     """
     head: RunBegun | None = None
     hosts: dict[str, HostProgress] = {}
-    made: dict[int, Journaled] = {}
+    made: dict[int, JournaledChange] = {}
     ended = False
     for row in journal.read(folder):
         progress = hosts.setdefault(row.host, HostProgress()) if row.host else HostProgress()
@@ -139,7 +139,7 @@ def read(folder: Path) -> OpenRun:
                 pass
             case RunBegun():
                 head = record
-            case Intent() | Outcome() | Undone() | Kept():
+            case Intent() | Outcome() | UndoDone() | Kept():
                 _take_in_change(progress, made, row, record)
             case TaskDone():
                 progress.finished[(row.task, record.round)] = _result(row, record)
@@ -167,7 +167,10 @@ def read(folder: Path) -> OpenRun:
 
 
 def _take_in_change(
-    progress: HostProgress, made: dict[int, Journaled], row: journal.Row, record: Intent | Outcome | Undone | Kept
+    progress: HostProgress,
+    made: dict[int, JournaledChange],
+    row: journal.Row,
+    record: Intent | Outcome | UndoDone | Kept,
 ) -> None:
     """A change that was begun, made, undone or kept."""
     number = row.change or 0
@@ -182,7 +185,7 @@ def _take_in_change(
             after = _with_outcome(before, record.result)
             made[number] = after
             progress.open = [after if one is before else one for one in progress.open]
-        case Undone():
+        case UndoDone():
             progress.open = [one for one in progress.open if one.number != number]
             progress.offline = _offline(row, record) or progress.offline
         case Kept():
@@ -214,7 +217,7 @@ def _take_in_mark(
             assert_never(record)
 
 
-def _offline(row: journal.Row, record: Undone) -> OfflineWindow | None:
+def _offline(row: journal.Row, record: UndoDone) -> OfflineWindow | None:
     notes = record.notes.get("offline")
     try:
         return None if notes is None else OfflineWindow.of_notes(notes)
@@ -222,12 +225,12 @@ def _offline(row: journal.Row, record: Undone) -> OfflineWindow | None:
         raise IntegrityError(f"record {row.seq} (undone) of the journal cannot be read: offline is damaged") from None
 
 
-def _change(row: journal.Row, record: Intent) -> Journaled:
+def _change(row: journal.Row, record: Intent) -> JournaledChange:
     found = _module(record.module)
     intent: Record | None = None
     if record.intent is not None and found.intent_type is not None:
         intent = _model(found.intent_type, record.intent, row)
-    return Journaled(
+    return JournaledChange(
         number=row.change or 0,
         host=row.host,
         path=row.task,
@@ -240,12 +243,12 @@ def _change(row: journal.Row, record: Intent) -> Journaled:
     )
 
 
-def _with_outcome(change: Journaled, data: Any) -> Journaled:
+def _with_outcome(change: JournaledChange, data: Any) -> JournaledChange:
     try:
         outcome = change.module.result_type.model_validate(data)
     except ValidationError:
         outcome = None  # undo works without it
-    return Journaled(
+    return JournaledChange(
         number=change.number,
         host=change.host,
         path=change.path,

@@ -129,7 +129,7 @@ class Outcome(JournalRecord):
 
 
 @dataclass(frozen=True, slots=True)
-class Undone(JournalRecord):
+class UndoDone(JournalRecord):
     """A change was undone."""
 
     kind: ClassVar[str] = "undone"
@@ -264,7 +264,7 @@ AnyRecord = (
     | Told
     | Intent
     | Outcome
-    | Undone
+    | UndoDone
     | UndoFailed
     | Kept
     | TaskDone
@@ -290,7 +290,7 @@ _KINDS: Mapping[str, type[AnyRecord]] = {
         Told,
         Intent,
         Outcome,
-        Undone,
+        UndoDone,
         UndoFailed,
         Kept,
         TaskDone,
@@ -306,7 +306,7 @@ _KINDS: Mapping[str, type[AnyRecord]] = {
         PlayDone,
     )
 }
-_OF_A_CHANGE = (Intent, Outcome, Undone, UndoFailed, Kept)
+_OF_A_CHANGE = (Intent, Outcome, UndoDone, UndoFailed, Kept)
 _OF_A_HOST = (*_OF_A_CHANGE, TaskDone, Registered, LeaseTaken, GuardArmed, TasksDone, PlayDone)
 
 

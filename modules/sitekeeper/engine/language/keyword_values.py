@@ -37,7 +37,7 @@ _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 """What a value of a kind is, and how an error calls it."""
 
 
-def checked(kind: str, key: str, value: Any, origins: Origins) -> Any:
+def check_value(kind: str, key: str, value: Any, origins: Origins) -> Any:
     """A keyword's value, refused at its line when it is not of its kind.
 
     Raises:

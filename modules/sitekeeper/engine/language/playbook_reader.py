@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sitekeeper.engine import module as modules
 from sitekeeper.engine import yaml_file
 from sitekeeper.engine.errors import UsageError
-from sitekeeper.engine.language.keyword_values import check_templates, checked
+from sitekeeper.engine.language.keyword_values import check_templates, check_value
 from sitekeeper.engine.language.keywords import KEYWORDS, ansible_only
 from sitekeeper.engine.language.plays import Block, Play, Playbook, Task, walk
 from sitekeeper.engine.language.validation import parameter_error
@@ -282,7 +282,7 @@ class _Reader:
                     origin=origins.of_key(key),
                     hint=f"it belongs on a {' or '.join(sorted(keyword.levels))}",
                 )
-            taken[key] = checked(keyword.kind, key, value, origins.below(key))
+            taken[key] = check_value(keyword.kind, key, value, origins.below(key))
         return taken
 
 

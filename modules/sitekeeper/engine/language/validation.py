@@ -14,7 +14,7 @@ from sitekeeper.engine.origin import Origins
 from sitekeeper.engine.secrets import Secret, find
 
 
-def validated(module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
+def validate_params(module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
     """A module's parameters from rendered values.
 
     Raises:

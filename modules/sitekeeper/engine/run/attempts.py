@@ -8,11 +8,11 @@ from typing import Any
 
 from sitekeeper.engine import bugs
 from sitekeeper.engine.errors import BugError, Failed, RunInterruptedError, SitekeeperError, UsageError
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.holding.play_limits import PlayLimits
 from sitekeeper.engine.journal.records import Intent, Outcome
 from sitekeeper.engine.language.plays import Task
-from sitekeeper.engine.language.validation import validated
+from sitekeeper.engine.language.validation import validate_params
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.plan import Plan, Result, Unknown, UnknownValueError, unknowns
 from sitekeeper.engine.run.host_state import HostState
@@ -119,7 +119,7 @@ class Attempts:
         values = {key: render.render(value, variables, task.origins.of(key)) for key, value in task.params.items()}
         module = task.module()
         try:
-            params = validated(task.module, values, task.origins)
+            params = validate_params(task.module, values, task.origins)
             self.state.ctx.needs(module.needs)
             plan = module.plan(self.state.ctx, params)
         except UnknownValueError as needed:
@@ -138,7 +138,7 @@ class Attempts:
         """The change, between its intent and its outcome."""
         task, state = self.task, self.state
         if module.on_host:
-            state.leases.take(changed_on(state.ctx, plan.intent))
+            state.leases.take(choose_context(state.ctx, plan.intent))
             state.guarding.cover(module.covers(plan.intent))
         intent = Intent(
             module=module.name(),

@@ -46,7 +46,7 @@ SKIPPED: Mapping[str, Any] = {
 """What ``register`` sees of a task that was skipped."""
 
 
-class _Failed(Exception):  # noqa: N818 - it is not an error of its own, it carries one
+class _Failure(Exception):  # noqa: N818 - it is not an error of its own, it carries one
     """A task failed; ``final`` failures cannot be rescued."""
 
     def __init__(self, error: SitekeeperError, *, final: bool = False) -> None:
@@ -55,7 +55,7 @@ class _Failed(Exception):  # noqa: N818 - it is not an error of its own, it carr
         self.final = final
 
 
-def _failure_vars(failed: _Failed | None) -> dict[str, Any]:
+def _failure_vars(failed: _Failure | None) -> dict[str, Any]:
     """The variables in which ``rescue``, and ``always`` after a failure, see it."""
     return {} if failed is None else {"ansible_failed_result": failure_of(failed.error)}
 
@@ -87,7 +87,7 @@ class HostPlay:
             self._run_items(self.play.tasks, Layers(), self.play.tags)
             if not self.settings.check:
                 self.state.journal.commit(TasksDone(), host=self.ctx.host, task=self.play.path)
-        except _Failed as failed:
+        except _Failure as failed:
             failure = failed.error
         except Exception as error:  # noqa: BLE001 - a bug, or a full disk: what is open must be undone all the same
             failure = self.state.error_of(error)
@@ -224,7 +224,7 @@ class HostPlay:
 
     def _run_guarded(
         self, block: Block, layers: Layers, tags: frozenset[str], *, guarded: bool, window: bool
-    ) -> _Failed | None:
+    ) -> _Failure | None:
         """The block's own tasks, guarded and in its branch's only window where it asks for it; returns their failure."""
         longest = block.deadline or (LONGEST_BLOCK if guarded else None)
         try:
@@ -236,37 +236,39 @@ class HostPlay:
                 self._guard_again(block)
             with self.state.deadlines.within(longest, f"block `{block.name}`"):
                 self._run_items(block.tasks, layers, tags)
-        except _Failed as failed:
+        except _Failure as failed:
             return failed
         except RemoteTimeoutError as error:
             return self._fail(block, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours: the block's changes are undone all the same
-            return _Failed(self.state.error_of(error), final=True)
+            return _Failure(self.state.error_of(error), final=True)
         return None
 
-    def _close(self, block: Block, failed: _Failed | None, *, guarded: bool) -> _Failed | None:
+    def _close(self, block: Block, failed: _Failure | None, *, guarded: bool) -> _Failure | None:
         """Undo what is open until the block's end. If that fails, nothing can rescue the block any more."""
         inside = f"{block.path}."
         left = self._undo_changes(lambda change: change.policy == "block" and change.path.startswith(inside))
         if guarded:
             left = left + self._change_guard(lambda: self.state.guarding.leave(proven=not left))
-        return _Failed(failed.error if failed else left[0], final=True) if left else failed
+        return _Failure(failed.error if failed else left[0], final=True) if left else failed
 
-    def _run_rescue(self, block: Block, layers: Layers, tags: frozenset[str]) -> _Failed | None:
+    def _run_rescue(self, block: Block, layers: Layers, tags: frozenset[str]) -> _Failure | None:
         try:
             self.state.journal.note(Rescued(), host=self.ctx.host, task=block.path)
             self._run_items(block.rescue, layers, tags)
-        except _Failed as failed:
+        except _Failure as failed:
             return failed
         return None
 
-    def _run_always(self, block: Block, layers: Layers, tags: frozenset[str], failed: _Failed | None) -> _Failed | None:
+    def _run_always(
+        self, block: Block, layers: Layers, tags: frozenset[str], failed: _Failure | None
+    ) -> _Failure | None:
         """Runs whatever came before, also when the operator stops the run; the first failure is the one that counts."""
         self._ending += 1
         try:
             self._run_items(block.always, layers.over(_failure_vars(failed)), tags)
-        except _Failed as another:
-            return _Failed(failed.error, final=failed.final or another.final) if failed else another
+        except _Failure as another:
+            return _Failure(failed.error, final=failed.final or another.final) if failed else another
         finally:
             self._ending -= 1
         return failed
@@ -288,7 +290,7 @@ class HostPlay:
         results = []
         for item in self._rounds(task, layers):
             if self.ctx.stop.is_set() and not self._ending:
-                raise _Failed(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
+                raise _Failure(RunInterruptedError("stopped by the operator", host=self.ctx.host), final=True)
             results.append(self._run_once(task, layers.over(item)))
         self._register(task, results[0] if task.loop is None else {"results": results})
 
@@ -365,10 +367,10 @@ class HostPlay:
 
     def _fail(
         self, item: Task | Block, error: SitekeeperError, began: float | None = None, *, final: bool = False
-    ) -> _Failed:
+    ) -> _Failure:
         """A failure, told."""
         self.telling.failed(item, error, began)
-        return _Failed(error, final=final)
+        return _Failure(error, final=final)
 
     def _remember(self, task: Task, result: Result) -> None:
         told = result.summary().items()

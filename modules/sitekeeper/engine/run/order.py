@@ -10,7 +10,7 @@ from sitekeeper.engine.inventory.hierarchy import Site
 from sitekeeper.engine.language.plays import Play
 
 
-def ordered(play: Play, hosts: list[str], sites: Mapping[str, Site]) -> list[str]:
+def sort_hosts(play: Play, hosts: list[str], sites: Mapping[str, Site]) -> list[str]:
     """The hosts, given in the order of the inventory, in the order of the play."""
     if play.order == "shuffle":
         return random.sample(hosts, len(hosts))
@@ -24,7 +24,7 @@ def ordered(play: Play, hosts: list[str], sites: Mapping[str, Site]) -> list[str
     return hosts[::-1] if play.order.startswith("reverse") else hosts
 
 
-def waits(play: Play, host: str, unfinished: set[str], sites: Mapping[str, Site]) -> bool:
+def must_wait(play: Play, host: str, unfinished: set[str], sites: Mapping[str, Site]) -> bool:
     """children_first: until all sites below, as far as they are in the play, have ended; parents_first: all above."""
     if play.order not in {"children_first", "parents_first"}:
         return False

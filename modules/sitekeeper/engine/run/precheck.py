@@ -9,10 +9,10 @@ from typing import Any
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.inventory.hosts import Inventory
 from sitekeeper.engine.language.plays import Block, Play, Task
-from sitekeeper.engine.language.validation import refuse_secrets, validated
+from sitekeeper.engine.language.validation import refuse_secrets, validate_params
 from sitekeeper.engine.module import Module, Params
 from sitekeeper.engine.origin import Key, Origins
-from sitekeeper.engine.run.run_context import Settings
+from sitekeeper.engine.run.run_context import RunSettings
 from sitekeeper.engine.templates import render
 from sitekeeper.engine.templates.layers import Layers, lazy
 from sitekeeper.engine.templates.lazy import Lazy
@@ -21,7 +21,7 @@ ROUND = {"item", "item_index"}
 CAUGHT = "ansible_failed_result"
 
 
-def precheck(play: Play, hosts: list[str], inventory: Inventory, settings: Settings) -> None:
+def precheck(play: Play, hosts: list[str], inventory: Inventory, settings: RunSettings) -> None:
     """Walk the play as each host would see it.
 
     Raises:
@@ -32,12 +32,12 @@ def precheck(play: Play, hosts: list[str], inventory: Inventory, settings: Setti
         _Walk(play, host, inventory, settings).items(play.tasks, Layers(), _scope(play, host, inventory, settings))
 
 
-def _scope(play: Play, host: str, inventory: Inventory, settings: Settings) -> set[str]:
+def _scope(play: Play, host: str, inventory: Inventory, settings: RunSettings) -> set[str]:
     return {*settings.magic, *inventory.vars_of(host), *play.vars, *settings.extra}
 
 
 class _Walk:
-    def __init__(self, play: Play, host: str, inventory: Inventory, settings: Settings) -> None:
+    def __init__(self, play: Play, host: str, inventory: Inventory, settings: RunSettings) -> None:
         self.host = host
         self.inventory = inventory
         self.extra = lazy(settings.extra)
@@ -53,7 +53,7 @@ class _Walk:
             if not runs:
                 known |= self.registers(item)
                 continue
-            inside |= _asked_for(item.when)
+            inside |= _find_asked(item.when)
             self.names(item.loop, inside, item.body.below("loop"))
             if isinstance(item, Task):
                 self.task(item, below, inside)
@@ -64,7 +64,7 @@ class _Walk:
             self.items(item.rescue, below, inside)
             inside.remove(CAUGHT)
             self.items(item.always, below, inside)
-            known |= inside - set(item.vars) - ROUND - _asked_for(item.when)
+            known |= inside - set(item.vars) - ROUND - _find_asked(item.when)
 
     def registers(self, item: Task | Block) -> set[str]:
         """Names that are registered even by what is skipped."""
@@ -113,13 +113,13 @@ class _Walk:
 
     def whole(self, module: type[Module[Any, Any, Any]], values: dict[str, Any], origins: Origins) -> Params:
         try:
-            return validated(module, values, origins)
+            return validate_params(module, values, origins)
         except SitekeeperError as error:
             raise error.at(host=self.host) from None
 
     def _reached(self, value: Any, variables: Layers, depth: int = 0) -> set[str]:
         """Names that a value uses, through the templates of the variables that it names."""
-        names = {name for _, source in _sources(value) for name in render.names_in(source) | render.asked_for(source)}
+        names = {name for _, source in _sources(value) for name in render.names_in(source) | render.find_asked(source)}
         for name in list(names):
             if name in variables and depth < 20 and name not in self.later:
                 held = variables[name]
@@ -135,7 +135,7 @@ class _Walk:
         for one in source if isinstance(source, list) else [source]:
             if isinstance(one, str):
                 asked = _as_template(one)
-                self.names(asked, known | _asked_for(source), origins)
+                self.names(asked, known | _find_asked(source), origins)
                 if not self._decided(asked, variables):
                     continue
                 try:
@@ -164,10 +164,10 @@ def _as_template(condition: str) -> str:
     return condition if render.is_template(condition) else "{{ " + condition + " }}"
 
 
-def _asked_for(when: Any) -> set[str]:
+def _find_asked(when: Any) -> set[str]:
     """Names that a condition asks for by ``is defined``: what it guards may use them."""
     conditions = when if isinstance(when, list) else [when]
-    return {name for one in conditions if isinstance(one, str) for name in render.asked_for(_as_template(one))}
+    return {name for one in conditions if isinstance(one, str) for name in render.find_asked(_as_template(one))}
 
 
 def _sources(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:

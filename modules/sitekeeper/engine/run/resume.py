@@ -16,9 +16,9 @@ from typing import Any
 
 from sitekeeper.engine.errors import SecretError, SitekeeperError, UndoError, UsageError
 from sitekeeper.engine.holding.branches import Branch
-from sitekeeper.engine.holding.leases import changed_on
+from sitekeeper.engine.holding.leases import choose_context
 from sitekeeper.engine.inventory.hosts import Inventory
-from sitekeeper.engine.journal.open_run import HostProgress, Journaled, OpenRun
+from sitekeeper.engine.journal.open_run import HostProgress, JournaledChange, OpenRun
 from sitekeeper.engine.journal.records import StartedOver
 from sitekeeper.engine.language.plays import Play, Playbook, Task
 from sitekeeper.engine.plain import plain
@@ -61,7 +61,7 @@ def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) 
             raise UsageError(f"host {host} of the run is not in {inventory.file}")
         before, now = run.head.hosts[host], plain(inventory.vars_of(host))
         for name in sorted({*before, *now}):
-            if before.get(name) == now.get(name) or _moved_secret(before.get(name), now.get(name)):
+            if before.get(name) == now.get(name) or _is_moved_secret(before.get(name), now.get(name)):
                 continue
             if everything or name in {"ansible_host", "ansible_port", "site_code", "database_host"}:
                 raise UsageError(
@@ -71,7 +71,7 @@ def same_hosts(run: OpenRun, inventory: Inventory, *, everything: bool = False) 
                 )
 
 
-def _moved_secret(before: Any, now: Any) -> bool:
+def _is_moved_secret(before: Any, now: Any) -> bool:
     """A secret may stand elsewhere on another control host; what it is nobody compares."""
     return all(isinstance(one, str) and one.startswith("<secret ") for one in (before, now))
 
@@ -130,7 +130,7 @@ def take_up(state: HostState, play: Play, branch: Branch, progress: HostProgress
     return DonePart()
 
 
-def _find_made(state: HostState, change: Journaled) -> Any:
+def _find_made(state: HostState, change: JournaledChange) -> Any:
     """The result of a change that has no outcome, if it is certain that it was made."""
     return change.module().made(state.ctx, change.intent) if change.intent is not None else None
 
@@ -160,7 +160,7 @@ def _in_place(state: HostState, progress: HostProgress) -> bool:
             return False
         try:
             state.ctx.needs(change.module.needs)
-            generation = state.leases.generation(changed_on(state.ctx, change.intent))
+            generation = state.leases.generation(choose_context(state.ctx, change.intent))
             if not change.module().in_place(state.ctx, change.intent, change.outcome, generation):
                 return False
         except SitekeeperError:

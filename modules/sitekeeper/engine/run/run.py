@@ -29,7 +29,7 @@ from sitekeeper.engine.run.host_play import HostPlay
 from sitekeeper.engine.run.host_state import HostState
 from sitekeeper.engine.run.outcome import HostOutcome, RunOutcome
 from sitekeeper.engine.run.precheck import precheck
-from sitekeeper.engine.run.run_context import RunContext, RunLog, Settings
+from sitekeeper.engine.run.run_context import RunContext, RunLog, RunSettings
 from sitekeeper.engine.run.telling import Telling
 from sitekeeper.engine.session import Connector, Context
 
@@ -100,7 +100,7 @@ class Run:
             chosen = [host for host in chosen if host in limited]
         if not chosen:
             raise UsageError(f"no hosts left for play `{play.name}`", origin=play.origins.of("hosts"))
-        return order.ordered(play, chosen, self.inventory.sites)
+        return order.sort_hosts(play, chosen, self.inventory.sites)
 
     def run(self) -> RunOutcome:
         """Check everything that can be checked by reading, then run all plays.
@@ -115,7 +115,7 @@ class Run:
             "site_codes": sorted(self.inventory.sites),
             "hostvars": HostVars(self.inventory, self.options.extra),
         }
-        settings = Settings(
+        settings = RunSettings(
             run_id=self.run_id,
             check=self.options.check,
             selection=self.options.selection,
@@ -138,7 +138,7 @@ class Run:
             self._journal = None  # a signal from here on must not wait for a journal that is being closed
             journal.close()
 
-    def _run_reported(self, plays: list[tuple[Play, list[str]]], settings: Settings, journal: Journal) -> RunOutcome:
+    def _run_reported(self, plays: list[tuple[Play, list[str]]], settings: RunSettings, journal: Journal) -> RunOutcome:
         """All plays, with everybody who listens; a report that could not be written is a failure of the run."""
         started = self.clock.monotonic()
         outcome = RunOutcome(self.run_id)
@@ -232,7 +232,7 @@ class Run:
                         if self.stop.is_set() or failed * 100 > play.max_fail_percentage * len(hosts):
                             waiting.remove(host)
                             self._skip_host(play, host, run, outcome)
-                        elif len(going) < self.options.forks and not order.waits(
+                        elif len(going) < self.options.forks and not order.must_wait(
                             play, host, {*waiting, *going.values()}, self.inventory.sites
                         ):
                             waiting.remove(host)

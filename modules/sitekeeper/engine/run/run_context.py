@@ -16,7 +16,7 @@ from sitekeeper.engine.language.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RunSettings:
     """How a run was asked for; known before anything is started."""
 
     run_id: str
@@ -44,7 +44,7 @@ class RunLog:
 class RunContext:
     """Handed to every host's play as one thing."""
 
-    settings: Settings
+    settings: RunSettings
     inventory: Inventory
     log: RunLog
     limits: Limits

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from sitekeeper.engine import bugs
 from sitekeeper.engine.errors import IntegrityError, SitekeeperError, UndoError, UnreachableError
 from sitekeeper.engine.holding import busy
-from sitekeeper.engine.holding.leases import Leases, changed_on
+from sitekeeper.engine.holding.leases import Leases, choose_context
 from sitekeeper.engine.journal.journal import Journal
-from sitekeeper.engine.journal.records import Kept, UndoFailed, Undone
+from sitekeeper.engine.journal.records import Kept, UndoDone, UndoFailed
 from sitekeeper.engine.module import Module, UndoPolicy
 from sitekeeper.engine.origin import Origin
 from sitekeeper.engine.plan import Record
@@ -119,7 +119,7 @@ class UndoStack:
         self._tell(change, msg, ok=True)
         try:
             self._journal.commit(
-                Undone(msg, _notes_of(change.ctx)),
+                UndoDone(msg, _notes_of(change.ctx)),
                 host=change.ctx.host,
                 task=change.path,
                 change=change.number,
@@ -130,7 +130,7 @@ class UndoStack:
 
     def _once(self, change: OpenChange) -> str:
         if change.module.on_host:
-            self._leases.renew(changed_on(change.ctx, change.intent))
+            self._leases.renew(choose_context(change.ctx, change.intent))
         return change.module.undo(change.ctx, change.intent, change.outcome)
 
     def _retry(self, change: OpenChange) -> str:

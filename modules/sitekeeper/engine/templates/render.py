@@ -16,14 +16,14 @@ from jinja2 import meta, nodes
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.plan import Unknown, UnknownValueError
-from sitekeeper.engine.templates.sandbox import Sandbox, joined
+from sitekeeper.engine.templates.sandbox import Sandbox, join_parts
 
 if TYPE_CHECKING:
     from sitekeeper.engine.origin import Origin
 
 
 @functools.lru_cache(maxsize=4096)
-def _compiled(source: str) -> tuple[jinja2.Template, bool]:
+def _compile(source: str) -> tuple[jinja2.Template, bool]:
     """A template ready to run, and whether it is one expression and nothing else."""
     tree = _ENVIRONMENT.parse(source)
     body = tree.body
@@ -39,24 +39,24 @@ def _compiled(source: str) -> tuple[jinja2.Template, bool]:
 @functools.lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str]:
     """Variables that a template cannot do without: not those that it asks for with ``default`` or ``is defined``."""
-    tree = _parsed(source)
-    return frozenset(meta.find_undeclared_variables(tree) - _guarded(tree) - set(_ENVIRONMENT.globals))
+    tree = _parse(source)
+    return frozenset(meta.find_undeclared_variables(tree) - _guard(tree) - set(_ENVIRONMENT.globals))
 
 
 @functools.lru_cache(maxsize=4096)
-def asked_for(source: str) -> frozenset[str]:
+def find_asked(source: str) -> frozenset[str]:
     """Variables of which a template asks whether there are such (``default``, ``is defined``)."""
-    return frozenset(_guarded(_parsed(source)))
+    return frozenset(_guard(_parse(source)))
 
 
-def _parsed(source: str) -> nodes.Template:
+def _parse(source: str) -> nodes.Template:
     try:
         return _ENVIRONMENT.parse(source)
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"not a template: {error.message}") from None
 
 
-def _guarded(tree: nodes.Template) -> set[str]:
+def _guard(tree: nodes.Template) -> set[str]:
     optional: set[int] = set()
     for node in tree.find_all((nodes.Filter, nodes.Test)):
         if isinstance(node, nodes.Filter | nodes.Test) and node.name in {"default", "d", "defined", "undefined"}:
@@ -81,7 +81,7 @@ def is_template(value: Any) -> bool:
 def check(source: str, origin: Origin) -> None:
     """Refuse a template that is no Jinja, before anything is started."""
     try:
-        _compiled(source)
+        _compile(source)
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"not a template: {error.message}", origin=origin) from None
 
@@ -94,18 +94,18 @@ def render(value: Any, variables: Mapping[str, Any], origin: Origin) -> Any:
 
     """
     try:
-        return _filled(value, variables)
+        return _fill(value, variables)
     except UsageError as error:
         raise error.at(origin=origin) from None
 
 
-def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+def _fill(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
-        return _rendered(value, variables) if is_template(value) else value
+        return _render(value, variables) if is_template(value) else value
     if isinstance(value, list):
-        return [_filled(one, variables) for one in value]
+        return [_fill(one, variables) for one in value]
     if isinstance(value, dict):
-        return {key: _filled(one, variables) for key, one in value.items()}
+        return {key: _fill(one, variables) for key, one in value.items()}
     return value
 
 
@@ -135,13 +135,13 @@ def condition(source: Any, variables: Mapping[str, Any], origin: Origin) -> bool
     return bool(value)
 
 
-def _rendered(source: str, variables: Mapping[str, Any]) -> Any:
+def _render(source: str, variables: Mapping[str, Any]) -> Any:
     try:
-        template, single = _compiled(source)
+        template, single = _compile(source)
         context = template.new_context(dict(variables))
-        parts = [_listed(part) for part in template.root_render_func(context)]
+        parts = [_list(part) for part in template.root_render_func(context)]
         if not (single and len(parts) == 1):
-            return joined(parts)
+            return join_parts(parts)
         _no_undefined(parts[0])
         return parts[0]
     except UnknownValueError as error:
@@ -158,7 +158,7 @@ def _rendered(source: str, variables: Mapping[str, Any]) -> Any:
         raise UsageError(f"template failed: {type(error).__name__}: {error}") from None
 
 
-def _listed(value: Any) -> Any:
+def _list(value: Any) -> Any:
     """A list out of what can be walked through only once, or is no list by its type alone."""
     return list(value) if isinstance(value, Iterator | range | KeysView | ValuesView | ItemsView) else value
 
@@ -171,4 +171,4 @@ def _no_undefined(value: Any) -> None:
         _no_undefined(one)
 
 
-_ENVIRONMENT = Sandbox(_filled)
+_ENVIRONMENT = Sandbox(_fill)

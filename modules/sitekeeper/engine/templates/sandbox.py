@@ -76,13 +76,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def joined(parts: tuple[Any, ...]) -> Any:
-        return joined(list(parts))
+        return join_parts(list(parts))
 
     def call_binop(self, context: Any, operator_: str, left: Any, right: Any) -> Any:
         for unknown in unknowns([left, right]):
             raise UnknownValueError(unknown)
         if secrets.find([left, right]):
-            return secrets.derived("%", operator.mod, (left, right), {})
+            return secrets.derive("%", operator.mod, (left, right), {})
         return super().call_binop(context, operator_, left, right)
 
     def call(self, context: Any, method: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +91,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for unknown in unknowns([*args, *kwargs.values()]) if of_text else ():
             raise UnknownValueError(unknown)
         if of_text and secrets.find([*args, *kwargs.values()]):
-            return secrets.derived(name, method, args, kwargs)
+            return secrets.derive(name, method, args, kwargs)
         return super().call(context, method, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -118,7 +118,7 @@ def _secret_aware(name: str, function: Callable[..., Any]) -> Callable[..., Any]
             if isinstance(one, Unknown):
                 return one
         if name not in {"default", "d"} and secrets.find([*given, *kwargs.values()]):
-            return secrets.derived(name, function, args, kwargs)
+            return secrets.derive(name, function, args, kwargs)
         return function(*args, **kwargs)
 
     return wrapped
@@ -153,7 +153,7 @@ def _lookup(kind: str, name: str) -> secrets.Secret:
     return makers[kind](name)
 
 
-def joined(parts: list[Any]) -> Any:
+def join_parts(parts: list[Any]) -> Any:
     """Parts of a text as one: a Secret if one of them is, an Unknown if one of them is."""
     for part in parts:
         if isinstance(part, Unknown):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import Part, SiteDatabase, Volume
-from sitekeeper.store.format.names import stored_path
+from sitekeeper.store.format.names import make_stored_path
 
 
 def volumes_of(volumes: Sequence[Volume], paths: Sequence[str]) -> list[Volume]:
@@ -56,7 +56,7 @@ def parts_of(
     home = volume_of(used, install)
     parts = [Part(kind="files", host=ctx.host, volume=home.id, path=below(home, install), to="SiteServer/SMSServer")]
     for volume in inner:
-        place = stored_path("SiteServer/SMSServer", volume.name[len(install) + 1 :].strip("\\"))
+        place = make_stored_path("SiteServer/SMSServer", volume.name[len(install) + 1 :].strip("\\"))
         parts.append(Part(kind="files", host=ctx.host, volume=volume.id, path="", to=place))
     letter = next((volume for volume in used if volume.name.upper() == f"{install[0].upper()}:\\"), home)
     work = f"sitekeeper\\{ctx.run_id}\\registry"

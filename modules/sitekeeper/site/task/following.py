@@ -191,7 +191,7 @@ def find_fault(ctx: Context, intent: TaskIntent) -> str:
         found = status_messages.since(ctx, intent.server, intent.database, intent.instance, intent.site, intent.record)
         why = messages.find_fault(messages.newest([one.message for one in found]))
     if not why:
-        lacks = task_folder.missing(task_folder.listed(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest)
+        lacks = task_folder.missing(task_folder.list_files(ctx, intent.drive), intent.files, cd_latest=intent.cd_latest)
         why = f"it lacks {', '.join(lacks)}" if lacks else ""
     return why
 

@@ -17,7 +17,7 @@ from sitekeeper.store.format.store_folder import READABLE, Folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CatalogueEntry:
     """A set: the facts that need no key."""
 
     folder: Path
@@ -62,7 +62,7 @@ class Kept:
         }
 
 
-def read(folder: Path) -> Kept:
+def read(folder: Path) -> CatalogueEntry:
     """A set of the store.
 
     Raises:
@@ -97,7 +97,7 @@ def read(folder: Path) -> Kept:
         facts = manifest.summary()
         sizes = {entry.file: entry.size for entry in manifest.entries if entry.kind == "file"}
         found, packed = manifest, False
-    return Kept(
+    return CatalogueEntry(
         folder=folder,
         id=found.id,
         site=found.site,
@@ -170,7 +170,7 @@ def moment(folder: Path, text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def of(store: Folder, site: str | None = None) -> Iterator[tuple[Path, Kept | IntegrityError]]:
+def of(store: Folder, site: str | None = None) -> Iterator[tuple[Path, CatalogueEntry | IntegrityError]]:
     """Every set, or what is wrong with it. Of all sites, one that cannot be read stands there itself, instead of its sets.
 
     Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from sitekeeper.engine.plan import Record
-from sitekeeper.store.format.manifest_file import Manifest, checked, parsed
+from sitekeeper.store.format.manifest_file import Manifest, check_sum, parse
 from sitekeeper.store.format.packed_files import Step
 
 NAME = "head.json"
@@ -28,7 +28,7 @@ BODY = "body.json"
 FOLDER = "sealed"
 
 
-class Stored(Record):
+class StoredFile(Record):
     """A file as it lies in the store."""
 
     name: str
@@ -58,15 +58,15 @@ class Head(Record):
     packing: tuple[Step, ...]
     recipients: tuple[str, ...]
     """Public keys that it was sealed for: which secret key to look for."""
-    body: Stored
-    stored: tuple[Stored, ...]
+    body: StoredFile
+    stored: tuple[StoredFile, ...]
 
 
 class Body(Record):
     """The packed part."""
 
     manifest: Manifest
-    stored: dict[str, Stored]
+    stored: dict[str, StoredFile]
     """By the name of the entry."""
 
 
@@ -90,6 +90,6 @@ def read(folder: Path) -> Head:
         IntegrityError: it is missing, changed, of another set or of another format; names the file.
 
     """
-    return parsed(
-        Head, checked(folder, NAME, SUM_NAME, "head"), f"{folder.name}: {folder / NAME} is not the header of a set"
+    return parse(
+        Head, check_sum(folder, NAME, SUM_NAME, "head"), f"{folder.name}: {folder / NAME} is not the header of a set"
     )

@@ -160,12 +160,12 @@ def read(folder: Path) -> Manifest:
         IntegrityError: it is missing, changed or of another format; names the file.
 
     """
-    return parsed(
-        Manifest, checked(folder, NAME, SUM_NAME, "manifest"), f"{folder.name}: {folder / NAME} is not a manifest"
+    return parse(
+        Manifest, check_sum(folder, NAME, SUM_NAME, "manifest"), f"{folder.name}: {folder / NAME} is not a manifest"
     )
 
 
-def checked(folder: Path, name: str, sum_name: str, what: str) -> bytes:
+def check_sum(folder: Path, name: str, sum_name: str, what: str) -> bytes:
     """A file of a set that has its checksum beside it.
 
     Raises:
@@ -185,7 +185,7 @@ def checked(folder: Path, name: str, sum_name: str, what: str) -> bytes:
     return data
 
 
-def parsed(kind: type[RecordT], data: bytes, otherwise: str) -> RecordT:
+def parse(kind: type[RecordT], data: bytes, otherwise: str) -> RecordT:
     """A record from JSON, names with half a surrogate pair included, which pydantic's own reader refuses.
 
     Raises:

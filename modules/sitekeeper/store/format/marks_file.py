@@ -25,7 +25,7 @@ HALF = ".marks.json.new"
 OWN = frozenset({NAME, HALF})
 
 
-class Pinned(Record):
+class PinMark(Record):
     """Kept whatever the policy says."""
 
     by: str
@@ -33,14 +33,14 @@ class Pinned(Record):
     why: str = ""
 
 
-class Verified(Record):
+class VerifyMark(Record):
     """When every byte was hashed last, and what was found."""
 
     at: str
     problems: tuple[str, ...] = ()
 
 
-class Drilled(Record):
+class DrillMark(Record):
     """The last restore of this set that was tried."""
 
     at: str
@@ -52,14 +52,14 @@ class Marks(Record):
     """All notes on a set."""
 
     version: Literal[1] = 1
-    pinned: Pinned | None = None
-    verified: Verified | None = None
-    drilled: Drilled | None = None
+    pinned: PinMark | None = None
+    verified: VerifyMark | None = None
+    drilled: DrillMark | None = None
     """From the database's own files: what a recovery uses."""
-    backup_drilled: Drilled | None = None
+    backup_drilled: DrillMark | None = None
     """From the backup that SQL Server wrote into the set. No recovery uses it: a second kind of evidence, and no more."""
 
-    def drill(self, source: str) -> Drilled | None:
+    def drill(self, source: str) -> DrillMark | None:
         """The last drill from ``files`` or from the ``backup``."""
         return self.backup_drilled if source == "backup" else self.drilled
 

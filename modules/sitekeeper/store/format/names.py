@@ -13,18 +13,18 @@ LONGEST = 255
 """Bytes of one name on Linux file systems; 255 UTF-16 units of Windows can be three times as many."""
 
 
-def stored_name(name: str) -> str:
+def make_stored_name(name: str) -> str:
     """One component of a path, as it is or, where it cannot be, as ``_sk_`` and a hash."""
     try:
         encoded = name.encode()
     except UnicodeEncodeError:  # half a surrogate pair: legal on NTFS, not in UTF-8
         encoded = name.encode("utf-8", "surrogatepass")
-        return _hashed(encoded)
+        return _hash_name(encoded)
     unsafe = name in {"", ".", ".."} or "/" in name or "\0" in name or name.startswith("_sk_") or len(encoded) > LONGEST
-    return _hashed(encoded) if unsafe else name
+    return _hash_name(encoded) if unsafe else name
 
 
-def _hashed(encoded: bytes) -> str:
+def _hash_name(encoded: bytes) -> str:
     return f"_sk_{hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
@@ -44,7 +44,7 @@ def relative_to(folder: str, path: str) -> str:
     return path[len(folder) + 1 :]
 
 
-def stored_path(folder: str, windows_path: str) -> str:
+def make_stored_path(folder: str, windows_path: str) -> str:
     """A path below the set's folder for a path relative to a Windows folder.
 
     Raises:
@@ -54,4 +54,4 @@ def stored_path(folder: str, windows_path: str) -> str:
     parts = windows_path.split("\\") if windows_path else []
     if any(part == ".." for part in parts) or windows_path.startswith("\\") or windows_path[1:2] == ":":
         raise IntegrityError(f"the host returned a path outside the folder: {windows_path!r}")
-    return "/".join([folder, *(stored_name(part) for part in parts)])
+    return "/".join([folder, *(make_stored_name(part) for part in parts)])

@@ -45,7 +45,7 @@ class Sums:
     sha256: str
 
 
-def wanted(variables: Mapping[str, Any]) -> Packing | None:
+def choose_packing(variables: Mapping[str, Any]) -> Packing | None:
     """What a host's variables ask for; None: files stay as they are.
 
     Raises:
@@ -81,7 +81,7 @@ def pack(source: BinaryIO, target: BinaryIO, packing: Packing, passed: Passed = 
         OSError: a disk said no.
 
     """
-    plain, stored = _Hashed(source, passed), _Hashed(target)
+    plain, stored = _HashingWriter(source, passed), _HashingWriter(target)
     reader: Any = plain
     writer: Any = stored
     if "zstd" in packing.steps:
@@ -116,7 +116,7 @@ def unpack(
         IntegrityError: it cannot be opened: no key of ours fits, or it is not what was stored. OSError: a disk said no.
 
     """
-    stored, plain = _Hashed(source), _Hashed(target, passed)
+    stored, plain = _HashingWriter(source), _HashingWriter(target, passed)
     writer: Any = plain
     if "zstd" in steps:
         writer = zstandard.ZstdDecompressor().stream_writer(plain, closefd=False)  # type: ignore[arg-type]  # writes is all it does
@@ -135,7 +135,7 @@ def unpack(
     return plain.size, plain.hash.hexdigest()
 
 
-class _Hashed:
+class _HashingWriter:
     """A file object that counts and hashes what goes through, and keeps the error that pyrage would only tell in words."""
 
     def __init__(self, file: BinaryIO, passed: Passed = lambda _: None) -> None:

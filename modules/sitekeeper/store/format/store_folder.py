@@ -41,7 +41,7 @@ class Folder:
         """
         try:
             for folder in (self.root, self.root / ".staging", self.root / ".claims"):
-                _closed(folder)
+                _refuse_open(folder)
         except OSError as error:
             raise store_error(error, self.root) from None
 
@@ -164,7 +164,7 @@ class Folder:
         """
         staging, final = self.staging(set_id, run), self.path(set_id)
         try:
-            _closed(final.parent)
+            _refuse_open(final.parent)
             sync_file_system(staging)
             may_appear()
             if final.exists():
@@ -219,7 +219,7 @@ class Folder:
         raise UsageError(f"no set {set_id} in {self.root}", hint=f"see: sitekeeper backups list --store {self.root}")
 
 
-def _closed(folder: Path) -> None:
+def _refuse_open(folder: Path) -> None:
     """Make a folder that is ours alone, or refuse it.
 
     Raises:

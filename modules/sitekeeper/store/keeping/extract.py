@@ -16,7 +16,7 @@ from sitekeeper.store.format import marks_file
 from sitekeeper.store.format.manifest_file import Entry, Manifest
 from sitekeeper.store.format.store_folder import FULL, sync_file_system, sync_folder
 from sitekeeper.store.keeping.verify import inside, verify_set
-from sitekeeper.store.sealing.open_set import Opened
+from sitekeeper.store.sealing.open_set import OpenSet
 
 PLACES = {"database": ("SiteDBServer",), "registry": ("SiteServer/Registry",)}
 TASK_PLACES = {
@@ -63,7 +63,7 @@ def _below(file: str, place: str) -> bool:
     return f"{file}/".startswith(f"{place}/")
 
 
-def take_out(opened: Opened, entries: list[Entry], to: Path, told: Told = lambda *_: None) -> None:
+def take_out(opened: OpenSet, entries: list[Entry], to: Path, told: Told = lambda *_: None) -> None:
     """Write these entries into a new folder ``to``, which may exist if it is empty; ``told`` may end it by raising.
 
     Raises:
@@ -92,7 +92,7 @@ def take_out(opened: Opened, entries: list[Entry], to: Path, told: Told = lambda
 
 
 def refuse_damaged(
-    found: Opened, entries: list[Entry], now: str, *, read: bool = True, told: Told = lambda *_: None
+    found: OpenSet, entries: list[Entry], now: str, *, read: bool = True, told: Told = lambda *_: None
 ) -> None:
     """Look at the whole set, and read again what is needed of it; a damaged set is remembered as such and never restored.
 
@@ -125,7 +125,7 @@ def refuse_damaged(
 
 def remember(folder: Path, problems: Sequence[str], now: str) -> bool:
     """Note what a verification found; answers whether it could be: the store may be read-only, the marks damaged."""
-    seen = marks_file.Verified(at=now, problems=tuple(problems))
+    seen = marks_file.VerifyMark(at=now, problems=tuple(problems))
     try:
         marks_file.change(folder, lambda marks: marks.model_copy(update={"verified": seen}))
     except (SpaceError, IntegrityError):
@@ -158,7 +158,7 @@ def _no_room(error: OSError, to: Path) -> SitekeeperError:
     )
 
 
-def _write(opened: Opened, entries: list[Entry], root: Path, told: Told) -> None:
+def _write(opened: OpenSet, entries: list[Entry], root: Path, told: Told) -> None:
     done, total = 0, sum(entry.size for entry in entries)
 
     def passed(count: int) -> None:

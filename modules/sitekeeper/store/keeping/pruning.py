@@ -8,14 +8,14 @@ from typing import Any
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.store.format import catalogue
-from sitekeeper.store.format.catalogue import Kept
+from sitekeeper.store.format.catalogue import CatalogueEntry
 from sitekeeper.store.format.store_folder import Folder
 from sitekeeper.store.keeping.retention import Candidate, Policy, reasons_to_keep
 from sitekeeper.store.keeping.verify import sizes_of
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """A set, and why it stays; without a reason it goes."""
 
     folder: Path
@@ -46,23 +46,23 @@ class Judged:
         }
 
 
-def judge(store: Folder, site: str, policy: Policy | None) -> list[Judged]:
+def judge(store: Folder, site: str, policy: Policy | None) -> list[Judgement]:
     """All sets of a site, in the order of their generations.
 
     Before a set counts as good in place of another, all its files are seen to be there in their size; if not, the policy
     is asked again without it. Bytes are not read again: that is what ``verify`` is for.
     """
-    readable: dict[str, Kept] = {}
-    judged: dict[str, Judged] = {}
+    readable: dict[str, CatalogueEntry] = {}
+    judged: dict[str, Judgement] = {}
     candidates: dict[str, Candidate] = {}
     for folder, found in catalogue.of(store, site):
         if isinstance(found, IntegrityError):
-            judged[folder.name] = Judged(
+            judged[folder.name] = Judgement(
                 folder, site, "", "", 0, (f"not judged: damaged: {found.message}",), found.message
             )
         else:
             readable[found.id] = found
-            judged[found.id] = Judged(folder, site, found.kind, str(found.facts["taken_at"]), found.stored_bytes, ())
+            judged[found.id] = Judgement(folder, site, found.kind, str(found.facts["taken_at"]), found.stored_bytes, ())
             candidates[found.id] = _candidate(found)
     looked: set[str] = set()
     while True:
@@ -83,7 +83,7 @@ def judge(store: Folder, site: str, policy: Policy | None) -> list[Judged]:
     return list(judged.values())
 
 
-def _candidate(kept: Kept) -> Candidate:
+def _candidate(kept: CatalogueEntry) -> Candidate:
     marks = kept.marks
     return Candidate(
         id=kept.id,

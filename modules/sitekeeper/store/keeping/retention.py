@@ -103,7 +103,7 @@ def reasons_to_keep(sets: Iterable[Candidate], policy: Policy | None) -> dict[st
             key=lambda one: (one.taken_at, one.id),
             reverse=True,
         )
-        for name, fits in (("newest good", _any), ("newest complete", _whole), ("newest drilled", _drilled)):
+        for name, fits in (("newest good", _any), ("newest complete", _is_whole), ("newest drilled", _is_drilled)):
             newest = next((one for one in good if fits(one)), None)
             if newest is not None and not (name == "newest complete" and newest is good[0]):
                 reasons[newest.id].append(f"{name} {kind}")
@@ -116,11 +116,11 @@ def _any(_: Candidate) -> bool:
     return True
 
 
-def _whole(one: Candidate) -> bool:
+def _is_whole(one: Candidate) -> bool:
     return one.whole
 
 
-def _drilled(one: Candidate) -> bool:
+def _is_drilled(one: Candidate) -> bool:
     return one.drilled
 
 

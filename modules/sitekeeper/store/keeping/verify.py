@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from sitekeeper.engine.errors import IntegrityError
 from sitekeeper.store.format import catalogue, head_file, manifest_file, marks_file
-from sitekeeper.store.format.catalogue import Kept
+from sitekeeper.store.format.catalogue import CatalogueEntry
 
 _OWN = frozenset({manifest_file.NAME, manifest_file.SUM_NAME}) | marks_file.OWN
 _OWN_PACKED = frozenset({head_file.NAME, head_file.SUM_NAME}) | marks_file.OWN
@@ -25,7 +25,7 @@ def verify_set(folder: Path, hashed: Chosen = lambda _: True) -> list[str]:
     try:
         catalogue.own_folder(folder)
         if catalogue.is_packed(folder):
-            return list(_packed(folder, head_file.read(folder), hashed))
+            return list(_check_packed(folder, head_file.read(folder), hashed))
         manifest = manifest_file.read(folder)
     except IntegrityError as error:
         return [error.message]
@@ -34,7 +34,7 @@ def verify_set(folder: Path, hashed: Chosen = lambda _: True) -> list[str]:
     return problems + list(strays(folder, kinds))
 
 
-def sizes_of(kept: Kept) -> str:
+def sizes_of(kept: CatalogueEntry) -> str:
     """The first file of a set that is not there in its size; no byte is read."""
     for name, size in kept.sizes.items():
         path = kept.folder / name
@@ -48,11 +48,11 @@ def sizes_of(kept: Kept) -> str:
     return ""
 
 
-def share_of(sets: Sequence[Kept], share: Fraction) -> list[Kept]:
+def share_of(sets: Sequence[CatalogueEntry], share: Fraction) -> list[CatalogueEntry]:
     """The sets that were verified longest ago, never first, until they make up this share of all bytes."""
     oldest = sorted(sets, key=lambda one: (one.marks.verified.at if one.marks.verified else "", one.taken_at, one.id))
     wanted = share * sum(one.stored_bytes for one in sets)
-    chosen: list[Kept] = []
+    chosen: list[CatalogueEntry] = []
     for one in oldest:
         if chosen and sum(other.stored_bytes for other in chosen) >= wanted:
             break
@@ -76,7 +76,7 @@ def _promises(folder: Path, manifest: manifest_file.Manifest, hashed: Chosen) ->
             yield from _file(folder, entry.file, entry.size, entry.sha256 if hashed(entry.file) else None)
 
 
-def _packed(folder: Path, head: head_file.Head, hashed: Chosen) -> Iterator[str]:
+def _check_packed(folder: Path, head: head_file.Head, hashed: Chosen) -> Iterator[str]:
     """What the head says: it needs no key, and knows no name."""
     if head.id != folder.name:
         yield f"{head_file.NAME}: it belongs to set {head.id}"

@@ -29,7 +29,7 @@ class PublishIntent(Record):
     """What the set may lack without being worth less."""
 
 
-def _result(set_: catalogue.Kept, accept: tuple[str, ...], msg: str) -> StoredSet:
+def _result(set_: catalogue.CatalogueEntry, accept: tuple[str, ...], msg: str) -> StoredSet:
     facts = set_.facts
     torn = set_.consistency == "separate" and "separate" not in accept
     partial = f"{set_.id} has no database of the same instant" if torn else ""
@@ -54,16 +54,14 @@ def left_out(made: manifest_file.Manifest | head_file.Head) -> str:
     return f"; {len(links)} links were not followed" if links else ""
 
 
-def pulled(staging: Path) -> tuple[manifest_file.Entry, ...]:
+def describe_pull(staging: Path) -> tuple[manifest_file.Entry, ...]:
     """What was pulled. The list goes last, when the manifest has it: a run may have been cut off between that and the rename."""
     if not (staging / entry_log.NAME).exists() and (staging / manifest_file.NAME).exists():
         return manifest_file.read(staging).entries
     return tuple(sorted(entry_log.read(staging), key=lambda entry: entry.file))
 
 
-def published_before(
-    store: store_folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()
-) -> StoredSet | None:
+def find_published(store: store_folder.Folder, set_id: str, run: str, accept: tuple[str, ...] = ()) -> StoredSet | None:
     """The set, if this run had published it already before it was cut off."""
     folder = store.path(set_id)
     if not folder.is_dir():

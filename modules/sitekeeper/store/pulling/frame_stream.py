@@ -16,7 +16,7 @@ LONGEST_REASON = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class FileFrame:
     """A file begins: its place in the request, and its whole length."""
 
     number: int
@@ -31,7 +31,7 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndFrame:
     """The file is over; the host's digest of all of it."""
 
     number: int
@@ -46,7 +46,7 @@ class Unreadable:
     reason: str
 
 
-Frame = Opened | Bytes | Ended | Unreadable
+Frame = FileFrame | Bytes | EndFrame | Unreadable
 
 
 class Frames:
@@ -109,10 +109,10 @@ class Frames:
             if length >= 0:
                 self._left = length - self._skip
                 self._skip = 0
-                yield Opened(self._number, length)
+                yield FileFrame(self._number, length)
         elif self._state == "digest":
             self._state = "head"
-            yield Ended(self._number, bytes(field))
+            yield EndFrame(self._number, bytes(field))
         else:
             self._state = "head"
             yield Unreadable(self._number, bytes(field[_COUNT.size :]).decode("utf-8", "replace"))

@@ -16,9 +16,9 @@ from sitekeeper.model.site import Part
 from sitekeeper.model.windows import ShadowCopy
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.manifest_file import Entry
-from sitekeeper.store.format.names import relative_to, stored_path
+from sitekeeper.store.format.names import make_stored_path, relative_to
 from sitekeeper.store.pulling import tree
-from sitekeeper.store.pulling.streams import Streams, Target, set_time
+from sitekeeper.store.pulling.streams import FileTarget, Streams, set_time
 from sitekeeper.store.pulling.tree import Found
 
 BATCH_FILES = 500
@@ -92,7 +92,7 @@ class Puller(Streams):
                 self.bytes += earlier.size
                 continue
             below = one.path.rpartition("\\")[2] if single else relative_to(part.path, one.path)
-            stored = stored_path(part.to, below)
+            stored = make_stored_path(part.to, below)
             if one.kind == "link" and stored.casefold() in self.places:
                 continue
             name = self.log.unique(stored)
@@ -115,16 +115,16 @@ class Puller(Streams):
             )
         for parent in {(self.root / name).parent for _, name in files}:
             self.made(parent)
-        for batch in _batches(Target(one, one.path, name, source) for one, name in files):
+        for batch in _batches(FileTarget(one, one.path, name, source) for one, name in files):
             self.source.ready(part.host)
             self._batch(part, copy, batch)
         for folder, modified in reversed(folders):
             set_time(folder, modified)
 
-    def _batch(self, part: Part, copy: ShadowCopy, targets: list[Target]) -> None:
+    def _batch(self, part: Part, copy: ShadowCopy, targets: list[FileTarget]) -> None:
         ps = self.of(part.host).ps
 
-        def ask(left: Sequence[Target]) -> Iterator[object]:
+        def ask(left: Sequence[FileTarget]) -> Iterator[object]:
             return ps.stream(
                 "Read-SkFile",
                 Drive=copy.drive,
@@ -159,8 +159,8 @@ def _refuse_links(part: Part, found: Sequence[Found]) -> None:
             )
 
 
-def _batches(targets: Iterable[Target]) -> Iterator[list[Target]]:
-    batch: list[Target] = []
+def _batches(targets: Iterable[FileTarget]) -> Iterator[list[FileTarget]]:
+    batch: list[FileTarget] = []
     text = 0
     for target in targets:
         if batch and (len(batch) >= BATCH_FILES or text + len(target.path) > BATCH_TEXT):

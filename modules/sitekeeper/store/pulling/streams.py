@@ -24,7 +24,7 @@ _EPOCH_1970 = 116_444_736_000_000_000
 
 
 @dataclass(slots=True)
-class Target:
+class FileTarget:
     """A file that is being written."""
 
     found: Found
@@ -63,10 +63,13 @@ class Streams:
             return
         name = self.log.unique(place)
         self.made((self.root / name).parent)
-        self.stream([Target(found, found.path, name, source)], lambda left: ask(left[0].written), again)
+        self.stream([FileTarget(found, found.path, name, source)], lambda left: ask(left[0].written), again)
 
     def stream(
-        self, targets: list[Target], ask: Callable[[Sequence[Target]], Iterator[object]], again: Callable[[], None]
+        self,
+        targets: list[FileTarget],
+        ask: Callable[[Sequence[FileTarget]], Iterator[object]],
+        again: Callable[[], None],
     ) -> None:
         """Stream some files; after a lost connection go on at the file and offset that were reached."""
         done = stuck = 0
@@ -95,7 +98,9 @@ class Streams:
         except OSError as error:
             raise store_error(error, self.root) from None
 
-    def _written(self, blocks: Iterator[object], frames: frame_stream.Frames, targets: list[Target]) -> Iterator[int]:
+    def _written(
+        self, blocks: Iterator[object], frames: frame_stream.Frames, targets: list[FileTarget]
+    ) -> Iterator[int]:
         """Write what comes; yields 1 for every file that is whole."""
         handle: BinaryIO | None = None
         target = targets[0]
@@ -105,7 +110,7 @@ class Streams:
                     raise IntegrityError("the host sent something that is not file data")
                 for frame in frames.feed(block):
                     match frame:
-                        case frame_stream.Opened(number, length):
+                        case frame_stream.FileFrame(number, length):
                             target = targets[number]
                             handle = self._open(target, length)
                         case frame_stream.Bytes(data):
@@ -114,7 +119,7 @@ class Streams:
                             target.hash.update(data)
                             target.written += len(data)
                             self.bytes += len(data)
-                        case frame_stream.Ended(_, digest):
+                        case frame_stream.EndFrame(_, digest):
                             if handle is not None:
                                 handle.close()
                                 handle = None
@@ -132,7 +137,7 @@ class Streams:
                 with suppress(OSError):  # a full disk fails once more; what was to be said of it is said
                     handle.close()
 
-    def _open(self, target: Target, length: int) -> BinaryIO:
+    def _open(self, target: FileTarget, length: int) -> BinaryIO:
         if target.written and length != target.length:
             raise IntegrityError(f"{target.path} has another length than before the connection was lost")
         if length != target.found.size:
@@ -148,7 +153,7 @@ class Streams:
         handle.seek(target.written)
         return handle
 
-    def _finish(self, target: Target, digest: bytes) -> None:
+    def _finish(self, target: FileTarget, digest: bytes) -> None:
         if target.written != target.length or target.hash.digest() != digest:
             raise IntegrityError(f"{target.path} arrived changed: its SHA-256 differs from what the host read")
         self.files += 1

@@ -21,7 +21,7 @@ FIRST_CURRENT_BRANCH = 8325
 """Build of version 1511, the first with CD.Latest (Microsoft Learn, "The CD.Latest folder")."""
 
 
-def listed(ctx: Context, drive: str) -> list[Found]:
+def list_files(ctx: Context, drive: str) -> list[Found]:
     """Everything in the folder."""
     blocks = ctx.ps.stream("Get-SkTree", Drive=drive, Run=ctx.run_id, Index=INDEX, Path="")
     return list(tree.entries(blocks))
@@ -39,12 +39,12 @@ def missing(found: Sequence[Found], database_files: Sequence[str], *, cd_latest:
     folders = {one.path.lower() for one in found if one.kind == "folder"}
     return [
         wanted
-        for wanted, whole in _wanted(database_files, cd_latest=cd_latest)
+        for wanted, whole in _is_wanted(database_files, cd_latest=cd_latest)
         if (wanted.lower() not in folders if whole else not files.get(wanted.lower()))
     ]
 
 
-def _wanted(database_files: Sequence[str], *, cd_latest: bool) -> Iterator[tuple[str, bool]]:
+def _is_wanted(database_files: Sequence[str], *, cd_latest: bool) -> Iterator[tuple[str, bool]]:
     """Paths, and whether each is a folder."""
     for name in DUMPS:
         yield name, False

@@ -17,13 +17,13 @@ from sitekeeper.transport.age_identity import Keys
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenSet:
     """A set whose names are known."""
 
     folder: Path
     manifest: Manifest
     steps: tuple[Step, ...] = ()
-    stored: dict[str, head_file.Stored] = field(default_factory=dict)
+    stored: dict[str, head_file.StoredFile] = field(default_factory=dict)
     keys: Keys | None = None
 
     @property
@@ -53,7 +53,7 @@ class Opened:
             raise IntegrityError(f"{self.manifest.id}: {shown}: the content was changed (SHA-256)")
 
 
-def opened(folder: Path, keys: Keys | None = None) -> Opened:
+def open_set(folder: Path, keys: Keys | None = None) -> OpenSet:
     """Open a set.
 
     Raises:
@@ -65,7 +65,7 @@ def opened(folder: Path, keys: Keys | None = None) -> Opened:
         manifest = manifest_file.read(folder)
         if manifest.id != folder.name:
             raise IntegrityError(f"{folder.name}: {folder / manifest_file.NAME} belongs to set {manifest.id}")
-        return Opened(folder, manifest)
+        return OpenSet(folder, manifest)
     head = head_file.read(folder)
     if head.id != folder.name:
         raise IntegrityError(f"{folder.name}: {folder / head_file.NAME} belongs to set {head.id}")
@@ -83,7 +83,7 @@ def opened(folder: Path, keys: Keys | None = None) -> Opened:
         raise IntegrityError(
             f"{folder.name}: {folder / head_file.NAME} is not the header that this set was sealed with"
         )
-    return Opened(folder, manifest, head.packing, body.stored, keys)
+    return OpenSet(folder, manifest, head.packing, body.stored, keys)
 
 
 def _body(folder: Path, head: head_file.Head, keys: Keys | None) -> head_file.Body:
@@ -105,7 +105,7 @@ def _body(folder: Path, head: head_file.Head, keys: Keys | None) -> head_file.Bo
             f"{head.id}: {keys.reference if keys else 'nothing'} does not open it",
             hint=f"sealed for {', '.join(head.recipients)}",
         ) from None
-    return manifest_file.parsed(head_file.Body, plain.getvalue(), f"{head.id}: {head.body.name} is not one")
+    return manifest_file.parse(head_file.Body, plain.getvalue(), f"{head.id}: {head.body.name} is not one")
 
 
 def _source(folder: Path, name: str, shown: str) -> BinaryIO:

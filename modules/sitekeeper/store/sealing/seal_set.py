@@ -18,14 +18,14 @@ from threading import Event
 from sitekeeper.engine.errors import IntegrityError, RunInterruptedError
 from sitekeeper.engine.session import Context
 from sitekeeper.store.format import entry_log, head_file, manifest_file
-from sitekeeper.store.format.packed_files import SUFFIXES, Packing, Sums, pack, wanted
+from sitekeeper.store.format.packed_files import SUFFIXES, Packing, Sums, choose_packing, pack
 from sitekeeper.store.format.store_folder import store_error, sync_file_system, sync_folder
 
 Told = Callable[[int, int], None]
 """Bytes done, and bytes in all."""
 
 
-def finished(
+def finish_set(
     ctx: Context, staging: Path, make: Callable[[], manifest_file.Manifest]
 ) -> manifest_file.Manifest | head_file.Head:
     """Write a staging set's manifest, and seal it where the host's variables say so: then it may be published.
@@ -36,11 +36,11 @@ def finished(
         IntegrityError, SpaceError, RunInterruptedError: as ``make`` and ``seal``.
 
     """
-    head = sealed(staging)
+    head = read_header(staging)
     if head is not None:
         drop_plain(staging, head)
         return head
-    packing = wanted(ctx.vars)
+    packing = choose_packing(ctx.vars)
     clear(staging)
     manifest = make()
     try:
@@ -62,7 +62,7 @@ def how(made: manifest_file.Manifest | head_file.Head) -> str:
     return f", sealed with {' and '.join(made.packing)} into {size} bytes"
 
 
-def sealed(staging: Path) -> head_file.Head | None:
+def read_header(staging: Path) -> head_file.Head | None:
     """The head, if this staging set was sealed to the end before its run was cut off."""
     return head_file.read(staging) if (staging / head_file.NAME).exists() else None
 
@@ -77,10 +77,10 @@ def seal(
 
     """
     try:
-        head = sealed(staging)
+        head = read_header(staging)
         if head is None:
             clear(staging)
-            head = _packed(staging, manifest, packing, stop, told)
+            head = _pack(staging, manifest, packing, stop, told)
             sync_file_system(staging)
             head_file.write(staging, head)
             sync_folder(staging)
@@ -114,15 +114,13 @@ def drop_plain(staging: Path, head: head_file.Head) -> None:
             entry.unlink()
 
 
-def _packed(
-    staging: Path, manifest: manifest_file.Manifest, packing: Packing, stop: Event, told: Told
-) -> head_file.Head:
+def _pack(staging: Path, manifest: manifest_file.Manifest, packing: Packing, stop: Event, told: Told) -> head_file.Head:
     suffix = "".join(SUFFIXES[step] for step in packing.steps)
     reserved = {head_file.FOLDER, head_file.NAME, head_file.SUM_NAME, f"{head_file.BODY}{suffix}"}
     taken = sorted(entry.file for entry in manifest.entries if entry.file.split("/")[0] in reserved)
     if taken:
         raise IntegrityError(f"{manifest.id}: {taken[0]} has a name that is reserved in sealed sets")
-    stored: dict[str, head_file.Stored] = {}
+    stored: dict[str, head_file.StoredFile] = {}
     done = 0
 
     def passed(count: int) -> None:
@@ -138,7 +136,7 @@ def _packed(
         sums = _one(staging / entry.file, staging / name, packing, passed)
         if (sums.plain_size, sums.plain_sha256) != (entry.size, entry.sha256):
             raise IntegrityError(f"{entry.file} is not in the staging set as it was pulled (SHA-256)")
-        stored[entry.file] = head_file.Stored(name=name, size=sums.size, sha256=sums.sha256)
+        stored[entry.file] = head_file.StoredFile(name=name, size=sums.size, sha256=sums.sha256)
         done += entry.size
     plain = staging / head_file.BODY
     told_of = head_file.Body(manifest=manifest, stored=stored).model_dump(mode="json")
@@ -162,7 +160,7 @@ def _packed(
         bytes=manifest.bytes,
         packing=packing.steps,
         recipients=packing.recipients,
-        body=head_file.Stored(name=body.name, size=sums.size, sha256=sums.sha256),
+        body=head_file.StoredFile(name=body.name, size=sums.size, sha256=sums.sha256),
         stored=tuple(sorted(stored.values(), key=lambda one: one.name)),
     )
 
