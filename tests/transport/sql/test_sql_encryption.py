@@ -14,7 +14,7 @@ import pytest
 
 from sitekeeper.engine.errors import AuthError, SitekeeperError, UnreachableError, UsageError
 from sitekeeper.engine.secrets import inline
-from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, list_drivers, find
+from sitekeeper.transport.sql.driver import FREETDS, MICROSOFT, Driver, find, list_drivers
 from sitekeeper.transport.sql.network import BROWSER_PORT, find_port
 from sitekeeper.transport.sql.session import SqlTarget, connect
 from sitekeeper.transport.sql.target import connection_string
