@@ -116,13 +116,13 @@ REFUSED: list[tuple[str, Edit, str]] = [
         lambda good: snapshot(before=good.kit.watched(boot="None"), after=good.kit.watched(boot="None"))(good),
         "boot time of the host",
     ),
-    ("nothing was watched", snapshot(before=(), after=()), "nothing is known of sms_executive"),
+    ("nothing was watched", snapshot(before=(), after=()), "the state of sms_executive"),
     (
         "one service was not watched",
         lambda good: snapshot(
             before=good.kit.watched(names=["SMS_EXECUTIVE"]), after=good.kit.watched(names=["SMS_EXECUTIVE"])
         )(good),
-        "nothing is known of sms_site_component_manager",
+        "the state of sms_site_component_manager",
     ),
     ("others after than before", lambda good: snapshot(after=good.kit.watched(names=["X"]))(good), "not the same ones"),
     ("no services to stop", site(services_to_stop=()), "nothing proves"),
