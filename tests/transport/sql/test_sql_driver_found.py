@@ -58,7 +58,7 @@ def test_a_driver_manager_in_the_folder_beside_the_environment_is_loaded(
 
 
 def test_without_any_driver_the_hint_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "available", list)
+    monkeypatch.setattr(driver, "list_drivers", list)
     with pytest.raises(SqlDriverMissing, match="no ODBC driver") as caught:
         find(None)
     assert "tdsodbc" in str(caught.value.hint)
