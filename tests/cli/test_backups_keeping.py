@@ -171,7 +171,7 @@ def test_get(sitekeeper: Callable[..., Done], store: Path, tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     done = sitekeeper("backups", "get", "PR1", "--to", tmp_path / "empty", "--store", store, "--files", "C/inboxes")
     assert (done.code, inside(tmp_path / "empty"), inside(tmp_path / "empty/C")) == (0, ["C"], ["inboxes"])
-    for to, said in ((store / "x", "inside of the store"), (tmp_path / "hosts.yml", "is no folder")):
+    for to, said in ((store / "x", "inside of the store"), (tmp_path / "hosts.yml", "is not a folder")):
         done = sitekeeper("backups", "get", "PR1", "--to", to, "--store", store)
         assert (done.code, said in done.err) == (2, True)
     done = sitekeeper("backups", "get", "PR1", "--to", tmp_path / "y", "--store", store, "--files", "C/inb")
