@@ -228,6 +228,31 @@ def test_started_is_taken_back_too(stand: Any) -> None:
     assert stand.states == {CM: "Running", EXEC: "Stopped"}
 
 
+def test_one_that_was_restarted_by_somebody_settles_from_then_on(stand: Any) -> None:
+    """It ran at every look, but not as the same process: the four seconds begin again with the newest one."""
+    intent = with_site(stop(stand))
+    looks: list[float] = []
+    call = stand.host.call
+
+    def restarted(command: str, /, **args: Any) -> list[Any]:
+        if command == "Get-WmiObject" and stand.states == {CM: "Running", EXEC: "Running"}:
+            looks.append(stand.host.clock.at)
+            if len(looks) < 8:
+                stand.host.units[EXEC].pid += 100
+        return call(command, **args)
+
+    stand.host.call = restarted
+    Service().undo(stand.ctx, intent, None)
+    assert stand.host.clock.at - looks[6] >= 4.0
+
+
+def test_the_guard_covers_what_ran_and_is_stopped(stand: Any) -> None:
+    stand.host.units[CM].state = "Stopped"
+    intent = planned(stand).intent
+    assert Service().covers(intent).services == (EXEC,)
+    assert Service().covers(planned(stand, state="started").intent).services == ()
+
+
 def test_a_log_that_does_not_grow_is_no_settled_site(stand: Any) -> None:
     intent = with_site(stop(stand))
     stand.host.log_grows = False
