@@ -12,7 +12,7 @@ TABLE := $(BIN)/python -m tests.fidelity.print_table .fidelity/counts.jsonl .fid
 # all, or rest: go on where a `make chaos` was stopped.
 CHAOS ?= all
 
-.PHONY: setup demo test sweeps drops chaos fidelity check bench lab clean
+.PHONY: setup demo test sweeps planted drops chaos fidelity check bench lab clean
 
 setup: $(READY)
 
@@ -35,6 +35,9 @@ sweeps: $(READY)        ## the rest of them: samples of kill points, faults and 
 
 drops: $(READY)         ## the connection dropped at every single request of a backup, of a drill (some 30 minutes)
 	@SITEKEEPER_ALL_DROPS=1 $(BIN)/python -m pytest -q -s -n 2 tests/backup/test_dropped_connections.py tests/drill/test_dropped_connections.py
+
+planted: $(READY)      ## forty faults, planted one after the other: each is caught by its test (some 10 minutes)
+	@$(BIN)/python tests/planted/run_planted.py
 
 chaos: $(READY)         ## killed, frozen, struck at every point, into docs/reliability.md (hours; CHAOS=rest goes on where it was stopped)
 	@[ "$(CHAOS)" = rest ] || rm -rf .chaos

@@ -239,7 +239,7 @@ def test_one_that_was_restarted_by_somebody_settles_from_then_on(stand: Any) -> 
             looks.append(stand.host.clock.at)
             if len(looks) < 8:
                 stand.host.units[EXEC].pid += 100
-        return call(command, **args)
+        return list(call(command, **args))
 
     stand.host.call = restarted
     Service().undo(stand.ctx, intent, None)
