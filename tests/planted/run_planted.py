@@ -1,7 +1,8 @@
 """Plants each fault of ``faults.toml`` in a copy of the tree and runs the test that must catch it (``make planted``).
 
 ``--before COMMIT`` does the same in that commit, with the fields ``before_*`` where files or texts were others then.
-``--find`` runs all of a fault's ``suspects`` and prints the first test that fails, to fill in ``caught_by``.
+A fault with an empty ``before_caught_by`` was caught by no test then, and has a new one now.
+``--find TESTS`` runs these for each fault and prints the first that fails, to fill in ``caught_by``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def run_tests(tree: Path, tests: list[str]) -> tuple[int, str]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--before", metavar="COMMIT")
-    parser.add_argument("--find", action="store_true")
+    parser.add_argument("--find", metavar="TESTS")
     parser.add_argument("ids", nargs="*")
     options = parser.parse_args()
     prefix = "before_" if options.before else ""
@@ -63,6 +64,8 @@ def main() -> int:
         tree = Path(folder)
         copy_tree(tree, options.before)
         chosen = [one for one in faults() if not options.ids or one["id"] in options.ids]
+        if options.before and not options.find:
+            chosen = [one for one in chosen if one.get("before_caught_by") != ""]
         if not options.find:
             every = sorted({one.get(f"{prefix}caught_by", one["caught_by"]) for one in chosen})
             code, told = run_tests(tree, every)
@@ -79,7 +82,7 @@ def main() -> int:
                 continue
             file.write_text(text.replace(find, replace))
             began = time.monotonic()
-            tests = one["suspects"].split() if options.find else [one.get(f"{prefix}caught_by", one["caught_by"])]
+            tests = options.find.split() if options.find else [one.get(f"{prefix}caught_by", one["caught_by"])]
             code, told = run_tests(tree, tests)
             file.write_text(text)
             caught = code == 1
