@@ -70,6 +70,11 @@ class SiteSpec(_Strict):
         return self.version or VERSIONS[self.generation]
 
     @property
+    def current_branch(self) -> bool:
+        """1511 (build 8325) and later."""
+        return int(self.full_version.split(".")[2]) >= 8325
+
+    @property
     def file_version(self) -> str:
         """As its programs carry it."""
         return ".".join(str(int(part)) for part in self.full_version.split("."))

@@ -12,7 +12,7 @@ import pytest
 from sitekeeper.engine.errors import ErrorRecord, RemoteError
 from sitekeeper.engine.session import Answer
 from sitekeeper.model.site import Machine, OtherDatabase, ServiceFacts, SiteDatabase, SiteFacts, Volume
-from sitekeeper.site.readiness import site_checks
+from sitekeeper.site.readiness import installation_checks, site_checks
 from sitekeeper.site.readiness.findings import Expectations
 
 D, E = "11111111-0000-0000-0000-00000000000d", "11111111-0000-0000-0000-00000000000e"
@@ -158,7 +158,7 @@ def test_services(states: dict[str, str], services: str, backup: str) -> None:
 )
 def test_installations(name: str, path: str | None, status: str) -> None:
     ps = Ps(Win32_Process=[{"Name": name, "ExecutablePath": path}])
-    assert statuses(site_checks.installations, ps) == {"installation": status}
+    assert statuses(installation_checks.installations, ps) == {"installation": status}
 
 
 def test_writers_that_are_busy_are_looked_at_again() -> None:

@@ -68,9 +68,30 @@ def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.R
         Service("SMS_SITE_VSS_WRITER", "SMS_SITE_VSS_WRITER", "Running", path=folder + "smswriter.exe"),
     ):
         add_service(machine, service)
+    for service in _later_services(spec, folder):
+        add_service(machine, service)
     add_writer(machine, dice, "SMS Writer", SMS_WRITER, "SMS_SITE_VSS_WRITER")
     inbox = spec.install.lower() + "\\inboxes\\"
     machine.mutable += [inbox, spec.install.lower() + "\\logs\\"]
+
+
+def _later_services(spec: SiteSpec, folder: str) -> list[Service]:
+    """What newer versions have besides.
+
+    SMS_NOTIFICATION_SERVER since 2012 SP1 on a management point (Microsoft, "What's new in version 1805 of the technical
+    preview": "restart the services smsexec and sms_notification_server on the management point").
+    CONFIGURATION_MANAGER_UPDATE on a current-branch site server: "Either once in 10 minutes or on receiving an inbox trigger to
+    CMUpdate.box, CMUpdate.exe runs spCMUGetPendingUpdatePackage" (Microsoft, "Understand and troubleshoot Updates and
+    Servicing", KB 4490424): it runs, update or not.
+    """
+    found = []
+    if spec.generation == 2012:
+        name = "SMS_NOTIFICATION_SERVER"
+        found.append(Service(name, name, "Running"))  # its program is in no public text
+    if spec.current_branch:
+        name = "CONFIGURATION_MANAGER_UPDATE"
+        found.append(Service(name, name, "Running", path=folder + "cmupdate.exe"))
+    return found
 
 
 def install_sql(machine: Machine, sql: SqlSpec, sites: list[tuple[str, SiteSpec]], dice: random.Random) -> None:
@@ -100,10 +121,19 @@ def install_sql(machine: Machine, sql: SqlSpec, sites: list[tuple[str, SiteSpec]
 
 
 def add_sql_backup(machine: Machine, server: str, site: SiteSpec) -> None:
-    """The service of a 2007 site that copies its database, on the database's machine; one that is there stays."""
-    name = "SMS_SITE_SQL_BACKUP" if server == machine.name else f"SMS_SITE_SQL_BACKUP_{server}"
-    if site.generation == 2007 and name not in machine.services:
-        add_service(machine, Service(name, name, "Running", path=site.install + r"\bin\i386\smssqlbkup.exe"))
+    """The service that copies a site's database, on the database's machine; one that is there stays.
+
+    Every version has it (Microsoft, "Recover sites", "Log files"). On another machine its program lies in a folder
+    ``SMS_<name of the SQL Server>``, and since 2012 its name ends with the full name of the site server (published logs).
+    """
+    folder = "i386" if site.generation == 2007 else "x64"
+    if server == machine.name:
+        name, where = "SMS_SITE_SQL_BACKUP", site.install
+    else:
+        full = server if site.generation == 2007 else f"{server}.{machine.domain}"
+        name, where = f"SMS_SITE_SQL_BACKUP_{full}", f"C:\\SMS_{machine.name}"
+    if name not in machine.services:
+        add_service(machine, Service(name, name, "Running", path=rf"{where}\bin\{folder}\smssqlbkup.exe"))
 
 
 def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance: str, dns: str) -> None:

@@ -18,7 +18,7 @@ from sitekeeper_lab.sql.files import Database, DatabaseClosed, DataFile, IoLock
 from sitekeeper_lab.sql.logfile import TornDatabase
 from sitekeeper_lab.sql.records import BackupRecord, Login
 from sitekeeper_lab.sql.releases import RELEASES, Release, engine_edition
-from sitekeeper_lab.sql.site_schema import bulk_rows, site_rows, site_schema
+from sitekeeper_lab.sql.site_schema import VERSIONS, bulk_rows, site_rows, site_schema
 
 __all__ = [
     "Attached",
@@ -289,7 +289,11 @@ def create_site_database(
     if instance.resolve(data).exists():
         return instance.open_database(name, data=data, log=log, secondary=ndf)
     database = instance.create_database(
-        name, data=data, log=log, secondary=ndf, schema=site_schema(secondary=secondary)
+        name,
+        data=data,
+        log=log,
+        secondary=ndf,
+        schema=site_schema(secondary=secondary, build=int((version or VERSIONS[generation]).split(".")[2])),
     )
     database.set_option("recovery", "SIMPLE")
     if generation != "2007":

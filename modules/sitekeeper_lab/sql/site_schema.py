@@ -48,6 +48,11 @@ SITE_TABLES: dict[str, dict[str, str]] = {
 }
 """Table, column, T-SQL type."""
 
+UPDATE_PACKAGES = {"PackageGuid": "nvarchar(38)", "State": "int"}
+"""``CM_UpdatePackages`` of a current-branch site: a row for each in-console update (Microsoft, KB 4490424)."""
+INSTALLED = 196612
+FIRST_CURRENT_BRANCH = 8325
+
 SITE_VIEWS = {
     "v_Site": (
         "SELECT SiteCode, SiteName, ReportToSite AS ReportingSiteCode, SiteServer AS ServerName, InstallDir, "
@@ -63,11 +68,12 @@ VERSIONS = {"2007": "4.00.6487.2000", "2012": "5.00.7958.1000", "cb": "5.00.9128
 _CHUNK = 65536
 
 
-def site_schema(*, secondary: bool) -> str:
+def site_schema(*, secondary: bool, build: int = 0) -> str:
     """The DDL, for sqlite; ``LabBulk`` goes to the secondary file when there is one."""
+    updates = {"CM_UpdatePackages": UPDATE_PACKAGES} if build >= FIRST_CURRENT_BRANCH else {}
     tables = [
         create_table(name, columns, "ndf" if secondary and name == "LabBulk" else "main")
-        for name, columns in SITE_TABLES.items()
+        for name, columns in (SITE_TABLES | updates).items()
     ]
     return ";".join([*tables, *(f"CREATE VIEW {name} AS {query}" for name, query in SITE_VIEWS.items())])
 
@@ -94,6 +100,8 @@ def site_rows(
         "INSERT INTO Packages VALUES (?, 'Configuration Manager Client', ?, ?)",
         (f"{site_code}00001", rf"\\{server}\SMS_{site_code}\Client", site_code),
     )
+    if build >= FIRST_CURRENT_BRANCH:
+        data.execute("INSERT INTO CM_UpdatePackages VALUES ('00000000-0000-0000-0000-000000000001', ?)", (INSTALLED,))
     status_message(data, at, 500, site_code, server)
     data.execute("INSERT INTO LabCounter VALUES (1, 0, ?)", (at,))
 

@@ -10,22 +10,12 @@ from sitekeeper.engine.errors import RemoteError, SqlError
 from sitekeeper.engine.figures import show_duration, show_size
 from sitekeeper.engine.session import Call, Context
 from sitekeeper.model.site import SiteDatabase, SiteFacts, Volume
+from sitekeeper.site.readiness import installation_checks
 from sitekeeper.site.readiness.findings import Expectations, Finding
 from sitekeeper.site.readiness.volumes import volumes
 from sitekeeper.windows.vss import tool_texts
 
 CANNOT = (RemoteError, SqlError, ValueError)
-INSTALLERS = (
-    "setup.exe",
-    "setupwpf.exe",
-    "setupdl.exe",
-    "preinst.exe",
-    "rolesetup.exe",
-    "sitecomp_update.exe",
-    "hotfix.exe",
-    "cmupdate.exe",
-)
-"""Programs that change a site while they run: setup, reset, update, component installation (an assumption, see docs/unverified.md)."""
 UNBOUNDED = 2**63
 
 
@@ -83,31 +73,6 @@ def services(ctx: Context, asked: Expectations) -> Iterator[Finding]:
         yield Finding("site backup", "failed", f"ConfigMgr's own backup is {own.state}", "wait until it has finished")
     else:
         yield Finding("site backup", "ok", "ConfigMgr's own backup is not running")
-
-
-def installations(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """No setup, reset, update or component installation is running."""
-    folder = asked.site.install_dir.lower()
-    # The last three because PowerShell's own type data has aliases for them: it cannot return a process that lacks one
-    # (AliasLookupMemberNotPresent, measured with 7.6.9).
-    rows = ctx.ps.call(
-        "Get-WmiObject", Query="SELECT Name,ExecutablePath,HandleCount,VirtualSize,WorkingSetSize FROM Win32_Process"
-    )
-    busy = [
-        str(row["Name"])
-        for row in rows
-        if str(row["Name"]).lower() in INSTALLERS
-        and (
-            str(row.get("ExecutablePath") or "").lower().startswith(folder)
-            or "smssetup" in str(row.get("ExecutablePath") or "").lower()
-        )
-    ]
-    if busy:
-        yield Finding(
-            "installation", "failed", f"running: {', '.join(sorted(set(busy)))}", "wait until it has finished"
-        )
-    else:
-        yield Finding("installation", "ok", "no setup or update is running")
 
 
 def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
@@ -288,7 +253,8 @@ def clock(ctx: Context, asked: Expectations) -> Iterator[Finding]:
 ALL: tuple[Callable[[Context, Expectations], Iterator[Finding]], ...] = (
     rights,
     services,
-    installations,
+    installation_checks.installations,
+    installation_checks.updates,
     volumes,
     writers,
     lost_copies,

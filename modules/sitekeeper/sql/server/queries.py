@@ -66,6 +66,12 @@ ORDER BY d.name, f.file_id
 """
 """Every other database of the instance with its files: one that shares a volume with the site's is in the snapshot too."""
 
+UPDATES = """
+SELECT p.PackageGuid AS package, p.State AS state
+FROM dbo.CM_UpdatePackages AS p
+"""
+"""In-console updates of a current-branch site, a row each (Microsoft, KB 4490424: ``SELECT PackageGuid, State FROM CM_UpdatePackages``)."""
+
 LOGINS = """
 SELECT p.name, p.type_desc AS type, p.sid, p.is_disabled AS disabled, p.default_database_name AS default_database,
        CASE WHEN EXISTS (SELECT 1
