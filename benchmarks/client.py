@@ -186,7 +186,12 @@ def shadow(ctx: HostContext) -> ShadowSet:
     guid = str(volume["DeviceID"])[11:47].lower()
     ctx.lease.take()
     (made,) = ctx.ps.change(
-        "New-SkShadowSet", Drive="D", Run=ctx.run_id, Volume=[guid], Service=[], ExcludeSms=True, VerifySql=False
+        "New-SkShadowSet",
+        Drive="D",
+        Run=ctx.run_id,
+        Volume=[guid],
+        Service=[],
+        Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
     )
     mark = tool_texts.read_mark(str(made["Mark"]))
     copies = tuple(ShadowCopy(host=HOST, drive="D", index=n, volume=v, name="D:\\", id=i) for n, v, i in mark.copies)

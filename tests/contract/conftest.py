@@ -82,7 +82,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
     """Everything, on a host with diskshadow. ``volumes``: mount name to id."""
     three = [volumes["D:\\"], volumes["E:\\"], volumes["E:\\Mounts\\Log\\"]]
     names = [f"{INSTALL}\\data\\{name}" for name in ("packageids.dat", "no such file", "no\\such folder", "old.dat")]
-    shadow = {**PR2, "Volume": three, "Service": SERVICES, "ExcludeSms": True, "VerifySql": True}
+    shadow = {**PR2, "Volume": three, "Service": SERVICES, "Exclude": ["03ba67dd-dc6d-4729-a038-251f7018463b"]}
     return [
         call("Get-SkFolder", Drive="D"),
         call("Get-SkFolder", Drive="D", Run="run-1", Name="shadow"),
@@ -208,7 +208,7 @@ def on_2012(volumes: dict[str, str]) -> list[Call]:
         fault("restart_between"),
         call("New-SkShadowSet", **shadow),
         call("Remove-SkShadowSet", **PR2),
-        call("New-SkShadowSet", **{**shadow, "ExcludeSms": False, "VerifySql": False}),
+        call("New-SkShadowSet", **{**shadow, "Exclude": []}),
         call("Remove-SkShadowSet", **PR2),
         call("New-SkShadowCopy", **PR2, Volume=three[2], Service=SERVICES),
         call("Remove-SkShadowSet", **PR2),
@@ -289,7 +289,13 @@ def on_2003(volumes: dict[str, str]) -> list[Call]:
         call("Test-SkRegistry", **run, Name="NAL", View="native"),
         call("Export-SkRegistry", **run, Name="SMS", View="wow"),
         call("Export-SkRegistry", **run, Name="NAL", View="native"),
-        call("New-SkShadowSet", **run, Volume=[volumes["D:\\"]], Service=SERVICES, ExcludeSms=True, VerifySql=False),
+        call(
+            "New-SkShadowSet",
+            **run,
+            Volume=[volumes["D:\\"]],
+            Service=SERVICES,
+            Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
+        ),
         call("Remove-SkShadowSet", **run),
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),
         call("New-SkShadowCopy", **run, Volume=volumes["D:\\"], Service=SERVICES),

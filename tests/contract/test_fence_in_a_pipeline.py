@@ -31,7 +31,7 @@ STAGE = {"Root": "E:\\Restore", "Run": f"{RUN}-stage"}
 
 def commands(volumes: list[str]) -> Iterator[Call]:
     """Commands that change something, in an order in which each has something to change."""
-    shadow = {"Volume": volumes, "Service": ["SMS_EXECUTIVE"], "ExcludeSms": True, "VerifySql": True}
+    shadow = {"Volume": volumes, "Service": ["SMS_EXECUTIVE"], "Exclude": ["03ba67dd-dc6d-4729-a038-251f7018463b"]}
     yield Call("Invoke-WmiMethod", {**SERVICE, "Name": "ChangeStartMode", "ArgumentList": ["Manual"]})
     yield Call("Invoke-WmiMethod", {**SERVICE, "Name": "ChangeStartMode", "ArgumentList": ["Automatic"]})
     yield Call("Invoke-WmiMethod", {**SERVICE, "Name": "StopService"})

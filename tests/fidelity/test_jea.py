@@ -335,8 +335,7 @@ def shadow(place: Place, pool: RunspacePool) -> Iterator[None]:
             volumes["D:\\"],
             volumes["E:\\Mounts\\Log\\"],
         ],  # all of the database: its writer stays well
-        ExcludeSms=True,
-        VerifySql=False,
+        Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
     )
     assert made, said
     for folder in (live, host.folder, host.folder / "volumes"):
@@ -379,7 +378,11 @@ def test_no_id_leads_out_of_the_work_folder(place: Place, pool: RunspacePool) ->
         ("Remove-SkFolder", "Run", {"Drive": "D", "Name": "registry"}),
         ("Remove-SkFolder", "Name", {"Drive": "D", "Run": "r"}),
         ("Remove-SkShadowSet", "Run", {"Drive": "D"}),
-        ("New-SkShadowSet", "Run", {"Drive": "D", "Volume": [], "Service": [], "ExcludeSms": True, "VerifySql": False}),
+        (
+            "New-SkShadowSet",
+            "Run",
+            {"Drive": "D", "Volume": [], "Service": [], "Exclude": ["03ba67dd-dc6d-4729-a038-251f7018463b"]},
+        ),
         (
             "Register-SkGuard",
             "Run",

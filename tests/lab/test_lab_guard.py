@@ -377,7 +377,7 @@ def test_the_leak_guard_drops_only_ours(site: Site) -> None:
         how: dict[str, Any] = {"Volume": volume, "Service": []}
         name = "New-SkShadowCopy"
     else:
-        how = {"Volume": [volume], "Service": [], "ExcludeSms": True, "VerifySql": False}
+        how = {"Volume": [volume], "Service": [], "Exclude": ["03ba67dd-dc6d-4729-a038-251f7018463b"]}
         name = "New-SkShadowSet"
     assert not site.session(name, Drive="D", Run="other", **how).errors
     (others,) = [copy.id for copy in host.machine.shadows]

@@ -17,9 +17,13 @@ def ids(session: Any, *mounts: str) -> list[str]:
     return [next(v.id for v in session.host.machine.volumes if v.name == mount) for mount in mounts]
 
 
-def make_set(session: Any, *mounts: str, exclude: bool = True, verify: bool = False) -> Any:
+def make_set(session: Any, *mounts: str, exclude: bool = True) -> Any:
     said = session(
-        "New-SkShadowSet", **RUN, Volume=ids(session, *mounts), Service=[], ExcludeSms=exclude, VerifySql=verify
+        "New-SkShadowSet",
+        **RUN,
+        Volume=ids(session, *mounts),
+        Service=[],
+        Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"] if exclude else [],
     )
     assert not said.errors, said.errors
     return said.output[0].extended
@@ -50,21 +54,19 @@ def test_a_copy_keeps_the_bytes_of_its_instant(lab_session: Sessions) -> None:
 
 
 def test_the_document_lists_a_database_whose_files_are_all_in_the_set(lab_session: Sessions) -> None:
-    made = make_set(lab_session("PR2"), "D:\\", "E:\\", "E:\\Mounts\\Log\\", verify=True)
+    made = make_set(lab_session("PR2"), "D:\\", "E:\\", "E:\\Mounts\\Log\\")
     assert 'componentName="CM_PR2" logicalPath="PR2"' in made["Document"]
     assert 'backupType="copy"' in made["Document"]
     assert made["Mark"].startswith("run run-1\r\nset {")
 
 
-def test_a_database_with_its_log_left_out_is_torn_and_the_exit_code_says_nothing(lab_session: Sessions) -> None:
+def test_a_database_with_its_log_left_out_is_excluded_and_the_exit_code_says_nothing(lab_session: Sessions) -> None:
     session = lab_session("PR2")
-    made = make_set(session, "D:\\", "E:\\", verify=True)
+    made = make_set(session, "D:\\", "E:\\")
     assert made["ExitCode"] == 0
     assert "CM_PR2" not in made["Document"]
-    events = {(event.source, event.code) for event in session.state.machine.events}
-    assert events >= {("VSS", 8229), ("SQLWRITER", 24579)}
-    text = session("Get-SkVssWriter").output[0].extended["Text"]
-    assert "[8] Failed\n   Last error: Inconsistent shadow copy" in text
+    assert 'Component "\\PR2\\CM_PR2" from writer "SqlServerWriter" is excluded from backup,' in made["Transcript"]
+    assert not session.state.machine.events
 
 
 def test_an_unrelated_volume_leaves_the_sql_writer_in_peace(lab_session: Sessions) -> None:
@@ -88,7 +90,7 @@ def test_a_failing_create_shows_its_code_and_exits_with_zero(lab_session: Sessio
     session = lab_session("PR2")
     session.host.faults.add("snapshot_fails", code=code)
     made = make_set(session, "D:\\")
-    assert code.lower() in made["Transcript"]
+    assert f"- Returned HRESULT: {code[2:].lower()}\n" in made["Transcript"]
     assert (made["ExitCode"], made["Mark"], session.state.machine.shadows) == (0, "", [])
 
 
@@ -96,9 +98,9 @@ def test_snapshot_in_progress_as_often_as_asked(lab_session: Sessions) -> None:
     session = lab_session("PR2")
     session.host.faults.add("snapshot_in_progress", times=2)
     for _ in range(2):
-        assert "0x80042316" in make_set(session, "D:\\")["Transcript"]
+        assert "80042316" in make_set(session, "D:\\")["Transcript"]
         session("Remove-SkShadowSet", **RUN)
-    assert "0x80042316" not in make_set(session, "D:\\")["Transcript"]
+    assert "80042316" not in make_set(session, "D:\\")["Transcript"]
 
 
 def test_something_restarts_the_services_just_before_the_copy(lab_session: Sessions) -> None:
@@ -109,8 +111,7 @@ def test_something_restarts_the_services_just_before_the_copy(lab_session: Sessi
         **RUN,
         Volume=ids(session, "D:\\"),
         Service=["SMS_EXECUTIVE"],
-        ExcludeSms=True,
-        VerifySql=False,
+        Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
     )
     made = said.output[0].extended
     before, after = made["Before"][0].extended, made["After"][0].extended
@@ -130,8 +131,7 @@ def test_a_reboot_just_before_the_copy_ends_whoever_asked_for_it(lab_session: Se
             **RUN,
             Volume=ids(session, "D:\\"),
             Service=["SMS_EXECUTIVE"],
-            ExcludeSms=True,
-            VerifySql=False,
+            Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
         )
     assert session.state.machine.boot_time != before
     assert session.state.machine.shadows == []
@@ -177,8 +177,7 @@ def test_server_2003_has_no_diskshadow_and_reads_copies_by_the_share(lab_session
         **{**RUN, "Run": "x"},
         Volume=ids(session, "D:\\"),
         Service=[],
-        ExcludeSms=True,
-        VerifySql=False,
+        Exclude=["03ba67dd-dc6d-4729-a038-251f7018463b"],
     )
     assert said.failed.error_id == "CommandNotFoundException,New-SkShadowSet"
     session("New-SkShadowCopy", **RUN, Volume=ids(session, "D:\\")[0], Service=[])
@@ -259,11 +258,18 @@ def test_volatile_copies_and_copies_without_writers(lab_session: Sessions) -> No
     assert session.state.machine.shadows == []
 
 
-def test_verifying_a_writer_that_is_not_there_fails_the_create(lab_session: Sessions) -> None:
+def test_every_database_is_a_component_and_what_lies_elsewhere_is_left_out(lab_session: Sessions) -> None:
+    made = make_set(lab_session("PR2"), "D:\\", "E:\\", "E:\\Mounts\\Log\\")
+    assert 'componentName="CM_PR2" logicalPath="PR2" componentType="filegroup"' in made["Document"]
+    assert "backupSucceeded" not in made["Document"]
+    assert 'componentName="master"' not in made["Document"]
+    assert 'Component "\\PR2\\master" from writer "SqlServerWriter" is excluded' in made["Transcript"]
+
+
+def test_an_id_that_is_none_is_refused(lab_session: Sessions) -> None:
     session = lab_session("PR2")
-    session.host.machine.services["SQLWriter"].state = "Stopped"
-    made = make_set(session, "D:\\", verify=True)
-    assert (made["Mark"], session.state.machine.shadows) == ("", [])
+    said = session("New-SkShadowSet", **RUN, Volume=ids(session, "D:\\"), Service=[], Exclude=["x} \r\ndelete"])
+    assert "SkInvalidWriter" in str(said.failed)
 
 
 def test_an_unknown_verb_is_loud(lab_session: Sessions) -> None:

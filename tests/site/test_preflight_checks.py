@@ -166,7 +166,16 @@ def test_writers_that_are_busy_are_looked_at_again() -> None:
     ps.writers = [writer(5), writer(5), writer()]
     assert statuses(site_checks.writers, ps) == {"writers": "ok"}
     ps.writers = [writer(5), writer(5), writer(5), writer()]
-    assert statuses(site_checks.writers, ps) == {"writers": "failed"}
+    assert statuses(site_checks.writers, ps) == {"writers": "warning"}
+
+
+@pytest.mark.parametrize(("state", "said"), [(5, "No error"), (7, "Timed out"), (8, "Non-retryable error")])
+def test_a_writer_that_takes_no_part_is_only_reported(state: int, said: str) -> None:
+    """WMI Writer [5], IIS Config Writer [7] Timed out: they are excluded from the set."""
+    ps = Ps()
+    ps.writers = [writer() + "\n" + writer(state, said, guid=E)]
+    ((_, status, text),) = found(site_checks.writers, ps)
+    assert (status, f"W [{state}] {said}: excluded from the shadow copy" in text) == ("ok", True)
 
 
 @pytest.mark.parametrize(("text", "code"), [("", 0), (writer(), 1), (writer(1, "Retryable error"), 0), (writer(8), 0)])
@@ -185,11 +194,15 @@ def test_the_sql_writer_where_the_database_is() -> None:
 
 
 def test_copies_that_windows_dropped_on_either_host() -> None:
-    lost = Ps(Win32_NTLogEvent=[{"EventCode": 36}])
+    lost = Ps(
+        Win32_NTLogEvent=[{"EventCode": 36, "TimeGenerated": "20261123031500.000000-000"}],
+        Win32_ShadowStorage=[{"MaxSpace": 3 * 2**30}],
+    )
     assert statuses(site_checks.lost_copies, Ps()) == {"shadow copies": "ok"}
-    assert statuses(site_checks.lost_copies, lost) == {"shadow copies": "failed"}
+    assert statuses(site_checks.lost_copies, lost) == {"shadow copies": "warning"}
     said = found(site_checks.lost_copies, Ps(), site(database=database("SQL1")), lost)
-    assert [(status, text.partition(":")[0]) for _, status, text in said] == [("ok", "PR1"), ("failed", "SQL1")]
+    assert [(status, text.partition(":")[0]) for _, status, text in said] == [("ok", "PR1"), ("warning", "SQL1")]
+    assert "last at 03:15); limits of the shadow storage now: 3.0 GiB" in said[1][2]
 
 
 def storage(most: int, used: int, volume: str = D) -> dict[str, Any]:
@@ -234,7 +247,7 @@ def test_room_in_the_store_and_time() -> None:
         ((), "ok"),
         (("C:\\x.mdf",), "ok"),
         (("D:\\x.mdf", "D:\\x.ldf"), "warning"),
-        (("D:\\x.mdf", "C:\\x.ldf"), "failed"),
+        (("D:\\x.mdf", "C:\\x.ldf"), "warning"),
     ],
 )
 def test_other_databases(files: tuple[str, ...], status: str) -> None:

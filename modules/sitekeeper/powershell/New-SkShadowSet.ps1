@@ -1,12 +1,15 @@
 function New-SkShadowSet {
-    # One diskshadow set over all given volumes: persistent, no auto-recovery, a copy backup (no BEGIN BACKUP). The script
+    # One diskshadow set over all given volumes: persistent, no auto-recovery, a copy backup (no BEGIN BACKUP), without the
+    # writers whose ids are given. The script
     # itself writes the set's id down straight after CREATE and exposes the copies below the run's work folder.
     # Answers what was seen: service states before and after, the transcript, the mark, the backup document.
     # Whether that is a success is judged by the caller; diskshadow's exit code says little.
     [CmdletBinding()]
-    param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [bool]$ExcludeSms, [bool]$VerifySql)
+    param([string]$Drive, [string]$Run, [string[]]$Volume, [string[]]$Service, [string[]]$Exclude)
     trap { break }  # a failed .NET call would only end its statement
     if ($null -eq $Volume) { $Volume = @() }  # or 2.0 goes once through its foreach, with nothing
+    if ($null -eq $Exclude) { $Exclude = @() }
+    foreach ($id in $Exclude) { if ($id -cnotmatch '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z') { throw 'SkInvalidWriter' } }
     $folder = Get-SkFolder -Drive $Drive -Run $Run -Name 'shadow'
     Protect-SkFolder -Drive $Drive
     if ([IO.Directory]::Exists($folder)) { throw 'SkShadowSetExists' }
@@ -16,8 +19,7 @@ function New-SkShadowSet {
     foreach ($id in $Volume) { $names += (Get-SkVolume -Id $id) }
 
     $script = @('set verbose on', 'set context persistent', 'set option noautorecover', ('set metadata ' + $plain + '\metadata.cab'))
-    if ($ExcludeSms) { $script += 'writer exclude {03ba67dd-dc6d-4729-a038-251f7018463b}' }
-    if ($VerifySql) { $script += 'writer verify {a65faa63-5ea8-4ebc-9dbd-a0c4db26912a}' }
+    foreach ($id in $Exclude) { $script += ('writer exclude {' + $id + '}') }
     $mark = @('@echo off', ('>"' + $plain + '\mark.txt" echo run ' + $Run), ('>>"' + $plain + '\mark.txt" echo set %VSS_SHADOW_SET%'))
     for ($i = 0; $i -lt $names.Length; $i++) {
         $script += ('add volume ' + $names[$i] + ' alias sk' + $i)

@@ -124,7 +124,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
             if where is not ctx:
                 where.lease.take()
             holds_database = site.database is not None and site.database.host == one.host
-            answer = self._make(where, one, params, verify_sql=holds_database and not one.old)
+            answer = self._make(where, one, params)
             made.append((ctx.clock.monotonic(), answer, _prove_made(answer, one, intent.run)))
             if holds_database and not one.old and site.database is not None:
                 prove_database(answer, site.database)
@@ -155,7 +155,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
         )
 
     @staticmethod
-    def _make(ctx: Context, one: HostIntent, params: SnapshotParams, *, verify_sql: bool) -> dict[str, Any]:
+    def _make(ctx: Context, one: HostIntent, params: SnapshotParams) -> dict[str, Any]:
         ids = [volume.id for volume in one.volumes]
         services = list(dict.fromkeys((*params.services, *params.site.services_to_stop)))
         try:
@@ -179,7 +179,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
                     Service=services,
                 )
             else:
-                exclude_sms = _has_sms_writer(ctx)
+                excluded = _find_excluded(ctx)
                 rows = ctx.ps.change(
                     "New-SkShadowSet",
                     deadline=SNAPSHOT_SECONDS,
@@ -187,8 +187,7 @@ class Snapshot(Module[SnapshotParams, SnapshotIntent, ShadowSet]):
                     Run=ctx.run_id,
                     Volume=ids,
                     Service=services,
-                    ExcludeSms=exclude_sms,
-                    VerifySql=verify_sql,
+                    Exclude=excluded,
                 )
         except RemoteError as error:
             code = error.record.short_id.removeprefix("SkShadowCopy") if error.record else ""
@@ -256,7 +255,13 @@ def _prove_made(answer: dict[str, Any], one: HostIntent, run: str) -> tool_texts
     codes = tool_texts.find_hresults(transcript)
     wanted = {volume.id for volume in one.volumes}
     have = {volume for _, volume, _ in mark.copies}
-    if mark.run == run and mark.set_id and wanted == have and answer["ExitCode"] == 0 and not codes:
+    if (
+        mark.run == run
+        and mark.set_id
+        and wanted == have
+        and answer["ExitCode"] == 0
+        and not tool_texts.has_error(transcript)
+    ):
         return mark
     said = f" ({codes[0]}: {tool_texts.MEANINGS.get(codes[0], 'read the event logs of the host')})" if codes else ""
     tail = " / ".join(line.strip() for line in transcript.splitlines()[-3:] if line.strip())
@@ -268,10 +273,11 @@ def _prove_made(answer: dict[str, Any], one: HostIntent, run: str) -> tool_texts
     raise RemoteError(text, hint=hint)
 
 
-def _has_sms_writer(ctx: Context) -> bool:
-    """Whether the SMS Writer is registered: to exclude a writer that does not exist may be an error."""
+def _find_excluded(ctx: Context) -> list[str]:
+    """Ids of the registered writers that take no part; excluding a writer that is not there may be an error."""
     (row,) = ctx.ps.call("Get-SkVssWriter")
-    return tool_texts.SMS_WRITER in str(row["Text"]).lower()
+    found = {one.id for one in tool_texts.read_writers(str(row["Text"]))}
+    return sorted(found - tool_texts.TAKES_PART)
 
 
 def _read_services(rows: Any) -> tuple[WatchedService, ...]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sitekeeper_lab.engines.api import PsObject
 from sitekeeper_lab.functions.shared.twin import Call, custom, run_tool, text, thrown, twin
 
-SHA256 = "9bcad2e704cf2d984c0332cbb28be52889b21ce8508ade530fccde31447f3d02"
+SHA256 = "5065bbdef861c171a700b7fd22628917277498d44078312ea489da21d0ca5904"
 
-
-_SMS_WRITER = "{03ba67dd-dc6d-4729-a038-251f7018463b}"
-_SQL_WRITER = "{a65faa63-5ea8-4ebc-9dbd-a0c4db26912a}"
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def run(call: Call) -> Iterator[PsObject]:
     """One diskshadow set over all given volumes."""
     drive, run_id, host = text(call, "Drive"), text(call, "Run"), call.host
     volumes, services = call.bound.texts("Volume") or [], call.bound.texts("Service") or []
+    excluded = call.bound.texts("Exclude") or []
+    if not all(_GUID.fullmatch(writer) for writer in excluded):
+        raise thrown("SkInvalidWriter")
     folder = call.one("Get-SkFolder", Drive=drive, Run=run_id, Name="shadow")
     call.function("Protect-SkFolder", Drive=drive)
     if host.exists(folder):
@@ -32,8 +34,7 @@ def run(call: Call) -> Iterator[PsObject]:
         "set option noautorecover",
         f"set metadata {plain}\\metadata.cab",
     ]
-    script += [f"writer exclude {_SMS_WRITER}"] if call.bound.switch("ExcludeSms") else []
-    script += [f"writer verify {_SQL_WRITER}"] if call.bound.switch("VerifySql") else []
+    script += [f"writer exclude {{{writer}}}" for writer in excluded]
     mark = ["@echo off", f'>"{plain}\\mark.txt" echo run {run_id}']
     mark.append(f'>>"{plain}\\mark.txt" echo set %VSS_SHADOW_SET%')
     for number, (name, volume) in enumerate(zip(names, volumes, strict=True)):
@@ -69,6 +70,5 @@ TWIN = twin(
     Run="string",
     Volume="string[]",
     Service="string[]",
-    ExcludeSms="bool",
-    VerifySql="bool",
+    Exclude="string[]",
 )

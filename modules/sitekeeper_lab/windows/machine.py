@@ -48,7 +48,22 @@ def make_machine(name: str, domain: str, spec: HostSpec, dice: random.Random, no
         service.pid = _first_pid(machine, service) if service.state == "Running" else 0
     add_writer(machine, dice, "System Writer", "e8132975-6f93-4464-a53e-1050253ae220", "CryptSvc")
     add_writer(machine, dice, "Registry Writer", "afbab4a2-367d-4d15-a586-71dbb18f8485", "VSS")
+    if machine.os.level >= (6, 0):
+        for writer, identity, hosted_by in _IN_BOX_WRITERS:
+            add_writer(machine, dice, writer, identity, hosted_by)
     return machine
+
+
+_IN_BOX_WRITERS = (
+    ("Task Scheduler Writer", "d61d61c8-d73a-4eee-8cdd-f6f9786b7124", "VSS"),
+    ("VSS Metadata Store Writer", "75dfb225-e2e4-4d39-9ac9-ffaff65ddf06", "VSS"),
+    ("Performance Counters Writer", "0bada1de-01a9-4625-8278-69e735f39dd2", "VSS"),
+    ("ASR Writer", "be000cbe-11fe-4426-9c58-531aa6355fc4", "VSS"),
+    ("Shadow Copy Optimization Writer", "4dc3bdd4-ab48-4d07-adb0-3bee2926fd7f", "VSS"),
+    ("COM+ REGDB Writer", "542da469-d3e1-473c-9f4f-7847f01fc64f", "VSS"),
+    ("WMI Writer", "a6ad56c2-b509-4e6c-bb19-49d8f43532f0", "Winmgmt"),
+)
+"""Writers that come with Windows since 2008 (Microsoft Learn, "In-Box VSS Writers")."""
 
 
 def add_service(machine: Machine, service: Service) -> None:

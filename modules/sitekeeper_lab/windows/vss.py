@@ -1,8 +1,9 @@
 """The volume shadow copy service of a lab host: writers, and a set that is made with them.
 
-What the SQL writer needs (every file of a database on a volume of the set, else it is torn: event VSS 8229 with
-SQLWRITER 24579, both recorded) and what the SMS writer does (stops the site's services and starts them again) happens
-here. XML names are those of Microsoft's published VSS headers; the values in the backup document are believed.
+What the SQL writer needs (every file of a database on a volume of the set; diskshadow leaves a component out that has files
+elsewhere, and asks the writer for the rest: restic/restic issue 340) and what the SMS writer does (stops the site's services
+and starts them again) happens here. Every database of an instance is a component of the SQL writer, master, model and msdb too
+(Microsoft Support, KB 3098315). XML names are those of Microsoft's published VSS headers.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ NAMES = {
     0x800423F4: "VSS_E_WRITERERROR_NONRETRYABLE",
 }
 _FAILED_AT_PREPARE_SNAPSHOT = 8
+WAITING_FOR_COMPLETION = 5
 PHASES = {
     "identify": 6,
     "prepare_backup": 7,
@@ -72,6 +74,8 @@ class Made:
     """BCDocument.xml."""
     manifests: list[str] = field(default_factory=list)
     """WM0.xml …, one for each writer."""
+    left_out: list[str] = field(default_factory=list)
+    """Components of the SQL writer, some of whose files are on no volume of the set."""
 
 
 class Vss:
@@ -133,7 +137,7 @@ class Vss:
                 raise VssError(code)
         sql = any(writer.id == SQL_WRITER for writer in taking)
         sms = any(writer.id == SMS_WRITER for writer in taking)
-        whole = self._whole_databases(volume_ids) if sql else []
+        whole, left_out = self._whole_databases(volume_ids) if sql else ([], [])
         if sms:
             control.put_down(EXECUTIVE, COMPONENT_MANAGER)
         held = [d for d in host.databases if any(d.name == facts.name for facts in whole)]
@@ -151,11 +155,11 @@ class Vss:
         document = _document(taking, whole, full=full)
         if host.faults.take("vanish_after_create"):
             self.shadows.run_over()
-        return Made(copies, taking, document, [_manifest(writer) for writer in taking])
+        return Made(copies, taking, document, [_manifest(writer) for writer in taking], left_out)
 
-    def _whole_databases(self, volume_ids: Sequence[str]) -> list[DatabaseFacts]:
+    def _whole_databases(self, volume_ids: Sequence[str]) -> tuple[list[DatabaseFacts], list[str]]:
         files = self.host.files
-        whole = []
+        whole, left_out = [], []
         torn_on_purpose = self.host.faults.take("log_volume_missing") is not None
         for database in self.host.machine.databases:
             server = self.host.machine.services.get(service_of(database.instance))
@@ -164,46 +168,27 @@ class Vss:
             inside = [files.volume_of(file.physical) in volume_ids for file in database.files]
             if all(inside) and not torn_on_purpose:
                 whole.append(database)
-            elif any(inside):
-                self._torn(database)
-        return whole
+            else:
+                left_out.append(f"\\{database.instance}\\{database.name}")
+        on_system = files.volume_of("C:\\") in volume_ids
+        for instance in dict.fromkeys(database.instance for database in self.host.machine.databases):
+            for name in ("master", "model", "msdb"):  # they lie with the program, on C:
+                if on_system:
+                    whole.append(DatabaseFacts(instance, name, []))
+                else:
+                    left_out.append(f"\\{instance}\\{name}")
+        return whole, left_out
 
     def _failed(self, state: int, code: int) -> None:
         writer = next(w for w in self.host.machine.writers if w.id == SQL_WRITER)
         with self.host.lock:
             writer.state, writer.error = state, _ERRORS[code]
             self.host.change("writer", writer.name, 1, state)
-
-    def _torn(self, database: DatabaseFacts) -> None:
-        writer = next(w for w in self.host.machine.writers if w.id == SQL_WRITER)
-        service = self.host.machine.services[writer.service]
-        with self.host.lock:
-            writer.state, writer.error = _FAILED_AT_PREPARE_SNAPSHOT, "Inconsistent shadow copy"
-            self.host.change("writer", writer.name, 1, writer.state)
-        self.host.log_event(
-            "Application",
-            "SQLWRITER",
-            24579,
-            1,
-            f"Sqllib error: Database {database.name} of SQL Server instance {database.instance}  is stored on multiple "
-            "volumes, only some of which are being shadowed.",
-            database.name,
-            database.instance,
-        )
-        self.host.log_event(
-            "Application",
-            "VSS",
-            8229,
-            2,
-            "A VSS writer has rejected an event with error 0x800423f0, The shadow-copy set only\n contains only a subset "
-            "of the volumes needed to correctly backup the selected \ncomponents of the writer.\nChanges that the writer "
-            "made to the writer components while handling the event will\n not be available to the requester. \nCheck the "
-            "event log for related events from the application hosting the VSS writer. \n\nOperation:\n   "
-            "PrepareForSnapshot Event\n\nContext:\n   Execution Context: Writer\n   Writer Class Id: "
-            f"{{{writer.id}}}\n   Writer Name: {writer.name}\n   Writer Instance Name: {writer.instance_name}\n   Writer "
-            f"Instance ID: {{{writer.instance_id}}}\n   Command Line: {service.path}\n   Process ID: {service.pid}",
-            "0x800423f0",
-        )
+            for other in self.host.machine.writers:
+                # After a failed set the others wait for its end (a published transcript of vssadmin on Server 2008 after
+                # 0x800423f0: gilkirkpatrick.com).
+                if other.id != SQL_WRITER:
+                    other.state = WAITING_FOR_COMPLETION
 
 
 def service_of(instance: str) -> str:
@@ -223,8 +208,8 @@ def _document(writers: Sequence[Writer], databases: Sequence[DatabaseFacts], *, 
         if writer.id == SQL_WRITER:
             for database in databases:
                 name, instance = quoteattr(database.name), quoteattr(database.instance)
-                kind = 'componentType="database" backupSucceeded="yes"'
-                lines.append(f"<COMPONENT componentName={name} logicalPath={instance} {kind}/>")
+                # VSS_CT_FILEGROUP (KB 3098315); backupSucceeded is set by the requester, which has not done so yet.
+                lines.append(f'<COMPONENT componentName={name} logicalPath={instance} componentType="filegroup"/>')
         lines.append("</WRITER_COMPONENTS>")
     return "\r\n".join([*lines, "</BACKUP_COMPONENTS>"]) + "\r\n"
 

@@ -76,17 +76,19 @@ def services(ctx: Context, asked: Expectations) -> Iterator[Finding]:
 
 
 def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Every VSS writer is stable and without error; busy ones (another backup) are checked again."""
+    """The VSS writers that take part are stable and without error; busy ones (another backup) are checked again."""
     for where in _hosts(ctx, asked):
         pause = 1.0
         row: dict[str, Any] = {}
         found: list[tool_texts.Writer] = []
         bad: list[tool_texts.Writer] = []
+        ours: list[tool_texts.Writer] = []
         for attempt in range(max(1, asked.tries)):
             (row,) = where.ps.call("Get-SkVssWriter")
             found = tool_texts.read_writers(str(row["Text"]))
             bad = tool_texts.find_unhealthy(found)
-            if not bad or attempt == asked.tries - 1:
+            ours = [one for one in bad if one.id in tool_texts.TAKES_PART]
+            if not ours or attempt == asked.tries - 1:
                 break
             where.clock.sleep(pause, where.stop)
             pause *= 4
@@ -94,16 +96,23 @@ def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
             yield Finding(
                 "writers", "failed", f"{where.host}: vssadmin lists no writers", "check the service VSS on the host"
             )
-        elif bad:
-            names = ", ".join(f"{writer.name} [{writer.state}] {writer.last_error}" for writer in bad)
+        elif ours and not all(one.state == tool_texts.WAITING for one in ours):
             yield Finding(
                 "writers",
                 "failed",
-                f"{where.host}: {names}",
+                f"{where.host}: {_describe_writers(ours)}",
                 "restart the service that hosts the writer, or wait for the other backup",
             )
+        elif ours:
+            yield Finding(
+                "writers",
+                "warning",
+                f"{where.host}: {_describe_writers(ours)}: a backup used it and did not end",
+                "an interrupted backup leaves this behind; restart the service SQLWriter if the shadow copy fails",
+            )
         else:
-            yield Finding("writers", "ok", f"{where.host}: {len(found)} writers are stable")
+            others = f"; {_describe_writers(bad)}: excluded from the shadow copy" if bad else ""
+            yield Finding("writers", "ok", f"{where.host}: the writers that take part are stable{others}")
         known = {writer.id for writer in found}
         if (
             asked.site.database is not None
@@ -117,6 +126,10 @@ def writers(ctx: Context, asked: Expectations) -> Iterator[Finding]:
                 f"{where.host}: SqlServerWriter is not registered",
                 "start the service SQLWriter",
             )
+
+
+def _describe_writers(found: list[tool_texts.Writer]) -> str:
+    return ", ".join(f"{writer.name} [{writer.state}] {writer.last_error}" for writer in found)
 
 
 def _hosts(ctx: Context, asked: Expectations) -> list[Context]:
@@ -145,12 +158,15 @@ def _find_dropped(ctx: Context, since: str) -> Finding:
         f"AND (EventCode=25 OR EventCode=36) AND TimeGenerated>='{since}'",
     )
     if rows:
+        newest = max(str(row["TimeGenerated"]) for row in rows)
+        storage = ctx.ps.call("Get-WmiObject", Class="Win32_ShadowStorage")
+        limits = ", ".join(show_size(int(row["MaxSpace"])) for row in storage if int(row["MaxSpace"]) < UNBOUNDED)
         return Finding(
             "shadow copies",
-            "failed",
+            "warning",
             f"{ctx.host}: Windows deleted shadow copies {len(rows)} times in the last day, for lack of space (event volsnap "
-            f"{rows[0]['EventCode']})",
-            "enlarge the shadow storage: vssadmin resize shadowstorage",
+            f"{rows[0]['EventCode']}, last at {newest[8:10]}:{newest[10:12]}); limits of the shadow storage now: {limits or 'none'}",
+            "if nobody has enlarged it since: vssadmin resize shadowstorage",
         )
     return Finding("shadow copies", "ok", f"{ctx.host}: Windows deleted none in the last day")
 
@@ -199,7 +215,7 @@ def _storage(volume: Volume, rows: list[dict[str, object]], asked: Expectations)
 
 
 def neighbours(ctx: Context, asked: Expectations) -> Iterator[Finding]:
-    """Other databases on the same volumes are frozen too. The SQL writer refuses one that is only partly on them."""
+    """Other databases on the same volumes are frozen too. One that is only partly on them is left out (restic/restic issue 340)."""
     database = asked.site.database
     if database is None:
         return
@@ -208,9 +224,8 @@ def neighbours(ctx: Context, asked: Expectations) -> Iterator[Finding]:
     if torn:
         yield Finding(
             "other databases",
-            "failed",
-            f"only partly on the volumes of the set: {', '.join(torn)}; the SQL writer refuses such a set",
-            "move these databases: all of their files, or none, must be on the volumes of the site",
+            "warning",
+            f"only partly on the volumes of the set: {', '.join(torn)}; the shadow copy leaves them out",
         )
     elif inside:
         yield Finding(

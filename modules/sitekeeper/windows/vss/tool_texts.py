@@ -14,7 +14,11 @@ from xml.etree import ElementTree as ET
 
 SQL_WRITER = "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a"
 SMS_WRITER = "03ba67dd-dc6d-4729-a038-251f7018463b"
+TAKES_PART = frozenset({SQL_WRITER})
+"""The writers that a set needs. All others are excluded by their ids: they are not asked, and cannot fail it."""
 STABLE = 1
+WAITING = 5
+"""``[5] Waiting for completion``: a backup that used the writer has not told it the end."""
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STATE = re.compile(r"\[(\d+)\]")
 _NAME = re.compile(r"['\"]([^'\"]+)['\"]")
@@ -22,7 +26,10 @@ NO_ERROR = frozenset({"no error", "aucune erreur"})
 """Last errors of healthy writers as recorded, in lower case; what they are in another language is found out (``find_unhealthy``)."""
 FEWEST = 3
 """So many stable writers must have the same text before it counts as "no error": every Windows has more of them."""
-_HRESULT = re.compile(r"0x8004[0-9a-fA-F]{4}")
+_RETURNED = re.compile(r"Returned HRESULT(?::| =) ?(?:0x)?8004[0-9a-fA-F]{4}")
+"""diskshadow writes ``- Returned HRESULT: 80042306`` (a published transcript: openzfsonwindows/openzfs issue 406), vshadow
+``- Returned HRESULT = 0x8004231f`` (its own source)."""
+_CODE = re.compile(r"(?<![0-9a-fA-F-])(?:0x)?(8004[0-9a-fA-F]{4})(?![0-9a-fA-F-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,6 @@ class Component:
     writer: str
     name: str
     logical_path: str
-    succeeded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,6 @@ def read_backup_document(xml: str) -> BackupDocument:
             writer=(writer.get("writerId") or "").strip("{}").lower(),
             name=component.get("componentName") or "",
             logical_path=component.get("logicalPath") or "",
-            succeeded=(component.get("backupSucceeded") or "yes").lower() in {"yes", "true", "1"},
         )
         for writer in root.iter()
         if _local(writer) == "WRITER_COMPONENTS"
@@ -150,9 +155,14 @@ def _local(element: ET.Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
+def has_error(transcript: str) -> bool:
+    """Whether a tool reports that an operation failed; a code that only stands somewhere in its transcript is not an error."""
+    return _RETURNED.search(transcript) is not None
+
+
 def find_hresults(transcript: str) -> list[str]:
-    """Find VSS error codes in a transcript, in order, each once."""
-    return list(dict.fromkeys(code.lower() for code in _HRESULT.findall(transcript)))
+    """Find VSS error codes in the transcript of a failed set, in any language, as ``0x8004....``, in order, each once."""
+    return list(dict.fromkeys(f"0x{code.lower()}" for code in _CODE.findall(transcript)))
 
 
 MEANINGS = {

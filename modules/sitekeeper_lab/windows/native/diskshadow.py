@@ -1,8 +1,9 @@
 r"""diskshadow.exe /s SCRIPT, with the verbs that backup scripts use, answering in the recorded form.
 
 Recorded: banner, echo of each line, the answers of CREATE and EXPOSE with their tabs, the cabinet's lines under SET
-VERBOSE ON. Not recorded: what a failed CREATE prints (here: the form that the published source of its sibling vshadow
-prints) and every exit code but 0 (a script that ran into an error ends with 0 here, too: the caller must look).
+VERBOSE ON. Published: what a failed operation prints (openzfsonwindows/openzfs issue 406, Windows 11), and what is said of a
+component whose volume is not in the set (restic/restic issue 340). Not recorded: every exit code but 0 (a script that ran
+into an error ends with 0 here, too: the caller must look).
 A line that ends without CR loses its last character, as seen on real machines.
 """
 
@@ -154,11 +155,17 @@ class _Session:
             )
         except VssError as error:
             self.lines += [
-                "Error during the last asynchronous operation.",
-                f"- Returned HRESULT = {error.code:#010x}",
+                "The last operation failed.",
+                f"- Returned HRESULT: {error.code:x}",
                 f"- Error text: {error.name}",
             ]
             raise _Ended from error
+        if self.verbose:
+            for component in made.left_out:
+                self.lines += [
+                    f'Component "{component}" from writer "SqlServerWriter" is excluded from backup,',
+                    "because it requires a volume which is not in the shadow copy set.",
+                ]
         self.copies = made.copies
         self._name_copies()
         if self.metadata is not None:
