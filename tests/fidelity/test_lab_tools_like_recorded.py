@@ -92,6 +92,7 @@ def _diskshadow(host: Host, compared: Compared) -> None:
     real = lines_of(text("diskshadow-script-create-expose"), names)
     compared.add("diskshadow", real, lines_of(plain, OURS))
     host.files.resolve("C:\\mnt").unlink()
+    host.machine.services["SQLWriter"].state = "Stopped"  # the recorded machine has no SQL Server
     whole = script(
         host,
         "set verbose on",
@@ -101,6 +102,7 @@ def _diskshadow(host: Host, compared: Compared) -> None:
         "create",
         "expose %cdrive% C:\\mnt",
     )
+    host.machine.services["SQLWriter"].state = "Running"
     names = {"BabyDC.baby.vl": "MACHINE", "BABYDC": "NAME", "E:\\": "PLACE", "E:": "PLACE"}
     real = lines_of(text("diskshadow-script-with-writers-verbose"), names)
     compared.add("diskshadow with writers", real, lines_of(whole, OURS))

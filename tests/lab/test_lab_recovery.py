@@ -34,6 +34,8 @@ JoinCEIP=0
 SQLServerName=PR2.lab.example
 DatabaseName=CM_PR2
 SQLSSBPort=4022
+[CloudConnectorOptions]
+CloudConnector=0
 """
 SETUP = r"D:\Copy\SMSSETUP\BIN\X64\setup.exe"
 

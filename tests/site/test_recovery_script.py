@@ -49,14 +49,33 @@ def test_a_database_that_was_brought_up_by_hand() -> None:
     assert "HierarchyExpansionOption" not in keys
 
 
+def test_a_service_connection_point() -> None:
+    assert _keys(RECOVERY)["CloudConnectorOptions"] == {"CloudConnector": "0"}
+    assert _keys(RECOVERY, cloud_connector="scp.corp.example")["CloudConnectorOptions"] == {
+        "CloudConnector": "1",
+        "CloudConnectorServer": "scp.corp.example",
+        "UseProxy": "0",
+    }
+
+
+def test_a_site_below_another_needs_its_server_and_has_no_service_connection_point() -> None:
+    below = RECOVERY.model_copy(update={"parent": "CAS"})
+    with pytest.raises(UsageError, match=r"below CAS, and recovery\.central_site_server is not set"):
+        _keys(below)
+    with pytest.raises(UsageError, match="only the top site of a hierarchy has a service connection point"):
+        _keys(below, central_site_server="cas1.corp.example", cloud_connector="scp.corp.example")
+
+
 def test_a_backup_of_the_task_below_a_central_administration_site() -> None:
     keys = _keys(
-        RECOVERY.model_copy(update={"option": 10, "backup": "E:\\R\\PR2Backup", "parent": "CAS", "instance": "CM"})
+        RECOVERY.model_copy(update={"option": 10, "backup": "E:\\R\\PR2Backup", "parent": "CAS", "instance": "CM"}),
+        central_site_server="cas1.corp.example",
     )
     assert keys["RecoveryOptions"]["SiteServerBackupLocation"] == "E:\\R\\PR2Backup"
     assert keys["RecoveryOptions"]["BackupLocation"] == "E:\\R\\PR2Backup\\SiteDBServer"
     assert keys["SQLConfigOptions"]["DatabaseName"] == "CM\\CM_PR2"
-    assert keys["HierarchyExpansionOption"] == {"CCARSiteServer": "CAS"}
+    assert keys["HierarchyExpansionOption"] == {"CCARSiteServer": "cas1.corp.example"}
+    assert keys["CloudConnectorOptions"] == {"CloudConnector": "0"}
 
 
 def test_a_central_administration_site() -> None:

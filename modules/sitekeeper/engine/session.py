@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from sitekeeper.engine.clock import Clock
 from sitekeeper.engine.errors import ErrorRecord
 from sitekeeper.engine.offline import OfflineWindow
+from sitekeeper.engine.origin import Origin
 
 Args = Mapping[str, Any]
 
@@ -179,6 +180,9 @@ class Context(Protocol):
 
     def needs(self, needs: Any) -> None:
         """Limit what may be sent to a module's declared ``Needs``; None lifts it."""
+
+    def origin_of(self, variable: str) -> Origin | None:
+        """Where a variable of the host stands in the inventory; if it is not set, where the host stands."""
 
     def site_code(self) -> str | None:
         """The host's site code, as the inventory writes it."""

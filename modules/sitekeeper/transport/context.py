@@ -114,6 +114,10 @@ class HostContext:
         """Report the progress of a long task."""
         self._progress(done, total, unit, text)
 
+    def origin_of(self, variable: str) -> Origin | None:
+        """Where a variable of the host stands in the inventory; if it is not set, where the host stands."""
+        return self._connector.origin_of(self.host, variable)
+
     def site_code(self) -> str | None:
         """The host's site code, from the inventory."""
         sites = self._connector.inventory.sites.values()

@@ -1,6 +1,7 @@
 """What ConfigMgr's setup makes of an unattended recovery script: it has no defaults, so every key must be there.
 
-Keys and values: Microsoft Learn, "Unattended site recovery script file keys". What setup says of a mistake is not known
+Keys and values: Microsoft Learn, "Command-line options for setup" (the newest text: CloudConnector is required, SiteName and
+SQLSSBPort are not). What setup says of a mistake is not known
 here: the lab names it in its own words.
 """
 
@@ -16,7 +17,6 @@ _ALWAYS = {
     "Options": (
         "ProductID",
         "SiteCode",
-        "SiteName",
         "SMSInstallDir",
         "SDKServer",
         "PrerequisiteComp",
@@ -24,7 +24,8 @@ _ALWAYS = {
         "AdminConsole",
         "JoinCEIP",
     ),
-    "SQLConfigOptions": ("SQLServerName", "DatabaseName", "SQLSSBPort"),
+    "SQLConfigOptions": ("SQLServerName", "DatabaseName"),
+    "CloudConnectorOptions": ("CloudConnector",),
 }
 
 
@@ -73,6 +74,9 @@ def read_script(text: str) -> Script:
         raise Refused("the script's action is no recovery from CD.Latest")
     if value("RecoveryOptions", "ServerRecoveryOptions") != "1":
         raise Refused("the lab's setup recovers site server and database together (ServerRecoveryOptions=1)")
+    parent = value("HierarchyExpansionOption", "CCARSiteServer")
+    if parent and "." not in parent:
+        raise Refused(f"CCARSiteServer={parent} is not the full name of a server")
     option = value("RecoveryOptions", "DatabaseRecoveryOptions")
     if option not in {"10", "20"}:
         raise Refused(f"DatabaseRecoveryOptions={option} is not in the lab")

@@ -147,7 +147,8 @@ def site_registry(registry: Registry, machine: Machine, spec: SiteSpec, instance
             "Installation Directory": spec.install,
             "Full Version": spec.full_version,
             "Version": spec.full_version.rpartition(".")[0],
-            "Type": 1,
+            # 1 primary, 2 secondary, 8 central administration site (Microsoft support's data collector)
+            "Type": 8 if spec.kind == "central" and spec.generation == 2012 else 1,
             "Provider Location": server,
             "UI Installation Directory": spec.install + "\\AdminConsole",
         },

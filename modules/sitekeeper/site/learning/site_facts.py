@@ -49,10 +49,14 @@ def site_facts(ctx: Context) -> SiteFacts:
             f"{ctx.host} is the server of site {code or '?'}, but the inventory says {expected}",
             hint="one of the two is wrong: correct site_code or ansible_host in the inventory",
         )
+    _refuse_passive(ctx, code, str(site.get("Site Servers") or ""))
     machine = machine_of(ctx, answers[len(keys) :])
     volumes = volumes_of_machine(answers[len(keys) + 3])
     services = services_of(answers[len(keys) + 2])
     product_version, product = _version(ctx, install)
+    parent = str(site.get("Parent Site Code") or "") or None
+    _compare_type(ctx, setup[view]["Setup"].get("Type"), product)
+    _compare_parent(ctx, parent)
     database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
     used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
     inner = volumes_inside(volumes, install)
@@ -67,7 +71,7 @@ def site_facts(ctx: Context) -> SiteFacts:
         product=product,
         version=product_version,
         install_dir=install,
-        parent=str(site.get("Parent Site Code") or "") or None,
+        parent=parent,
         machine=machine,
         database_machine=database_machine,
         services=services,
@@ -82,6 +86,60 @@ def site_facts(ctx: Context) -> SiteFacts:
         ),
         what=what,
     )
+
+
+def _refuse_passive(ctx: Context, code: str, site_servers: str) -> None:
+    """``Site Servers`` is ``1;server1.fqdn;0;server2.fqdn;``: 1 active, 0 passive. Absent where no site has two.
+
+    Source: a Microsoft engineer's scripts skip the passive server by it (jonasatgit/scriptrepo, Get-ConfigMgrLogState.ps1). Its
+    services run as those of the active one do (Microsoft Learn, "Site server high availability").
+    """
+    parts = [part for part in site_servers.split(";") if part]
+    states = {name.lower(): state for state, name in zip(parts[::2], parts[1::2], strict=False)}
+    own = str(ctx.vars.get("ansible_host") or ctx.host).lower()
+    mine = {
+        name: state
+        for name, state in states.items()
+        if name == own or name.split(".")[0] == ctx.host.lower().split(".")[0]
+    }
+    if any(state == "0" for state in mine.values()):
+        active = ", ".join(name for name, state in states.items() if state == "1") or "not known"
+        raise InventoryError(
+            f"{ctx.host} is the passive site server of {code}; the active one is {active}",
+            host=ctx.host,
+            origin=ctx.origin_of("ansible_host"),
+            hint="back up the active site server: name it in the inventory, or promote this one first",
+        )
+
+
+def _compare_type(ctx: Context, found: object, product: str) -> None:
+    """Compare the registry's type (1 primary, 2 secondary, 8 central administration site) with the inventory."""
+    declared = str(ctx.vars.get("site_type", "primary"))
+    allowed = {
+        "1": {"primary", "central"} if product == "2007" else {"primary"},
+        "2": {"secondary"},
+        "8": {"cas", "central"},
+    }.get(str(found or ""))
+    if allowed is not None and declared not in allowed:
+        names = {"1": "a primary site", "2": "a secondary site", "8": "a central administration site"}
+        raise InventoryError(
+            f"{ctx.host} is {names[str(found)]} (registry, SMS\\Setup: Type {found}), but site_type is {declared} in the inventory",
+            host=ctx.host,
+            origin=ctx.origin_of("site_type"),
+            hint=f"set site_type: {'cas' if str(found) == '8' else min(allowed, key=len) if len(allowed) == 1 else 'primary'}",
+        )
+
+
+def _compare_parent(ctx: Context, found: str | None) -> None:
+    """Compare the parent site with that of the inventory, if it names one."""
+    declared = ctx.vars.get("parent")
+    if declared and str(declared).upper() != (found or "").upper():
+        raise InventoryError(
+            f"the parent site of {ctx.host} is {found or 'none'}, but parent is {declared} in the inventory",
+            host=ctx.host,
+            origin=ctx.origin_of("parent"),
+            hint="correct parent in the inventory",
+        )
 
 
 def _version(ctx: Context, install: str) -> tuple[str, Any]:

@@ -1,8 +1,8 @@
 """The unattended recovery script of ConfigMgr's setup (2012 and current branch).
 
-Setup has no defaults here: every key that applies must exist. Sections, keys and values: Microsoft Learn, "Unattended
-site recovery for Configuration Manager". That page writes the last section as "Hierarchy ExpansionOption"; setup's other
-script files call it HierarchyExpansionOption, and which of the two setup reads is not known (docs/unverified.md).
+Setup has no defaults here: every key that applies must exist. Sections, keys and values: Microsoft Learn, "Command-line options
+for setup", the newest text. It requires CloudConnector, writes HierarchyExpansionOption without a space (the older page
+"Unattended site recovery" has one), and wants the full name of the central administration site's server in CCARSiteServer.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class RecoveryOptions(Record):
     """Service Broker's port, the same as before."""
     console: bool = True
     """Whether the console is installed too."""
+    central_site_server: str = ""
+    """Full name of the central administration site's server; a primary site below one needs it."""
+    cloud_connector: str = ""
+    """Full name of the server that gets the service connection point; empty: setup makes none, as below a parent."""
     reference_site: str = ""
     """Full name of a primary site; a central administration site takes its data if the set is older than change tracking."""
     account: str = ""
@@ -75,7 +79,7 @@ def read_recovery_options(given: object) -> RecoveryOptions:
         first = error.errors()[0]
         where = ".".join(str(part) for part in ("recovery", *first["loc"]))
         raise UsageError(f"{where}: {first['msg']}") from None
-    for name in ("provider", "sql_server", "reference_site"):
+    for name in ("provider", "sql_server", "reference_site", "central_site_server", "cloud_connector"):
         value = getattr(wishes, name)
         if value and not _FQDN.fullmatch(value):
             raise UsageError(f"recovery.{name} is not a full name: {value!r}", hint="write it like server.corp.example")
@@ -162,5 +166,20 @@ def _sections(recovery: Recovery, wishes: RecoveryOptions) -> Iterator[tuple[str
             ("SQLSSBPort", str(wishes.ssb_port)),
         ],
     )
-    if recovery.parent is not None and not central:
-        yield "HierarchyExpansionOption", [("CCARSiteServer", recovery.parent)]
+    below = recovery.parent is not None and not central
+    if below and wishes.cloud_connector:
+        raise UsageError(
+            f"{recovery.site} is below {recovery.parent}: only the top site of a hierarchy has a service connection point",
+            hint="remove recovery.cloud_connector",
+        )
+    connector = [("CloudConnector", "1" if wishes.cloud_connector else "0")]
+    if wishes.cloud_connector:
+        connector += [("CloudConnectorServer", wishes.cloud_connector), ("UseProxy", "0")]
+    yield "CloudConnectorOptions", connector
+    if below:
+        if not wishes.central_site_server:
+            raise UsageError(
+                f"{recovery.site} is below {recovery.parent}, and recovery.central_site_server is not set",
+                hint="set it to the full name of the central administration site's server",
+            )
+        yield "HierarchyExpansionOption", [("CCARSiteServer", wishes.central_site_server)]

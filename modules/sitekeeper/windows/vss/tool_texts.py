@@ -26,9 +26,9 @@ NO_ERROR = frozenset({"no error", "aucune erreur"})
 """Last errors of healthy writers as recorded, in lower case; what they are in another language is found out (``find_unhealthy``)."""
 FEWEST = 3
 """So many stable writers must have the same text before it counts as "no error": every Windows has more of them."""
-_RETURNED = re.compile(r"Returned HRESULT(?::| =) ?(?:0x)?8004[0-9a-fA-F]{4}")
-"""diskshadow writes ``- Returned HRESULT: 80042306`` (a published transcript: openzfsonwindows/openzfs issue 406), vshadow
-``- Returned HRESULT = 0x8004231f`` (its own source)."""
+_RETURNED = re.compile(r"^\s*- [^:=\r\n]+[:=\uff1a]\s?(?:0x)?8004[0-9a-fA-F]{4}\s*$", re.MULTILINE)
+"""The line that ends with the code of a failed operation: ``- Returned HRESULT: 80042306`` by diskshadow (a published transcript:
+openzfsonwindows/openzfs issue 406), ``- Returned HRESULT = 0x8004231f`` by vshadow (its own source). Its words may be localised."""
 _CODE = re.compile(r"(?<![0-9a-fA-F-])(?:0x)?(8004[0-9a-fA-F]{4})(?![0-9a-fA-F-])")
 
 
