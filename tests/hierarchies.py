@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from sitekeeper_lab.hierarchy import Hierarchy
+from sitekeeper_lab.server import Lab
 
 FILE = Path(__file__).resolve().parents[1] / "inventory" / "lab" / "hierarchy.yml"
 
@@ -24,3 +29,37 @@ def hosts_of_the_lab(*names: str, size: float | None = None) -> dict[str, Any]:
         if size is not None:
             site["size"] = size
     return data
+
+
+def database_on_sql1(data: dict[str, Any]) -> None:
+    """PR2's database on SQL1, its data and log on two volumes there."""
+    site = data["hosts"]["PR2"]
+    sql = site.pop("sql")
+    site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
+    data["hosts"]["SQL1"] = {
+        "address": "127.81.0.9",
+        "windows": "2012 R2",
+        "sql": sql,
+        "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
+    }
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def start_labs(folder: Path) -> Iterator[Callable[[dict[str, Any], Change | None], Lab]]:
+    """Starts labs below a folder, each after an optional change of its hierarchy, and stops them at the end."""
+    labs: list[Lab] = []
+
+    def start(data: dict[str, Any], change: Change | None) -> Lab:
+        if change is not None:
+            change(data)
+        lab = Lab(Hierarchy.model_validate(data), folder / "lab")
+        lab.start()
+        labs.append(lab)
+        return lab
+
+    yield start
+    for lab in labs:
+        lab.stop()

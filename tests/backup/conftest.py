@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hierarchies import hosts_of_the_lab
+from tests.hierarchies import Change, hosts_of_the_lab, start_labs
 
 from sitekeeper.cli.main import main
 from sitekeeper_lab.audit import read_audit
-from sitekeeper_lab.hierarchy import Hierarchy
 from sitekeeper_lab.server import Lab
 from sitekeeper_lab.state import HostState, read_state
 
@@ -153,18 +152,11 @@ MakeStage = Callable[..., Stage]
 @pytest.fixture
 def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[MakeStage]:
     """Start a lab of some of the default hosts; ``change`` may alter the hierarchy's YAML before."""
-    labs: list[Lab] = []
+    with start_labs(tmp_path) as start:
 
-    def make(*hosts: str, change: Callable[[dict[str, Any]], None] | None = None) -> Stage:
-        data = hosts_of_the_lab(*hosts)
-        if change is not None:
-            change(data)
-        lab = Lab(Hierarchy.model_validate(data), tmp_path / "lab")
-        lab.start()
-        labs.append(lab)
-        capsys.readouterr()
-        return Stage(lab, tmp_path, capsys)
+        def make(*hosts: str, change: Change | None = None) -> Stage:
+            lab = start(hosts_of_the_lab(*hosts), change)
+            capsys.readouterr()
+            return Stage(lab, tmp_path, capsys)
 
-    yield make
-    for lab in labs:
-        lab.stop()
+        yield make

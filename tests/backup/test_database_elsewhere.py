@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from tests.hierarchies import database_on_sql1
 
 from sitekeeper_lab.sql.attach import attach
 
@@ -13,21 +12,8 @@ from .conftest import MakeStage
 pytestmark = pytest.mark.timeout(120)
 
 
-def split(data: dict[str, Any]) -> None:
-    """PR2's database on SQL1, its data and log on two volumes there."""
-    site = data["hosts"]["PR2"]
-    sql = site.pop("sql")
-    site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
-    data["hosts"]["SQL1"] = {
-        "address": "127.81.0.9",
-        "windows": "2012 R2",
-        "sql": sql,
-        "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
-    }
-
-
 def test_one_window_two_hosts(stage: MakeStage) -> None:
-    here = stage("PR2", change=split)
+    here = stage("PR2", change=database_on_sql1)
     outcome = here.run()
     assert outcome.code == 0, outcome.error("PR2")
     (folder,) = here.sets("PR2")
@@ -45,7 +31,7 @@ def test_one_window_two_hosts(stage: MakeStage) -> None:
 
 
 def test_the_database_host_fails_inside_the_window(stage: MakeStage) -> None:
-    here = stage("PR2", change=split)
+    here = stage("PR2", change=database_on_sql1)
     here.lab.fault("SQL1", "snapshot_fails")
     outcome = here.run()
     assert outcome.code == 9, outcome.error("PR2")
@@ -55,7 +41,7 @@ def test_the_database_host_fails_inside_the_window(stage: MakeStage) -> None:
 
 
 def test_a_database_host_that_the_inventory_does_not_know(stage: MakeStage) -> None:
-    here = stage("PR2", change=split)
+    here = stage("PR2", change=database_on_sql1)
     text = here.inventory.read_text()
     changed = here.root / "hosts.yml"
     changed.write_text("\n".join(line for line in text.splitlines() if "database_host" not in line))

@@ -13,12 +13,13 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.hierarchies import database_on_sql1
 from tests.sweeping import some_then_sweeps
 
 from .expected import EXPECTED
 from .faults_table import TABLE, Row, Setting
 from .judgement import Result, tried
-from .theatre import ROOT, StoreOfItsOwn, Theatre, database_elsewhere
+from .theatre import ROOT, StoreOfItsOwn, Theatre
 from .trying import EVERY, held_before
 
 pytestmark = pytest.mark.timeout(3600 if EVERY else 120)
@@ -41,7 +42,7 @@ def stage(theatres: dict[str, Theatre], tmp_path_factory: pytest.TempPathFactory
     def at(setting: Setting) -> Theatre:
         if setting not in theatres:
             root = tmp_path_factory.mktemp("theatre") / setting.replace(" ", "-")
-            change = database_elsewhere if setting == "database elsewhere" else None
+            change = database_on_sql1 if setting == "database elsewhere" else None
             site = "PR1" if setting == "Server 2003" else "PR2"
             made = StoreOfItsOwn(root) if setting == "store of its own" else Theatre(root, site, change)
             made.open()

@@ -228,16 +228,3 @@ def _mount(*arguments: str) -> None:
 
 def _impatient(target: PsrpTarget) -> Any:
     return wsman_of(replace(target, read_timeout=ANSWER_SECONDS + 1))
-
-
-def database_elsewhere(data: dict[str, Any]) -> None:
-    """The site's database on SQL1."""
-    site = data["hosts"]["PR2"]
-    sql = site.pop("sql")
-    site["site"] |= {"database_host": "SQL1", "data": "E:\\MSSQL\\Data", "log": "F:\\Log"}
-    data["hosts"]["SQL1"] = {
-        "address": "127.81.0.9",
-        "windows": "2012 R2",
-        "sql": sql,
-        "volumes": [{"mount": "C:\\"}, {"mount": "E:\\"}, {"mount": "F:\\"}],
-    }

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.backup.conftest import Outcome, Stage
-from tests.hierarchies import hosts_of_the_lab
+from tests.hierarchies import Change, hosts_of_the_lab, start_labs
 
-from sitekeeper_lab.hierarchy import Hierarchy
-from sitekeeper_lab.server import Lab
 from sitekeeper_lab.sql.database import Database
 
 SCRATCH = "DRILL1"
@@ -88,21 +86,14 @@ MakeDrill = Callable[..., Drill]
 @pytest.fixture
 def drill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[MakeDrill]:
     """Start a lab of one site (PR2) and the scratch server; ``change`` may alter the hierarchy's YAML before."""
-    labs: list[Lab] = []
+    with start_labs(tmp_path) as start:
 
-    def make(site: str = "PR2", change: Callable[[dict[str, Any]], None] | None = None) -> Drill:
-        data = hosts_of_the_lab(site, SCRATCH)
-        if change is not None:
-            change(data)
-        lab = Lab(Hierarchy.model_validate(data), tmp_path / "lab")
-        lab.start()
-        labs.append(lab)
-        capsys.readouterr()
-        return Drill(lab, tmp_path, capsys)
+        def make(site: str = "PR2", change: Change | None = None) -> Drill:
+            lab = start(hosts_of_the_lab(site, SCRATCH), change)
+            capsys.readouterr()
+            return Drill(lab, tmp_path, capsys)
 
-    yield make
-    for lab in labs:
-        lab.stop()
+        yield make
 
 
 def pushing(folder: Path, files: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

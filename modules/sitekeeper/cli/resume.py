@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sitekeeper.cli.common import wiring
 from sitekeeper.cli.common.cut_off_run import add_arguments, nothing_left, open_cut_off_run, show_events
+from sitekeeper.cli.common.extra_vars import add_extra_vars
 from sitekeeper.cli.run import extra_vars
 from sitekeeper.engine.errors import UsageError
 from sitekeeper.engine.language import playbook_reader
@@ -20,14 +21,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Declare the command."""
     command = commands.add_parser("resume", help="resume a run that was cut off")
     add_arguments(command)
-    command.add_argument(
-        "-e",
-        "--extra-vars",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE|@FILE",
-        help="extra variables, as passed to the original run",
-    )
+    add_extra_vars(command, "extra variables, as passed to the original run")
     command.set_defaults(work=resume_run)
 
 

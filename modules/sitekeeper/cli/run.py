@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sitekeeper.cli.common import wiring
+from sitekeeper.cli.common.extra_vars import add_extra_vars
 from sitekeeper.engine import secrets, yaml_file
 from sitekeeper.engine.errors import SitekeeperError, UsageError
 from sitekeeper.engine.language.selection import Selection
@@ -36,14 +37,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--tags", default="", help="only tasks with one of these tags")
     command.add_argument("--skip-tags", default="", help="no tasks with one of these tags")
     command.add_argument("--forks", type=int, default=8, help="how many hosts at a time (default 8)")
-    command.add_argument(
-        "-e",
-        "--extra-vars",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE|@FILE",
-        help="variables that win over all others",
-    )
+    add_extra_vars(command, "variables that win over all others")
     command.add_argument("--deadline", help="how long the whole run may take, like 6h; then it undoes and ends")
     command.add_argument("--runs", help="folder of the journals")
     command.add_argument("--vault-password-file", help="file with the Ansible Vault password")

@@ -83,14 +83,7 @@ class Collect(Module[CollectParams, None, PulledFiles]):
             raise store_error(error, Path(params.set.store)) from None
         _same(task, task_folder.digest(task_folder.list_files(ctx, task.drive)), "while it was read")
         source.ready(ctx.host)
-        seconds = ctx.clock.monotonic() - started
-        return PulledFiles(
-            changed=True,
-            files=puller.files,
-            bytes=puller.bytes,
-            seconds=round(seconds, 3),
-            msg=f"{puller.files} files, {puller.bytes} bytes in {seconds:.1f} s",
-        )
+        return puller.describe(ctx.clock.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True)

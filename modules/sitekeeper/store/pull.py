@@ -104,14 +104,7 @@ class Pull(Module[PullParams, None, PulledFiles]):
                 f"a shadow copy of {error.host} is gone: the set would be incomplete",
                 hint="Windows deletes shadow copies when their storage is full (volsnap events 25 and 36), or somebody deleted it",
             ) from None
-        seconds = ctx.clock.monotonic() - started
-        return PulledFiles(
-            changed=True,
-            files=puller.files,
-            bytes=puller.bytes,
-            seconds=round(seconds, 3),
-            msg=f"{puller.files} files, {puller.bytes} bytes in {seconds:.1f} s",
-        )
+        return puller.describe(ctx.clock.monotonic() - started)
 
 
 def _copy(snapshot: ShadowSet, part: Part) -> ShadowCopy | None:

@@ -293,17 +293,22 @@ def test_the_audit_sees_every_request(serve: Serve, dial: Ask) -> None:
     assert any(each.kind == "rpc" and each.text.startswith("sp_prepexec") for each in seen)
 
 
-def test_a_waiting_statement_is_cancelled_from_another_thread(serve: Serve, dial: Ask) -> None:
-    reached = threading.Event()
-    connection = dial(serve(audit=lambda seen: reached.set() if "WAITFOR" in seen.text else None))
-    cursor = connection.cursor()
-
+def cancel_when(reached: threading.Event, cursor: Any) -> threading.Thread:
     def cancel() -> None:
         reached.wait()
         cursor.cancel()
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
+    return canceller
+
+
+def test_a_waiting_statement_is_cancelled_from_another_thread(serve: Serve, dial: Ask) -> None:
+    reached = threading.Event()
+    connection = dial(serve(audit=lambda seen: reached.set() if "WAITFOR" in seen.text else None))
+    cursor = connection.cursor()
+
+    canceller = cancel_when(reached, cursor)
     with pytest.raises(pyodbc.Error, match="HY008"):
         cursor.execute("WAITFOR DELAY '00:01:00'")
     canceller.join()
@@ -316,12 +321,7 @@ def test_a_computing_statement_is_cancelled_too(serve: Serve, dial: Ask) -> None
     connection = dial(serve(audit=lambda seen: reached.set() if "COUNT" in seen.text else None))
     cursor = connection.cursor()
 
-    def cancel() -> None:
-        reached.wait()
-        cursor.cancel()
-
-    canceller = threading.Thread(target=cancel)
-    canceller.start()
+    canceller = cancel_when(reached, cursor)
     many = ", ".join(f"sys.master_files AS f{number}" for number in range(9))
     with pytest.raises(pyodbc.Error, match="HY008"):
         cursor.execute(f"SELECT COUNT(*) FROM {many}")  # noqa: S608

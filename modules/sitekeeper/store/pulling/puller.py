@@ -13,6 +13,7 @@ from typing import Protocol
 from sitekeeper.engine.errors import IntegrityError, UnreachableError
 from sitekeeper.engine.session import Context
 from sitekeeper.model.site import Part
+from sitekeeper.model.store import PulledFiles
 from sitekeeper.model.windows import ShadowCopy
 from sitekeeper.store.format.entry_log import EntryLog
 from sitekeeper.store.format.manifest_file import Entry
@@ -62,7 +63,17 @@ class Puller(Streams):
 
     def of(self, host: str) -> Context:
         """The context of a host."""
-        return self.ctx if host == self.ctx.host else self.ctx.of(host)
+        return self.ctx.of(host)
+
+    def describe(self, seconds: float) -> PulledFiles:
+        """The result of a pull that took so long."""
+        return PulledFiles(
+            changed=True,
+            files=self.files,
+            bytes=self.bytes,
+            seconds=round(seconds, 3),
+            msg=f"{self.files} files, {self.bytes} bytes in {seconds:.1f} s",
+        )
 
     def listing(self, part: Part) -> tuple[ShadowCopy, list[Found]]:
         """Everything that a part holds there."""
