@@ -48,6 +48,7 @@ def test_two_windows_of_one_run_never_overlap(two: Any) -> None:
     assert all(text.startswith("waiting for limit branch:CEN") for text in told)  # or its turn, if both come at once
 
 
+@pytest.mark.sweep
 def test_two_windows_of_two_runs_never_overlap(two: Any, tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -76,6 +77,7 @@ def test_two_windows_of_two_runs_never_overlap(two: Any, tmp_path: Path) -> None
     assert first[1] < second[0]
 
 
+@pytest.mark.sweep
 def test_any_number_of_windows_if_the_play_says_so(two: Any, tmp_path: Path) -> None:
     book = tmp_path / "any.yml"
     text = (ROOT / "playbooks/backup.yml").read_text()

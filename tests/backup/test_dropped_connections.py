@@ -40,6 +40,7 @@ def test_every_request(stage: MakeStage, host: str, when: str) -> None:
     drop_every(stage, host, when, STEP)
 
 
+@pytest.mark.sweep
 def test_some_requests(stage: MakeStage) -> None:
     drop_every(stage, "PR2", "after", 60)
 

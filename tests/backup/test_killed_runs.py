@@ -86,7 +86,7 @@ def again(here: Any, command: str, run: str) -> int:
     return code
 
 
-@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=3))
+@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=5))
 def test_resume(stage: MakeStage, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])
@@ -100,7 +100,7 @@ def test_resume(stage: MakeStage, point: str) -> None:
     assert journal.open_changes(here.root / "runs" / run) == []
 
 
-@pytest.mark.parametrize("point", some_then_sweeps(reversed(POINTS), step=3))
+@pytest.mark.parametrize("point", some_then_sweeps(reversed(POINTS), step=5))
 def test_rollback(stage: MakeStage, point: str) -> None:
     here = stage("PR2")
     run = killed_when(here, POINTS[point])

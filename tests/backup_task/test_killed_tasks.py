@@ -45,7 +45,7 @@ def killed(here: Any, point: str) -> str:
     return killed_when(here, POINTS[point](here), ROOT / BOOK)
 
 
-@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=3))
+@pytest.mark.parametrize("point", some_then_sweeps(POINTS, step=5))
 def test_rollback(stage: Any, point: str) -> None:
     here = stage("PR2")
     run = killed(here, point)

@@ -24,7 +24,7 @@ STEP = 8
 
 @pytest.mark.timeout(4 * 3600 if EVERY else 300)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("asleep", first_then_sweeps(ASLEEP))
+@pytest.mark.parametrize("asleep", first_then_sweeps(ASLEEP, plain=0))
 def test_frozen_at(asleep: str, chunk: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = of_all_workers(tmp_path_factory)
     with closing(Stand(tmp_path / "night", begin)) as stand:

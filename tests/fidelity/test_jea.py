@@ -158,6 +158,7 @@ def test_the_sites_own_task_is_run_and_collected(place: Place, capsys: pytest.Ca
     assert json.loads((newest / "manifest.json").read_text())["kind"] == "task"
 
 
+@pytest.mark.sweep
 def test_the_whole_drill_is_run_on_the_scratch_server(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     made = [json.loads(file.read_text()) for file in (place.root / "store" / "PR2").glob("*/manifest.json")]
     if not any(one["kind"] == "snapshot" for one in made):
