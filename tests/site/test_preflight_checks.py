@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitekeeper.engine.errors import ErrorRecord, RemoteError
+from sitekeeper.engine.errors import ErrorRecord, RemoteError, SqlError
 from sitekeeper.engine.session import Answer
 from sitekeeper.model.site import Machine, OtherDatabase, ServiceFacts, SiteDatabase, SiteFacts, Volume
 from sitekeeper.site.readiness import installation_checks, site_checks
@@ -159,6 +159,22 @@ def test_services(states: dict[str, str], services: str, backup: str) -> None:
 def test_installations(name: str, path: str | None, status: str) -> None:
     ps = Ps(Win32_Process=[{"Name": name, "ExecutablePath": path}])
     assert statuses(installation_checks.installations, ps) == {"installation": status}
+
+
+@pytest.mark.parametrize(("number", "status"), [(229, "warning"), (208, "warning"), (4060, None)])
+def test_updates_that_cannot_be_read(number: int, status: str | None) -> None:
+    def denied(*_: Any) -> Any:
+        raise SqlError("no", number=number)
+
+    ctx: Any = SimpleNamespace(sql=denied)
+    facts = site(database=database()).model_copy(update={"version": "5.00.9128.1000"})
+    asked: Any = SimpleNamespace(site=facts)
+    if status is None:
+        with pytest.raises(SqlError):
+            list(installation_checks.updates(ctx, asked))
+    else:
+        (one,) = installation_checks.updates(ctx, asked)
+        assert (one.status, "SELECT on dbo.CM_UpdatePackages" in one.hint) == (status, True)
 
 
 def test_writers_that_are_busy_are_looked_at_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from sitekeeper.engine.errors import IntegrityError, RemoteError, SpaceError
 from sitekeeper.model.site import SiteDatabase, Volume
 from sitekeeper.model.windows import WatchedService
-from sitekeeper.windows.snapshot import _prove_made
+from sitekeeper.windows.snapshot import _find_excluded, _prove_made
 from sitekeeper.windows.vss import tool_texts
 from sitekeeper.windows.vss.proof import prove_database, prove_window
 from sitekeeper.windows.vss.shadow_hosts import HostIntent
@@ -115,6 +116,18 @@ ONE = HostIntent(
 
 def answer(**changes: Any) -> dict[str, Any]:
     return {"Mark": MARK, "Transcript": "", "ExitCode": 0} | changes
+
+
+@pytest.mark.parametrize(
+    ("text", "excluded"),
+    [
+        (f"Writer name: 'X'\n  Id: {{{S1}}}\n", []),  # cannot be read, and there is no SMS Writer in it
+        (f"Writer name: 'SMS Writer'\n  Id: {{{tool_texts.SMS_WRITER.upper()}}}\n", [tool_texts.SMS_WRITER]),
+    ],
+)
+def test_a_list_of_writers_that_cannot_be_read_keeps_no_set_from_being_made(text: str, excluded: list[str]) -> None:
+    ctx: Any = SimpleNamespace(ps=SimpleNamespace(call=lambda _: [{"Text": text}]))
+    assert _find_excluded(ctx) == excluded
 
 
 def test_a_mark() -> None:

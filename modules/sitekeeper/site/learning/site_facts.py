@@ -49,8 +49,8 @@ def site_facts(ctx: Context) -> SiteFacts:
             f"{ctx.host} is the server of site {code or '?'}, but the inventory says {expected}",
             hint="one of the two is wrong: correct site_code or ansible_host in the inventory",
         )
-    _refuse_passive(ctx, code, str(site.get("Site Servers") or ""))
     machine = machine_of(ctx, answers[len(keys) :])
+    _refuse_passive(ctx, code, machine.name, str(site.get("Site Servers") or ""))
     volumes = volumes_of_machine(answers[len(keys) + 3])
     services = services_of(answers[len(keys) + 2])
     product_version, product = _version(ctx, install)
@@ -88,7 +88,7 @@ def site_facts(ctx: Context) -> SiteFacts:
     )
 
 
-def _refuse_passive(ctx: Context, code: str, site_servers: str) -> None:
+def _refuse_passive(ctx: Context, code: str, computer: str, site_servers: str) -> None:
     """``Site Servers`` is ``1;server1.fqdn;0;server2.fqdn;``: 1 active, 0 passive. Absent where no site has two.
 
     Source: a Microsoft engineer's scripts skip the passive server by it (jonasatgit/scriptrepo, Get-ConfigMgrLogState.ps1). Its
@@ -96,13 +96,8 @@ def _refuse_passive(ctx: Context, code: str, site_servers: str) -> None:
     """
     parts = [part for part in site_servers.split(";") if part]
     states = {name.lower(): state for state, name in zip(parts[::2], parts[1::2], strict=False)}
-    own = str(ctx.vars.get("ansible_host") or ctx.host).lower()
-    mine = {
-        name: state
-        for name, state in states.items()
-        if name == own or name.split(".")[0] == ctx.host.lower().split(".")[0]
-    }
-    if any(state == "0" for state in mine.values()):
+    mine = [state for name, state in states.items() if name.partition(".")[0] == computer.lower()]
+    if "0" in mine:
         active = ", ".join(name for name, state in states.items() if state == "1") or "not known"
         raise InventoryError(
             f"{ctx.host} is the passive site server of {code}; the active one is {active}",

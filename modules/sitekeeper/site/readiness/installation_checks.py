@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from sitekeeper.engine.errors import SqlError
 from sitekeeper.engine.session import Context
 from sitekeeper.site.learning.build import FIRST_WITH_CD_LATEST, build_of
 from sitekeeper.site.readiness.findings import Expectations, Finding
@@ -53,6 +54,8 @@ _WAITING = {
 }
 """... and states from which an installation may begin at any moment."""
 _FIRST, _LAST = 196608, 262143
+_UNREADABLE = frozenset({208, 229})
+"""SQL Server: invalid object name; the SELECT permission was denied (Microsoft Learn, "Database Engine events and errors")."""
 
 
 def installations(ctx: Context, asked: Expectations) -> Iterator[Finding]:
@@ -89,10 +92,21 @@ def updates(ctx: Context, asked: Expectations) -> Iterator[Finding]:
     database = asked.site.database
     if database is None or build_of(asked.site.version) < FIRST_WITH_CD_LATEST or asked.site.type == "secondary":
         return
-    rows = read_over(
-        lambda: ctx.sql(database.server, database.name, database.instance),
-        lambda session: session.query(queries.UPDATES),
-    )
+    try:
+        rows = read_over(
+            lambda: ctx.sql(database.server, database.name, database.instance),
+            lambda session: session.query(queries.UPDATES),
+        )
+    except SqlError as error:
+        if error.number not in _UNREADABLE:
+            raise
+        yield Finding(
+            "updates",
+            "warning",
+            f"the states of updates cannot be read: {error.message}",
+            f"grant the login SELECT on dbo.CM_UpdatePackages of {database.name}",
+        )
+        return
     states = {int(str(row["state"])): str(row["package"]) for row in rows}
     half = sorted(state for state in states if _FIRST <= state <= _LAST and state not in {INSTALLED, *_WAITING})
     waiting = sorted(state for state in states if state in _WAITING)
