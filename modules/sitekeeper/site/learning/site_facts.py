@@ -143,7 +143,8 @@ def _version(ctx: Context, install: str) -> tuple[str, Any]:
     calls = [
         Call(
             "Get-WmiObject",
-            {"Query": "SELECT Version FROM CIM_DataFile WHERE Name='" + path.replace("\\", "\\\\") + "'"},  # noqa: S608 - WQL
+            # In double quotes: a path may hold an apostrophe, and never a quotation mark.
+            {"Query": 'SELECT Version FROM CIM_DataFile WHERE Name="' + path.replace("\\", "\\\\") + '"'},  # noqa: S608 - WQL
         )
         for path in programs
     ]
