@@ -28,7 +28,7 @@ WAYS: dict[str, list[Way]] = {
     ],
     "copying": [
         ("backup_fails", {"step": "database"}, 7, "Windows error 1117"),
-        ("backup_fails", {"step": "disk"}, 9, "no room"),
+        ("backup_fails", {"step": "disk"}, 9, "the destination is full"),
         ("snapshot_fails", {}, 7, "5043"),
     ],
     "end": [

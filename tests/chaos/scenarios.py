@@ -15,7 +15,7 @@ import yaml
 
 from .night import GUARD_MINUTES, LEAK_MINUTES, ROOT, SITES, Night, Scene
 from .points import Ended, Point
-from .trying import EVERY, NoSuchPointError
+from .trying import EVERY, MISSED, NoSuchPointError
 
 MINUTES_OF_MAINTENANCE = 45
 IDLE_MINUTES = 4
@@ -207,7 +207,7 @@ def held(scenario: Scenario[S], night: S, point: Point) -> list[str]:
         night.forget_new_sets()
     if all(short):
         raise NoSuchPointError
-    return ["missed: no run came to this point"]
+    return [MISSED]
 
 
 def fell_short(night: Scene, point: Point) -> bool:

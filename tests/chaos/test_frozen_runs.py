@@ -16,7 +16,7 @@ from tests.sweeping import first_then_sweeps
 from .night import GUARD_MINUTES, LEAK_MINUTES, SITES, Night
 from .points import Point
 from .scenarios import ATTEMPTS, SCENARIOS, all_points, fell_short, rolled_back
-from .trying import CHUNKS, EVERY, NoSuchPointError, Stand, begin, of_all_workers, tried
+from .trying import CHUNKS, EVERY, MISSED, NoSuchPointError, Stand, begin, of_all_workers, tried
 
 ASLEEP = {"past the guard": GUARD_MINUTES + 3, "past everything": LEAK_MINUTES + 5}
 STEP = 8
@@ -71,7 +71,7 @@ def woken(night: Night, point: Point, minutes: int) -> list[str]:
     else:
         if short:
             raise NoSuchPointError
-        return ["missed: no run came to this point"]
+        return [MISSED]
     wrong: list[str] = seen["wrong"]
     fenced = seen["fenced"]
     changed = [line for line in night.changes(seen["line"]) if line["host"] in fenced and not _takes_back(line)]
