@@ -93,6 +93,7 @@ def tried(
     mine = [point for point in mine if str(point) not in before]
     again = 0 if EVERY else REPLACED * len(mine)
     for point in mine:
+        wrong: list[str] = []
         absent_here = False
         try:
             wrong = wrong_at(stand.scene, point)
