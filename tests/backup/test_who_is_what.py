@@ -46,6 +46,13 @@ def test_the_type(stage: MakeStage, kind: int, declared: str, said: str) -> None
     refused(here, said, site_type=declared)
 
 
+def test_a_central_site_of_2012_is_a_central_administration_site_however_it_is_called(stage: MakeStage) -> None:
+    """Setup recovers it by another action than a primary site, and the set decides which."""
+    here = stage("PR2", change=lambda data: data["hosts"]["PR2"]["site"].update(kind="central"))
+    assert here.run().code == 0
+    assert here.manifest("PR2")["site_type"] == "cas"
+
+
 def test_the_parent(stage: MakeStage) -> None:
     here = stage("PR2", "CEN")
     registry_of(here).set(f"{SMS}\\Identification", "Parent Site Code", "REG_SZ", "CAS")

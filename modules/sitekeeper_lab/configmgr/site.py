@@ -78,7 +78,7 @@ def install_site(machine: Machine, spec: SiteSpec, sql_host: str, dice: random.R
 def _later_services(spec: SiteSpec, folder: str) -> list[Service]:
     """What newer versions have besides.
 
-    SMS_NOTIFICATION_SERVER since 2012 SP1 on a management point (Microsoft, "What's new in version 1805 of the technical
+    SMS_NOTIFICATION_SERVER on a management point (Microsoft, "What's new in version 1805 of the technical
     preview": "restart the services smsexec and sms_notification_server on the management point").
     CONFIGURATION_MANAGER_UPDATE on a current-branch site server: "Either once in 10 minutes or on receiving an inbox trigger to
     CMUpdate.box, CMUpdate.exe runs spCMUGetPendingUpdatePackage" (Microsoft, "Understand and troubleshoot Updates and
@@ -124,14 +124,14 @@ def add_sql_backup(machine: Machine, server: str, site: SiteSpec) -> None:
     """The service that copies a site's database, on the database's machine; one that is there stays.
 
     Every version has it (Microsoft, "Recover sites", "Log files"). On another machine its program lies in a folder
-    ``SMS_<name of the SQL Server>``, and since 2012 its name ends with the full name of the site server (published logs).
+    ``SMS_<full name of the SQL Server>``, and since 2012 its name ends with the full name of the site server (published logs).
     """
     folder = "i386" if site.generation == 2007 else "x64"
     if server == machine.name:
         name, where = "SMS_SITE_SQL_BACKUP", site.install
     else:
         full = server if site.generation == 2007 else f"{server}.{machine.domain}"
-        name, where = f"SMS_SITE_SQL_BACKUP_{full}", f"C:\\SMS_{machine.name}"
+        name, where = f"SMS_SITE_SQL_BACKUP_{full}", f"C:\\SMS_{machine.name}.{machine.domain}"
     if name not in machine.services:
         add_service(machine, Service(name, name, "Running", path=rf"{where}\bin\{folder}\smssqlbkup.exe"))
 

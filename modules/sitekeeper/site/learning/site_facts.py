@@ -55,8 +55,8 @@ def site_facts(ctx: Context) -> SiteFacts:
     services = services_of(answers[len(keys) + 2])
     product_version, product = _version(ctx, install)
     parent = str(site.get("Parent Site Code") or "") or None
-    _compare_type(ctx, setup[view]["Setup"].get("Type"), product)
     _compare_parent(ctx, parent)
+    site_type = _read_type(ctx, setup[view]["Setup"].get("Type"), product)
     database, database_machine, elsewhere = _database(ctx, sql, machine, volumes)
     used = volumes_of(volumes, [install, *_files_on(database, ctx.host)])
     inner = volumes_inside(volumes, install)
@@ -67,7 +67,7 @@ def site_facts(ctx: Context) -> SiteFacts:
         msg=f"{code}: ConfigMgr {product_version}, {len(used)} volumes",
         code=code,
         name=str(site.get("Site Name", "")),
-        type=str(ctx.vars.get("site_type", "primary")),
+        type=site_type,
         product=product,
         version=product_version,
         install_dir=install,
@@ -107,22 +107,29 @@ def _refuse_passive(ctx: Context, code: str, computer: str, site_servers: str) -
         )
 
 
-def _compare_type(ctx: Context, found: object, product: str) -> None:
-    """Compare the registry's type (1 primary, 2 secondary, 8 central administration site) with the inventory."""
+def _read_type(ctx: Context, found: object, product: str) -> str:
+    """The type of the site: what the registry says (1 primary, 2 secondary, 8 central administration site), or else the inventory.
+
+    A central site of 2007 is a primary site in the registry; only the inventory tells the two apart.
+    """
     declared = str(ctx.vars.get("site_type", "primary"))
-    allowed = {
-        "1": {"primary", "central"} if product == "2007" else {"primary"},
-        "2": {"secondary"},
-        "8": {"cas", "central"},
-    }.get(str(found or ""))
-    if allowed is not None and declared not in allowed:
-        names = {"1": "a primary site", "2": "a secondary site", "8": "a central administration site"}
+    known = {
+        "1": ("a primary site", "primary"),
+        "2": ("a secondary site", "secondary"),
+        "8": ("a central administration site", "cas"),
+    }
+    if str(found) not in known:
+        return declared
+    words, right = known[str(found)]
+    also = {"primary": {"central"} if product == "2007" else set(), "cas": {"central"}}.get(right, set())
+    if declared != right and declared not in also:
         raise InventoryError(
-            f"{ctx.host} is {names[str(found)]} (registry, SMS\\Setup: Type {found}), but site_type is {declared} in the inventory",
+            f"{ctx.host} is {words} (registry, SMS\\Setup: Type {found}), but site_type is {declared} in the inventory",
             host=ctx.host,
             origin=ctx.origin_of("site_type"),
-            hint=f"set site_type: {'cas' if str(found) == '8' else min(allowed, key=len) if len(allowed) == 1 else 'primary'}",
+            hint=f"set site_type: {right}",
         )
+    return "cas" if right == "cas" else declared
 
 
 def _compare_parent(ctx: Context, found: str | None) -> None:

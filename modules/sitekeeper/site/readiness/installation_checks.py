@@ -2,7 +2,7 @@
 
 ``cmupdate.exe`` says nothing: it is a resident service of every current-branch site ("Either once in 10 minutes or on receiving
 an inbox trigger to CMUpdate.box, CMUpdate.exe runs spCMUGetPendingUpdatePackage": Microsoft, "Understand and troubleshoot Updates
-and Servicing", KB 4490424). ``setupdl.exe`` only downloads, days before an installation (the same page, step 3).
+and Servicing", KB 4490424). ``setupdl.exe`` only downloads, days before an installation (the same page).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PREPARING = ("setupdl.exe", "prereqchk.exe")
 BOOTSTRAP = "sms_server_bootstrap"
 """Services that install a role or component, and are temporary (Microsoft Support, excerpts of sitecomp.log)."""
 
-INSTALLED = 196612
+_INSTALLED = 196612
 _UNDER_WAY = {
     196609: "it is being installed",
     196614: "cmupdate validates it",
@@ -108,7 +108,7 @@ def updates(ctx: Context, asked: Expectations) -> Iterator[Finding]:
         )
         return
     states = {int(str(row["state"])): str(row["package"]) for row in rows}
-    half = sorted(state for state in states if _FIRST <= state <= _LAST and state not in {INSTALLED, *_WAITING})
+    half = sorted(state for state in states if _FIRST <= state <= _LAST and state not in {_INSTALLED, *_WAITING})
     waiting = sorted(state for state in states if state in _WAITING)
     if half:
         yield Finding(
