@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from tests.journals import an_intent
 
 from sitekeeper.engine import secrets
-from sitekeeper.engine.errors import IntegrityError, UsageError
+from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
 from sitekeeper.engine.journal import journal
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued, UndoDone, UndoFailed
@@ -61,12 +63,11 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_records_come_back_in_order_and_commits_are_on_disk(tmp_path: Path) -> None:
-    written = Journal(tmp_path / "runs" / "r1")
-    written.note(LeaseTaken("PR1"), host="PR1")
-    change = written.intent(an_intent("y", "x"), host="PR1", task="0.tasks.1")
-    assert [row.kind for row in journal.read(written.folder)] == ["lease", "intent"]  # while it is still open
-    written.note(Outcome({}), host="PR1", change=change)
-    written.close()
+    with closing(Journal(tmp_path / "runs" / "r1")) as written:
+        written.note(LeaseTaken("PR1"), host="PR1")
+        change = written.intent(an_intent("y", "x"), host="PR1", task="0.tasks.1")
+        assert [row.kind for row in journal.read(written.folder)] == ["lease", "intent"]  # while it is still open
+        written.note(Outcome({}), host="PR1", change=change)
     rows = list(journal.read(written.folder))
     assert [(row.seq, row.kind, row.change) for row in rows] == [
         (1, "lease", None),
@@ -78,6 +79,45 @@ def test_records_come_back_in_order_and_commits_are_on_disk(tmp_path: Path) -> N
         "0.tasks.1",
         {"module": "x", "policy": "failure", "name": "y", "round": "", "intent": {}},
     )
+
+
+class _Slow(sqlite3.Connection):
+    """A journal's connection on a slow disk."""
+
+    def commit(self) -> None:
+        time.sleep(0.2)
+        super().commit()
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Those that journals open from now on, all of them slow."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def slow(file: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
+        opened.append(connect(file, check_same_thread=check_same_thread, factory=_Slow))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", slow)
+    return opened
+
+
+def test_a_commit_is_answered_when_it_is_on_disk(tmp_path: Path, connections: list[sqlite3.Connection]) -> None:
+    with closing(Journal(tmp_path / "runs" / "r1")) as written:
+        (mode,) = connections[0].execute("PRAGMA synchronous").fetchone()
+        assert mode == 2, "FULL: SQLite syncs its log with each commit"
+        written.intent(an_intent("y"), host="PR1", task="0.tasks.1")
+        assert [row.kind for row in journal.read(written.folder)] == ["intent"]
+
+
+def test_one_process_writes_a_journal(tmp_path: Path) -> None:
+    with (
+        closing(Journal(tmp_path / "runs" / "r1")) as written,
+        pytest.raises(LimitError, match="run r1 is still going on in another process"),
+    ):
+        Journal(written.folder, again=True).close()
+    Journal(written.folder, again=True).close()
 
 
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
