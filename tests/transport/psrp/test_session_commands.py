@@ -153,15 +153,16 @@ def test_a_change_over_a_lost_connection_runs_once_at_most(host: Host, when: Any
     host.on("Test-Fence")
     host.on("Set-It", 2)
     host.session.use_fence(lambda: FENCE)
-    host.session.call("Get-It")
+    host.session.change("Set-It")  # our functions are loaded: what is lost now is of the change itself
+    host.engine.ran.clear()
     host.faults.drop(operation=operation, when=when)
     old = host.engine.versions["WSManStackVersion"] == "2.0"
     try:
         done = host.session.change("Set-It")
     except UnreachableError:
         done = None
-    if not (old and operation == "Command"):
-        assert done == [2]  # a modern host can be asked, and a Receive may be repeated
+    # A modern host can be asked, and a Receive may be repeated; of an old one nothing is known, so nothing is sent again.
+    assert done == (None if old and operation == "Command" else [2])
     assert host.engine.ran.count("Set-It") <= 1
     assert host.session.call("Get-It") == [1]
 
