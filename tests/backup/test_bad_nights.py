@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sitekeeper.cli.main import main
+from sitekeeper_lab.windows.shadows import ShadowCopies
 from sitekeeper_lab.windows.wmi import Wmi
 
 from .conftest import SERVICES, MakeStage
@@ -68,11 +69,23 @@ def test_host_rebooted_between_stop_and_create(stage: MakeStage) -> None:
 
 def test_shadow_copies_vanish_while_we_pull(stage: MakeStage) -> None:
     here = stage("PR2")
-    here.lab.fault("PR2", "vanish_after_create")
+    audit: Any = here.lab.audit
+    write = audit.write
+
+    def watching(event: str, host: str, **facts: Any) -> None:
+        write(event, host, **facts)
+        if event == "call" and facts.get("command") == "Read-SkFile":
+            audit.write = write
+            ShadowCopies(here.lab.host("PR2")).run_over()
+
+    audit.write = watching
     outcome = here.run()
-    assert outcome.code == 7
+    assert outcome.code == 10, outcome.error("PR2")
     assert here.sets("PR2") == []
     here.assert_clean("PR2")
+    again = here.run()
+    assert again.code == 0, again.error("PR2")
+    assert "Windows deleted shadow copies" in str([event.get("msg") for event in again.events]), "warned of for a day"
 
 
 def test_stop_takes_too_long(stage: MakeStage) -> None:

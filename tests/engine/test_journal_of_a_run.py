@@ -20,11 +20,14 @@ from tests.journals import an_intent
 
 from sitekeeper.engine import secrets
 from sitekeeper.engine.errors import IntegrityError, LimitError, UsageError
-from sitekeeper.engine.journal import journal
+from sitekeeper.engine.inventory import inventory_reader
+from sitekeeper.engine.journal import journal, open_run
 from sitekeeper.engine.journal.journal import Journal
 from sitekeeper.engine.journal.records import Kept, LeaseTaken, Outcome, Rescued, UndoDone, UndoFailed
+from sitekeeper.engine.language import playbook_reader
 from sitekeeper.engine.plain import plain
 from sitekeeper.engine.plan import Record, Unknown
+from sitekeeper.engine.run import resume
 
 from .conftest import Stage
 
@@ -273,3 +276,15 @@ def test_what_the_run_was_made_of(stage: Stage) -> None:
     assert run.data["limit"] == "PR1"
     assert run.data["texts"][str(part)] == "- test.read:\n"
     assert list(run.data["texts"]) == [str(stage.root / "play.yml"), str(part)]
+
+
+def test_a_run_is_resumed_only_with_the_files_that_it_started_with(stage: Stage) -> None:
+    part = stage.file("part.yml", "- test.read:\n")
+    stage.tasks("- core.include_tasks: part.yml")
+    (folder,) = stage.runs.iterdir()
+    file = stage.root / "play.yml"
+    inventory = inventory_reader.load(stage.root / "hosts.yml")
+    resume.same_sources(open_run.read(folder), playbook_reader.load(file), inventory, {}, "")
+    part.write_text("- test.read: {value: 1}\n")
+    with pytest.raises(UsageError, match=r"part\.yml was changed since the run started"):
+        resume.same_sources(open_run.read(folder), playbook_reader.load(file), inventory, {}, "")

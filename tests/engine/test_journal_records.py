@@ -153,12 +153,13 @@ def test_no_row_makes_a_reader_fall_over(
     _readers(folder)
 
 
-def test_a_host_that_ended_partial_has_nothing_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", ["ok", "partial", "skipped", "rolled back"])
+def test_a_host_that_finished_has_nothing_left(tmp_path: Path, status: events.HostStatus) -> None:
     written = Journal(tmp_path / "r1")
     written.commit(run_begun("r1"))
     written.note(records.Told(events.HostStarted(at=T0, host="PR1", play="p")), host="PR1")
     written.commit(records.LeaseTaken("PR1"), host="PR1")
-    ended = events.HostEnded(at=T0, host="PR1", play="p", status="partial", seconds=1.0)
+    ended = events.HostEnded(at=T0, host="PR1", play="p", status=status, seconds=1.0)
     written.note(records.Told(ended), host="PR1")
     written.note(records.Told(events.RunEnded(at=T0, run="r1", exit_code=20, seconds=1.0)))
     written.close()
