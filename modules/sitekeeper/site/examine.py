@@ -128,7 +128,7 @@ class Examine(Module[ExamineParams, None, Examination]):
             if seconds is None or rate is None
             else (
                 f"; database online in {show_duration(seconds)} ({rate / 2**20:.1f} MiB/s), a complete restore takes about "
-                f"{show_duration(round(predicted or 0))}"
+                f"{show_duration(max(1, round(predicted or 0)))}"
             )
         )
         return Plan(
@@ -139,7 +139,7 @@ class Examine(Module[ExamineParams, None, Examination]):
                 age_hours=round((asked.now - asked.taken).total_seconds() / 3600, 2),
                 restore_seconds=None if seconds is None else round(seconds, 3),
                 rate=rate,
-                predicted_seconds=None if predicted is None else round(predicted, 1),
+                predicted_seconds=None if predicted is None else round(predicted, 3),
                 msg=f"{got.id}: {passed} checks passed{timed}{warned}",
             )
         )
